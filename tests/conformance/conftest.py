@@ -8,15 +8,14 @@ from typing import TypeVar
 
 import pytest
 
+from tests.conformance.job_scripts import KINDS
 from tests.conformance.profile import NAME, SEED
-from tests.oracle import simaccel_side as scripts_on_simaccel
 from tests.oracle.driver import Driver, driver
 from tests.oracle.errors import OracleMissingError
 from tests.oracle.libcrypto import Libcrypto, load
 from tests.oracle.script import Program, Trace
 from tests.oracle.sides import Side, libcrypto_side, simaccel_side
 
-SIDES = ["simaccel", "libcrypto"]
 RunScript = Callable[[Program], Trace]
 _T = TypeVar("_T")
 
@@ -53,13 +52,13 @@ def driver_fixture() -> Driver:
     return oracle_or_skip(driver)
 
 
-@pytest.fixture(params=SIDES)
+@pytest.fixture(params=["simaccel", "libcrypto"])
 def side(request: pytest.FixtureRequest) -> Side:
     """Each side in turn: what a test says of one must hold for both."""
     return simaccel_side() if request.param == "simaccel" else oracle_or_skip(libcrypto_side)
 
 
-@pytest.fixture(params=SIDES)
+@pytest.fixture(params=[*KINDS, "libcrypto"])
 def run_script(request: pytest.FixtureRequest) -> RunScript:
-    """How to run a job script, on each side in turn."""
-    return scripts_on_simaccel.run if request.param == "simaccel" else oracle_or_skip(driver).run
+    """How to run a job script, on each side in turn; on ours with both kinds of jobs."""
+    return oracle_or_skip(driver).run if request.param == "libcrypto" else KINDS[request.param]
