@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +42,8 @@ def examples(count: int) -> settings:
         suppress_health_check=list(HealthCheck),
         print_blob=False,
     )
+
+
+def first_failure(count: int) -> settings:
+    """Settings that stop at the first program that fails, as it is: for bugs that are wanted."""
+    return settings(examples(count), phases=[Phase.generate], report_multiple_bugs=False)

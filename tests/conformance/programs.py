@@ -75,5 +75,7 @@ def programs(draw: st.DrawFn, size_zero: bool = True) -> Program:
     any_args = st.integers(-1, len(args) - 1)
     run = _op(Code.RUN, _slot, _ctx, st.integers(1, len(bodies) - 1), any_args)
     run_quiet = _op(Code.RUN, _slot, _none | _ctx, _zero, any_args)
+    # Small pools, or few scripts would ever meet a limit.
+    pool = draw(st.lists(_op(Code.INIT_THREAD, st.integers(1, 3), st.integers(0, 3)), max_size=1))
     host = draw(st.lists(_often(20, run, run_quiet, *_RARE, *_ANYWHERE), min_size=8, max_size=40))
-    return Program(tuple(host), bodies, args)
+    return Program((*pool, *host), bodies, args)
