@@ -21,8 +21,8 @@ class Rule:
     text: str
     test: str
     """module:function of the test that shows it."""
-    why: str = ""
-    """Why simaccel differs on purpose; empty where it agrees."""
+    verdict: str
+    """What simaccel does: 'agrees', or what else and why, as a cell of the table."""
 
 
 REGISTRY: list[Rule] = []
@@ -30,17 +30,17 @@ REGISTRY: list[Rule] = []
 
 def agrees(call: str, text: str) -> Callable[[_Test], _Test]:
     """Both sides do this; the test runs on both."""
-    return _register(call, text, "")
+    return _register(call, text, "agrees")
 
 
 def differs(call: str, text: str, why: str) -> Callable[[_Test], _Test]:
     """simaccel does something else, on purpose."""
-    return _register(call, text, why)
+    return _register(call, text, f"**differs**: {why}")
 
 
-def _register(call: str, text: str, why: str) -> Callable[[_Test], _Test]:
+def _register(call: str, text: str, verdict: str) -> Callable[[_Test], _Test]:
     def note(test: _Test) -> _Test:
-        REGISTRY.append(Rule(call, text, f"{test.__module__}:{test.__name__}", why))
+        REGISTRY.append(Rule(call, text, f"{test.__module__}:{test.__name__}", verdict))
         return test
 
     return note
@@ -65,5 +65,5 @@ def undefined(
 ) -> Callable[[_Test], _Test]:
     """Undefined in C; simaccel raises, and goes on unharmed, which is what the test shows."""
     MISUSES.append(Misuse(in_c.__name__, in_c, ends))
-    seen = ends if ends.isupper() else f"goes on corrupted: {ends}"
-    return _register(call, f"{text} (undefined: libcrypto {seen})", f"`{raises.__name__}`, and nothing has changed")
+    seen = f"ends in {ends}" if ends.startswith("SIG") else "goes on, corrupted"
+    return _register(call, f"{text}: undefined, libcrypto {seen}", f"**raises** `{raises.__name__}`")

@@ -144,7 +144,8 @@ def test_reset_of_own_ctx_only(run_script: RunScript) -> None:
 
 
 @agrees(
-    "the default library context", "each job has its own: it starts with the caller's, which is back at every switch"
+    "the default library context",
+    "each job has its own, at first the caller's; the caller's is back at every switch (here: context variables)",
 )
 def test_library_context(run_script: RunScript) -> None:
     def libctx(number: int) -> Op:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 
 import pytest
+from greenlet import getcurrent
 
 from engine import openssl as simaccel_door
 from tests.conformance.conftest import RunScript
@@ -13,6 +14,7 @@ from tests.conformance.shorthand import (
     BLOCK,
     CLEANUP_THREAD,
     COUNT,
+    ERR,
     FINISHED,
     NO_JOBS,
     PAUSE,
@@ -27,6 +29,7 @@ from tests.conformance.shorthand import (
 )
 from tests.oracle.libcrypto import Libcrypto
 from tests.oracle.script import NOTHING, Trace
+from waitctx import WaitCtx
 
 
 def statuses(trace: Trace) -> list[str | int]:
@@ -115,6 +118,73 @@ def test_block_across_jobs(run_script: RunScript) -> None:
     script = [start(0), start(1, body=1), resume(0), start(2, body=2)]
     trace = told(run_script, script, [PAUSE, PAUSE], [BLOCK, PAUSE], [UNBLOCK, PAUSE])
     assert statuses(trace)[:4] == [PAUSED, FINISHED, FINISHED, PAUSED]
+
+
+@agrees("ASYNC_init_thread", "idle jobs are used again last in, first out")
+@differs(
+    "ASYNC_start_job",
+    "the handle of a job that has ended is the next job's handle",
+    "every job has a handle of its own, so that a stale one is noticed",
+)
+def test_reuse(libcrypto: Libcrypto) -> None:
+    lib, ctx, pause = libcrypto.lib, libcrypto.lib.ASYNC_WAIT_CTX_new(), libcrypto.address("ASYNC_pause_job")
+
+    def start_in_c(job: ctypes.c_void_p) -> int | None:
+        ret = ctypes.c_int()
+        lib.ASYNC_start_job(ctypes.byref(job), ctx, ctypes.byref(ret), pause, None, 0)
+        return job.value
+
+    theirs = [ctypes.c_void_p(), ctypes.c_void_p()]
+    stacks = [start_in_c(job) for job in theirs]
+    for job in theirs:
+        start_in_c(job)
+    again = [start_in_c(job) for job in theirs]
+    for job in theirs:
+        start_in_c(job)
+    lib.ASYNC_WAIT_CTX_free(ctx)
+    lib.ASYNC_cleanup_thread()
+    assert again == stacks[::-1]
+
+    used: list[object] = []
+
+    def body(_: bytes | None) -> int:
+        used.append(getcurrent())
+        return simaccel_door.ASYNC_pause_job()
+
+    ours = [simaccel_door.ASYNC_start_job(None, None, body, None)[1] for _ in range(2)]
+    for handle in ours:
+        simaccel_door.ASYNC_start_job(handle, None, body, None)
+    next_ones = [simaccel_door.ASYNC_start_job(None, None, body, None)[1] for _ in range(2)]
+    for handle in next_ones:
+        simaccel_door.ASYNC_start_job(handle, None, body, None)
+    simaccel_door.ASYNC_cleanup_thread()
+    assert used[2:] == used[1::-1]
+    assert len({id(handle) for handle in (*ours, *next_ones)}) == 4
+
+
+@agrees("ASYNC_get_wait_ctx", "NULL once the job has finished")
+def test_wait_ctx_of_a_finished_job(libcrypto: Libcrypto) -> None:
+    lib, ctx, pause = libcrypto.lib, libcrypto.lib.ASYNC_WAIT_CTX_new(), libcrypto.address("ASYNC_pause_job")
+    job, ret = ctypes.c_void_p(), ctypes.c_int()
+    lib.ASYNC_start_job(ctypes.byref(job), ctx, ctypes.byref(ret), pause, None, 0)
+    idle = job.value  # still there to be asked: the pool has it
+    lib.ASYNC_start_job(ctypes.byref(job), ctx, ctypes.byref(ret), pause, None, 0)
+    assert lib.ASYNC_get_wait_ctx(idle) is None
+    lib.ASYNC_WAIT_CTX_free(ctx)
+    lib.ASYNC_cleanup_thread()
+
+    ours = WaitCtx()
+    handle = simaccel_door.ASYNC_start_job(None, ours, lambda _: simaccel_door.ASYNC_pause_job(), None)[1]
+    assert simaccel_door.ASYNC_get_wait_ctx(handle) is ours
+    assert simaccel_door.ASYNC_start_job(handle, None, lambda _: 0, None)[0] == FINISHED
+    assert simaccel_door.ASYNC_get_wait_ctx(handle) is None
+
+
+@agrees("constants", "ASYNC_ERR 0, ASYNC_NO_JOBS 1, ASYNC_PAUSE 2, ASYNC_FINISH 3")
+def test_job_constants() -> None:
+    # What libcrypto answers by these numbers, the other tests of this file have seen.
+    names = ("ASYNC_ERR", "ASYNC_NO_JOBS", "ASYNC_PAUSE", "ASYNC_FINISH")
+    assert [getattr(simaccel_door, name) for name in names] == [ERR, NO_JOBS, PAUSED, FINISHED] == [0, 1, 2, 3]
 
 
 @agrees("ASYNC_is_capable", "1 where contexts can be switched")

@@ -238,7 +238,7 @@ def test_cleanup_thread_with_a_paused_job(ctx: WaitCtx) -> None:
 
 @differs(
     "ASYNC_start_job",
-    "a job without a ctx that pauses (undefined: libcrypto SIGSEGV at the resume)",
+    "a job without a ctx that pauses, at the resume: undefined, libcrypto ends in SIGSEGV",
     "there is nothing to reset, so it goes on",
 )
 def test_resume_without_a_ctx(ctx: WaitCtx) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.conformance.rules import agrees
 from tests.oracle.sides import FUNCTIONS, KEYS, Side
+from waitctx import openssl as simaccel_door
 
 A, B, _, EQUAL_TO_A = KEYS
 
@@ -30,6 +31,13 @@ def changed(side: Side, ctx: int) -> tuple[list[int], list[int]]:
     result, added, deleted = side.door.ASYNC_WAIT_CTX_get_changed_fds(side.contexts[ctx])
     assert result == 1
     return added, deleted
+
+
+@agrees("constants", "ASYNC_STATUS_UNSUPPORTED 0, ASYNC_STATUS_ERR 1, ASYNC_STATUS_OK 2, ASYNC_STATUS_EAGAIN 3")
+def test_status_constants() -> None:
+    # openssl/async.h says so; libcrypto itself keeps any int, and starts with UNSUPPORTED (test_new_is_empty).
+    names = ("UNSUPPORTED", "ERR", "OK", "EAGAIN")
+    assert [getattr(simaccel_door, f"ASYNC_STATUS_{name}") for name in names] == [0, 1, 2, 3]
 
 
 @agrees("ASYNC_WAIT_CTX_new", "no fds, no changes, no callback, status ASYNC_STATUS_UNSUPPORTED")
