@@ -56,6 +56,7 @@ class Accelerator:
         coalescing: Coalescing | None = None,
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
     ) -> None:
+        self._closed = True  # as far as __del__ is concerned, until all is made
         if clock is not None and not isinstance(clock, Clock):
             raise UsageError(f"clock={clock!r}: use a VirtualClock(), or None for real time")
         if not isinstance(max_payload_bytes, int) or max_payload_bytes < 1:
@@ -67,7 +68,6 @@ class Accelerator:
         self._randomness = Randomness(seed)
         if units is None:
             units = self.timing.units or 1
-        self._closed = False
         self._worker: Worker | None = None
         self._device = Device(depth, units, self.timing, coalescing or Coalescing(), self._randomness, self.clock)
         self._producers = threading.Lock()
@@ -77,6 +77,7 @@ class Accelerator:
             self.clock.attach(self._device)
         else:
             self._worker = Worker(self._device, self.clock.now_ns, self._device.crash)
+        self._closed = False
         _alive.add(self)
 
     # Submitting
@@ -152,10 +153,10 @@ class Accelerator:
             self._device.counters.doorbells += 1
 
     @property
-    def has_space(self) -> bool:
-        """Whether a slot is free now."""
+    def free_slots(self) -> int:
+        """How many requests the ring would take now."""
         ring = self._device.ring
-        return ring.outstanding < ring.depth
+        return ring.depth - ring.outstanding
 
     @property
     def depth(self) -> int:
@@ -200,13 +201,11 @@ class Accelerator:
 
     def notify_once(self, fn: Callable[[], object]) -> None:
         """While polling: call fn once, as soon as there is something to poll for - perhaps at once, perhaps on the
-        worker's thread. The next call replaces one that has not fired. As ibv_req_notify_cq."""
+        worker's thread. As ibv_req_notify_cq."""
         interrupt = self._device.interrupt
-        interrupt.on_masked = fn
+        interrupt.on_masked.append(fn)
         if self._device.completions.entries:
-            armed, interrupt.on_masked = interrupt.on_masked, None
-            if armed is not None:
-                armed()
+            interrupt.notify()
 
     def call_at(self, due_ns: int, fn: Callable[[], object]) -> Timer:
         """Have fn called at that time of the clock, by the worker or whoever jumps the clock. It must not block."""

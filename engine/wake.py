@@ -1,0 +1,225 @@
+"""The seam: where a completion becomes a wake-up. The one file that knows both an operation and a wait context.
+
+A waker belongs to a place where somebody waits: a wait context (by fd, or by callback in one of three contracts), a
+blocked thread, an event loop. The engine's one algorithm (`engine.perform`) asks it four things:
+
+- `wait_again(op)`: it is about to pause because the ring was full.
+- `wait_done(op)`: it is about to pause because the operation is in flight.
+- `resumed(op)`: it was resumed; take the token, if there is one. Afterwards nothing of an operation that is done is
+  left behind, so that no stale token reaches the next one.
+- `wake(op)`: called from any thread, once for each pause that has something to go on with.
+
+Sources: qat_events.c for `QatCallback` and the order of token and pause, the man page for `StrictCallback`, e_dasync.c
+for `DasyncCallback`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Protocol
+
+from engine.errors import OperationError
+from engine.fds import WakeFd
+from engine.operation import Operation
+from waitctx import Callback, Status, WaitCtx
+
+
+class Waker(Protocol):
+    """How one place is woken."""
+
+    blocking: bool
+    """Whether it waits by keeping its thread."""
+    silent_again: bool
+    """Whether an EAGAIN that is woken at once is told by the status alone."""
+
+    def wait_again(self, operation: Operation) -> None: ...
+
+    def wait_done(self, operation: Operation) -> None: ...
+
+    def resumed(self, operation: Operation) -> None: ...
+
+    def wake(self, operation: Operation) -> None: ...
+
+    def ended(self, failed: bool) -> None:
+        """The operation is over: a fatal end sets the status ERR where there is a status."""
+        ...
+
+
+class FdWaker:
+    """By the fd of a wait context: one for all operations of an engine on that context."""
+
+    __slots__ = ("_ctx", "wake_fd")
+    blocking = False
+    silent_again = False
+
+    def __init__(self, ctx: WaitCtx, wake_fd: WakeFd) -> None:
+        self._ctx = ctx
+        self.wake_fd = wake_fd
+
+    def wait_again(self, operation: Operation) -> None:
+        pass
+
+    def wait_done(self, operation: Operation) -> None:
+        pass
+
+    def resumed(self, operation: Operation) -> None:
+        # First the token, then `done`: a completion behind the look at `done` writes its token behind the drain.
+        found = self.wake_fd.drain()
+        if operation.done and not (found and operation.fired):
+            # The waker is between `done` and its token, or just behind it: a few bytecodes of another thread.
+            while not operation.fired:
+                _yield_gil()
+            self.wake_fd.drain()
+
+    def wake(self, operation: Operation) -> None:
+        done = operation.done
+        try:
+            if not self.wake_fd.put():
+                # The fd is gone. Its owner can't be woken by it; a callback, if it has one, is the only way left.
+                _by_callback_instead(self._ctx, operation)
+        finally:
+            if done:
+                operation.fired = True
+
+    def ended(self, failed: bool) -> None:
+        if self._ctx.closed:
+            return
+        if failed:
+            self._ctx.status = Status.ERR
+        elif self._ctx.status is Status.ERR:  # of an operation before; by fd there is nothing else to report
+            self._ctx.status = Status.UNSUPPORTED
+
+
+class QatCallback:
+    """By callback, as QAT_Engine: the status is set before the pause, and the callback alone tells of completion."""
+
+    __slots__ = ("_arg", "_ctx", "_fn")
+    blocking = False
+    silent_again = True
+
+    def __init__(self, ctx: WaitCtx, callback: Callback) -> None:
+        self._ctx = ctx
+        self._fn, self._arg = callback
+
+    def wait_again(self, operation: Operation) -> None:
+        self._ctx.status = Status.EAGAIN
+
+    def wait_done(self, operation: Operation) -> None:
+        self._ctx.status = Status.OK
+
+    def resumed(self, operation: Operation) -> None:
+        pass
+
+    def wake(self, operation: Operation) -> None:
+        self._fn(self._arg)
+
+    def ended(self, failed: bool) -> None:
+        if failed and not self._ctx.closed:
+            self._ctx.status = Status.ERR
+
+
+class StrictCallback(QatCallback):
+    """By callback, as the man page has it: while an operation is in flight the status says nothing, and OK (or ERR)
+    is set just before the callback tells of its completion."""
+
+    __slots__ = ()
+
+    def wait_done(self, operation: Operation) -> None:
+        self._ctx.status = Status.UNSUPPORTED
+        if operation.done:  # completed before the line above took its status away
+            self._ctx.status = _final(operation)
+
+    def wake(self, operation: Operation) -> None:
+        if operation.done and not self._ctx.closed:
+            self._ctx.status = _final(operation)
+        self._fn(self._arg)
+
+
+class DasyncCallback(QatCallback):
+    """By callback, as dasync: the operation is complete and the callback was called before the job pauses; the status
+    is never set. Nothing is asynchronous, but code that does not latch an early callback hangs."""
+
+    __slots__ = ("_sleep", "_thread")
+
+    def __init__(self, ctx: WaitCtx, callback: Callback, sleep: Callable[[BlockedThread], None]) -> None:
+        super().__init__(ctx, callback)
+        self._sleep = sleep
+        self._thread = BlockedThread()
+
+    def wait_done(self, operation: Operation) -> None:
+        while not operation.fired:  # not `done`: the callback too comes before the pause
+            self._sleep(self._thread)
+
+    def wake(self, operation: Operation) -> None:
+        done = operation.done
+        try:
+            self._fn(self._arg)
+        finally:
+            if done:
+                operation.fired = True
+            self._thread.rouse()
+
+
+class BlockedThread:
+    """A thread that waits outside of a job, or in one whose pauses are blocked."""
+
+    __slots__ = ("_lock",)
+    blocking = True
+    silent_again = False
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def wait_again(self, operation: Operation) -> None:
+        pass
+
+    def wait_done(self, operation: Operation) -> None:
+        pass
+
+    def resumed(self, operation: Operation) -> None:
+        pass
+
+    def wake(self, operation: Operation) -> None:
+        self.rouse()
+
+    def rouse(self) -> None:
+        """End the sleep, or the next one if there is none now. Any thread, any number of times."""
+        with suppress(RuntimeError):  # roused already
+            self._lock.release()
+
+    def sleep(self) -> None:
+        """Until roused."""
+        self._lock.acquire()
+
+    def roused(self) -> bool:
+        """Whether a sleep would end at once; that ends it."""
+        return self._lock.acquire(blocking=False)
+
+    def ended(self, failed: bool) -> None:
+        pass
+
+
+def _final(operation: Operation) -> Status:
+    return Status.OK if operation.error is None and operation.verdict is None else Status.ERR
+
+
+def _by_callback_instead(ctx: WaitCtx, operation: Operation) -> None:
+    callback = None if ctx.closed else ctx.callback
+    if callback is not None:
+        callback.fn(callback.arg)
+    elif not ctx.closed:  # whoever completes reports what a completion raises
+        raise OperationError(
+            f"{operation!r} completed, but its wait fd was closed behind the engine's back, and the wait context has "
+            "no callback: its job can't be woken; leave closing the fd to the wait context"
+        )
+
+
+def _yield_gil() -> None:
+    _NAP.acquire(timeout=1e-6)
+
+
+_NAP: Any = threading.Lock()
+_NAP.acquire()
