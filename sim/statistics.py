@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -117,7 +117,7 @@ class Counters:
         self.busy_ns = 0
         self.handler_errors = 0
         self.longest_interrupt_ns = 0
-        self.by_op: dict[str, int] = {}
+        self.by_op: Counter[str] = Counter()
         self.queue_samples: deque[int] = deque(maxlen=SAMPLES)
         self.service_samples: deque[int] = deque(maxlen=SAMPLES)
         self.since_ns = now_ns
