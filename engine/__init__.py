@@ -1,6 +1,6 @@
 """Jobs, and the engine that makes a device operation pause one."""
 
-from engine.engine import Engine, EngineStatistics
+from engine.engine import Engine
 from engine.errors import (
     ClosedError,
     DeadlineError,
@@ -14,6 +14,7 @@ from engine.errors import (
 )
 from engine.job import Job
 from engine.pause import block_pauses, current_job, pause_job
+from engine.perform import EngineStatistics
 from engine.pool import cleanup_pool, init_pool
 from engine.retry import Retry
 from engine.scheduler import Scheduler

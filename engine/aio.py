@@ -12,6 +12,7 @@ from engine.errors import UsageError
 from engine.job import Job
 from engine.operation import Operation
 from engine.operations import Operations
+from engine.perform import Performer
 from engine.pool import LOCAL
 from engine.protocol import Source
 from engine.start import new_job
@@ -95,6 +96,7 @@ class LoopWaker:
     __slots__ = ("_driver", "_future", "_latched", "_loop")
     blocking = False
     silent_again = False
+    erred = False
 
     def __init__(self, loop: asyncio.AbstractEventLoop, driver: LoopDriver) -> None:
         self._loop = loop
@@ -111,7 +113,10 @@ class LoopWaker:
     def resumed(self, operation: Operation) -> None:
         pass
 
-    def ended(self, failed: bool) -> None:
+    def end_badly(self) -> None:
+        pass
+
+    def end_well(self) -> None:
         pass
 
     def wake(self, operation: Operation) -> None:
@@ -145,10 +150,11 @@ class LoopWaker:
 class Aio(Operations[Coroutine[Any, Any, bytes]]):
     """`engine.aio`: every operation as an awaitable, in an `async def` job and in an asyncio task."""
 
-    __slots__ = ("_engine",)
+    __slots__ = ("_engine", "_performer")
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, performer: Performer) -> None:
         self._engine = engine
+        self._performer = performer
 
     def call(
         self, op: str, payload: Any = b"", *, aux: Any = b"", session: Any = None, deadline_ns: int | None = None
@@ -161,7 +167,7 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
             return self._in_loop(op, payload, aux, session, deadline_ns)
         if thread.blocked or job.wait_ctx is None:
             return self._blocked(op, payload, aux, session, deadline_ns)
-        return self._engine.perform_in_job(job, op, payload, aux, session, deadline_ns)
+        return self._performer.in_job(job, op, payload, aux, session, deadline_ns)
 
     async def run(self, fn: Callable[..., Any], *args: Any) -> Any:
         """Run fn(*args) as a job on this loop, and return its value. It waits on the job's fds or its callback.
@@ -193,7 +199,7 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
         loop, driver = _here()
         engine = self._engine
         waker = LoopWaker(loop, driver)
-        perform = engine.perform_with(waker, op, payload, aux, session, deadline_ns)
+        perform = self._performer.for_waker(waker, op, payload, aux, session, deadline_ns)
         try:
             perform.send(None)
             while True:

@@ -17,12 +17,12 @@ from engine.protocol import Accelerator
 class SpaceQueue:
     """The queue of one engine. Any thread; deques and sets make each step of it atomic."""
 
-    __slots__ = ("_accel", "_turns", "waiting")
+    __slots__ = ("_accel", "turns", "waiting")
 
     def __init__(self, accel: Accelerator) -> None:
         self._accel = accel
         self.waiting: deque[Operation] = deque()
-        self._turns: set[Operation] = set()
+        self.turns: set[Operation] = set()
 
     def may_submit(self, operation: Operation) -> bool:
         """Whether it may try now: it is its turn, or nobody is before it and no free slot is promised away."""
@@ -30,25 +30,25 @@ class SpaceQueue:
             return True
         if self.waiting:
             return False
-        return not self._turns or self._accel.free_slots > len(self._turns)
+        return not self.turns or self._accel.free_slots > len(self.turns)
 
     def join(self, operation: Operation) -> None:
         """Queue up: in front if it had its turn and found the slot taken, else behind the others."""
         if operation.turn:
-            self._turns.discard(operation)
+            self.turns.discard(operation)
             operation.turn = False
             self.waiting.appendleft(operation)
         elif operation not in self.waiting:
             self.waiting.append(operation)
         # The slot may have fallen free between the full ring and the line above, with nobody in the queue to tell.
-        free = self._accel.free_slots - len(self._turns)
+        free = self._accel.free_slots - len(self.turns)
         if free > 0:
             self.freed(free)
 
     def leave(self, operation: Operation) -> None:
         """It got its slot, or gave up. A turn that was not used goes to the next."""
         unused = operation.turn and not operation.submitted
-        self._turns.discard(operation)
+        self.turns.discard(operation)
         operation.turn = False
         with suppress(ValueError):
             self.waiting.remove(operation)
@@ -64,7 +64,7 @@ class SpaceQueue:
                 return
             if operation.done:
                 continue
-            self._turns.add(operation)
+            self.turns.add(operation)
             operation.turn = True
             slots -= 1
             operation.waker.wake(operation)

@@ -1,7 +1,7 @@
 """The seam: where a completion becomes a wake-up. The one file that knows both an operation and a wait context.
 
 A waker belongs to a place where somebody waits: a wait context (by fd, or by callback in one of three contracts), a
-blocked thread, an event loop. The engine's one algorithm (`engine.perform`) asks it four things:
+blocked thread, an event loop. The engine's one algorithm (`engine.perform`) asks of it:
 
 - `wait_again(op)`: it is about to pause because the ring was full.
 - `wait_done(op)`: it is about to pause because the operation is in flight.
@@ -42,21 +42,29 @@ class Waker(Protocol):
 
     def wake(self, operation: Operation) -> None: ...
 
-    def ended(self, failed: bool) -> None:
-        """The operation is over: a fatal end sets the status ERR where there is a status."""
+    erred: bool
+    """Whether a fatal end left the status at ERR where nothing but `end_well` would take it away."""
+
+    def end_badly(self) -> None:
+        """The operation has failed: set the status ERR, where there is a status."""
+        ...
+
+    def end_well(self) -> None:
+        """The operation has succeeded, and `erred` is set."""
         ...
 
 
 class FdWaker:
     """By the fd of a wait context: one for all operations of an engine on that context."""
 
-    __slots__ = ("_ctx", "wake_fd")
+    __slots__ = ("_ctx", "erred", "wake_fd")
     blocking = False
     silent_again = False
 
     def __init__(self, ctx: WaitCtx, wake_fd: WakeFd) -> None:
         self._ctx = ctx
         self.wake_fd = wake_fd
+        self.erred = False
 
     def wait_again(self, operation: Operation) -> None:
         pass
@@ -83,12 +91,14 @@ class FdWaker:
             if done:
                 operation.fired = True
 
-    def ended(self, failed: bool) -> None:
-        if self._ctx.closed:
-            return
-        if failed:
+    def end_badly(self) -> None:
+        if not self._ctx.closed:
             self._ctx.status = Status.ERR
-        elif self._ctx.status is Status.ERR:  # of an operation before; by fd there is nothing else to report
+            self.erred = True
+
+    def end_well(self) -> None:
+        self.erred = False
+        if self._ctx.status == Status.ERR:  # by fd there is nothing else to report
             self._ctx.status = Status.UNSUPPORTED
 
 
@@ -98,6 +108,7 @@ class QatCallback:
     __slots__ = ("_arg", "_ctx", "_fn")
     blocking = False
     silent_again = True
+    erred = False  # the next operation sets a status of its own
 
     def __init__(self, ctx: WaitCtx, callback: Callback) -> None:
         self._ctx = ctx
@@ -115,9 +126,12 @@ class QatCallback:
     def wake(self, operation: Operation) -> None:
         self._fn(self._arg)
 
-    def ended(self, failed: bool) -> None:
-        if failed and not self._ctx.closed:
+    def end_badly(self) -> None:
+        if not self._ctx.closed:
             self._ctx.status = Status.ERR
+
+    def end_well(self) -> None:
+        pass
 
 
 class StrictCallback(QatCallback):
@@ -168,6 +182,7 @@ class BlockedThread:
     __slots__ = ("_lock",)
     blocking = True
     silent_again = False
+    erred = False
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -198,7 +213,10 @@ class BlockedThread:
         """Whether a sleep would end at once; that ends it."""
         return self._lock.acquire(blocking=False)
 
-    def ended(self, failed: bool) -> None:
+    def end_badly(self) -> None:
+        pass
+
+    def end_well(self) -> None:
         pass
 
 
