@@ -267,6 +267,7 @@ class Accelerator:
             polls=counters.polls,
             batches=counters.batches,
             batch_sizes=dict(sorted(counters.batch_sizes.items())),
+            busy_ns=counters.busy_ns,
             utilisation=min(counters.busy_ns / possible_ns, 1.0) if possible_ns else 0.0,
             queue=Percentiles.of(list(counters.queue_samples)),
             service=Percentiles.of(list(counters.service_samples)),

@@ -61,6 +61,8 @@ class Statistics:
     """Visits of the device to its ring that found requests: submitted / batches is the mean batch."""
     batch_sizes: Mapping[int, int]
     """Visits by size: the key n counts those of n to 2n - 1 requests."""
+    busy_ns: int
+    """Service time handed out to the units so far, over all of them: of two snapshots, tells the use between them."""
     utilisation: float
     """0 to 1: the units' busy time over their time since the start, or since the reset of the statistics."""
     queue: Percentiles
