@@ -183,6 +183,6 @@ class Job:
                 f"can't {what} a job inside a job ({thread.current!r}): pause that one first, or hand the job "
                 "to whoever drives it"
             )
-        if self.state is PAUSED:
+        if self.state is PAUSED and self._thread is not thread:
             raise UsageError(f"can't {what} a job on another thread than the one that started it")
         raise UsageError(f"can't {what} a job that is {self.state.value}")
