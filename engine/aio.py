@@ -122,6 +122,9 @@ class LoopWaker:
     def wake(self, operation: Operation) -> None:
         self._driver.post(self)
 
+    def nudge(self) -> None:
+        self._driver.post(self)
+
     def deliver(self) -> None:
         """End the wait, or the next one if there is none now. In the loop's thread."""
         if self._future is None:

@@ -135,7 +135,11 @@ class Performer:
 
         The caller must not keep the job: a paused greenlet's frame that holds its own job is never freed.
         """
-        waker = self._waker(job.wait_ctx)  # type: ignore[arg-type]
+        ctx = job.wait_ctx
+        assert ctx is not None
+        waker = ctx.memo
+        if waker is None or waker.owner is not self:
+            ctx.memo = waker = self._waker(ctx)
         job.waiting = operation = Operation(op, payload, aux, session, self.flight, waker)
         if self._source is not None and job.driver is not None:
             job.driver.keep_going(self._source)
@@ -237,9 +241,9 @@ class Performer:
             if not wait_ns:
                 operation.promised = not waker.silent_again
                 if operation.promised:
-                    waker.wake(operation)
+                    waker.nudge()
                 return None
-        return accel.call_at(accel.clock.now_ns() + wait_ns, lambda: waker.wake(operation)) if wait_ns else None
+        return accel.call_at(accel.clock.now_ns() + wait_ns, waker.nudge) if wait_ns else None
 
     def _poll_if_many(self, operation: Operation) -> None:
         limit = HEURISTIC_ASYMMETRIC if getattr(operation.kernel, "asymmetric", False) else HEURISTIC_SYMMETRIC
@@ -274,18 +278,18 @@ class Performer:
             callback = ctx.callback
             if callback is not None:
                 if self._contract == "qat":
-                    return QatCallback(ctx, callback)
+                    return QatCallback(self, ctx, callback)
                 if self._contract == "strict":
-                    return StrictCallback(ctx, callback)
-                return DasyncCallback(ctx, callback, self._sleep)
+                    return StrictCallback(self, ctx, callback)
+                return DasyncCallback(self, ctx, callback, self._sleep)
         try:
             waker = ctx.get_fd(self._key).custom_data
-            if waker.wake_fd.fd >= 0:
+            if not waker.gone:
                 return waker  # type: ignore[no-any-return]
             ctx.clear_fd(self._key)  # closed behind our back, and found out: a new one
         except UnknownKeyError:
             pass
-        waker = FdWaker(ctx, wake_fd("pipe" if self._notify == "pipe" else "fd"))
+        waker = FdWaker(self, ctx, wake_fd("pipe" if self._notify == "pipe" else "fd"))
         ctx.set_wait_fd(self._key, waker.wake_fd.fd, waker, _close_fd)
         return waker
 

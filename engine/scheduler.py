@@ -226,7 +226,7 @@ class Scheduler:
         waiting = job.waiting
         if waiting is None or waiting.submitted:
             self._progress += 1
-        if waiting is not None and not waiting.done and waiting.promised:
+        if waiting is not None and waiting.promised and not waiting.done:
             return
         status = ctx.status
         if status == Status.EAGAIN:

@@ -67,4 +67,4 @@ class SpaceQueue:
             self.turns.add(operation)
             operation.turn = True
             slots -= 1
-            operation.waker.wake(operation)
+            operation.waker.nudge()

@@ -7,7 +7,7 @@ blocked thread, an event loop. The engine's one algorithm (`engine.perform`) ask
 - `wait_done(op)`: it is about to pause because the operation is in flight.
 - `resumed(op)`: it was resumed; take the token, if there is one. Afterwards nothing of an operation that is done is
   left behind, so that no stale token reaches the next one.
-- `wake(op)`: called from any thread, once for each pause that has something to go on with.
+- `wake(op)`: it is done; called from any thread, once. `nudge()`: a slot may be had; called from any thread.
 
 Sources: qat_events.c for `QatCallback` and the order of token and pause, the man page for `StrictCallback`, e_dasync.c
 for `DasyncCallback`.
@@ -15,10 +15,11 @@ for `DasyncCallback`.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Protocol
 
 from engine.errors import OperationError
 from engine.fds import WakeFd
@@ -42,6 +43,8 @@ class Waker(Protocol):
 
     def wake(self, operation: Operation) -> None: ...
 
+    def nudge(self) -> None: ...
+
     erred: bool
     """Whether a fatal end left the status at ERR where nothing but `end_well` would take it away."""
 
@@ -57,11 +60,14 @@ class Waker(Protocol):
 class FdWaker:
     """By the fd of a wait context: one for all operations of an engine on that context."""
 
-    __slots__ = ("_ctx", "erred", "wake_fd")
+    __slots__ = ("_ctx", "erred", "gone", "owner", "wake_fd")
     blocking = False
     silent_again = False
 
-    def __init__(self, ctx: WaitCtx, wake_fd: WakeFd) -> None:
+    def __init__(self, owner: object, ctx: WaitCtx, wake_fd: WakeFd) -> None:
+        self.owner = owner
+        self.gone = False
+        """Whether the fd was found to be closed behind the engine's back."""
         self._ctx = ctx
         self.wake_fd = wake_fd
         self.erred = False
@@ -74,22 +80,34 @@ class FdWaker:
 
     def resumed(self, operation: Operation) -> None:
         # First the token, then `done`: a completion behind the look at `done` writes its token behind the drain.
-        found = self.wake_fd.drain()
+        try:
+            found = self.wake_fd.drain()
+        except OperationError:
+            self.gone = True
+            if not self._ctx.closed:
+                self._ctx.memo = None
+            raise
         if operation.done and not (found and operation.fired):
-            # The waker is between `done` and its token, or just behind it: a few bytecodes of another thread.
+            # The waker is between `done` and its token, or has written the token and not let go of the lock. To wait
+            # for the lock is ten times faster than to look again and again; the window before it takes the lock is a
+            # few bytecodes of another thread.
             while not operation.fired:
-                _yield_gil()
+                with self.wake_fd.lock:
+                    pass
+                if not operation.fired:
+                    os.sched_yield()
             self.wake_fd.drain()
 
     def wake(self, operation: Operation) -> None:
-        done = operation.done
-        try:
-            if not self.wake_fd.put():
-                # The fd is gone. Its owner can't be woken by it; a callback, if it has one, is the only way left.
-                _by_callback_instead(self._ctx, operation)
-        finally:
-            if done:
-                operation.fired = True
+        with self.wake_fd.lock:
+            put = self.wake_fd.put_locked()
+            operation.fired = True
+        if not put:
+            _by_callback_instead(self._ctx)
+
+    def nudge(self) -> None:
+        if not self.wake_fd.put():
+            _by_callback_instead(self._ctx)
 
     def end_badly(self) -> None:
         if not self._ctx.closed:
@@ -105,12 +123,13 @@ class FdWaker:
 class QatCallback:
     """By callback, as QAT_Engine: the status is set before the pause, and the callback alone tells of completion."""
 
-    __slots__ = ("_arg", "_ctx", "_fn")
+    __slots__ = ("_arg", "_ctx", "_fn", "owner")
     blocking = False
     silent_again = True
     erred = False  # the next operation sets a status of its own
 
-    def __init__(self, ctx: WaitCtx, callback: Callback) -> None:
+    def __init__(self, owner: object, ctx: WaitCtx, callback: Callback) -> None:
+        self.owner = owner
         self._ctx = ctx
         self._fn, self._arg = callback
 
@@ -124,6 +143,9 @@ class QatCallback:
         pass
 
     def wake(self, operation: Operation) -> None:
+        self._fn(self._arg)
+
+    def nudge(self) -> None:
         self._fn(self._arg)
 
     def end_badly(self) -> None:
@@ -146,7 +168,7 @@ class StrictCallback(QatCallback):
             self._ctx.status = _final(operation)
 
     def wake(self, operation: Operation) -> None:
-        if operation.done and not self._ctx.closed:
+        if not self._ctx.closed:
             self._ctx.status = _final(operation)
         self._fn(self._arg)
 
@@ -157,8 +179,8 @@ class DasyncCallback(QatCallback):
 
     __slots__ = ("_sleep", "_thread")
 
-    def __init__(self, ctx: WaitCtx, callback: Callback, sleep: Callable[[BlockedThread], None]) -> None:
-        super().__init__(ctx, callback)
+    def __init__(self, owner: object, ctx: WaitCtx, callback: Callback, sleep: Callable[[BlockedThread], None]) -> None:
+        super().__init__(owner, ctx, callback)
         self._sleep = sleep
         self._thread = BlockedThread()
 
@@ -167,12 +189,10 @@ class DasyncCallback(QatCallback):
             self._sleep(self._thread)
 
     def wake(self, operation: Operation) -> None:
-        done = operation.done
         try:
             self._fn(self._arg)
         finally:
-            if done:
-                operation.fired = True
+            operation.fired = True
             self._thread.rouse()
 
 
@@ -200,6 +220,9 @@ class BlockedThread:
     def wake(self, operation: Operation) -> None:
         self.rouse()
 
+    def nudge(self) -> None:
+        self.rouse()
+
     def rouse(self) -> None:
         """End the sleep, or the next one if there is none now. Any thread, any number of times."""
         with suppress(RuntimeError):  # roused already
@@ -224,20 +247,13 @@ def _final(operation: Operation) -> Status:
     return Status.OK if operation.error is None and operation.verdict is None else Status.ERR
 
 
-def _by_callback_instead(ctx: WaitCtx, operation: Operation) -> None:
+def _by_callback_instead(ctx: WaitCtx) -> None:
+    """The fd is gone, so its owner can't be woken by it; a callback, if there is one, is the only way left."""
     callback = None if ctx.closed else ctx.callback
     if callback is not None:
         callback.fn(callback.arg)
     elif not ctx.closed:  # whoever completes reports what a completion raises
         raise OperationError(
-            f"{operation!r} completed, but its wait fd was closed behind the engine's back, and the wait context has "
-            "no callback: its job can't be woken; leave closing the fd to the wait context"
+            "an operation completed, but its wait fd was closed behind the engine's back, and the wait context has no "
+            "callback: its job can't be woken; leave closing the fd to the wait context"
         )
-
-
-def _yield_gil() -> None:
-    _NAP.acquire(timeout=1e-6)
-
-
-_NAP: Any = threading.Lock()
-_NAP.acquire()
