@@ -153,11 +153,30 @@ class Scheduler:
     def _turn(self) -> None:
         self._progress = 0
         self._start_new()
-        for _ in range(len(self._ready)):
-            seat = self._ready.popleft()
-            seat.woken = False
-            seat.again = False
-            self._resume(seat)
+        ready = self._ready
+        for _ in range(len(ready)):
+            seat = ready.popleft()
+            seat.woken = seat.again = False
+            job = seat.job
+            if job is None or job.state is not PAUSED:
+                continue
+            try:
+                job.resume()
+            except BaseException:
+                self._resume_failed(seat, job)
+                raise
+            # The common case of `_park`, written out: in flight again, with the wait context as it was.
+            waiting = job.waiting
+            if (
+                job.state is PAUSED
+                and waiting is not None
+                and waiting.submitted
+                and not waiting.done
+                and not seat.ctx.has_changes
+            ):
+                self._progress += 1
+            else:
+                self._park(seat)
         if self._again and (self._progress or not self._ready):
             self._drive_again(self._progress)
         if not self._busy:
@@ -206,11 +225,14 @@ class Scheduler:
         try:
             job.resume()
         except BaseException:
-            # KeyboardInterrupt and its like, or a job whose context was closed under it.
-            if job.state is PAUSED:
-                job.cancel()
-            self._park(seat)
+            self._resume_failed(seat, job)
             raise
+        self._park(seat)
+
+    def _resume_failed(self, seat: _Seat, job: Job) -> None:
+        """KeyboardInterrupt and its like came out of it, or its context was closed under it: let nobody wait for it."""
+        if job.state is PAUSED:
+            job.cancel()
         self._park(seat)
 
     def _park(self, seat: _Seat) -> None:

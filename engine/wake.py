@@ -26,6 +26,9 @@ from engine.fds import WakeFd
 from engine.operation import Operation
 from waitctx import Callback, Status, WaitCtx
 
+# Looked up once: an attribute of an enum class takes as long as a call.
+_UNSUPPORTED, _ERR, _OK, _EAGAIN = Status.UNSUPPORTED, Status.ERR, Status.OK, Status.EAGAIN
+
 
 class Waker(Protocol):
     """How one place is woken."""
@@ -111,13 +114,13 @@ class FdWaker:
 
     def end_badly(self) -> None:
         if not self._ctx.closed:
-            self._ctx.status = Status.ERR
+            self._ctx.status = _ERR
             self.erred = True
 
     def end_well(self) -> None:
         self.erred = False
-        if self._ctx.status == Status.ERR:  # by fd there is nothing else to report
-            self._ctx.status = Status.UNSUPPORTED
+        if self._ctx.status == _ERR:  # by fd there is nothing else to report
+            self._ctx.status = _UNSUPPORTED
 
 
 class QatCallback:
@@ -134,10 +137,10 @@ class QatCallback:
         self._fn, self._arg = callback
 
     def wait_again(self, operation: Operation) -> None:
-        self._ctx.status = Status.EAGAIN
+        self._ctx.status = _EAGAIN
 
     def wait_done(self, operation: Operation) -> None:
-        self._ctx.status = Status.OK
+        self._ctx.status = _OK
 
     def resumed(self, operation: Operation) -> None:
         pass
@@ -150,7 +153,7 @@ class QatCallback:
 
     def end_badly(self) -> None:
         if not self._ctx.closed:
-            self._ctx.status = Status.ERR
+            self._ctx.status = _ERR
 
     def end_well(self) -> None:
         pass
@@ -163,7 +166,7 @@ class StrictCallback(QatCallback):
     __slots__ = ()
 
     def wait_done(self, operation: Operation) -> None:
-        self._ctx.status = Status.UNSUPPORTED
+        self._ctx.status = _UNSUPPORTED
         if operation.done:  # completed before the line above took its status away
             self._ctx.status = _final(operation)
 
@@ -244,7 +247,7 @@ class BlockedThread:
 
 
 def _final(operation: Operation) -> Status:
-    return Status.OK if operation.error is None and operation.verdict is None else Status.ERR
+    return _OK if operation.error is None and operation.verdict is None else _ERR
 
 
 def _by_callback_instead(ctx: WaitCtx) -> None:
