@@ -164,7 +164,6 @@ NAMES += [
     "a*b",
     "a\n'b",
     "\nb",
-    "'\n",
     "a'b\"c",
     "nö",
     "\udcff\udcfe",
