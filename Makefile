@@ -21,8 +21,13 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-bench: $(READY)
-	$(BIN)/python -m benchmarks
+# What needs the extras of its own: peers to compare with, and pictures.
+bench: $(READY) $(VENV)/.ready-bench
+	$(BIN)/python -m benchmarks --json bench-results/bench.json --out bench-results
+
+$(VENV)/.ready-bench: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
+	@touch $@
 
 # All random programs against the real libcrypto; SIMACCEL_LIBCRYPTO=path takes another one.
 # In two halves, about one to each core.
