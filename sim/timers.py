@@ -87,8 +87,9 @@ class Timers:
                 self.cancelled -= 1
         return self._heap[0][0] if self._heap else None
 
-    def clear(self) -> None:
-        """Forget them all."""
-        self._incoming.clear()
-        self._heap.clear()
-        self.cancelled = 0
+    def take_all(self) -> list[Callable[[], object]]:
+        """All that was to be called later, in order: for the end of the device, when their time will not come."""
+        due: list[Callable[[], object]] = []
+        while (due_ns := self.next_due_ns()) is not None:
+            due += self.take_due(due_ns)
+        return due
