@@ -140,10 +140,8 @@ class Performer:
         waker = ctx.memo
         if waker is None or waker.owner is not self:
             ctx.memo = waker = self._waker(ctx)
-        job.waiting = operation = Operation(op, payload, aux, session, self.flight, waker)
-        if self._source is not None and job.driver is not None:
-            job.driver.keep_going(self._source)
-        return self.perform(operation, waker, deadline_ns)
+        operation = Operation(op, payload, aux, session, self.flight, waker)
+        return self.perform(operation, waker, deadline_ns, job)
 
     def for_waker(
         self, waker: Waker, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None
@@ -151,11 +149,19 @@ class Performer:
         """The operation as a coroutine for whoever that waker wakes."""
         return self.perform(Operation(op, payload, aux, session, self.flight, waker), waker, deadline_ns)
 
-    async def perform(self, operation: Operation, waker: Waker, deadline_ns: int | None) -> bytes:
+    async def perform(
+        self, operation: Operation, waker: Waker, deadline_ns: int | None, job: Job | None = None
+    ) -> bytes:
         """Run it. Hot: in the common case each line runs once."""
         if self.refusal is not None:
             raise ClosedError(self.refusal)
         self.accel.prepare(operation)
+        if job is not None:
+            # Only now: until it is awaited, and if it is refused, the job does not wait for it.
+            job.waiting = operation
+            if self._source is not None and job.driver is not None:
+                job.driver.keep_going(self._source)
+            job = None  # see in_job
         self.flight.add(operation)
         counters = self.counters
         try:
@@ -221,13 +227,18 @@ class Performer:
                 operation.promised = True
                 counters.slots += 1
                 return
-        # Settled while it waited: by its deadline, or by the engine's end. The waker has fired.
-        space.leave(operation)
+        # Settled while it waited: by its deadline, or by the engine's end. The wake for that was this one.
+        assert operation.verdict is not None
+        raise operation.verdict
 
     def _try(self, operation: Operation) -> bool:
-        operation.submitted = True
-        operation.submitted = self._submit(operation)
-        return operation.submitted
+        operation.submitted = True  # before it is: it may complete before submit returns
+        submitted = False
+        try:
+            submitted = self._submit(operation)
+        finally:
+            operation.submitted = submitted
+        return submitted
 
     def _arrange_wake(self, operation: Operation, waker: Waker, tries: int) -> Timer | None:
         """See to it that a waiter for a slot is woken; the timer that does it, if one does."""
@@ -270,7 +281,12 @@ class Performer:
         assert after_ns is not None
         message = f"{operation.op} did not complete within its deadline of {after_ns:,} ns"
         due_ns = self.accel.clock.now_ns() + after_ns
-        operation.timer = self.accel.call_at(due_ns, lambda: operation.fail(DeadlineError(message)))
+
+        def pass_by() -> None:
+            if self.accel.clock.now_ns() >= due_ns:  # not when the accelerator is closed before
+                operation.fail(DeadlineError(message))
+
+        operation.timer = self.accel.call_at(due_ns, pass_by)
 
     def _waker(self, ctx: WaitCtx) -> Waker:
         """How a job with this context is woken: by its callback if the engine works so and it has one, else by fd."""
