@@ -5,46 +5,60 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from engine.errors import UsageError
-from engine.job import Job
+from engine.fds import is_wake_fd
 from engine.operation import Operation
 from engine.operations import Operations
 from engine.perform import Performer
 from engine.pool import LOCAL
 from engine.protocol import Source
 from engine.start import new_job
-from waitctx import Status, WaitCtx
+from engine.waiting import Wait, waits_for
+from waitctx import WaitCtx
 
 if TYPE_CHECKING:
     from engine.engine import Engine
 
-_AGAIN_S = 0.001
-"""How long a job that must be resumed by the application, status EAGAIN, is left alone."""
+_PATIENCE_S = {Wait.WOKEN: None, Wait.AGAIN: 0.001, Wait.FAILED: 0.0, Wait.NOTHING: 0.0}
+"""How long a paused job is left alone if nothing wakes it; None: for ever."""
+CANCELS = 100
+"""How often a job that pauses again while it cleans up is cancelled, before it is left to the garbage collector."""
 
 
 class LoopDriver:
     """What one event loop knows of its waiters: it carries wakes from other threads into the loop, many at a time."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self._loop = ref(loop)  # which holds this: the other way round no loop would ever be freed
         self._woken: deque[LoopWaker] = deque()
         self._scheduled = False
         self._sources: list[Source] = []
         self._turning = False
         self._waiting = 0
+        self._readers: dict[int, list[LoopWaker]] = {}
 
     def post(self, waker: LoopWaker) -> None:
         """Have a waker delivered in the loop. Any thread."""
         self._woken.append(waker)
         if not self._scheduled:
             self._scheduled = True
-            try:
-                self._loop.call_soon_threadsafe(self._deliver)
-            except RuntimeError:  # the loop was closed with operations in flight: nobody is left to tell
+            if not self._call_soon(self._deliver):
                 self._woken.clear()
+
+    def _call_soon(self, fn: Callable[[], object]) -> bool:
+        """Have it called in the loop. Any thread. False if the loop was closed: then nobody is left to tell."""
+        loop = self._loop()
+        if loop is None:
+            return False
+        try:
+            loop.call_soon_threadsafe(fn)
+        except RuntimeError:
+            return False
+        return True
 
     def _deliver(self) -> None:
         self._scheduled = False  # before the deque is emptied: what comes later schedules anew
@@ -56,6 +70,39 @@ class LoopDriver:
         if source not in self._sources:
             self._sources.append(source)
         self._turn_soon()
+
+    def watch(self, ctx: WaitCtx, waker: LoopWaker) -> None:
+        """Deliver the waker when an fd of this context is readable. Others may wait for the same fd."""
+        loop = self._loop()
+        assert loop is not None  # it runs this
+        added, deleted = ctx.changed_fds()
+        for fd in deleted:
+            self._unwatch_fd(loop, fd, waker)
+        for fd in added:
+            wakers = self._readers.setdefault(fd, [])
+            if not wakers:
+                loop.add_reader(fd, self._readable, fd)
+            if waker not in wakers:
+                wakers.append(waker)
+
+    def unwatch(self, waker: LoopWaker) -> None:
+        """Deliver it for no fd any more."""
+        loop = self._loop()
+        assert loop is not None
+        for fd in [fd for fd, wakers in self._readers.items() if waker in wakers]:
+            self._unwatch_fd(loop, fd, waker)
+
+    def _unwatch_fd(self, loop: asyncio.AbstractEventLoop, fd: int, waker: LoopWaker) -> None:
+        wakers = self._readers.get(fd, [])
+        if waker in wakers:
+            wakers.remove(waker)
+            if not wakers:
+                del self._readers[fd]
+                loop.remove_reader(fd)
+
+    def _readable(self, fd: int) -> None:
+        for waker in tuple(self._readers.get(fd, ())):
+            waker.deliver()
 
     def begin_wait(self) -> None:
         """Somebody waits from now on, until `end_wait`."""
@@ -80,14 +127,13 @@ class LoopDriver:
             elif source.clock.virtual:
                 moved = source.clock.jump() or moved
             elif source.polled:
-                source.notify_once(lambda: self._loop.call_soon_threadsafe(self._turn_soon))
+                source.notify_once(partial(self._call_soon, self._turn_soon))
         if moved:
             self._turn_soon()
 
     def _turn_soon(self) -> None:
         if not self._turning:
-            self._turning = True
-            self._loop.call_soon(self._turn)
+            self._turning = self._call_soon(self._turn)
 
 
 class LoopWaker:
@@ -184,18 +230,23 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
             ctx.set_callback(driver.post, waker)
             job = new_job(fn, args, ctx, False)
             job.driver = driver
-            watched: list[int] = []
+            errors = 0
             try:
                 job.start()
                 while job.paused:
-                    _watch(loop, ctx, watched, waker)
-                    await waker.wait(_patience_s(job, ctx))
+                    driver.watch(ctx, waker)
+                    wait = waits_for(job, ctx, not all(map(is_wake_fd, ctx.all_fds())))
+                    if wait is Wait.FAILED:
+                        errors += 1
+                        if errors > 1:
+                            break
+                    await waker.wait(_PATIENCE_S[wait])
                     job.resume()
             finally:
-                for fd in watched:
-                    loop.remove_reader(fd)
-                if job.paused:
-                    job.cancel()
+                driver.unwatch(waker)
+                for _ in range(CANCELS):
+                    if not job.paused or job.cancel():
+                        break
             return job.result()
 
     async def _in_loop(self, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None) -> bytes:
@@ -235,24 +286,3 @@ def _here() -> tuple[asyncio.AbstractEventLoop, LoopDriver]:
     if driver is None:
         driver = _drivers[loop] = LoopDriver(loop)
     return loop, driver
-
-
-def _watch(loop: asyncio.AbstractEventLoop, ctx: WaitCtx, watched: list[int], waker: LoopWaker) -> None:
-    added, deleted = ctx.changed_fds()
-    for fd in deleted:
-        if fd in watched:
-            watched.remove(fd)
-            loop.remove_reader(fd)
-    for fd in added:
-        if fd not in watched:
-            watched.append(fd)
-            loop.add_reader(fd, waker.deliver)
-
-
-def _patience_s(job: Job, ctx: WaitCtx) -> float | None:
-    """How long to wait for a wake: for ever if one will come, a while for EAGAIN, not at all for a plain pause."""
-    if job.waiting is not None and not job.waiting.done:
-        return None if job.waiting.promised else _AGAIN_S
-    if ctx.status is Status.EAGAIN:
-        return _AGAIN_S
-    return None if ctx.status is Status.OK or ctx.all_fds() else 0.0

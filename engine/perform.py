@@ -227,9 +227,8 @@ class Performer:
                 operation.promised = True
                 counters.slots += 1
                 return
-        # Settled while it waited: by its deadline, or by the engine's end. The wake for that was this one.
-        assert operation.verdict is not None
-        raise operation.verdict
+        # Settled while it waited: by its deadline, or by the engine's end. The waker has fired.
+        space.leave(operation)
 
     def _try(self, operation: Operation) -> bool:
         operation.submitted = True  # before it is: it may complete before submit returns
