@@ -17,11 +17,16 @@ from engine.testing.exploration import (
     replay,
 )
 from engine.testing.manual import ManualAccelerator
+from engine.testing.misuse import Kind, Misuse, MisuseError, MisuseReport, detect_misuse
 
 __all__ = [
     "EndlessError",
     "Exploration",
+    "Kind",
     "ManualAccelerator",
+    "Misuse",
+    "MisuseError",
+    "MisuseReport",
     "Model",
     "ModelError",
     "NondeterministicError",
@@ -32,6 +37,7 @@ __all__ = [
     "Spin",
     "StuckError",
     "Wait",
+    "detect_misuse",
     "explore",
     "replay",
 ]
