@@ -93,6 +93,11 @@ class Operation:
         self.waker.wake(self)
         return None
 
+    def wake(self) -> None:
+        """A wake without a completion, as a faulty device gives it: whoever waits looks, and waits on. Any thread."""
+        if not self.done:
+            self.waker.nudge()
+
     def fail(self, verdict: Exception) -> bool:
         """Settle it with an exception, and wake its waiter. False if it was settled already. Any thread."""
         try:
