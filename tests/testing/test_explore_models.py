@@ -13,11 +13,9 @@ from engine.testing.models import MODELS, TWINS
 FULL = os.environ.get("SIMACCEL_EXPLORE") == "full"
 PREEMPTIONS, SCHEDULES = (2, 200_000) if FULL else (1, 1_500)
 
-SETTLED = "settled while it waits for a slot, its token is drained, and then it pauses once more: nobody wakes it"
 CANCEL = "cancelled between the completion's hold on the operation and its done mark, it does not wait for the token"
 ORDER = "Engine.close settles what is in flight in the order of a set where the times of submission are equal"
 KNOWN = {
-    **{f"deadline_on_full_ring_{way}": SETTLED for way in ("fd", "pipe", "qat", "poll", "heuristic")},
     **{f"cancel_{way}": CANCEL for way in ("fd", "pipe")},
     **{f"close_{way}": ORDER for way in ("poll", "poll_strict", "heuristic")},
 }
