@@ -51,13 +51,15 @@ class EngineStatistics:
 class Counters:
     """What is counted as it goes; the rest follows from it, so that the common case counts once."""
 
-    __slots__ = ("eagains", "failed", "given_up", "operations", "slots", "spurious")
+    __slots__ = ("eagains", "failed", "given_up", "never_submitted", "operations", "slots", "spurious")
 
     def __init__(self) -> None:
         self.operations = 0
         self.failed = 0
         self.given_up = 0
         """Operations whose caller did not wait to the end, among `failed`."""
+        self.never_submitted = 0
+        """Operations that were settled while they waited for a slot, among `failed`."""
         self.eagains = 0
         self.slots = 0
         """EAGAIN pauses that ended with a slot."""
@@ -65,12 +67,12 @@ class Counters:
 
     def snapshot(self) -> EngineStatistics:
         """The statistics."""
-        waited = self.operations - self.given_up
+        waited = self.operations - self.given_up - self.never_submitted
         return EngineStatistics(
             operations=self.operations,
             pauses=waited + self.eagains + self.spurious,
             eagains=self.eagains,
-            wakes=waited + self.slots,
+            wakes=waited + self.never_submitted + self.slots,
             spurious_wakes=self.spurious,
             failed=self.failed,
         )
@@ -169,26 +171,32 @@ class Performer:
                 self._set_deadline(operation, deadline_ns)
             space = self.space
             operation.submitted = True  # before it is: it may complete before submit returns
-            if space.waiting or space.turns or not self._submit(operation):
+            try:
+                taken = not space.waiting and not space.turns and self._submit(operation)
+            except Exception as error:
+                raise _not_taken(operation, error) from error
+            if not taken:
                 operation.submitted = False
                 await self._get_slot(operation, waker)
-            if self._heuristic:
-                self._poll_if_many(operation)
-            # Also if it is done by now: a wait fd was announced, so whoever drives the job expects a pause.
-            waker.wait_done(operation)
-            await PAUSE
-            waker.resumed(operation)
-            while not operation.done:
-                counters.spurious += 1
+            if operation.submitted:
+                if self._heuristic:
+                    self._poll_if_many(operation)
+                # Also if it is done by now: a wait fd was announced, so whoever drives the job expects a pause.
                 waker.wait_done(operation)
                 await PAUSE
                 waker.resumed(operation)
+                while not operation.done:
+                    counters.spurious += 1
+                    waker.wait_done(operation)
+                    await PAUSE
+                    waker.resumed(operation)
         except BaseException:
             counters.given_up += 1
             self._give_up(operation, waker)
             self._end_badly(operation, waker)
             raise
         if operation.verdict is not None or operation.error is not None:
+            counters.never_submitted += not operation.submitted
             self._end_badly(operation, waker)
             raise _failure(operation)
         counters.operations += 1
@@ -202,13 +210,14 @@ class Performer:
         return operation.result  # type: ignore[return-value]  # set by the device where there is no error
 
     async def _get_slot(self, operation: Operation, waker: Waker) -> None:
-        """The slow path of a full ring: pause, try again, until submitted or settled."""
+        """The slow path of a full ring: pause, try again, until submitted - or settled without, by a deadline or the
+        engine's end, whose wake has ended a pause in here."""
         space, counters = self.space, self.counters
         limit = self._retry.blocking_limit if waker.blocking else self._retry.limit
         tries = 0
         if space.may_submit(operation) and self._try(operation):
             return
-        while not operation.done:
+        while True:
             tries += 1
             if limit is not None and tries > limit:
                 raise RingFullError(
@@ -222,12 +231,12 @@ class Performer:
             waker.resumed(operation)
             if timer is not None:
                 timer.cancel()
-            if not operation.done and space.may_submit(operation) and self._try(operation):
-                space.leave(operation)
+            if operation.done:
+                break
+            if space.may_submit(operation) and self._try(operation):
                 operation.promised = True
                 counters.slots += 1
-                return
-        # Settled while it waited: by its deadline, or by the engine's end. The waker has fired.
+                break
         space.leave(operation)
 
     def _try(self, operation: Operation) -> bool:
@@ -235,6 +244,8 @@ class Performer:
         submitted = False
         try:
             submitted = self._submit(operation)
+        except Exception as error:
+            raise _not_taken(operation, error) from error
         finally:
             operation.submitted = submitted
         return submitted
@@ -314,6 +325,12 @@ def checked_deadline(value: int | None) -> int | None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value <= 0):
         raise UsageError(f"deadline_ns={value!r}: use a whole number of ns above 0, or None for none")
     return value
+
+
+def _not_taken(operation: Operation, error: Exception) -> OperationError:
+    """The accelerator raised at the submit. The operation has used no slot: if it had a turn, another may have it."""
+    operation.submitted = False
+    return OperationError(f"the device did not take {operation.op}: {error}")
 
 
 def _close_fd(ctx: WaitCtx, key: object, fd: int, waker: FdWaker) -> None:
