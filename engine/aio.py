@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary, ref
 
-from engine.errors import UsageError
 from engine.fds import is_wake_fd
-from engine.operation import Operation
+from engine.loop import LoopWaker, running_loop
 from engine.operations import Operations
 from engine.perform import Performer
 from engine.pool import LOCAL
-from engine.protocol import Source
 from engine.start import new_job
 from engine.waiting import Wait, waits_for
 from waitctx import WaitCtx
@@ -27,173 +21,6 @@ _PATIENCE_S = {Wait.WOKEN: None, Wait.AGAIN: 0.001, Wait.FAILED: 0.0, Wait.NOTHI
 """How long a paused job is left alone if nothing wakes it; None: for ever."""
 CANCELS = 100
 """How often a job that pauses again while it cleans up is cancelled, before it is left to the garbage collector."""
-
-
-class LoopDriver:
-    """What one event loop knows of its waiters: it carries wakes from other threads into the loop, many at a time."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = ref(loop)  # which holds this: the other way round no loop would ever be freed
-        self._woken: deque[LoopWaker] = deque()
-        self._scheduled = False
-        self._sources: list[Source] = []
-        self._turning = False
-        self._waiting = 0
-        self._readers: dict[int, list[LoopWaker]] = {}
-
-    def post(self, waker: LoopWaker) -> None:
-        """Have a waker delivered in the loop. Any thread."""
-        self._woken.append(waker)
-        if not self._scheduled:
-            self._scheduled = True
-            if not self._call_soon(self._deliver):
-                self._woken.clear()
-
-    def _call_soon(self, fn: Callable[[], object]) -> bool:
-        """Have it called in the loop. Any thread. False if the loop was closed: then nobody is left to tell."""
-        loop = self._loop()
-        if loop is None:
-            return False
-        try:
-            loop.call_soon_threadsafe(fn)
-        except RuntimeError:
-            return False
-        return True
-
-    def _deliver(self) -> None:
-        self._scheduled = False  # before the deque is emptied: what comes later schedules anew
-        while self._woken:
-            self._woken.popleft().deliver()
-
-    def keep_going(self, source: Source) -> None:
-        """Poll the source, or jump its clock, while somebody on this loop waits."""
-        if source not in self._sources:
-            self._sources.append(source)
-        self._turn_soon()
-
-    def watch(self, ctx: WaitCtx, waker: LoopWaker) -> None:
-        """Deliver the waker when an fd of this context is readable. Others may wait for the same fd."""
-        loop = self._loop()
-        assert loop is not None  # it runs this
-        added, deleted = ctx.changed_fds()
-        for fd in deleted:
-            self._unwatch_fd(loop, fd, waker)
-        for fd in added:
-            wakers = self._readers.setdefault(fd, [])
-            if not wakers:
-                loop.add_reader(fd, self._readable, fd)
-            if waker not in wakers:
-                wakers.append(waker)
-
-    def unwatch(self, waker: LoopWaker) -> None:
-        """Deliver it for no fd any more."""
-        loop = self._loop()
-        assert loop is not None
-        for fd in [fd for fd, wakers in self._readers.items() if waker in wakers]:
-            self._unwatch_fd(loop, fd, waker)
-
-    def _unwatch_fd(self, loop: asyncio.AbstractEventLoop, fd: int, waker: LoopWaker) -> None:
-        wakers = self._readers.get(fd, [])
-        if waker in wakers:
-            wakers.remove(waker)
-            if not wakers:
-                del self._readers[fd]
-                loop.remove_reader(fd)
-
-    def _readable(self, fd: int) -> None:
-        for waker in tuple(self._readers.get(fd, ())):
-            waker.deliver()
-
-    def begin_wait(self) -> None:
-        """Somebody waits from now on, until `end_wait`."""
-        self._waiting += 1
-        if self._sources:
-            self._turn_soon()
-
-    def end_wait(self) -> None:
-        """One waits less."""
-        self._waiting -= 1
-
-    def _turn(self) -> None:
-        """One step of what nobody else moves; then again, once the loop has had a look at everything else."""
-        self._turning = False
-        if not self._waiting:
-            self._sources.clear()
-            return
-        moved = False
-        for source in self._sources:
-            if source.polled and source.poll():
-                moved = True
-            elif source.clock.virtual:
-                moved = source.clock.jump() or moved
-            elif source.polled:
-                source.notify_once(partial(self._call_soon, self._turn_soon))
-        if moved:
-            self._turn_soon()
-
-    def _turn_soon(self) -> None:
-        if not self._turning:
-            self._turning = self._call_soon(self._turn)
-
-
-class LoopWaker:
-    """Wakes a task of an event loop. Fits `wake.Waker`."""
-
-    __slots__ = ("_driver", "_future", "_latched", "_loop")
-    blocking = False
-    silent_again = False
-    erred = False
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, driver: LoopDriver) -> None:
-        self._loop = loop
-        self._driver = driver
-        self._future: asyncio.Future[None] | None = None
-        self._latched = False
-
-    def wait_again(self, operation: Operation) -> None:
-        pass
-
-    def wait_done(self, operation: Operation) -> None:
-        pass
-
-    def resumed(self, operation: Operation) -> None:
-        pass
-
-    def end_badly(self) -> None:
-        pass
-
-    def end_well(self) -> None:
-        pass
-
-    def wake(self, operation: Operation) -> None:
-        self._driver.post(self)
-
-    def nudge(self) -> None:
-        self._driver.post(self)
-
-    def deliver(self) -> None:
-        """End the wait, or the next one if there is none now. In the loop's thread."""
-        if self._future is None:
-            self._latched = True
-        elif not self._future.done():
-            self._future.set_result(None)
-
-    async def wait(self, timeout_s: float | None = None) -> None:
-        """Until delivered, or the time is over."""
-        if not self._latched:
-            self._future = self._loop.create_future()
-            timer = None
-            if timeout_s is not None:
-                timer = self._loop.call_later(timeout_s, self.deliver)
-            self._driver.begin_wait()
-            try:
-                await self._future
-            finally:
-                self._driver.end_wait()
-                self._future = None
-                if timer is not None:
-                    timer.cancel()
-        self._latched = False
 
 
 class Aio(Operations[Coroutine[Any, Any, bytes]]):
@@ -224,12 +51,12 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
         A stackful job is what this is for: code that blocks in `engine.sha256(...)` then leaves the loop free.
         Cancelling the task cancels the job. Raises NoJobsError if this thread's pool is exhausted.
         """
-        loop, driver = _here()
+        loop, driver = running_loop()
         with WaitCtx() as ctx:
             waker = LoopWaker(loop, driver)
             ctx.set_callback(driver.post, waker)
             job = new_job(fn, args, ctx, False)
-            job.driver = driver
+            job.driver = waker
             errors = 0
             try:
                 job.start()
@@ -240,7 +67,8 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
                         errors += 1
                         if errors > 1:
                             break
-                    await waker.wait(_PATIENCE_S[wait])
+                    await waker.wait(_PATIENCE_S[wait], job.waiting)
+                    waker.virtual = False  # unless an operation that it calls now says so
                     job.resume()
             finally:
                 driver.unwatch(waker)
@@ -250,15 +78,14 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
             return job.result()
 
     async def _in_loop(self, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None) -> bytes:
-        loop, driver = _here()
         engine = self._engine
-        waker = LoopWaker(loop, driver)
+        waker = LoopWaker(*running_loop())
         perform = self._performer.for_waker(waker, op, payload, aux, session, deadline_ns)
         try:
             perform.send(None)
             while True:
                 if engine.polled or engine.clock.virtual:
-                    driver.keep_going(engine)
+                    waker.keep_going(engine)
                 try:
                     await waker.wait()
                 except BaseException as error:  # the task is cancelled: the operation must hear of it
@@ -270,19 +97,3 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
 
     async def _blocked(self, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None) -> bytes:
         return self._engine.call(op, payload, aux=aux, session=session, deadline_ns=deadline_ns)
-
-
-_drivers: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDriver] = WeakKeyDictionary()
-
-
-def _here() -> tuple[asyncio.AbstractEventLoop, LoopDriver]:
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        raise UsageError(
-            "await engine.aio calls in an async def job or in asyncio; elsewhere call engine.sha256(...) itself"
-        ) from None
-    driver = _drivers.get(loop)
-    if driver is None:
-        driver = _drivers[loop] = LoopDriver(loop)
-    return loop, driver
