@@ -22,7 +22,7 @@ Step = tuple[str, Callable[[], None]]
 
 
 def steps(rig: Rig, report: Report, parts: Sequence[str], rows: Sequence[str], rounds: int | None) -> Iterator[Step]:
-    """The parts in their order, each to be called before the next is asked for. They fill the report."""
+    """What there is to do, in order; doing it fills the report."""
     report.update({"version": VERSION, "machine": machine.describe(), "notes": []})
     notes: list[str] = report["notes"]
     if "rows" in parts:

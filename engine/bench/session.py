@@ -9,7 +9,7 @@ from pathlib import Path
 from time import perf_counter_ns
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from engine.bench import page, plots, run, tables
 from engine.bench.compare import compare, only_in_one
@@ -90,14 +90,16 @@ def _measured(rig: Rig, order: Order, console: Console) -> run.Report:
     report: run.Report = {}
     parts = order.parts or (("rows",) if order.rows else run.PARTS)
     before_ns = perf_counter_ns()
-    columns = (TextColumn("{task.completed} measured, {task.description}"), BarColumn(pulse_style="cyan"))
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
-        task = progress.add_task("", total=None)
-        for what, measure in run.steps(rig, report, parts, order.rows or list(BY_NAME), order.rounds):
-            progress.update(task, description=what)
-            progress.stop()  # the bar's own thread would take turns with what is measured
+    todo = list(run.steps(rig, report, parts, order.rows or list(BY_NAME), order.rounds))
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    # No refresh by itself: that would be a thread, which takes turns with what is measured.
+    with Progress(
+        *columns, console=console, transient=True, auto_refresh=False, disable=not console.is_terminal
+    ) as progress:
+        task = progress.add_task("", total=len(todo))
+        for what, measure in todo:
+            progress.update(task, description=what, refresh=True)
             measure()
-            progress.start()
             progress.advance(task)
     report["took_s"] = round((perf_counter_ns() - before_ns) / 1e9, 1)
     return report
