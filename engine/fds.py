@@ -86,8 +86,14 @@ class EventFd:
         if _eventfd_read(self.fd, _counter_address) == 0:
             return True
         if ctypes.get_errno() != errno.EAGAIN:
-            raise _closed(self.fd)
+            raise self._lost()
         return False
+
+    def _lost(self) -> OperationError:
+        with self.lock:
+            fd, self.fd = self.fd, -1  # never to be closed by us: its number may be another file's by now
+            _open.pop(fd, None)
+        return _closed(fd)
 
     def disown(self) -> None:
         self.lock = threading.Lock()
@@ -138,8 +144,15 @@ class Pipe:
         except BlockingIOError:
             return found
         except OSError as error:
-            raise _closed(self.fd) from error
+            raise self._lost() from error
         return True
+
+    def _lost(self) -> OperationError:
+        with self.lock:
+            fd, self.fd = self.fd, -1  # never to be closed by us: its number may be another file's by now
+            _open.pop(fd, None)
+        self.close()  # the other end
+        return _closed(fd)
 
     def disown(self) -> None:
         self.lock = threading.Lock()
