@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.bench import machine
 from engine.bench.tables import figure_cells, number_text, split_text, spread_text
-from engine.bench.timed import STAGES
+from engine.bench.timed import PAIR, STAGES
 
 _REACHED: dict[bool | None, str] = {True: "yes", False: "no", None: "missing"}
 _STYLE = """
@@ -107,9 +107,9 @@ def _split(cells: Sequence[dict[str, Any]]) -> str:
     for cell in cells:
         case = cell["case"]
         way = f"{case['way']}, coalesced" if case["coalesced"] else case["way"]
-        texts = [split_text(cell["stages_ns"][name]) for name in (*STAGES, "total") if cell["stages_ns"]]
+        texts = [split_text(values) for name in (*STAGES, "total", PAIR) if (values := cell["stages_ns"].get(name))]
         lines.append((f"{case['in_flight']:,}", way, case["kind"], *(texts or [cell["missing"]])))
-    return _table(("in flight", "by", "job", *STAGES, "total"), lines)
+    return _table(("in flight", "by", "job", *STAGES, "total", PAIR), lines)
 
 
 def _table(columns: Iterable[str], lines: Iterable[Sequence[str]]) -> str:

@@ -13,8 +13,9 @@ import numpy as np
 
 from engine import Engine, Scheduler, cleanup_pool
 from engine.bench.loads import ring_depth
+from engine.bench.pausing import pair_samples_ns
 from engine.bench.rig import Rig
-from engine.bench.timed import STAGES, TimedAccelerator
+from engine.bench.timed import PAIR, STAGES, TimedAccelerator
 
 WAYS = ("fd", "pipe", "callback", "external", "heuristic", "inline")
 """By fd and pipe; by callback; polled by whoever drives the jobs; polled by the engine once enough is in flight; and
@@ -27,6 +28,7 @@ CURVE = (0.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.8, 99.9, 
 _NOTIFY = {"external": "poll", "inline": "poll"}
 _FDS_EACH = {"fd": 1, "pipe": 2}
 _FDS_BESIDES = 64
+_PAIRS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Cell:
     case: Case
     count: int
     stages_ns: dict[str, list[float]]
-    """By stage, and "total": PERCENTILES."""
+    """By stage, "total", and PAIR where there is a job: PERCENTILES."""
     curve_ns: list[float]
     """The total at each of CURVE."""
     typical_ns: dict[str, float]
@@ -98,7 +100,8 @@ def measure(rig: Rig, case: Case) -> Cell:
                     job.result()
             # The first of each job pays for its start, its fd and the caches.
             skip = case.in_flight if each > 2 else 0
-            return _cell(case, np.array([timed.stages_ns() for timed in accel.timed[skip:]], dtype=np.float64))
+            stages_ns = np.array([timed.stages_ns() for timed in accel.timed[skip:]], dtype=np.float64)
+        return _cell(case, stages_ns)
     finally:
         cleanup_pool()
 
@@ -122,6 +125,8 @@ async def _awaits(engine: Engine, accel: TimedAccelerator, payload: bytes, each:
 def _cell(case: Case, stages_ns: Any) -> Cell:
     total_ns = stages_ns.sum(axis=1)
     columns = {**{stage: stages_ns[:, place] for place, stage in enumerate(STAGES)}, "total": total_ns}
+    if case.way != "inline":
+        columns[PAIR] = np.array(pair_samples_ns(case.kind == "stackless", _PAIRS), dtype=np.float64)
     low, high = np.percentile(total_ns, (25, 75))
     middle = stages_ns[(total_ns >= low) & (total_ns <= high)].mean(axis=0)
     return Cell(

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from engine.bench import machine
 from engine.bench.compare import Change
-from engine.bench.timed import STAGES
+from engine.bench.timed import PAIR, STAGES
 
 _REACHED = {True: "[green]yes[/]", False: "[red]no[/]", None: "[yellow]missing[/]"}
 _PARTS = {"D": "What must be reached", "A": "The floor"}
@@ -134,14 +134,14 @@ def _show_depths(depths: Sequence[dict[str, Any]], console: Console) -> None:
 
 
 def _show_split(cells: Sequence[dict[str, Any]], console: Console) -> None:
-    table = _table("Where the time goes: p50/p99/p99.9 in us", "in flight", "by", "job", *STAGES, "total")
+    table = _table("Where the time goes: p50/p99/p99.9 in us", "in flight", "by", "job", *STAGES, "total", PAIR)
     for cell in cells:
         case = cell["case"]
         way = f"{case['way']}, coalesced" if case["coalesced"] else case["way"]
         if cell["missing"]:
             table.add_row(f"{case['in_flight']:,}", way, case["kind"], cell["missing"])
             continue
-        texts = (split_text(cell["stages_ns"][name]) for name in (*STAGES, "total"))
+        texts = (split_text(cell["stages_ns"].get(name, ())) for name in (*STAGES, "total", PAIR))
         table.add_row(f"{case['in_flight']:,}", way, case["kind"], *texts)
     console.print(table)
 

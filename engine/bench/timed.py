@@ -12,6 +12,9 @@ from typing import Any
 STAGES = ("submit", "queue", "service", "notify", "wake to resume")
 """Of an operation, in order, without a gap: the call until it is on the ring; until a unit starts it; until it is done;
 until its completion is handed out, which gives the wake; until the line behind the call."""
+PAIR = "pause/resume"
+"""The pause and resume itself, as it is without a device. The pause happens while the device works, so it is in none of
+the stages but the last, in which the job is resumed."""
 
 
 class Timed:

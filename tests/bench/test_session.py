@@ -113,8 +113,9 @@ def test_a_machine_without_a_compiler_reports_it_as_missing(
 
 
 @pytest.mark.skipif(openssl_jobs.missing() is not None, reason="no C compiler, or no libcrypto")
-def test_openssls_jobs_in_c_run() -> None:
-    assert 0 < openssl_jobs.turn_ns("pair", 1_000) < openssl_jobs.turn_ns("eventfd", 1_000)
+@pytest.mark.parametrize("what", ["pair", "callback", "eventfd"])
+def test_openssls_jobs_in_c_run(what: str) -> None:
+    assert openssl_jobs.turn_ns(what, 1_000) > 0
 
 
 def test_each_row_has_a_name_of_its_own() -> None:

@@ -8,7 +8,7 @@ from engine import Engine
 from engine.bench import split
 from engine.bench.rig import Rig
 from engine.bench.split import Case
-from engine.bench.timed import STAGES, TimedAccelerator
+from engine.bench.timed import PAIR, STAGES, TimedAccelerator
 
 
 def test_stages_add_up_to_the_time_from_call_to_return(rig: Rig) -> None:
@@ -51,7 +51,7 @@ def test_every_way_kind_and_coalescing_can_be_measured(rig: Rig, case: Case) -> 
     cell = split.measure(rig, case)
     assert not cell.missing
     assert cell.count > 1000
-    assert list(cell.stages_ns) == [*STAGES, "total"]
+    assert list(cell.stages_ns) == [*STAGES, "total", PAIR]
     for percentiles in cell.stages_ns.values():
         assert percentiles == sorted(percentiles)
     assert cell.curve_ns == sorted(cell.curve_ns)
