@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.exits import OK, USAGE, complain, print_version
+from engine.cli.exits import INTERRUPTED, OK, USAGE, complain, print_version
 from engine.errors import UsageError
 from sim import UsageError as SimUsageError
 
@@ -43,6 +43,8 @@ def plan(arguments: Sequence[str]) -> Callable[[], int]:
         return lambda: USAGE
     except typer.Abort:
         raise KeyboardInterrupt from None
+    if answer == INTERRUPTED:  # typer's own way to say so; older ones abort
+        raise KeyboardInterrupt
     if callable(answer):
         return answer  # type: ignore[no-any-return]
     return lambda: int(answer or OK)  # help and --version have been printed

@@ -49,6 +49,15 @@ def test_ctrl_c_inside_a_job_leaves_nothing_behind(cli: Cli, monkeypatch: pytest
     assert run.errors == ["simaccel: interrupted"]
 
 
+def test_ctrl_c_before_anything_was_done(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(**options: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("engine.cli.run.checked", interrupted)
+    run = cli("run")
+    assert (run.code, run.out, run.errors) == (130, b"", ["simaccel: interrupted"])
+
+
 def test_ctrl_c_as_a_user_presses_it() -> None:
     arguments = command("run", "--latency", "fixed:1s", "--op", "null")  # hours of work
     with subprocess.Popen(
