@@ -9,13 +9,14 @@ import os
 import threading
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Self
 from weakref import WeakSet
 
 from sim.clock import Clock, RealClock, VirtualClock
 from sim.device import Device
-from sim.errors import ClosedError, UsageError
+from sim.errors import ClosedError, InternalError, UsageError
 from sim.faults import Rule, Verdict, When
 from sim.faults.control import Faults
 from sim.interrupt import Coalescing
@@ -81,7 +82,8 @@ class Accelerator(SubmissionSide):
         if isinstance(self.clock, VirtualClock):
             self.clock.attach(self._device)
         else:
-            self._worker = self.faults.worker = Worker(self._device, self.clock.now_ns, self._device.crash)
+            on_crash = partial(_crashed, device, self._producers)  # without self, or the thread would keep it alive
+            self._worker = self.faults.worker = Worker(device, self.clock.now_ns, on_crash)
         self._closed = False
         _alive.add(self)
 
@@ -199,7 +201,7 @@ class Accelerator(SubmissionSide):
         """
         if self._closed:
             return
-        if self._worker is not None and self._worker.inside:
+        if self._in_handler:
             raise UsageError("an accelerator can't be closed by the handler of a completion: it would wait for itself")
         self._closed = True
         _alive.discard(self)
@@ -219,6 +221,11 @@ class Accelerator(SubmissionSide):
             # Their time will not come. Whoever waits for it is told now, tries again and meets the refusal.
             device.call_timers()
 
+    @property
+    def _in_handler(self) -> bool:
+        clock = self.clock
+        return clock.stepping if isinstance(clock, VirtualClock) else self._worker is not None and self._worker.inside
+
     def _drain(self) -> None:
         if self._worker is not None:
             self._worker.stop(self._device.drained)
@@ -236,9 +243,12 @@ class Accelerator(SubmissionSide):
         self.close(drain=kind is None)
 
     def __del__(self) -> None:
-        if not getattr(self, "_closed", True):
+        if getattr(self, "_closed", True):
+            return
+        try:
             warnings.warn(f"{self!r} was never closed", ResourceWarning, stacklevel=1, source=self)
-            if self._worker is not None and not self._worker.inside:
+        finally:  # also where warnings are errors
+            if not self._in_handler:
                 self.close(drain=False)
 
     def __repr__(self) -> str:
@@ -254,6 +264,15 @@ class Accelerator(SubmissionSide):
         self._device.refusal = ClosedError(
             f"this accelerator belongs to the parent process, {os.getppid()}: make a new one behind the fork"
         )
+
+
+def _crashed(device: Device, producers: threading.Lock, error: BaseException) -> None:
+    """The worker is at its end: refuse what comes, fail what is in flight."""
+    refusal = InternalError(f"the device's worker crashed: {error!r}")
+    with producers:  # so that no submit that has seen no refusal comes behind the last look at the ring
+        device.refusal = refusal
+    device.abort(refusal)
+    device.call_timers()
 
 
 def _timing(latency: Timing | Model | str | None) -> Timing:

@@ -51,6 +51,11 @@ class VirtualClock:
         """The virtual time."""
         return self._now_ns
 
+    @property
+    def stepping(self) -> bool:
+        """Whether a device does something now: true inside the handlers of completions, and of timers."""
+        return self._stepping
+
     def attach(self, device: Steppable) -> None:
         """Step this device from now on. For accelerators."""
         self._devices.append(device)

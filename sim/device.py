@@ -62,6 +62,10 @@ class Device(CompletionSide):
         self._serial = 0
         self._schedule: list[tuple[int, int, int, Scheduled]] = []
         self._ahead: deque[Scheduled] = deque()
+        self._fetched: list[Submittable] = []
+        """The batch that a step has in its hands: off the ring and not yet on the schedule, but for the first
+        `_passed` of them. So that a crash in between loses none."""
+        self._passed = 0
 
     # Stepping
 
@@ -79,6 +83,7 @@ class Device(CompletionSide):
         while True:
             batch = self.ring.fetch()
             if batch:
+                self._fetched, self._passed = batch, 0
                 self.counters.count_batch(len(batch))
                 if self.straight:
                     self._run_straight(batch)
@@ -86,6 +91,7 @@ class Device(CompletionSide):
                     self._assign(batch)
                 else:
                     self.slow.assign(batch)
+                self._fetched = []
             now_ns = self.clock.now_ns()
             if self._schedule and self._schedule[0][0] <= now_ns:
                 if self.slow is None:
@@ -120,7 +126,7 @@ class Device(CompletionSide):
             request.started_ns = done_ns
             try:
                 request.result = request.kernel.run(request.payload, request.aux, request.key)
-            except Exception as error:
+            except BaseException as error:  # what would end a program, too, ends only the request here
                 request.error = error
             request.finished_ns = done_ns = now()
             done.append(request)
@@ -134,6 +140,7 @@ class Device(CompletionSide):
     def _complete_straight(self, done: list[Submittable], now_ns: int) -> None:
         if done:
             self.completions.extend(done)
+            self._passed += len(done)
             self.interrupt.pend(now_ns, len(done))
             if self.interrupt.fire(now_ns):
                 self._handle_interrupt(now_ns)
@@ -172,8 +179,10 @@ class Device(CompletionSide):
         request = scheduled.request
         try:
             request.result = request.kernel.run(request.payload, request.aux, request.key)
-        except Exception as error:
+        except BaseException as error:
             request.error = error
+            if isinstance(error, KeyboardInterrupt) and self.clock.virtual:
+                raise  # there the kernel runs in the thread of whoever pressed Ctrl-C
 
     def _retire(self, now_ns: int) -> None:
         while (scheduled := self.take_due(now_ns)) is not None:
@@ -186,18 +195,14 @@ class Device(CompletionSide):
         schedule = self._schedule
         if not schedule or schedule[0][0] > now_ns:
             return None
-        scheduled = heappop(schedule)[3]
+        scheduled = schedule[0][3]
         if not scheduled.worked:  # due before it was its turn: the model is faster than the work
             self.work(scheduled)
             scheduled.due_ns = max(scheduled.due_ns, self.clock.now_ns())
+        heappop(schedule)  # behind the work: what is interrupted in it stays on the schedule
         return scheduled
 
     # Ending
-
-    def crash(self, error: BaseException) -> None:
-        """The thread that stepped this is at its end: refuse what comes, fail what is in flight."""
-        self.refusal = InternalError(f"the device's worker crashed: {error!r}")
-        self.abort(self.refusal)
 
     def abort(self, error: Exception) -> None:
         """Fail all that is in flight with that error, and deliver it."""
@@ -212,7 +217,10 @@ class Device(CompletionSide):
         scheduled = [entry[3] for entry in sorted(self._schedule, key=lambda entry: entry[:3])]
         slow = self.slow
         victims = [entry.request for entry in scheduled] if slow is None else slow.give_up(scheduled)
+        placed = set(map(id, victims))
+        victims += [request for request in self._fetched[self._passed :] if id(request) not in placed]
         victims += self.ring.fetch()
+        self._fetched = []
         self._schedule.clear()
         self._ahead.clear()
         now_ns = self.clock.now_ns()
