@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 
 @pytest.fixture
-def reported(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
+def reported() -> Iterator[list[BaseException]]:
     """What the device reports through threading.excepthook, instead of printing it."""
     errors: list[BaseException] = []
 
@@ -16,5 +17,6 @@ def reported(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
         assert args.exc_value is not None
         errors.append(args.exc_value)
 
-    monkeypatch.setattr(threading, "excepthook", hook)
-    return errors
+    with pytest.MonkeyPatch.context() as patch:  # of its own: a test may undo what it patched itself
+        patch.setattr(threading, "excepthook", hook)
+        yield errors
