@@ -46,23 +46,28 @@ class SpaceQueue:
                 self.waiting.move_to_end(operation, last=False)
         else:
             self.waiting[operation] = None  # keeps its place if it has one
-        # The slot may have fallen free between the full ring and the line above, with nobody in the queue to tell.
-        free = self._accel.free_slots - len(self.turns)
-        if free > 0:
-            self.freed(free)
+        self._grant()  # a slot may have fallen free since the full ring, with nobody in the queue to tell
 
     def leave(self, operation: Operation) -> None:
         """It got its slot, or gave up. A turn that was not used goes to the next."""
-        unused = operation.turn and not operation.submitted
         self.turns.discard(operation)
         operation.turn = False
         self.waiting.pop(operation, None)
-        if unused:
-            self.freed(1)
+        if self.waiting:
+            self._grant()
 
     def freed(self, slots: int) -> None:
-        """So many slots have fallen free: wake as many waiters."""
-        while slots > 0 and self.waiting:
+        """So many slots have fallen free, says the device."""
+        if self.waiting:
+            self._grant()
+
+    def _grant(self) -> None:
+        """Give as many turns as there are slots that nobody has a turn for.
+
+        It looks at how things are and not at what has changed, and is called behind each change: so none is missed, and
+        a slot that two changes tell of is given once.
+        """
+        while self.waiting and self._accel.free_slots > len(self.turns):
             try:
                 operation, _ = self.waiting.popitem(last=False)
             except KeyError:  # another thread was faster
@@ -73,7 +78,6 @@ class SpaceQueue:
                 self.turns.discard(operation)
                 operation.turn = False
                 continue
-            slots -= 1
             try:
                 operation.waker.nudge()
             except BaseException as error:  # the others must not miss their turns, nor this caller pay for it
