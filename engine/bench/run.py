@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from engine.bench import bare, counts, crypto, depths, machine, split, straced
+from engine.bench.budget import Budget
 from engine.bench.figure import Outcome, Row
 from engine.bench.rig import Rig
 from engine.bench.rounds import Samples
@@ -21,27 +22,27 @@ Step = tuple[str, Callable[[], None]]
 """What is measured now, in words, and how to measure it."""
 
 
-def steps(rig: Rig, report: Report, parts: Sequence[str], rows: Sequence[str], rounds: int | None) -> Iterator[Step]:
+def steps(rig: Rig, report: Report, parts: Sequence[str], rows: Sequence[str], budget: Budget) -> Iterator[Step]:
     """What there is to do, in order; doing it fills the report."""
     report.update({"version": VERSION, "machine": machine.describe(), "notes": []})
     notes: list[str] = report["notes"]
     if "rows" in parts:
         report["rows"] = []
         for name in rows:
-            yield f"row {name}", _row_step(rig, BY_NAME[name], rounds, report)
+            yield f"row {name}", _row_step(rig, BY_NAME[name], budget, report)
     if "bare" in parts:
-        yield "pairs and cycles", lambda: _bare(report, notes, rounds or 7)
+        yield "pairs and cycles", lambda: _bare(report, notes, budget.rounds(7))
     if "depths" in parts:
         report["depths"] = []
         notes += depths.missing_peers()
         for in_flight in split.IN_FLIGHT:
-            yield f"throughput, {in_flight:,} in flight", _depth_step(rig, in_flight, rounds or 5, report)
+            yield f"throughput, {in_flight:,} in flight", _depth_step(rig, in_flight, budget, report)
     if "split" in parts:
         report["split"] = []
         for case in split.cases():
             yield f"cost split, {case}", _split_step(rig, case, report)
     if "crypto" in parts:
-        yield "real crypto", lambda: report.update(crypto=[_plain(work) for work in crypto.measure(rig, rounds or 5)])
+        yield "real crypto", lambda: report.update(crypto=_plain(crypto.measure(rig, budget.rounds(5))))
     if "counts" in parts:
         report["counts"], report["straced"] = [], []
         for way in counts.WAYS:
@@ -49,12 +50,12 @@ def steps(rig: Rig, report: Report, parts: Sequence[str], rows: Sequence[str], r
                 yield f"counts, {way}, {kind}", _counts_step(rig, way, kind, report)
 
 
-def _row_step(rig: Rig, row: Row, rounds: int | None, report: Report) -> Callable[[], None]:
-    return lambda: report["rows"].append(row_data(row, row.measure(rig, rounds or row.rounds)))
+def _row_step(rig: Rig, row: Row, budget: Budget, report: Report) -> Callable[[], None]:
+    return lambda: report["rows"].append(row_data(row, row.measure(rig, budget.rounds(row.rounds))))
 
 
-def _depth_step(rig: Rig, in_flight: int, rounds: int, report: Report) -> Callable[[], None]:
-    return lambda: report["depths"].append(_plain(depths.measure(rig, in_flight, rounds)))
+def _depth_step(rig: Rig, in_flight: int, budget: Budget, report: Report) -> Callable[[], None]:
+    return lambda: report["depths"].append(_plain(depths.measure(rig, in_flight, budget.rounds(5))))
 
 
 def _split_step(rig: Rig, case: split.Case, report: Report) -> Callable[[], None]:

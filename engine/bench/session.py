@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from engine.bench import page, plots, run, tables
+from engine.bench.budget import Budget
 from engine.bench.compare import compare, only_in_one
 from engine.bench.rig import Rig
 from engine.bench.rows import BY_NAME
@@ -28,6 +29,8 @@ class Order:
     """Names of rows; none for all."""
     rounds: int | None = None
     """Interleaved rounds; None for what each part takes by itself."""
+    minutes: float = 10.0
+    """How long it may take, about; 0 for as long as it does."""
     json_path: Path | None = None
     folder: Path | None = None
     """Where the pictures and the page go."""
@@ -43,6 +46,8 @@ def plan(rig: Rig, order: Order) -> Callable[[], run.Report]:
                 raise UsageError(f"no {what} {name!r}: use one of {', '.join(known)}")
     if order.rounds is not None and order.rounds < 1:
         raise UsageError(f"rounds={order.rounds}: use 1 or more")
+    if not order.minutes >= 0:
+        raise UsageError(f"minutes={order.minutes}: use 0 or more")
     before = load(order.compare_path) if order.compare_path else None
     try:
         if order.json_path:
@@ -89,19 +94,23 @@ def _carry_out(rig: Rig, order: Order, before: run.Report | None) -> run.Report:
 def _measured(rig: Rig, order: Order, console: Console) -> run.Report:
     report: run.Report = {}
     parts = order.parts or (("rows",) if order.rows else run.PARTS)
-    before_ns = perf_counter_ns()
-    todo = list(run.steps(rig, report, parts, order.rows or list(BY_NAME), order.rounds))
+    budget = Budget(int(order.minutes * 60e9) or None, order.rounds, perf_counter_ns)
+    todo = list(run.steps(rig, report, parts, order.rows or list(BY_NAME), budget))
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     # No refresh by itself: that would be a thread, which takes turns with what is measured.
     with Progress(
         *columns, console=console, transient=True, auto_refresh=False, disable=not console.is_terminal
     ) as progress:
         task = progress.add_task("", total=len(todo))
-        for what, measure in todo:
+        for done, (what, measure) in enumerate(todo):
+            if budget.spent:
+                left_out = ", ".join(what for what, _ in todo[done:])
+                report["notes"].append(f"left out, for {order.minutes:g} minutes were over: {left_out}")
+                break
             progress.update(task, description=what, refresh=True)
             measure()
             progress.advance(task)
-    report["took_s"] = round((perf_counter_ns() - before_ns) / 1e9, 1)
+    report["took_s"] = round(budget.used_ns / 1e9, 1)
     return report
 
 

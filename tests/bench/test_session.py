@@ -63,12 +63,18 @@ def test_pictures_are_drawn_twice(tmp_path: Path) -> None:
     assert all(path.stat().st_size > 5_000 for path in written)
 
 
+def test_what_was_left_out_for_lack_of_time_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _bench("--part", "bare", "--minutes", "1e-9") == 0
+    assert "left out, for 1e-09 minutes were over: pairs and cycles" in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "named", "cure"),
     [
         (["--row", "nope"], "'nope'", "stackful-pair"),
         (["--part", "nope"], "'nope'", "rows, bare"),
         (["--rounds", "0"], "rounds=0", "1 or more"),
+        (["--minutes", "-1"], "minutes=-1", "0 or more"),
         (["--compare", "/no/such/file"], "/no/such/file", "--json"),
         (["--json", "/dev/null/x"], "/dev/null", "can be written"),
     ],
