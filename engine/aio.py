@@ -67,9 +67,15 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
                         errors += 1
                         if errors > 1:
                             break
-                    await waker.wait(_PATIENCE_S[wait], job.waiting)
-                    waker.virtual = False  # unless an operation that it calls now says so
+                    operation, virtual = job.waiting, waker.virtual
+                    if virtual and wait is Wait.AGAIN:
+                        await waker.wait(None, operation, again=True)
+                    else:
+                        await waker.wait(_PATIENCE_S[wait], operation)
+                    waker.virtual = False  # unless an operation that it calls now says so, or it is still the same
                     job.resume()
+                    if job.waiting is operation:
+                        waker.virtual = virtual
             finally:
                 driver.unwatch(waker)
                 for _ in range(CANCELS):

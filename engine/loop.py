@@ -13,6 +13,10 @@ from engine.operation import Operation
 from engine.protocol import Source
 from waitctx import WaitCtx
 
+FRUITLESS_MOST = 1_000
+"""How many turns in a row jobs may ask for a slot while virtual time stands still: then they never get one."""
+SPINS_MOST = 10_000
+"""How many waits in a row may begin, and end for nothing, while virtual time stands still."""
 STALL_LOOKS, STALL_LOOK_S = 100, 0.01
 """How often, and how far apart, a loop whose waiters all wait in virtual time looks again when nothing is due any more.
 Another task, or a thread, may still do something about it; after a second without that, they are told."""
@@ -29,6 +33,8 @@ class LoopDriver:
         self._turning = False
         self._looking = False
         self._waiters: dict[LoopWaker, None] = {}
+        self._again: dict[LoopWaker, None] = {}  # which try again with each move of virtual time
+        self._fruitless = 0
         self._moves = 0
         """Counts waits that began and ended."""
         self._readers: dict[int, list[LoopWaker]] = {}
@@ -96,9 +102,11 @@ class LoopDriver:
         for waker in tuple(self._readers.get(fd, ())):
             waker.deliver()
 
-    def begin_wait(self, waker: LoopWaker) -> None:
-        """Somebody waits from now on, until `end_wait`."""
+    def begin_wait(self, waker: LoopWaker, again: bool) -> None:
+        """Somebody waits from now on, until `end_wait`; for `again`, until something has moved."""
         self._waiters[waker] = None
+        if again:
+            self._again[waker] = None
         self._moves += 1
         if self._sources:
             self._turn_soon()
@@ -106,6 +114,7 @@ class LoopDriver:
     def end_wait(self, waker: LoopWaker) -> None:
         """One waits no more."""
         del self._waiters[waker]
+        self._again.pop(waker, None)
         self._moves += 1
 
     def _turn(self) -> None:
@@ -113,10 +122,18 @@ class LoopDriver:
         self._turning = False
         if not self._waiters:
             self._sources.clear()
-        elif self._move():
+            return
+        moved = self._move()
+        self._fruitless = 0 if moved else self._fruitless + 1
+        if moved or (self._again and self._fruitless <= FRUITLESS_MOST):
+            for waker in list(self._again):
+                waker.deliver()
             self._turn_soon()
-        elif not self._looking and self._only_virtual():
-            self._look_again(STALL_LOOKS, self._moves)
+        elif self._only_virtual():
+            if self._fruitless > SPINS_MOST:
+                self._tell_stalled()
+            elif not self._looking:
+                self._look_again(STALL_LOOKS, self._moves)
 
     def _move(self) -> bool:
         moved = False
@@ -146,13 +163,15 @@ class LoopDriver:
         elif looks:
             self._look_again(looks, moves)
         else:
-            waiters = list(self._waiters)
-            message = (
-                f"virtual time stands still and nothing is due, ever, but {len(waiters)} tasks wait: "
-                + ", ".join(map(repr, waiters))
-            )
-            for waker in waiters:
-                waker.fail(StalledError(message))
+            self._tell_stalled()
+
+    def _tell_stalled(self) -> None:
+        waiters = list(self._waiters)
+        message = f"virtual time stands still and nothing is due, ever, but {len(waiters)} tasks wait: " + ", ".join(
+            map(repr, waiters)
+        )
+        for waker in waiters:
+            waker.fail(StalledError(message))
 
     def _turn_soon(self) -> None:
         if not self._turning:
@@ -162,7 +181,7 @@ class LoopDriver:
 class LoopWaker:
     """Wakes a task of an event loop. Fits `wake.Waker` and, for the job that the task runs, `protocol.Driver`."""
 
-    __slots__ = ("_driver", "_future", "_latched", "_loop", "_operation", "_task", "virtual")
+    __slots__ = ("_driver", "_error", "_future", "_latched", "_loop", "_operation", "_task", "virtual")
     blocking = False
     silent_again = False
     erred = False
@@ -172,6 +191,7 @@ class LoopWaker:
         self._driver = driver
         self._future: asyncio.Future[None] | None = None
         self._latched = False
+        self._error: Exception | None = None
         self._operation: object = None
         self._task = ""
         self.virtual = False
@@ -211,22 +231,27 @@ class LoopWaker:
             self._future.set_result(None)
 
     def fail(self, error: Exception) -> None:
-        """End the wait by an exception. In the loop's thread."""
-        if self._future is not None and not self._future.done():
-            self._future.set_exception(error)
+        """End the wait by an exception, also if it is just about to end for nothing. In the loop's thread."""
+        self._error = error
+        self.deliver()
 
-    async def wait(self, timeout_s: float | None = None, operation: object = None) -> None:
-        """Until delivered, or the time is over. `operation`: what for, if a job waits. Raises what it is failed with:
-        StalledError when nothing in virtual time will ever deliver it."""
+    async def wait(self, timeout_s: float | None = None, operation: object = None, *, again: bool = False) -> None:
+        """Until delivered, or the time is over, or for `again`: until virtual time has moved.
+
+        `operation`: what for, if a job waits. Raises what it is failed with: StalledError when nothing in virtual time
+        will ever deliver it.
+        """
         if not self._latched:
             self._future = self._loop.create_future()
             self._operation = operation or self._operation
             task = asyncio.current_task(self._loop)
             self._task = "" if task is None else task.get_name()
-            timer = None
-            if timeout_s is not None:
+            timer: asyncio.Handle | None = None
+            if timeout_s:
                 timer = self._loop.call_later(timeout_s, self.deliver)
-            self._driver.begin_wait(self)
+            elif timeout_s is not None:
+                timer = self._loop.call_soon(self.deliver)
+            self._driver.begin_wait(self, again)
             try:
                 await self._future
             finally:
@@ -235,6 +260,9 @@ class LoopWaker:
                 if timer is not None:
                     timer.cancel()
         self._latched = False
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
 
     def __repr__(self) -> str:
         return f"{self._task} for {self._operation!r}"
