@@ -38,6 +38,8 @@ AGAIN_BATCH = 16
 """How many of those are tried in a turn."""
 PUMP_TURNS = 16
 """After so many turns without it the sources are polled, or their clocks jumped, though some jobs are ready."""
+FRUITLESS_MOST = 1_000
+"""How many turns in a row jobs may only ask for a slot while virtual time stands still: then they never get one."""
 CANCELS = 100
 """How often a job that pauses again while it cleans up is cancelled, before it is left to the garbage collector."""
 
@@ -81,6 +83,8 @@ class Scheduler:
         self._running = False
         self._refusal: str | None = None
         """Why it can't be used any more."""
+        self._fruitless = 0
+        """Turns since something moved, in which jobs were tried."""
         self._progress = 0
         """Jobs that ended, or pause for something new, in this turn: not those that still ask for a slot."""
         self._unpumped = 0
@@ -173,6 +177,7 @@ class Scheduler:
     ) -> None:
         self.close()
 
+        tried = bool(ready or self._again)
     # One turn
 
     def _turn(self) -> None:
@@ -211,14 +216,24 @@ class Scheduler:
         if self._by_fd:
             self._take_events(0)
         if self._progress and (self._ready or self._new):
+            self._fruitless = 0
             self._unpumped += 1
             if self._unpumped >= PUMP_TURNS:
                 self._pump()
             return
+        self._fruitless = self._fruitless + 1 if tried and not self._progress else 0
+        # Twice, because those that have just become ready were not among those that were tried.
+        if self._ready and self._fruitless < 2:
+            return
         # All wait - or those that are ready only ask for a slot again and again, which is no reason to stand still.
-        if not self._pump() and not self._ready:
-            self._check_stalled()
-            self._wait()
+        if self._pump():
+            self._fruitless = 0
+        else:
+            virtual = self._only_virtual()
+            if virtual:
+                self._check_stalled()
+            if not self._ready and not (virtual and self._again):
+                self._wait()
 
     def _start_new(self) -> None:
         for _ in range(len(self._new)):  # not those spawned meanwhile: a chain of spawns must not hold up the others
@@ -402,12 +417,14 @@ class Scheduler:
                 moved = True
             elif source.clock.virtual:
                 moved = source.clock.jump() or moved
-        return moved or bool(self._ready)
+        return moved
 
     def _check_stalled(self) -> None:
-        if not self._again and not self._ready and self._only_virtual():
+        asking = bool(self._again or self._ready)
+        if not asking or self._fruitless > FRUITLESS_MOST:
             raise StalledError(
-                f"virtual time stands still and nothing is due, ever, but {len(self._busy)} jobs wait: "
+                f"virtual time stands still and nothing is due, ever, but {len(self._busy)} jobs "
+                f"{'ask for a slot again and again, or wait' if asking else 'wait'}: "
                 + ", ".join(f"{seat.job!r} for {seat.job.waiting!r}" for seat in self._busy if seat.job is not None)
             )
 
