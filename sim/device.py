@@ -212,7 +212,7 @@ class Device(CompletionSide):
             raise InternalError(f"{self.ring.outstanding} requests are left after an abort")
 
     def fail_all(self, error: Exception) -> None:
-        """Complete all that is in flight with that error; the interrupt is pending then."""
+        """Complete all that is in flight with that error; an interrupt will tell of it."""
         self.ring.rung = self.ring.tail
         scheduled = [entry[3] for entry in sorted(self._schedule, key=lambda entry: entry[:3])]
         slow = self.slow
@@ -231,4 +231,5 @@ class Device(CompletionSide):
             if slow is not None:
                 slow.note("complete", request, type(error).__name__)
         self.completions.extend(victims)
-        self.interrupt.pend(now_ns, len(victims))
+        # Those too of which an interrupt was lost.
+        self.interrupt.pend(now_ns, len(self.completions.entries))

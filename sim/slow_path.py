@@ -48,6 +48,8 @@ class SlowPath:
     def __init__(self, device: Device, rulebook: Rulebook, producers: threading.Lock, rng: random.Random) -> None:
         self.trace: Trace | None = None
         self.counts: dict[str, int] = {}
+        self.observers: list[Callable[[Verdict, Submittable], object]] = []
+        """Each is called at the submit, with a verdict that isn't Pass and its request."""
         self._device = device
         self._rulebook = rulebook
         self._producers = producers
@@ -88,6 +90,8 @@ class SlowPath:
             if isinstance(verdict, StallUnit) and verdict.unit is not None:
                 self._device.units.check(verdict.unit)
             self.counts[verdict.kind] = self.counts.get(verdict.kind, 0) + 1
+            for observe in self.observers:
+                self._device.call_guarded(partial(observe, verdict, request))
             if isinstance(verdict, Reject):
                 self.note("reject", None, f"{request.op} {'fatal' if verdict.fatal else 'eagain'}")
                 if verdict.fatal:

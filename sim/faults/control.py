@@ -11,6 +11,7 @@ from sim.faults.rule import Rule, When
 from sim.faults.rulebook import Installed, Rulebook
 from sim.faults.verdicts import Verdict
 from sim.randomness import Randomness
+from sim.request import Submittable
 from sim.slow_path import SlowPath
 
 if TYPE_CHECKING:
@@ -83,6 +84,10 @@ class Faults:
         """How often each kind of fault was met, by name."""
         slow = self._device.slow
         return {} if slow is None else dict(sorted(slow.counts.items()))
+
+    def observe(self, fn: Callable[[Verdict, Submittable], object]) -> None:
+        """Have fn called at each submit that meets a fault, in the thread that submits. It must not submit."""
+        self._path().observers.append(fn)
 
     @property
     def held(self) -> int:
