@@ -177,13 +177,13 @@ class Scheduler:
     ) -> None:
         self.close()
 
-        tried = bool(ready or self._again)
     # One turn
 
     def _turn(self) -> None:
         self._progress = 0
         self._start_new()
         ready = self._ready
+        tried = bool(ready or self._again)
         for _ in range(len(ready)):
             seat = ready.popleft()
             seat.woken = seat.again = False
