@@ -106,7 +106,7 @@ def done_before_the_device_is(patch: pytest.MonkeyPatch) -> None:
 def late_completion_believed(patch: pytest.MonkeyPatch) -> None:
     def fail(self: Operation, verdict: Exception) -> bool:
         failed = _fail(self, verdict)
-        self.orphaned = False
+        self.completed = True
         return failed
 
     patch.setattr(Operation, "fail", fail)
