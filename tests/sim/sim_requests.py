@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import select
 import threading
 from typing import Any
 
 from sim import Accelerator, Delivery, Request, Session
+
+
+def readable(*fds: int) -> list[int]:
+    """Which of the fds have something to read now."""
+    poller = select.poll()
+    for fd in fds:
+        poller.register(fd, select.POLLIN)
+    return sorted(fd for fd, _ in poller.poll(0))
 
 
 class Completions:
