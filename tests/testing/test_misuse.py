@@ -381,7 +381,7 @@ def test_an_exception_out_of_a_job_is_no_misuse() -> None:
             start_job(work)
 
 
-def test_the_history_keeps_the_last_events(accel: ManualAccelerator, by_fd: Engine) -> None:
+def test_the_history_keeps_the_first_and_the_last_events(accel: ManualAccelerator, by_fd: Engine) -> None:
     with detect_misuse(raises=False) as misuse, WaitCtx() as ctx:
         job = start_job(work, by_fd, wait_ctx=ctx)
         for _ in range(100):
@@ -389,5 +389,7 @@ def test_the_history_keeps_the_last_events(accel: ManualAccelerator, by_fd: Engi
         job.cancel()
         assert isinstance(job.exception, JobCancelled)
     busy = misuse.of(Kind.BUSY_LOOP)[0].history
-    assert busy[0].startswith("… ")
+    assert busy[0].endswith("started")
+    assert busy[8].startswith("… ")
+    assert len(busy) == 25
     assert "paused, status UNSUPPORTED, for <operation work" in busy[-1]

@@ -50,27 +50,30 @@ def _on_contexts(rules: Rules) -> dict[str, Callable[[Any], Any]]:
     def init(original: Any) -> Any:
         def made(self: WaitCtx) -> None:
             original(self)
-            rules.ctx_made(self)
+            if not rules.off:
+                rules.ctx_made(self)
 
         return made
 
     def set_wait_fd(original: Any) -> Any:
         def set_wait_fd(self: WaitCtx, key: object, fd: int, custom_data: Any = None, cleanup: Any = None) -> None:
             original(self, key, fd, custom_data, cleanup)
-            rules.fd_set(self, key, fd)
+            if not rules.off:
+                rules.fd_set(self, key, fd)
 
         return set_wait_fd
 
     def clear_fd(original: Any) -> Any:
         def clear_fd(self: WaitCtx, key: object) -> None:
             original(self, key)
-            rules.fd_cleared(self, key)
+            if not rules.off:
+                rules.fd_cleared(self, key)
 
         return clear_fd
 
     def close(original: Any) -> Any:
         def close(self: WaitCtx) -> None:
-            if self.closed:
+            if self.closed or rules.off:
                 original(self)
                 return
             rules.ctx_closing(self)
@@ -84,7 +87,7 @@ def _on_contexts(rules: Rules) -> dict[str, Callable[[Any], Any]]:
     def callback(original: Any) -> Any:
         def callback(self: WaitCtx) -> Callback | None:
             found: Callback | None = original.fget(self)
-            if found is None or isinstance(found.fn, Recorder):
+            if found is None or rules.off or isinstance(found.fn, Recorder):
                 return found
             track = rules.track(self)
             return Callback(Recorder(found.fn, lambda: rules.called_back(track)), found.arg)
@@ -94,13 +97,14 @@ def _on_contexts(rules: Rules) -> dict[str, Callable[[Any], Any]]:
     def status(original: Any) -> Any:
         def get(self: WaitCtx) -> int:
             value: int = original.fget(self)
-            if not _reader_is_ours():
+            if not rules.off and not _reader_is_ours():
                 rules.status_read(self, value)
             return value
 
         def put(self: WaitCtx, value: int) -> None:
             original.fset(self, value)
-            rules.status_set(self, original.fget(self))
+            if not rules.off:
+                rules.status_set(self, original.fget(self))
 
         return property(get, put, doc=original.__doc__)
 
@@ -135,6 +139,9 @@ def _counted(original: Callable[[int], None]) -> Callable[[int], None]:
 def _start(rules: Rules) -> Callable[[Any], Any]:
     def make(original: Any) -> Any:
         def start(self: Job) -> None:
+            if rules.off:
+                original(self)
+                return
             rules.job_starting(self)
             try:
                 original(self)
@@ -154,6 +161,9 @@ def _start(rules: Rules) -> Callable[[Any], Any]:
 def _resume(rules: Rules) -> Callable[[Any], Any]:
     def make(original: Any) -> Any:
         def resume(self: Job) -> None:
+            if rules.off:
+                original(self)
+                return
             rules.job_resuming(self)
             try:
                 original(self)
@@ -168,6 +178,8 @@ def _resume(rules: Rules) -> Callable[[Any], Any]:
 def _cancel(rules: Rules) -> Callable[[Any], Any]:
     def make(original: Any) -> Any:
         def cancel(self: Job) -> bool:
+            if rules.off:
+                return original(self)  # type: ignore[no-any-return]
             try:
                 return original(self)  # type: ignore[no-any-return]
             finally:

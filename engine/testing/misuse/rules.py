@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from engine.job import Job
 from engine.testing.misuse.fd_identity import identity
-from engine.testing.misuse.report import Kind, MisuseReport
+from engine.testing.misuse.report import Kind, MisuseError, MisuseReport
 from engine.testing.misuse.track import CtxTrack, FdTrack, JobTrack
 from waitctx import Status, WaitCtx
 
@@ -16,10 +16,13 @@ from waitctx import Status, WaitCtx
 class Rules:
     """Judges events. Job events come in the jobs' own threads, callbacks in any."""
 
-    def __init__(self, ignore: Collection[Kind], busy_after: int) -> None:
+    def __init__(self, ignore: Collection[Kind], busy_after: int, stop_busy: bool) -> None:
         self.reports: list[MisuseReport] = []
+        self.off = False
+        """Whether observers look away."""
         self._ignore = frozenset(ignore)
         self._busy_after = busy_after
+        self._stop_busy = stop_busy
         self._serial = count(1)
         self._ctx_numbers, self._job_numbers = count(1), count(1)
         self._ctxs: WeakKeyDictionary[WaitCtx, CtxTrack] = WeakKeyDictionary()
@@ -181,9 +184,10 @@ class Rules:
         self._tell(ctx, track, f"paused, status {_named(track.status)}" + (f", for {waiting!r}" if track.op else ""))
         if not again:
             self._progress += 1
-            track.busy = 0
+            track.busy, track.busy_since = 0, self._progress
         else:
             track.busy = track.busy + 1 if track.busy_since == self._progress else 1
+            track.busy_since = self._progress
             if track.busy == self._busy_after:
                 self._report(
                     Kind.BUSY_LOOP,
@@ -191,7 +195,8 @@ class Rules:
                     "until something completes, or back off",
                     track,
                 )
-        track.busy_since = self._progress
+                if self._stop_busy and Kind.BUSY_LOOP not in self._ignore:
+                    raise MisuseError(self.reports)
 
     def _job_ended(self, track: JobTrack, cancelled: bool) -> None:
         self._progress += 1

@@ -11,29 +11,34 @@ from engine.job import Job
 from engine.testing.misuse.fd_identity import Identity, identity, readable
 from waitctx import Status, WaitCtx
 
-REMEMBERED = 40
-"""Events of a history; of older ones only the number is kept."""
+FIRST, LAST = 8, 16
+"""Events of a history that are kept; of those between only the number is."""
 
 
 class History:
-    """The last events of one object."""
+    """The first and the last events of one object."""
 
-    __slots__ = ("_events", "count")
+    __slots__ = ("_first", "_last", "_left_out")
 
     def __init__(self) -> None:
-        self._events: deque[str] = deque(maxlen=REMEMBERED)
-        self.count = 0
+        self._first: list[str] = []
+        self._last: deque[str] = deque()
+        self._left_out = 0
 
     def add(self, event: str) -> None:
         """Remember it. Any thread."""
-        self.count += 1
-        self._events.append(event)
+        if len(self._first) < FIRST:
+            self._first.append(event)
+            return
+        self._last.append(event)
+        if len(self._last) > LAST:
+            self._last.popleft()
+            self._left_out += 1
 
     def told(self) -> tuple[str, ...]:
-        """The events, and before them how many came earlier."""
-        events = tuple(self._events)
-        earlier = self.count - len(events)
-        return (f"… {earlier} events before", *events) if earlier > 0 else events
+        """The events, and how many were left out between them."""
+        between = (f"… {self._left_out} more",) if self._left_out else ()
+        return (*self._first, *between, *self._last)
 
 
 class FdTrack:
