@@ -19,6 +19,7 @@ from sim import UsageError as SimUsageError
 COMMANDS = {
     "run": "engine.cli.run",
     "info": "engine.cli.info",
+    "replay": "engine.cli.replay",
     "bench": "engine.cli.bench",
 }
 """Each subcommand and its module, in the order of the help."""
