@@ -58,7 +58,9 @@ class Operation:
     resumed_ns: int
     result: bytes | None
 
-    def __init__(self, op: str, payload: bytes, aux: bytes, session: Any, flight: dict[Operation, None], waker: Waker) -> None:
+    def __init__(
+        self, op: str, payload: bytes, aux: bytes, session: Any, flight: dict[Operation, None], waker: Waker
+    ) -> None:
         self.op = op
         self.payload = payload
         self.aux = aux

@@ -216,7 +216,7 @@ def test_one_engine_polls_or_another_is_interrupted_but_not_both() -> None:
             Engine(accel, "fd")
         with Engine(accel, "fd") as engine:
             assert engine.call("echo", b"x") == b"x"
-            with pytest.raises(UsageError, match='notify=\'fd\' does not poll: make the engine with notify="poll"'):
+            with pytest.raises(UsageError, match="notify='fd' does not poll: make the engine with notify=\"poll\""):
                 engine.poll()
 
 

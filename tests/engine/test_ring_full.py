@@ -353,4 +353,3 @@ def test_a_retry_that_can_not_be(field: str, value: Any) -> None:
 def test_a_back_off_above_its_own_maximum_is_refused() -> None:
     with pytest.raises(UsageError, match="backoff_max_ns=5 is below backoff_ns=6"):
         Retry(backoff_ns=6, backoff_max_ns=5)
-
