@@ -95,8 +95,8 @@ class FdWaker:
         if not operation.done and operation in operation.flight:
             return False
         # The waker has taken the operation out of flight and not written its token, or has written it and not let go of
-        # the lock. To wait for the lock is ten times faster than to look again and again; the window before it takes the
-        # lock is a few bytecodes of another thread.
+        # the lock. To wait for the lock is ten times faster than to look again and again; the window before it takes
+        # the lock is a few bytecodes of another thread.
         while not operation.fired:
             with self.wake_fd.lock:
                 pass
