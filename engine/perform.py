@@ -193,8 +193,8 @@ class Performer:
             counters.given_up += 1
             self._give_up(operation, waker)
             self._end_badly(operation, waker)
-            if operation.verdict is not None and isinstance(error, OperationError):  # its fd is gone as well
-                raise operation.verdict from error
+            if self.refusal is not None and isinstance(error, OperationError):
+                raise ClosedError(self.refusal) from error  # in the child of a fork, where its fd is gone as well
             raise
         if operation.verdict is not None or operation.error is not None:
             counters.never_submitted += not operation.submitted
