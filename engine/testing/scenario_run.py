@@ -13,10 +13,10 @@ from random import Random
 from engine.engine import Engine
 from engine.errors import EngineError, JobCancelled
 from engine.job import Job
-from engine.perform import EngineStatistics
 from engine.retry import Retry
 from engine.scheduler import Scheduler
 from engine.start import start_job
+from engine.statistics import EngineStatistics
 from engine.testing.invariants import InvariantError, Ledger, check_invariants
 from engine.testing.scenario import OPS, Scenario
 from sim import Accelerator, Coalescing, RealClock, Statistics, Trace, VirtualClock
