@@ -129,11 +129,10 @@ class LoopDriver:
             for waker in list(self._again):
                 waker.deliver()
             self._turn_soon()
-        elif self._only_virtual():
-            if self._fruitless > SPINS_MOST:
-                self._tell_stalled()
-            elif not self._looking:
-                self._look_again(STALL_LOOKS, self._moves)
+        elif self._fruitless > SPINS_MOST and self._only_virtual():
+            self._tell_stalled()
+        elif not self._looking and any(source.clock.virtual for source in self._sources):
+            self._look_again(STALL_LOOKS, self._moves)
 
     def _move(self) -> bool:
         moved = False
@@ -158,8 +157,10 @@ class LoopDriver:
     def _look(self, looks: int, moves: int) -> None:
         """Nothing was due, a moment ago. Is that still so, and does everybody still wait?"""
         self._looking = False
-        if moves != self._moves or not self._waiters or not self._only_virtual() or self._move():
+        if moves != self._moves or not self._waiters or self._move():
             self._turn_soon()
+        elif not self._only_virtual():  # whoever is woken by a thread may help the others
+            self._look_again(STALL_LOOKS, moves)
         elif looks:
             self._look_again(looks, moves)
         else:
