@@ -1,0 +1,44 @@
+"""What jobs, engine and scheduler raise. The class says whose fault it was; the message gives value and cure."""
+
+
+class EngineError(Exception):
+    """Root of everything this package raises, but for JobCancelled."""
+
+
+class UsageError(EngineError, ValueError):
+    """The caller did what can't work. Nothing changed: job, pool and engine go on as they were."""
+
+
+class NoJobsError(EngineError):
+    """The pool of this thread has given out all its jobs (ASYNC_NO_JOBS). Try again when one has ended."""
+
+
+class ClosedError(EngineError):
+    """The engine or scheduler was closed, or belongs to the parent of this process."""
+
+
+class RingFullError(EngineError):
+    """The submission ring stayed full for as long as the Retry allows. The operation was never submitted."""
+
+
+class DeadlineError(EngineError, TimeoutError):
+    """The operation did not complete by its deadline. Its late completion will be dropped and counted."""
+
+
+class OperationError(EngineError):
+    """The device took the operation and failed it. `__cause__` is what the device gave as the reason."""
+
+
+class StalledError(EngineError):
+    """Jobs wait, and nothing that could wake them will ever happen. The message lists who waits for what."""
+
+
+class InternalError(EngineError):
+    """A bug of ours."""
+
+
+class JobCancelled(BaseException):
+    """Raised inside a job, at its pause, by `Job.cancel`.
+
+    Not an Exception, so that a job's `except Exception` does not swallow it by accident.
+    """

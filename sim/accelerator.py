@@ -1,0 +1,367 @@
+"""The accelerator: a device with its worker thread, or on a virtual clock; what users and engines hold.
+
+Source of the model: a QAT-like ring (qatlib, adf_user_ring.c), nvmevirt's timing.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+from weakref import WeakSet
+
+from sim.clock import Clock, RealClock, VirtualClock
+from sim.device import Device
+from sim.errors import ClosedError, SimError, UsageError
+from sim.interrupt import Coalescing
+from sim.kernels import Kernels
+from sim.randomness import Randomness
+from sim.request import Submittable
+from sim.session import Session, check_session
+from sim.statistics import Percentiles, Statistics
+from sim.timers import Timer
+from sim.timing import INSTANT, Model, Timing, parse_timing
+from sim.worker import Worker
+
+MAX_PAYLOAD_BYTES = 16 << 20
+
+
+class Accelerator:
+    """A simulated accelerator. A context manager: leaving it drains it, leaving it by an exception fails what is left.
+
+    - `depth`: slots of the submission ring, a power of two.
+    - `units`: parallel execution units of the timing model; by default the preset's number, else 1. The work itself
+      is done by one worker thread.
+    - `latency`: a Timing, a Model (of the service), or the text form of either, such as "fixed:50us",
+      "lognormal:50us,0.3", "preset:qat-dh895xcc". None: a request takes what its work takes.
+    - `seed`: of everything random; read it back from `.seed`.
+    - `clock`: a VirtualClock for a device without a thread; None for real time.
+    - `coalescing`: of the interrupt. `max_payload_bytes`: of one request, payload and aux together.
+
+    Any thread may submit and ask. Completions come in the worker thread, or in the thread that polls or jumps the
+    clock. Raises UsageError for bad parameters.
+    """
+
+    def __init__(
+        self,
+        depth: int = 256,
+        units: int | None = None,
+        latency: Timing | Model | str | None = None,
+        *,
+        seed: int | None = None,
+        clock: Clock | None = None,
+        coalescing: Coalescing | None = None,
+        max_payload_bytes: int = MAX_PAYLOAD_BYTES,
+    ) -> None:
+        if clock is not None and not isinstance(clock, Clock):
+            raise UsageError(f"clock={clock!r}: use a VirtualClock(), or None for real time")
+        if not isinstance(max_payload_bytes, int) or max_payload_bytes < 1:
+            raise UsageError(f"max_payload_bytes={max_payload_bytes!r}: use a whole number, 1 or more")
+        self.timing = _timing(latency)
+        self.clock: Clock = clock or RealClock()
+        self.kernels = Kernels()
+        self.max_payload_bytes = max_payload_bytes
+        self._randomness = Randomness(seed)
+        if units is None:
+            units = self.timing.units or 1
+        self._closed = False
+        self._worker: Worker | None = None
+        self._device = Device(depth, units, self.timing, coalescing or Coalescing(), self._randomness, self.clock)
+        self._producers = threading.Lock()
+        self._pollers = threading.Lock()
+        self._attached = 0
+        if isinstance(self.clock, VirtualClock):
+            self.clock.attach(self._device)
+        else:
+            self._worker = Worker(self._device, self.clock.now_ns, self._device.crash)
+        _alive.add(self)
+
+    # Submitting
+
+    def session(self, op: str, key: object, **params: Any) -> Session:
+        """Load a key once, for any number of requests of that kernel. UsageError where it does not fit."""
+        return Session.open(self.kernels.get(op), key, **params)
+
+    def register(self, name: str, function: Callable[[bytes], bytes], *, replace: bool = False) -> None:
+        """Add a kernel of your own: any function from bytes to bytes. It runs in the worker thread.
+
+        What it raises fails the request, and nothing else.
+        """
+        self.kernels.register(name, function, replace=replace)
+
+    def prepare(self, request: Submittable) -> None:
+        """Check a request and find its kernel. Raises UsageError, and then nothing has happened.
+
+        A payload that isn't bytes is copied here, so the caller may change it afterwards.
+        """
+        kernel = self.kernels.get(request.op)
+        if type(request.payload) is not bytes:
+            request.payload = _copied("payload", request.payload)
+        if type(request.aux) is not bytes:
+            request.aux = _copied("aux", request.aux)
+        size_bytes = len(request.payload) + len(request.aux)
+        if size_bytes > self.max_payload_bytes:
+            raise UsageError(
+                f"a payload of {size_bytes:,} bytes: the device takes at most {self.max_payload_bytes:,}; "
+                "split it, or give the accelerator a larger max_payload_bytes"
+            )
+        session = request.session
+        key = None
+        if session is not None or kernel.load is not None:
+            check_session(kernel, session)
+            assert session is not None  # or check_session would have raised
+            key = session.key
+        if kernel.check is not None:
+            kernel.check(request.payload, request.aux, key)
+        request.kernel = kernel
+        request.key = key
+
+    def submit(self, request: Submittable) -> bool:
+        """Put a prepared request onto the ring and ring the doorbell. False: the ring is full. Never blocks.
+
+        Raises ClosedError behind `close` and in the child of a fork.
+        """
+        if not self.enqueue(request):
+            return False
+        self.doorbell()
+        return True
+
+    def enqueue(self, request: Submittable) -> bool:
+        """Put a prepared request onto the ring, where it waits for the doorbell. False: the ring is full."""
+        device = self._device
+        with self._producers:
+            if device.refusal is not None:
+                raise _again(device.refusal)
+            request.submitted_ns = self.clock.now_ns()
+            if device.ring.push(request):
+                return True
+            counters = device.counters
+            counters.ring_full += 1
+            if counters.full_since_ns is None:
+                counters.full_since_ns = request.submitted_ns
+            return False
+
+    def doorbell(self) -> None:
+        """Announce what was enqueued, and wake the device if it sleeps."""
+        ring = self._device.ring
+        ring.rung = ring.tail
+        if self._worker is not None and self._worker.wake():
+            self._device.counters.doorbells += 1
+
+    @property
+    def has_space(self) -> bool:
+        """Whether a slot is free now."""
+        ring = self._device.ring
+        return ring.outstanding < ring.depth
+
+    @property
+    def depth(self) -> int:
+        """Slots of the submission ring."""
+        return self._device.ring.depth
+
+    @property
+    def in_flight(self) -> int:
+        """Requests submitted whose completion was not reaped yet."""
+        return self._device.ring.outstanding
+
+    # Completing
+
+    def attach(self, on_space: Callable[[int], None], *, polled: bool) -> None:
+        """For an engine: be told of freed slots, and say whether completions are polled for or come by interrupt.
+
+        One way for all engines of a device: UsageError if another engine has the other one.
+        """
+        interrupt = self._device.interrupt
+        if self._attached and interrupt.masked is not polled:
+            ways = ("by interrupt", "by polling")
+            raise UsageError(
+                f"this accelerator's completions are taken {ways[interrupt.masked]} by another engine, and this one "
+                f"wants them {ways[polled]}: give it an accelerator of its own"
+            )
+        self._attached += 1
+        interrupt.masked = polled
+        self._device.on_space.append(on_space)
+
+    def detach(self, on_space: Callable[[int], None]) -> None:
+        """The end of `attach`. With the last engine gone, completions come by interrupt again."""
+        self._device.on_space.remove(on_space)
+        self._attached -= 1
+        if not self._attached:
+            self._device.interrupt.masked = False
+
+    def poll(self, quota: int = 0) -> int:
+        """Hand out at most `quota` completions, 0 for all that are there, in this thread; how many it was."""
+        with self._pollers:
+            self._device.counters.polls += 1
+            return self._device.reap(quota)
+
+    def notify_once(self, fn: Callable[[], object]) -> None:
+        """While polling: call fn once, as soon as there is something to poll for - perhaps at once, perhaps on the
+        worker's thread. The next call replaces one that has not fired. As ibv_req_notify_cq."""
+        interrupt = self._device.interrupt
+        interrupt.on_masked = fn
+        if self._device.completions.entries:
+            armed, interrupt.on_masked = interrupt.on_masked, None
+            if armed is not None:
+                armed()
+
+    def call_at(self, due_ns: int, fn: Callable[[], object]) -> Timer:
+        """Have fn called at that time of the clock, by the worker or whoever jumps the clock. It must not block."""
+        timer = self._device.timers.call_at(due_ns, fn)
+        if self._worker is not None:
+            self._worker.wake()
+        return timer
+
+    # Looking
+
+    @property
+    def seed(self) -> int:
+        """The seed of this run."""
+        return self._randomness.seed
+
+    @property
+    def units(self) -> int:
+        """The number of parallel execution units."""
+        return self._device.units.count
+
+    def statistics(self) -> Statistics:
+        """A snapshot, from any thread. While things move its numbers may differ by what moves."""
+        device = self._device
+        counters, ring = device.counters, device.ring
+        now_ns = self.clock.now_ns()
+        full_ns = counters.time_at_full_ns
+        if counters.full_since_ns is not None:
+            full_ns += now_ns - counters.full_since_ns
+        possible_ns = (now_ns - counters.since_ns) * device.units.count
+        return Statistics(
+            submitted=ring.tail,
+            completed=counters.completed,
+            failed=counters.failed,
+            orphaned=counters.orphaned,
+            spurious=counters.spurious,
+            in_flight=ring.outstanding,
+            high_water=ring.high_water,
+            ring_full=counters.ring_full,
+            time_at_full_ns=full_ns,
+            doorbells=counters.doorbells,
+            interrupts=device.interrupt.fired,
+            polls=counters.polls,
+            batches=counters.batches,
+            batch_sizes=dict(sorted(counters.batch_sizes.items())),
+            utilisation=min(counters.busy_ns / possible_ns, 1.0) if possible_ns else 0.0,
+            queue=Percentiles.of(list(counters.queue_samples)),
+            service=Percentiles.of(list(counters.service_samples)),
+            handler_errors=counters.handler_errors,
+            longest_interrupt_ns=counters.longest_interrupt_ns,
+            by_op=dict(sorted(counters.by_op.items())),
+        )
+
+    # End
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    def close(self, *, drain: bool = True) -> None:
+        """Stop. With `drain` all that is in flight completes first, as long as the model says that takes; what
+        never would, and without `drain` everything, fails with ClosedError. Joins the worker thread.
+
+        Calling again does nothing. UsageError from inside a completion's handler, which it would wait for.
+        """
+        if self._closed:
+            return
+        if self._worker is not None and self._worker.inside:
+            raise UsageError("an accelerator can't be closed by the handler of a completion: it would wait for itself")
+        self._closed = True
+        _alive.discard(self)
+        device = self._device
+        with self._producers:
+            if device.refusal is None:
+                device.refusal = ClosedError("the accelerator was closed")
+        try:
+            if drain:
+                self._drain()
+        finally:
+            if self._worker is not None:
+                self._worker.stop(lambda: True)
+            if isinstance(self.clock, VirtualClock):
+                self.clock.detach(device)
+            device.abort(ClosedError("the accelerator was closed while this was in flight"))
+            device.timers.clear()
+
+    def _drain(self) -> None:
+        if self._worker is not None:
+            self._worker.stop(self._device.drained)
+            return
+        assert isinstance(self.clock, VirtualClock)
+        while not self._device.drained() and self.clock.jump():
+            pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(drain=kind is None)
+
+    def __del__(self) -> None:
+        if not getattr(self, "_closed", True):
+            warnings.warn(f"{self!r} was never closed", ResourceWarning, stacklevel=1, source=self)
+            if self._worker is not None and not self._worker.inside:
+                self.close(drain=False)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else f"{self.in_flight} in flight"
+        return f"<Accelerator depth={self.depth} units={self.units} seed={self.seed}, {state}>"
+
+    def _disown(self) -> None:
+        """In the child of a fork there is no worker, and locks may be held by threads that are not there."""
+        self._producers = threading.Lock()
+        self._pollers = threading.Lock()
+        self._worker = None
+        self._closed = True
+        self._device.refusal = ClosedError(
+            f"this accelerator belongs to the parent process, {os.getppid()}: make a new one behind the fork"
+        )
+
+
+def _timing(latency: Timing | Model | str | None) -> Timing:
+    if latency is None:
+        return INSTANT
+    if isinstance(latency, Timing):
+        return latency
+    if isinstance(latency, str):
+        return parse_timing(latency)
+    if isinstance(latency, Model):
+        return Timing(service=latency)
+    raise UsageError(f'latency={latency!r}: use a Timing, a model such as Fixed(50_000), or text such as "fixed:50us"')
+
+
+def _copied(what: str, value: object) -> bytes:
+    try:
+        return memoryview(value).tobytes()  # type: ignore[arg-type]
+    except TypeError:
+        cure = "encode it first" if isinstance(value, str) else "give bytes, bytearray, memoryview or an array"
+        raise UsageError(f"a {what} of type {type(value).__name__}: {cure}") from None
+
+
+def _again(error: SimError) -> SimError:
+    """A fresh exception, so that tracebacks of earlier raises don't pile up."""
+    return type(error)(*error.args)
+
+
+_alive: WeakSet[Accelerator] = WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for accelerator in list(_alive):
+        accelerator._disown()
+    _alive.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

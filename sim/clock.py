@@ -1,0 +1,114 @@
+"""Time. The one file of this package that reads a clock, and the one in which time can be made up.
+
+A device is written against `now_ns` alone. In real time a worker thread steps it; in virtual time there is no thread:
+whoever waits calls `jump`, and the clock goes straight to the next thing that is due.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar, Protocol
+
+from sim.errors import UsageError
+
+
+class Steppable(Protocol):
+    """A device, as a clock sees it."""
+
+    def has_work(self) -> bool:
+        """Whether a step would do something at once, whatever the time."""
+        ...
+
+    def step(self) -> int | None:
+        """Do what is due; return when something is due next, None for never."""
+        ...
+
+
+class RealClock:
+    """The monotonic clock of the machine. Stateless; any thread."""
+
+    virtual: ClassVar[bool] = False
+    now_ns = staticmethod(time.monotonic_ns)
+
+
+class VirtualClock:
+    """A clock that stands still until somebody jumps or advances it.
+
+    Belongs to one thread at a time. Devices on it are stepped in the order in which they were attached, so a run
+    depends on nothing but its seed.
+    """
+
+    virtual: ClassVar[bool] = True
+
+    __slots__ = ("_devices", "_now_ns", "_stepping")
+
+    def __init__(self, start_ns: int = 0) -> None:
+        self._now_ns = _nonnegative("start_ns", start_ns)
+        self._devices: list[Steppable] = []
+        self._stepping = False
+
+    def now_ns(self) -> int:
+        """The virtual time."""
+        return self._now_ns
+
+    def attach(self, device: Steppable) -> None:
+        """Step this device from now on. For accelerators."""
+        self._devices.append(device)
+
+    def detach(self, device: Steppable) -> None:
+        """Step it no more."""
+        self._devices.remove(device)
+
+    def jump(self) -> bool:
+        """Do what can be done now; if that is nothing, go to the next due time and do what is due then.
+
+        False if nothing is due, ever: whoever waits then waits for nothing. Does not block.
+        """
+        if self._stepping:
+            raise UsageError("the virtual clock was jumped from inside a jump: a completion must not wait for another")
+        if any(device.has_work() for device in self._devices):
+            self._step()
+            return True
+        due_ns = self._step()
+        if due_ns is None:
+            return False
+        self._now_ns = max(self._now_ns, due_ns)
+        self._step()
+        return True
+
+    def advance(self, duration_ns: int) -> None:
+        """Let so much time pass, and do on the way all that is due. Raises UsageError for a negative duration."""
+        self.advance_to(self._now_ns + _nonnegative("duration_ns", duration_ns))
+
+    def advance_to(self, time_ns: int) -> None:
+        """Let time pass up to `time_ns`, and do on the way all that is due."""
+        if _nonnegative("time_ns", time_ns) < self._now_ns:
+            raise UsageError(f"time_ns={time_ns} is before now, {self._now_ns}: a clock does not go back")
+        while True:
+            due_ns = self._step()
+            if due_ns is None or due_ns > time_ns:
+                break
+            self._now_ns = max(self._now_ns, due_ns)
+        self._now_ns = time_ns
+        self._step()
+
+    def _step(self) -> int | None:
+        """Step every device at the time that is; return when something is due next."""
+        self._stepping = True
+        try:
+            dues = [due for device in tuple(self._devices) if (due := device.step()) is not None]
+        finally:
+            self._stepping = False
+        return min(dues, default=None)
+
+    def __repr__(self) -> str:
+        return f"VirtualClock({self._now_ns})"
+
+
+Clock = RealClock | VirtualClock
+
+
+def _nonnegative(name: str, value: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise UsageError(f"{name}={value!r}: use a whole number of ns, 0 or more")
+    return value

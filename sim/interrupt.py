@@ -1,0 +1,68 @@
+"""When the interrupt fires: coalescing by count and by time, and the mask that polling sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sim.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Coalescing:
+    """An interrupt fires at `count` pending completions, or `time_ns` after the first of them, whichever is first.
+
+    Completions that are there when the device looks share an interrupt in any case. The default fires at each look.
+    """
+
+    count: int = 1
+    time_ns: int = 50_000
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.count, int) or isinstance(self.count, bool) or self.count < 1:
+            raise UsageError(f"coalescing count {self.count!r}: use a whole number, 1 or more")
+        if not isinstance(self.time_ns, int) or isinstance(self.time_ns, bool) or self.time_ns < 0:
+            raise UsageError(f"coalescing time {self.time_ns!r} ns: use a whole number of ns, 0 or more")
+
+
+class Interrupt:
+    """The interrupt line of a device. Belongs to the thread that steps it."""
+
+    __slots__ = ("_coalescing", "_first_ns", "_pending", "fired", "masked", "on_masked")
+
+    def __init__(self, coalescing: Coalescing) -> None:
+        self._coalescing = coalescing
+        self._pending = 0
+        self._first_ns = 0
+        self.fired = 0
+        self.masked = False
+        """Polling: nothing fires, completions stay on their ring until somebody reaps them."""
+        self.on_masked: Callable[[], object] | None = None
+        """Called once, and then forgotten, at the next completion while masked."""
+
+    def pend(self, now_ns: int, count: int = 1) -> None:
+        """So many more completions are on their ring."""
+        if not self._pending:
+            self._first_ns = now_ns
+        self._pending += count
+
+    def fire(self, now_ns: int, at_once: bool = False) -> bool:
+        """Whether the interrupt fires now; then all that is pending is taken care of."""
+        if not self._pending:
+            return False
+        if self.masked:
+            self._pending = 0
+            notify, self.on_masked = self.on_masked, None
+            if notify is not None:
+                notify()
+            return False
+        coalescing = self._coalescing
+        if not at_once and self._pending < coalescing.count and now_ns < self._first_ns + coalescing.time_ns:
+            return False
+        self._pending = 0
+        self.fired += 1
+        return True
+
+    def due_ns(self) -> int | None:
+        """When the coalescing timer runs out; None with nothing pending."""
+        return self._first_ns + self._coalescing.time_ns if self._pending else None

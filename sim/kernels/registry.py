@@ -1,0 +1,74 @@
+"""The kernels of one device, by name: all built-in ones, and the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import Any
+
+from sim.errors import UnknownKernelError, UsageError
+from sim.kernels import aead, ecc, hashes, rsa
+from sim.kernels.kernel import Kernel, no_aux
+
+BUILT_IN = (*hashes.KERNELS, *aead.KERNELS, *rsa.KERNELS, *ecc.KERNELS)
+
+
+class Kernels:
+    """A registry. One per device, so that what one test registers no other sees.
+
+    Any thread may call it; none of it blocks. After an error nothing has changed.
+    """
+
+    __slots__ = ("_by_name",)
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, Kernel] = {kernel.name: kernel for kernel in BUILT_IN}
+
+    def get(self, name: str) -> Kernel:
+        """The kernel of that name. Raises UnknownKernelError."""
+        try:
+            return self._by_name[name]
+        except (KeyError, TypeError):
+            raise UnknownKernelError(self._unknown(name)) from None
+
+    def register(self, name: str, function: Callable[[bytes], bytes], *, replace: bool = False) -> Kernel:
+        """Adds a kernel that runs `function(payload) -> bytes`, without key and aux.
+
+        What the function raises, or returns that is not bytes-like, fails the request on the device. Raises
+        UsageError for an empty or ill-formed name, one already there (unless `replace`), or a function that
+        can't be called. Requests already submitted keep the kernel they had.
+        """
+        if not callable(function):
+            raise UsageError(f"kernel {name!r} with a {type(function).__name__}: give a function from bytes to bytes")
+        return self.add(Kernel(name, _adapt(name, function), check=no_aux), replace=replace)
+
+    def add(self, kernel: Kernel, *, replace: bool = False) -> Kernel:
+        """Adds a kernel made by hand: with a key, an aux, a check. Raises UsageError as `register` does."""
+        if kernel.name in self._by_name and not replace:
+            raise UsageError(f"kernel {kernel.name!r} is there already: choose another name, or say replace=True")
+        self._by_name[kernel.name] = kernel
+        return kernel
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        return sorted(self._by_name)
+
+    def _unknown(self, name: object) -> str:
+        close = get_close_matches(name, self._by_name, n=3) if isinstance(name, str) else []
+        guess = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+        return (
+            f"no kernel {name!r}: {guess}the kernels are {', '.join(self.names())}; "
+            "register your own with register(name, function)"
+        )
+
+
+def _adapt(name: str, function: Callable[[bytes], bytes]) -> Callable[[bytes, bytes, Any], bytes]:
+    def run(payload: bytes, aux: bytes, key: Any) -> bytes:
+        result: object = function(payload)
+        if type(result) is bytes:
+            return result
+        if isinstance(result, bytes | bytearray | memoryview):
+            return bytes(result)
+        raise TypeError(f"kernel {name!r} returned {type(result).__name__}: a kernel returns bytes")
+
+    return run

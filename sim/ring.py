@@ -1,0 +1,119 @@
+"""The two rings between host and device.
+
+Rules:
+
+- A slot of the submission ring is taken by a push and is free again when the completion was reaped. So there are never
+  more requests outstanding than slots, and the completion ring, which has as many entries, can't overflow.
+- Indices run freely and are masked only to find a slot: tail >= rung >= head >= 0 and tail - reaped <= depth.
+- A push is invisible to the device until the doorbell announces it.
+
+One producer at a time, one consumer at a time: `Accelerator` holds the locks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from sim.errors import InternalError, UsageError
+from sim.request import Submittable
+
+MAX_DEPTH = 1 << 20
+
+
+class SubmissionRing:
+    """A ring of `depth` slots, a power of two up to 1,048,576."""
+
+    __slots__ = ("_mask", "_slots", "depth", "head", "high_water", "reaped", "rung", "tail")
+
+    def __init__(self, depth: int) -> None:
+        """Raises UsageError for a depth that isn't a power of two."""
+        if not isinstance(depth, int) or isinstance(depth, bool) or not 0 < depth <= MAX_DEPTH or depth & (depth - 1):
+            hint = ""
+            if isinstance(depth, int) and depth > 2:
+                below = 1 << min(depth.bit_length() - 1, 20)
+                hint = f", such as {below}" + (f" or {below * 2}" if below < MAX_DEPTH else "")
+            raise UsageError(f"depth={depth!r}: use a power of two from 1 to {MAX_DEPTH:,}{hint}")
+        self.depth = depth
+        self._mask = depth - 1
+        self._slots: list[Submittable | None] = [None] * depth
+        self.tail = 0
+        """Pushed so far. Written by the producer."""
+        self.rung = 0
+        """Announced by the doorbell so far."""
+        self.head = 0
+        """Fetched so far. Written by the device."""
+        self.reaped = 0
+        """Slots given back so far. Written by whoever reaps."""
+        self.high_water = 0
+        """The most that were ever outstanding at once."""
+
+    @property
+    def outstanding(self) -> int:
+        """Slots that are taken: pushed, and not yet reaped."""
+        return self.tail - self.reaped
+
+    def push(self, request: Submittable) -> bool:
+        """Put a request into the next slot. False: all slots are taken."""
+        outstanding = self.tail - self.reaped
+        if outstanding >= self.depth:
+            return False
+        self._slots[self.tail & self._mask] = request
+        self.tail += 1
+        if outstanding >= self.high_water:
+            self.high_water = outstanding + 1
+        return True
+
+    def fetch(self, limit: int | None = None) -> list[Submittable]:
+        """Take what the doorbell has announced, oldest first; at most `limit`."""
+        head = self.head
+        waiting = self.rung - head
+        if limit is not None and waiting > limit:
+            waiting = limit
+        if waiting <= 0:
+            return []
+        # Slices rather than a loop over slots: at 64 requests a visit a sixth of the time.
+        slots, first = self._slots, head & self._mask
+        last = first + waiting
+        if last <= self.depth:
+            batch = slots[first:last]
+            slots[first:last] = [None] * waiting
+        else:
+            wrapped = last - self.depth
+            batch = slots[first:] + slots[:wrapped]
+            slots[first:] = [None] * (self.depth - first)
+            slots[:wrapped] = [None] * wrapped
+        self.head = head + waiting
+        return batch  # type: ignore[return-value]  # announced slots are filled
+
+
+class CompletionRing:
+    """Completed requests that nobody has reaped yet, oldest first: at most as many as the submission ring has slots.
+
+    The device appends and whoever reaps pops; a deque lets the two be different threads without a lock.
+    """
+
+    __slots__ = ("depth", "entries")
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        self.entries: deque[Submittable] = deque()
+
+    def push(self, request: Submittable) -> None:
+        """Add a completion."""
+        if len(self.entries) >= self.depth:
+            raise InternalError(f"the completion ring of {self.depth} entries overflowed")
+        self.entries.append(request)
+
+    def take(self, quota: int = 0) -> list[Submittable]:
+        """Take the oldest completions, at most `quota`; 0 for all that are there now."""
+        entries = self.entries
+        count = len(entries)
+        if quota and quota < count:
+            count = quota
+        taken: list[Submittable] = []
+        for _ in range(count):
+            try:
+                taken.append(entries.popleft())
+            except IndexError:  # another thread polls as well
+                break
+        return taken

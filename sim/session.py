@@ -1,0 +1,71 @@
+"""A session: a kernel with its key loaded once, for any number of requests, as QAT and virtio-crypto have it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from sim.errors import UsageError
+from sim.kernels import Kernel
+
+_serial = count(1)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Session:
+    """A kernel and its loaded key. Immutable; any thread and any number of requests may share it.
+
+    `id` counts up from 1 in the process. Two sessions are equal only if they are the same one. The repr shows the
+    kernel and the id, never key material.
+    """
+
+    kernel: Kernel
+    key: Any
+    id: int = field(default_factory=_serial.__next__, init=False)
+
+    @classmethod
+    def open(cls, kernel: Kernel, material: object, **params: Any) -> Session:
+        """Loads the key. Raises UsageError for a kernel without a key, bad material, or bad parameters."""
+        load = kernel.load
+        if load is None:
+            raise UsageError(f"kernel {kernel.name!r} takes no key: submit without a session")
+        _check_params(kernel.name, load, params)
+        return cls(kernel, load(material, **params))
+
+    def __repr__(self) -> str:
+        return f"<Session {self.id} of {self.kernel.name}>"
+
+
+def check_session(kernel: Kernel, session: Session | None) -> None:
+    """Raises UsageError unless the session is one for this kernel, or there is none and the kernel needs none.
+
+    The device calls it for each request, at submit.
+    """
+    if session is None:
+        if kernel.load is not None:
+            raise UsageError(f"kernel {kernel.name!r} needs a key: open a session for it and submit with that")
+        return
+    if not isinstance(session, Session):
+        raise UsageError(f"session of type {type(session).__name__}: give what opening a session returned, or None")
+    # By identity, not name: after register(..., replace=True) a session of the old kernel holds the old one's key.
+    if session.kernel is not kernel:
+        if kernel.load is None:
+            raise UsageError(f"kernel {kernel.name!r} takes no key: submit without {session!r}")
+        raise UsageError(f"{session!r} can't run kernel {kernel.name!r}: open a session for {kernel.name!r}")
+
+
+def _check_params(name: str, load: Callable[..., Any], params: dict[str, Any]) -> None:
+    """Unknown parameters are the caller's mistake: a UsageError rather than the TypeError of the call."""
+    try:
+        signature = inspect.signature(load)
+    except ValueError:  # a loader in C that tells nothing of itself
+        return
+    try:
+        signature.bind(None, **params)
+    except TypeError as error:
+        known = list(signature.parameters)[1:]
+        takes = f"it takes {', '.join(known)}" if known else "it takes none"
+        raise UsageError(f"parameters of kernel {name!r}: {error}; {takes}") from None

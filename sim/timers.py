@@ -1,0 +1,91 @@
+"""Functions to be called at a time: deadlines and back-offs, on the device's own clock."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+from itertools import count
+
+
+class Timer:
+    """One call that is due. `cancel` it from any thread; a cancelled one costs nothing when its time comes."""
+
+    __slots__ = ("_timers", "fn")
+
+    def __init__(self, timers: Timers, fn: Callable[[], object]) -> None:
+        self._timers = timers
+        self.fn: Callable[[], object] | None = fn
+
+    def cancel(self) -> None:
+        """Forget the call, if it has not been made. Calling again does nothing."""
+        if self.fn is not None:
+            self.fn = None
+            self._timers.cancelled += 1
+
+
+class Timers:
+    """A heap of timers. Equal times are called in the order in which they were set.
+
+    Any thread may set and cancel; the heap itself belongs to the thread that steps the device, which finds what is
+    new in a deque, so that no lock is needed.
+    """
+
+    __slots__ = ("_heap", "_incoming", "_serial", "cancelled")
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, Timer]] = []
+        self._incoming: deque[tuple[int, int, Timer]] = deque()
+        self._serial = count()
+        self.cancelled = 0
+        """About how many of the heap were cancelled: threads may lose a count, and that does no harm."""
+
+    def call_at(self, due_ns: int, fn: Callable[[], object]) -> Timer:
+        """Have fn called at that time, by the thread that steps the device; it must not block."""
+        timer = Timer(self, fn)
+        self._incoming.append((due_ns, next(self._serial), timer))
+        return timer
+
+    def has_news(self) -> bool:
+        """Whether timers were set that the stepping thread has not seen."""
+        return bool(self._incoming)
+
+    def _absorb(self) -> None:
+        while self._incoming:
+            heappush(self._heap, self._incoming.popleft())
+        if self.cancelled > 64 and self.cancelled * 2 > len(self._heap):
+            # Deadlines are nearly all cancelled long before they are due: without this the heap would hold a
+            # deadline's length of them.
+            self._heap = [entry for entry in self._heap if entry[2].fn is not None]
+            heapify(self._heap)
+            self.cancelled = 0
+
+    def take_due(self, now_ns: int) -> list[Callable[[], object]]:
+        """What is to be called now, in order."""
+        if self._incoming:
+            self._absorb()
+        due: list[Callable[[], object]] = []
+        while self._heap and self._heap[0][0] <= now_ns:
+            timer = heappop(self._heap)[2]
+            fn, timer.fn = timer.fn, None
+            if fn is not None:
+                due.append(fn)
+            elif self.cancelled:
+                self.cancelled -= 1
+        return due
+
+    def next_due_ns(self) -> int | None:
+        """The next time at which something is due; None if nothing is."""
+        if self._incoming:
+            self._absorb()
+        while self._heap and self._heap[0][2].fn is None:
+            heappop(self._heap)
+            if self.cancelled:
+                self.cancelled -= 1
+        return self._heap[0][0] if self._heap else None
+
+    def clear(self) -> None:
+        """Forget them all."""
+        self._incoming.clear()
+        self._heap.clear()
+        self.cancelled = 0

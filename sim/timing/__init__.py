@@ -1,0 +1,26 @@
+"""Models of service and latency, their text form, and presets of real cards."""
+
+from sim.timing.models import Fixed, Lognormal, Model, PerByte, PerOperation, Tail, Uniform
+from sim.timing.parse import parse_timing
+from sim.timing.presets import preset, preset_names
+from sim.timing.quantities import format_duration_ns, parse_duration_ns
+from sim.timing.timing import INSTANT, Timing
+from sim.timing.trace import Trace
+
+__all__ = [
+    "INSTANT",
+    "Fixed",
+    "Lognormal",
+    "Model",
+    "PerByte",
+    "PerOperation",
+    "Tail",
+    "Timing",
+    "Trace",
+    "Uniform",
+    "format_duration_ns",
+    "parse_duration_ns",
+    "parse_timing",
+    "preset",
+    "preset_names",
+]

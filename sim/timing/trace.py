@@ -1,0 +1,76 @@
+"""Durations taken from a recording, in order, and from the start again after the last."""
+
+from __future__ import annotations
+
+import os
+import random
+from dataclasses import dataclass, field
+from urllib.parse import quote
+from weakref import WeakKeyDictionary
+
+from sim.errors import UsageError
+from sim.timing.quantities import MAX_NS, format_duration_ns, parse_duration_ns
+
+# Everything printable in ASCII but % and what separates the parts of a spec.
+_UNQUOTED = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in "%+;")
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A recording. `trace:PATH` for a file, `values:50us,70us` for a list.
+
+    The place in the recording belongs to the generator that is drawn with: each device, having its own, starts at the
+    first duration, also when two share the model. It is no draw: `random()` is not called.
+    """
+
+    durations_ns: tuple[int, ...]
+    path: str | None = None
+    _next: WeakKeyDictionary[random.Random, int] = field(
+        default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        durations_ns = tuple(self.durations_ns)
+        if not durations_ns:
+            raise UsageError("trace without a duration: give at least one")
+        for duration_ns in durations_ns:
+            if not isinstance(duration_ns, int) or isinstance(duration_ns, bool) or not 0 <= duration_ns <= MAX_NS:
+                raise UsageError(f"trace duration {duration_ns!r}: use a whole number of ns, 0 to {MAX_NS}")
+        object.__setattr__(self, "durations_ns", durations_ns)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Trace:
+        """Reads a file: a duration with its unit on each line; blank lines and those starting with # are skipped.
+
+        Reads the file, so it may block. Raises UsageError for a file that can't be read or a line that is none.
+        """
+        name = os.fspath(path)
+        try:
+            with open(name, encoding="utf-8") as file:
+                lines = file.read().splitlines()
+        except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a NUL in the path
+            reason = error.strerror if isinstance(error, OSError) else "not a text file"
+            raise UsageError(f"trace {name!r}: {reason}; give a file with one duration a line") from error
+        durations_ns = []
+        for number, line in enumerate(lines, 1):
+            text = line.strip()
+            if text and not text.startswith("#"):
+                try:
+                    durations_ns.append(parse_duration_ns(text))
+                except UsageError as error:
+                    raise UsageError(f"trace {name!r} line {number}: {error}") from None
+        if not durations_ns:
+            raise UsageError(f"trace {name!r}: no duration in it; give one a line, such as 50us")
+        return cls(tuple(durations_ns), name)
+
+    def draw_ns(self, op: str, size_bytes: int, rng: random.Random) -> int:
+        position = self._next.get(rng, 0)
+        self._next[rng] = (position + 1) % len(self.durations_ns)
+        return self.durations_ns[position]
+
+    @property
+    def spec(self) -> str:
+        if self.path is not None:
+            # What the grammar uses for itself is written as in a URL.
+            return "trace:" + quote(self.path, safe=_UNQUOTED)
+        return "values:" + ",".join(format_duration_ns(duration_ns) for duration_ns in self.durations_ns)

@@ -1,0 +1,69 @@
+"""Parallel execution units: which one takes a request, when it starts, when it is done.
+
+nvmevirt's rule: a request starts on a unit at max(now, the time the unit is busy until), and keeps it busy for its
+service time. No thread and no clock in here: times come in and go out, as ints in ns.
+"""
+
+from __future__ import annotations
+
+from heapq import heapify, heapreplace
+
+from sim.errors import UsageError
+
+
+class UnitBank:
+    """`count` equal units. Belongs to one thread."""
+
+    __slots__ = ("_busy_ns", "_count", "_free_at")
+
+    def __init__(self, count: int) -> None:
+        """Raises UsageError unless `count` is a whole number, 1 or more."""
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise UsageError(f"units={count!r}: use a whole number, 1 or more")
+        self._count = count
+        self.reset()
+
+    @property
+    def count(self) -> int:
+        """The number of units."""
+        return self._count
+
+    @property
+    def busy_ns(self) -> int:
+        """Service time handed out so far, over all units. Utilisation is this / (count * elapsed).
+
+        It counts the whole of a service when it is assigned, and no stalls.
+        """
+        return self._busy_ns
+
+    def assign(self, now_ns: int, service_ns: int) -> tuple[int, int, int]:
+        """Gives a request to the unit that frees first, the lowest on ties: (unit, start_ns, end_ns).
+
+        start_ns >= now_ns and end_ns = start_ns + service_ns. Requests are assigned in the order of the calls.
+        """
+        # A heap of (free_at_ns, unit): the tuple's order is the rule itself.
+        free_at_ns, unit = self._free_at[0]
+        start_ns = free_at_ns if free_at_ns > now_ns else now_ns
+        end_ns = start_ns + service_ns
+        heapreplace(self._free_at, (end_ns, unit))
+        self._busy_ns += service_ns
+        return unit, start_ns, end_ns
+
+    def stall(self, unit: int, until_ns: int) -> None:
+        """Keeps a unit from starting anything before `until_ns`. A unit busy for longer is left as it is.
+
+        What was assigned to it already keeps its end. Raises UsageError for a unit that is not there.
+        """
+        if not isinstance(unit, int) or isinstance(unit, bool) or not 0 <= unit < self._count:
+            raise UsageError(f"unit {unit!r}: the units are 0 to {self._count - 1}")
+        for position, (free_at_ns, index) in enumerate(self._free_at):
+            if index == unit and free_at_ns < until_ns:
+                self._free_at[position] = (until_ns, unit)
+                heapify(self._free_at)
+                return
+
+    def reset(self) -> None:
+        """All units free at once, nothing counted: as made."""
+        # Sorted, so already a heap. Free since time 0: no clock of ours gives a time below it.
+        self._free_at = [(0, unit) for unit in range(self._count)]
+        self._busy_ns = 0

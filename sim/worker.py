@@ -1,0 +1,83 @@
+"""The worker thread. The one file of this package that makes a thread, and that knows how to put one to sleep.
+
+The doorbell wakes the worker only if it sleeps: a wake-up costs 10 to 50 us and a hand-over of the GIL, which is
+shared so by all that was submitted meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from itertools import count
+
+from sim.clock import Steppable
+from sim.report import report_unraisable
+
+_serial = count(1)
+
+
+class Worker:
+    """A daemon thread that steps a device until it is stopped.
+
+    A daemon, so that a program that forgets to close its accelerator still ends.
+    """
+
+    def __init__(self, device: Steppable, now_ns: Callable[[], int], on_crash: Callable[[BaseException], None]) -> None:
+        self._device = device
+        self._now_ns = now_ns
+        self._on_crash = on_crash
+        self._bell = threading.Lock()
+        self._bell.acquire()
+        # Holds one token while the worker sleeps. Whoever pops it, and list.pop is atomic, must release the bell.
+        self._asleep: list[bool] = []
+        self._may_stop: Callable[[], bool] | None = None
+        self._thread = threading.Thread(target=self._run, name=f"simaccel-worker-{next(_serial)}", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> bool:
+        """Wake the worker if it sleeps; whether it did. Any thread."""
+        if not self._asleep:
+            return False
+        try:
+            self._asleep.pop()
+        except IndexError:  # somebody else was faster
+            return False
+        self._bell.release()
+        return True
+
+    def stop(self, may_stop: Callable[[], bool]) -> None:
+        """End the thread as soon as may_stop() says so behind a step, and wait for that."""
+        self._may_stop = may_stop
+        self.wake()
+        self._thread.join()
+
+    @property
+    def inside(self) -> bool:
+        """Whether the caller is the worker itself."""
+        return self._thread is threading.current_thread()
+
+    def _run(self) -> None:
+        try:
+            while True:
+                due_ns = self._device.step()
+                may_stop = self._may_stop
+                if may_stop is not None and may_stop():
+                    return
+                self._sleep(due_ns, may_stop)
+        except BaseException as error:
+            report_unraisable(error, "the device's worker crashed; what was in flight fails", self._device)
+            self._on_crash(error)
+
+    def _sleep(self, due_ns: int | None, seen: Callable[[], bool] | None) -> None:
+        self._asleep.append(True)
+        # Looked at after the token is out: what came before it is seen here, what comes after it wakes.
+        if not self._device.has_work() and self._may_stop is seen:
+            timeout = -1.0
+            if due_ns is not None:
+                timeout = min(max(due_ns - self._now_ns(), 0) / 1e9, threading.TIMEOUT_MAX)
+            if self._bell.acquire(timeout=timeout):
+                return
+        try:
+            self._asleep.pop()
+        except IndexError:  # a wake crossed our waking up by ourselves: take what it released
+            self._bell.acquire()

@@ -1,0 +1,22 @@
+"""OpenSSL-style wait contexts: what a paused job waits for, as file descriptors or as a callback with a status.
+
+Two doors: this one for Python, and `waitctx.openssl` with the names and shapes of the C API.
+"""
+
+from waitctx.context import Callback, ChangedFds, Cleanup, WaitCtx, WaitFd
+from waitctx.errors import ClosedError, NullContextError, UnknownKeyError, UsageError, WaitCtxError
+from waitctx.status import Status
+
+__all__ = [
+    "Callback",
+    "ChangedFds",
+    "Cleanup",
+    "ClosedError",
+    "NullContextError",
+    "Status",
+    "UnknownKeyError",
+    "UsageError",
+    "WaitCtx",
+    "WaitCtxError",
+    "WaitFd",
+]

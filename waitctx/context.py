@@ -1,0 +1,237 @@
+"""The wait context: fds by key, a callback, a status.
+
+Rules, as in OpenSSL's crypto/async/async_wait.c:
+
+- Setting a key always puts a new entry in front; an older one with the same key stays and is listed too.
+- Every look-up meets the newest entry first. Keys are compared by identity.
+- Clearing an entry that was never reported removes it without trace. Clearing a reported one marks it deleted;
+  it is reported as deleted until the next resume. Neither ever runs its cleanup.
+- A resume of the job (`reset_counts`), and nothing else, starts a new list of changes.
+- Closing runs the cleanups of what was not cleared, newest first.
+
+A context has no lock and knows no job and no thread: whoever drives the job owns it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from waitctx.errors import ClosedError, UnknownKeyError, UsageError
+from waitctx.status import Status, as_status
+
+Cleanup = Callable[["WaitCtx", Any, int, Any], object]
+"""Called as cleanup(ctx, key, fd, custom_data) when the context is closed; must not touch the context."""
+
+_INT_MIN, _INT_MAX = -(2**31), 2**31 - 1
+
+
+class WaitFd(NamedTuple):
+    """What is stored under a key."""
+
+    fd: int
+    custom_data: Any
+
+
+class ChangedFds(NamedTuple):
+    """What was added and what was deleted since the last resume, each newest first."""
+
+    added: list[int]
+    deleted: list[int]
+
+
+class Callback(NamedTuple):
+    """Called as fn(arg), perhaps on another thread, perhaps before the job has paused."""
+
+    fn: Callable[[Any], object]
+    arg: Any
+
+
+class _Entry:
+    __slots__ = ("added", "cleanup", "custom_data", "deleted", "fd", "key")
+
+    def __init__(self, key: object, fd: int, custom_data: Any, cleanup: Cleanup | None) -> None:
+        self.key = key
+        self.fd = fd
+        self.custom_data = custom_data
+        self.cleanup = cleanup
+        self.added = True
+        self.deleted = False
+
+
+class WaitCtx:
+    """A wait context (ASYNC_WAIT_CTX). A context manager: leaving it is ASYNC_WAIT_CTX_free.
+
+    One thread at a time. Nothing here blocks. Every method raises ClosedError once `close` has begun, also inside
+    the cleanups that it runs; in C that is a use after free.
+    """
+
+    __slots__ = ("__weakref__", "_callback", "_entries", "_phase", "_status", "has_changes")
+
+    def __init__(self) -> None:
+        self._entries: list[_Entry] = []  # oldest first, so that the newest is put and taken at the end
+        self._callback: Callback | None = None
+        self._status: int = Status.UNSUPPORTED
+        self._phase: str | None = None  # None: open; else how to say that it is not
+        self.has_changes = False
+        """Whether `changed_fds` has anything to report: a job looks here before it asks for the reset."""
+
+    # fds
+
+    def set_wait_fd(self, key: object, fd: int, custom_data: Any = None, cleanup: Cleanup | None = None) -> None:
+        """Put a new entry in front, also if the key or the fd is there already.
+
+        `fd` is any C int: a context doesn't look at its fds. `cleanup(ctx, key, fd, custom_data)` runs at close
+        unless the entry was cleared before. Raises UsageError for anything that is no C int or not callable.
+        """
+        self._check_open()
+        if not isinstance(fd, int):
+            raise UsageError(f"fd must be an int, not {fd!r}; pass file.fileno() for a file")
+        if not _INT_MIN <= fd <= _INT_MAX:
+            raise UsageError(f"fd {fd} does not fit a C int")
+        if cleanup is not None and not callable(cleanup):
+            raise UsageError(f"cleanup must be callable or None, not {cleanup!r}")
+        self._entries.append(_Entry(key, fd, custom_data, cleanup))
+        self.has_changes = True
+
+    def get_fd(self, key: object) -> WaitFd:
+        """The newest entry of that key. UnknownKeyError if there is none, or all were cleared."""
+        self._check_open()
+        entry = self._newest(key)
+        return WaitFd(entry.fd, entry.custom_data)
+
+    def all_fds(self) -> list[int]:
+        """The fds of all entries that were not cleared, newest first, repeated where they were set twice."""
+        self._check_open()
+        return [entry.fd for entry in reversed(self._entries) if not entry.deleted]
+
+    def changed_fds(self) -> ChangedFds:
+        """The fds added and deleted since the last resume, or since the context was made.
+
+        Asking changes nothing: the answer stays until the next resume, and clearing and setting one key between
+        two resumes reports both.
+        """
+        self._check_open()
+        if not self.has_changes:
+            return ChangedFds([], [])
+        added = [entry.fd for entry in reversed(self._entries) if entry.added and not entry.deleted]
+        deleted = [entry.fd for entry in reversed(self._entries) if entry.deleted]
+        return ChangedFds(added, deleted)
+
+    def clear_fd(self, key: object) -> None:
+        """Take away the newest entry of that key; an older one of the same key shows again.
+
+        The cleanup of a cleared entry is never called: whoever clears it closes what it stands for.
+        UnknownKeyError if there is none.
+        """
+        self._check_open()
+        entry = self._newest(key)
+        if entry.added:
+            self._entries.remove(entry)
+            self.has_changes = any(other.added or other.deleted for other in self._entries)
+        else:
+            entry.deleted = True
+            self.has_changes = True
+
+    def reset_counts(self) -> None:
+        """Start a new list of changes. For whatever resumes jobs, at the resume; nobody else calls it.
+
+        Entries marked deleted go, without their cleanup.
+        """
+        self._check_open()
+        self._entries = [entry for entry in self._entries if not entry.deleted]
+        for entry in self._entries:
+            entry.added = False
+        self.has_changes = False
+
+    # callback and status
+
+    def set_callback(self, fn: Callable[[Any], object] | None, arg: Any = None) -> None:
+        """Store the callback; None takes it away. An engine calls it as fn(arg) when an operation completes."""
+        self._check_open()
+        if fn is not None and not callable(fn):
+            raise UsageError(f"the callback must be callable or None, not {fn!r}")
+        self._callback = None if fn is None else Callback(fn, arg)
+
+    @property
+    def callback(self) -> Callback | None:
+        """The callback and its argument, or None."""
+        if self._phase is not None:
+            self._check_open()
+        return self._callback
+
+    @property
+    def status(self) -> int:
+        """A Status, or whatever other int was stored last. Nothing but an assignment changes it."""
+        if self._phase is not None:
+            self._check_open()
+        return self._status
+
+    @status.setter
+    def status(self, value: int) -> None:
+        if self._phase is not None:
+            self._check_open()
+        if type(value) is not Status:  # the common case pays for no look-up
+            if not isinstance(value, int):
+                raise UsageError(f"the status must be an int, not {value!r}")
+            value = as_status(value)
+        self._status = value
+
+    # end
+
+    @property
+    def closed(self) -> bool:
+        """Whether the context was freed, or is being freed now."""
+        return self._phase is not None
+
+    def close(self) -> None:
+        """Free the context: run the cleanups of all entries that were not cleared, newest first.
+
+        Also of those never reported. Each cleanup runs once, whatever the others do; what they raise comes out
+        when all have run: one exception as itself, several as an ExceptionGroup. Closing again does nothing.
+        """
+        if self._phase is not None:
+            return
+        self._phase = "is being freed: a cleanup must not touch it"
+        errors: list[BaseException] = []
+        entries, self._entries = self._entries, []
+        for entry in reversed(entries):
+            if entry.cleanup is not None and not entry.deleted:
+                try:
+                    entry.cleanup(self, entry.key, entry.fd, entry.custom_data)
+                except BaseException as error:  # a KeyboardInterrupt must not keep the others from running
+                    errors.append(error)
+        self._phase = "was freed"
+        self._callback = None
+        self.has_changes = True  # so that the next resume of a job of this context asks, and is refused
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            raise BaseExceptionGroup("cleanups of a wait context failed", errors)
+
+    def __enter__(self) -> Self:
+        self._check_open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if self._phase is not None:
+            return f"<WaitCtx at {id(self):#x}, {self._phase}>"
+        return f"<WaitCtx at {id(self):#x}: fds {self.all_fds()}, status {self._status!r}, callback {self._callback}>"
+
+    def _newest(self, key: object) -> _Entry:
+        for entry in reversed(self._entries):
+            if entry.key is key and not entry.deleted:
+                return entry
+        raise UnknownKeyError(
+            f"no fd is set for key {key!r}; keys are compared by identity, so pass the very object that was set"
+        )
+
+    def _check_open(self) -> None:
+        if self._phase is not None:
+            raise ClosedError(f"the wait context {self._phase}")

@@ -1,0 +1,27 @@
+"""The status of a wait context, with the values of openssl/async.h."""
+
+from enum import IntEnum
+
+
+class Status(IntEnum):
+    """What an engine says of its last submission, where completions come by callback.
+
+    C stores any int, and so does `WaitCtx.status`: these four are the ones with a meaning.
+    """
+
+    UNSUPPORTED = 0
+    """Nothing was ever reported: the engine works by fd, or not asynchronously."""
+    ERR = 1
+    """The operation failed; no callback will come."""
+    OK = 2
+    """Submitted (QAT_Engine's contract) or completed (the man page's): see docs/contracts.md."""
+    EAGAIN = 3
+    """Not submitted, the ring was full: resume the job and it tries again."""
+
+
+def as_status(value: int) -> int:
+    """The Status of that value if it has one, else the int itself."""
+    return _BY_VALUE.get(value, value)
+
+
+_BY_VALUE: dict[int, int] = {int(status): status for status in Status}
