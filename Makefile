@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: run test check lint types bench clean
+.PHONY: run test check lint types bench conformance clean
 
 run: $(READY)
 	$(BIN)/simaccel run
@@ -23,6 +23,10 @@ types: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# All random programs against the real libcrypto; SIMACCEL_LIBCRYPTO=path takes another one.
+conformance: $(READY)
+	SIMACCEL_CONFORMANCE=full $(BIN)/python -m pytest tests/conformance
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache

@@ -7,8 +7,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine import Job, pause_job
 from engine import openssl as jobs
-from engine.job import Job
 from tests.oracle.script import CALLBACKS, CONTEXTS, KEYS, NOTHING, SLOTS, Code, Op, Program, Trace
 from waitctx import WaitCtx
 from waitctx import openssl as waits
@@ -27,8 +27,13 @@ _CALLBACKS: list[Callable[[Any], object]] = [_callback(100 * (n + 1)) for n in r
 
 
 def run(program: Program) -> Trace:
-    """The trace of a program on simaccel."""
+    """The trace of a program on simaccel, its bodies as plain functions: stackful jobs."""
     return _Run(program).run()
+
+
+def run_async(program: Program) -> Trace:
+    """The same with bodies that are coroutines: stackless jobs."""
+    return _Run(program, stackless=True).run()
 
 
 @dataclass(slots=True)
@@ -40,6 +45,7 @@ class _Slot:
 @dataclass(slots=True)
 class _Run:
     program: Program
+    stackless: bool = False
     trace: Trace = field(default_factory=list)
     contexts: list[WaitCtx] = field(default_factory=lambda: [waits.ASYNC_WAIT_CTX_new() for _ in range(CONTEXTS)])
     slots: list[_Slot] = field(default_factory=lambda: [_Slot() for _ in range(SLOTS)])
@@ -134,23 +140,37 @@ class _Run:
 
     # The job
 
-    def body(self, slot: _Slot, index: int) -> Callable[[bytes | None], int]:
+    def body(self, slot: _Slot, index: int) -> Callable[[bytes | None], Any]:
         def run_body(given: bytes | None) -> int:
             slot.handle = jobs.ASYNC_get_current_job()
             for op in self.program.bodies[index]:
-                if self.step(op):
-                    continue
                 if op.code is Code.RETURN:
                     return op.a
-                if op.code is Code.START:
-                    self.run_job(op)
-                elif op.code is Code.OWN_CTX:
-                    self.say(Code.OWN_CTX, self.ctx_number(jobs.ASYNC_get_current_job()))
-                elif op.code is Code.ARGS:
-                    self.say(Code.ARGS, *([NOTHING] if given is None else [len(given), *given]))
+                if not self.step(op):
+                    self.body_step(op, given)
             return 0
 
-        return run_body
+        async def run_coroutine(given: bytes | None) -> int:
+            slot.handle = jobs.ASYNC_get_current_job()
+            for op in self.program.bodies[index]:
+                if op.code is Code.RETURN:
+                    return op.a
+                if op.code is Code.PAUSE:
+                    await pause_job()
+                    self.say(Code.PAUSE, 1)
+                elif not self.step(op):
+                    self.body_step(op, given)
+            return 0
+
+        return run_coroutine if self.stackless else run_body
+
+    def body_step(self, op: Op, given: bytes | None) -> None:
+        if op.code is Code.START:
+            self.run_job(op)
+        elif op.code is Code.OWN_CTX:
+            self.say(Code.OWN_CTX, self.ctx_number(jobs.ASYNC_get_current_job()))
+        elif op.code is Code.ARGS:
+            self.say(Code.ARGS, *([NOTHING] if given is None else [len(given), *given]))
 
     # The host
 

@@ -1,0 +1,49 @@
+"""How much the random part of the suite runs, and from which seed.
+
+SIMACCEL_CONFORMANCE=full runs what the project promises (`make conformance`); without it a tenth or less, for every
+CI run. SIMACCEL_CONFORMANCE_SEED chooses the seed; the report's header prints it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from hypothesis import HealthCheck, Phase, settings
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Numbers of random programs."""
+
+    wait_programs: int
+    job_scripts: int
+    steps: int = 25
+    """Operations of a wait-context program, at most."""
+
+
+PROFILES = {
+    "brief": Profile(wait_programs=600, job_scripts=300),
+    "full": Profile(wait_programs=10_000, job_scripts=2_000),
+}
+NAME = os.environ.get("SIMACCEL_CONFORMANCE", "brief")
+PROFILE = PROFILES[NAME]
+SEED = int(os.environ.get("SIMACCEL_CONFORMANCE_SEED", "1"))
+
+
+def examples(count: int) -> settings:
+    """Settings for that many random programs."""
+    return settings(
+        max_examples=count,
+        stateful_step_count=PROFILE.steps,
+        deadline=None,  # a loaded machine is no disagreement
+        # The seed says all: a database would bring programs of other runs in.
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=False,
+    )
+
+
+def first_failure(count: int) -> settings:
+    """Settings that stop at the first program that fails, as it is: for bugs that are wanted."""
+    return settings(examples(count), phases=[Phase.generate], report_multiple_bugs=False)
