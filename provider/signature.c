@@ -184,9 +184,13 @@ static int digest_sign_final(const struct methods *m, void *ctx, unsigned char *
     unsigned digest_len = 0;
     size_t full = 0;
 
-    if (sig == NULL || c == NULL || c->digest == NULL || !m->final(ctx, NULL, &full, 0) ||
-        !EVP_DigestFinal_ex(c->digest, digest, &digest_len))
+    if (sig == NULL)
         return m->final(ctx, sig, sig_len, sig_size);
+    if (c == NULL || c->digest == NULL || !m->final(ctx, NULL, &full, 0) ||
+        !EVP_DigestFinal_ex(c->digest, digest, &digest_len)) {
+        operation_unsupported("not configured, or a digest that is not on the wire");
+        return m->final(ctx, sig, sig_len, sig_size);
+    }
     EVP_MD_CTX_free(c->digest);
     c->digest = NULL;
     switch (on_device(m, ctx, c, digest, digest_len, sig, sig_len, sig_size, full)) {
