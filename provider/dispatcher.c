@@ -29,15 +29,19 @@ static int device_is_there(const struct connection *c)
     return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
-static void look_at_deadlines(struct connection *c)
+/* 0 if the device has lost so much that the connection is to be made anew: else its slots would all be gone one day, and
+ * jobs would stand in line for ever. */
+static int look_at_deadlines(struct connection *c)
 {
     const struct itimerspec tick = {.it_value.tv_nsec = 50000000};
+    uint32_t owed;
 
     drain(c->timer);
     /* Disarmed before the look: a submission after the look then arms it anew. */
     atomic_store(&c->timer_armed, 0);
-    if (ring_expire(c, now_ns()) && !atomic_exchange(&c->timer_armed, 1))
+    if (ring_expire(c, now_ns(), &owed) && !atomic_exchange(&c->timer_armed, 1))
         timerfd_settime(c->timer, 0, &tick, NULL);
+    return owed <= c->entries / 2;
 }
 
 /* Never calls OpenSSL, which a thread the application does not know of must not do while the process exits. */
@@ -56,8 +60,10 @@ static void *run(void *argument)
             drain(c->interrupt);
             ring_reap(c);
         }
-        if (watched[2].revents != 0)
-            look_at_deadlines(c);
+        if (watched[2].revents != 0 && !look_at_deadlines(c)) {
+            settings_trace("too many completions never came: connection given up");
+            break;
+        }
         if (watched[3].revents != 0)
             break;
         if (watched[1].revents != 0 && !device_is_there(c)) {

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checksum.h"
 #include "ring.h"
 #include "table.h"
 #include "wire.h"
@@ -22,6 +23,7 @@ struct key {
     const struct key_type *type;
     int bits;
     atomic_int unusable;
+    atomic_int load_failed; /* it must be loaded again */
     uint64_t serial; /* of the connection it is loaded on; this and the id under the table's lock */
     uint32_t id;
 };
@@ -113,7 +115,7 @@ uint32_t key_id(struct key *key, const struct connection *connection)
     uint32_t id;
 
     pthread_mutex_lock(&keys.lock);
-    id = key->serial == connection->serial ? key->id : 0;
+    id = key->serial == connection->serial && !atomic_load(&key->load_failed) ? key->id : 0;
     pthread_mutex_unlock(&keys.lock);
     return id;
 }
@@ -144,11 +146,12 @@ int key_load(struct key *key, struct record *record)
 {
     struct connection *connection = record->connection;
     struct der der = {.type = key->type};
-    struct request load = {.operation = WIRE_KEY_LOAD};
+    struct request load = {.operation = WIRE_KEY_LOAD, .flags = WIRE_CHECKSUM};
+    uint32_t sum;
     int done = 0;
 
     pthread_mutex_lock(&keys.lock);
-    if (key->serial == connection->serial && key->id != 0) {
+    if (key->serial == connection->serial && key->id != 0 && !atomic_load(&key->load_failed)) {
         pthread_mutex_unlock(&keys.lock);
         ring_release(record);
         return 1;
@@ -157,14 +160,18 @@ int key_load(struct key *key, struct record *record)
     ERR_set_mark();
     (*key->type->export)(key->object, OSSL_KEYMGMT_SELECT_ALL, write_der, &der);
     ERR_pop_to_mark();
-    if (der.length > 0 && (uint32_t)der.length + 4 <= connection->slot_bytes) {
+    if (der.length > 0 && (uint32_t)der.length + 8 <= connection->slot_bytes) {
         pthread_mutex_lock(&connection->lock);
         key->id = connection->next_key++;
         pthread_mutex_unlock(&connection->lock);
         key->serial = connection->serial;
+        atomic_store(&key->load_failed, 0);
         memcpy(ring_slot(record), der.bytes, (size_t)der.length);
+        /* A key that is damaged on its way would sign wrongly ever after. */
+        sum = checksum(0, der.bytes, (size_t)der.length);
+        memcpy(ring_slot(record) + der.length, &sum, sizeof(sum));
         load.key = key->id;
-        load.in_len = load.out_off = (uint32_t)der.length;
+        load.in_len = load.out_off = (uint32_t)der.length + sizeof(sum);
         key_ref(key);
         record->loads = key;
         /* Still under the lock, so that no operation that finds the id can get into the ring before the load. */
@@ -184,8 +191,10 @@ int key_load(struct key *key, struct record *record)
 void key_loaded(struct key *key, int32_t status)
 {
     /* A key of a kind the device does not do will not get better; a device that went away or failed may. */
-    if (status == WIRE_UNSUPPORTED || status == WIRE_NO_KEY)
+    if (status == WIRE_UNSUPPORTED)
         atomic_store(&key->unusable, 1);
+    else if (status != WIRE_OK)
+        atomic_store(&key->load_failed, 1);
     key_unref(key);
 }
 

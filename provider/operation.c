@@ -188,7 +188,7 @@ static int collect(struct record *record, const struct request *request, struct 
     memcpy(o->out, slot, record->out_len);
     memcpy(&sum, slot + record->out_len, sizeof(sum));
     o->out_len = record->out_len;
-    if (sum == checksum(o->out, o->out_len))
+    if (sum == checksum(checksum(checksum(0, o->in, o->in_len), o->aux, o->aux_len), o->out, o->out_len))
         return 1;
     COUNT(damaged);
     return 0;

@@ -292,15 +292,17 @@ void ring_leave_line(struct connection *c, struct waiter *w)
     wake_one(next);
 }
 
-int ring_expire(struct connection *c, uint64_t now)
+int ring_expire(struct connection *c, uint64_t now, uint32_t *owed)
 {
     struct record *first = NULL;
     int in_flight = 0;
 
+    *owed = 0;
     pthread_mutex_lock(&c->lock);
     for (uint32_t i = 0; i < c->entries; i++) {
         struct record *r = &c->records[i];
 
+        *owed += (uint32_t)r->answer_owed;
         if (atomic_load(&r->state) != RECORD_BUSY)
             continue;
         if (now < r->deadline_ns) {
@@ -311,6 +313,7 @@ int ring_expire(struct connection *c, uint64_t now)
         r->status = STATUS_EXPIRED;
         r->out_len = 0;
         r->answer_owed = 1;
+        ++*owed;
         atomic_store(&r->state, RECORD_FIRING);
         r->next = first;
         first = r;

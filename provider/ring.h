@@ -73,8 +73,9 @@ void ring_release(struct record *record);
 /* `waiter` is no longer in line; if it was woken for a slot that it never took, the next one is. */
 void ring_leave_line(struct connection *connection, struct waiter *waiter);
 
-/* Gives up what is past its deadline. Returns whether anything is in flight still. */
-int ring_expire(struct connection *connection, uint64_t now_ns);
+/* Gives up what is past its deadline. Returns whether anything is in flight still; `owed` are the slots that wait for
+ * a completion that nobody else waits for any more. */
+int ring_expire(struct connection *connection, uint64_t now_ns, uint32_t *owed);
 
 /* Completes all that is in flight with STATUS_GONE; no more can be submitted. */
 void ring_kill(struct connection *connection);

@@ -75,7 +75,8 @@ struct wire_forget {
 enum wire_operation {
     WIRE_NULL = 0,
     WIRE_ECHO = 1,
-    WIRE_KEY_LOAD = 2,     /* in: DER of a private key; key: the id it shall have. Done in order, before what follows */
+    WIRE_KEY_LOAD = 2,     /* in: DER of a private key, and behind it, with WIRE_CHECKSUM, the CRC-32 of it; key: the id
+                              it shall have. Done in order, before what follows */
     WIRE_RSA_SIGN = 3,     /* in: digest or, with no digest named, what to pad; aux: struct wire_scheme */
     WIRE_RSA_DECRYPT = 4,  /* in: ciphertext; aux: struct wire_scheme, OAEP label */
     WIRE_ECDSA_SIGN = 5,   /* in: digest */
@@ -86,7 +87,7 @@ enum wire_operation {
 };
 
 /* Flags of a submission. */
-#define WIRE_CHECKSUM 1u /* the CRC-32 of the output is to follow it in the slot */
+#define WIRE_CHECKSUM 1u /* the CRC-32 of input, aux and output is to follow the output in the slot */
 
 struct wire_submission {
     uint64_t cookie;

@@ -1,5 +1,7 @@
-"""One connected client: its memory, its keys, and its submissions turned into operations. Everything it sends is checked
-against what is its own."""
+"""One connected client: its memory, its keys, and its submissions turned into operations.
+
+Everything it sends is checked against what is its own.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ import json
 import os
 import socket
 from typing import Any
+from zlib import crc32
 
 from sim.bridge.kernels import PROVIDER_KERNELS, SEALED_KERNELS, UnusableKey, load_key, sealed
 from sim.bridge.memory import Memory
@@ -103,6 +106,11 @@ class Client:
     def _load(self, submission: Submission) -> Status:
         der = self.memory.take_secret(submission.in_off, submission.in_len)
         try:
+            if submission.flags & CHECKSUM:
+                sum_off = len(der) - CHECKSUM_WORD.size
+                if sum_off < 0 or CHECKSUM_WORD.unpack_from(der, sum_off)[0] != crc32(memoryview(der)[:sum_off]):
+                    return Status.FAILED
+                del der[sum_off:]
             return self._keep(submission.key, load_key(der))
         except UnusableKey:
             return Status.UNSUPPORTED
@@ -119,7 +127,9 @@ class Client:
             if not wanted["keyed"]:
                 check_session(kernel, None)
                 return self._keep(submission.key, kernel)
-            params = {name: bytes.fromhex(v["hex"]) if isinstance(v, dict) else v for name, v in wanted["params"].items()}
+            params = {
+                name: bytes.fromhex(v["hex"]) if isinstance(v, dict) else v for name, v in wanted["params"].items()
+            }
             return self._keep(submission.key, Session.open(kernel, bytes(material), **params))
         except (SimError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return Status.UNSUPPORTED

@@ -1,7 +1,7 @@
 """Where operations run: on the device core, in the server's own thread for short ones, in worker threads for long ones.
 
 A short operation costs less than handing it to another thread. A long one (RSA) releases the GIL while it computes, so
-workers run in parallel with the server and with each other. With a timing model, and under faults, everything goes to the
+workers run in parallel with the server and with each other. With a timing model everything goes to the
 workers, because what an operation then takes is decided by the model.
 """
 
@@ -144,5 +144,3 @@ def _is_long(operation: Operation) -> bool:
 def _fire_all(dirty: set[Endpoint]) -> None:
     while dirty:
         dirty.pop().fire()
-
-

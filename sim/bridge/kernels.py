@@ -92,15 +92,15 @@ PROVIDER_KERNELS: dict[int, tuple[Kernel, type | None]] = {
 
 @cache
 def sealed(kernel: Kernel) -> Kernel:
-    """The same kernel, with the CRC-32 of its result behind it.
+    """The same kernel, with the CRC-32 of payload, aux and result behind its result.
 
-    Computed where the result is, so that whatever damages it on the way to the client, be it a fault that was asked
-    for, is found out there.
+    Computed where the result is, from what the kernel was given: so the client finds out whatever was damaged on the
+    way here or back, be it by a fault that was asked for.
     """
 
     def run(payload: bytes, aux: bytes, key: Any) -> bytes:
         result = kernel.run(payload, aux, key)
-        return result + CHECKSUM_WORD.pack(crc32(result))
+        return result + CHECKSUM_WORD.pack(crc32(result, crc32(aux, crc32(payload))))
 
     return Kernel(kernel.name, run, asymmetric=kernel.asymmetric)
 

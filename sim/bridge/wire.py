@@ -83,7 +83,7 @@ class Digest(IntEnum):
 
 
 CHECKSUM = 1
-"""Flag of a submission: the CRC-32 of the output is to follow it in the slot."""
+"""Flag of a submission: the CRC-32 of input, aux and output is to follow the output in the slot."""
 
 # Page 0: one 64-byte line for each writer.
 AT_MAGIC = 0x000
@@ -144,7 +144,9 @@ class Layout:
         slots_off = -(-(cq_off + entries * COMPLETION.size) // PAGE_BYTES) * PAGE_BYTES
         memory_bytes = slots_off + entries * slot_bytes
         if memory_bytes > MAX_MEMORY_BYTES:
-            raise ValueError(f"{memory_bytes} bytes of memory: use fewer entries or smaller slots (limit {MAX_MEMORY_BYTES})")
+            raise ValueError(
+                f"{memory_bytes} bytes of memory: use fewer entries or smaller slots (limit {MAX_MEMORY_BYTES})"
+            )
         return cls(entries, slot_bytes, sq_off, cq_off, slots_off, memory_bytes)
 
     def pack(self) -> tuple[int, int, int, int, int, int]:

@@ -16,7 +16,7 @@
 
 #include "load.h"
 
-enum { MAX_JOBS = 1024, WATCHDOG_SECONDS = 120 };
+enum { MAX_JOBS = 1024, WATCHDOG_SECONDS = 50 };
 enum mode { FD, CALLBACK, BLOCKING };
 
 struct slot {

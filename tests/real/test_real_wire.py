@@ -23,7 +23,10 @@ _STRUCTS = {
 }
 
 _FIELDS = {
-    "wire_submission": ("cookie operation flags key in_off in_len out_off out_max aux_off aux_len t_submit", wire.SUBMISSION),
+    "wire_submission": (
+        "cookie operation flags key in_off in_len out_off out_max aux_off aux_len t_submit",
+        wire.SUBMISSION,
+    ),
     "wire_completion": ("cookie status out_len t_start t_end", wire.COMPLETION),
     "wire_scheme": ("padding digest mgf1_digest salt_len", wire.SCHEME),
     "wire_welcome": (

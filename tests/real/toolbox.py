@@ -89,10 +89,17 @@ def finish(process: subprocess.Popen[str]) -> dict[str, int]:
 
 
 def run(
-    command: Sequence[str], environment: Mapping[str, str], *, text: bytes = b"", check: bool = True, cwd: Path | None = None
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    text: bytes = b"",
+    check: bool = True,
+    cwd: Path | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """Runs a program with a watchdog."""
-    done = subprocess.run(command, env=environment, input=text, capture_output=True, timeout=WATCHDOG_S, cwd=cwd, check=False)
+    done = subprocess.run(
+        command, env=environment, input=text, capture_output=True, timeout=WATCHDOG_S, cwd=cwd, check=False
+    )
     if check:
         assert done.returncode == 0, f"{' '.join(command)}: exit {done.returncode}\n{done.stdout!r}\n{done.stderr!r}"
     return done
