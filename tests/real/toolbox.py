@@ -22,12 +22,12 @@ openssl_conf = init
 [init]
 providers = providers
 [providers]
-simaccel = simaccel
-default = default
-[simaccel]
+simaccel = simaccel_section
+default = default_section
+[simaccel_section]
 module = {module}
 activate = 1
-[default]
+[default_section]
 activate = 1
 """
 
