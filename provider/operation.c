@@ -21,6 +21,8 @@
  * returns at once. Neither is to burn a core. */
 enum { PATIENCE = 2000 };
 
+static const char BEFORE_FORK[] = "this job was begun before a fork";
+
 static enum outcome software(void)
 {
     COUNT(software);
@@ -67,9 +69,63 @@ static const char *reason(int32_t status)
     }
 }
 
+/* Where an operation runs: in a job with its wait context, or, with none, in a thread that blocks. The waiter is made
+ * only when the operation is sure to pause, see settle. */
+struct place {
+    ASYNC_WAIT_CTX *context;
+    struct waiter *waiter;
+};
+
+static struct waiter *waiter_at(struct place *place)
+{
+    if (place->waiter == NULL && place->context != NULL) {
+        place->waiter = waiter_of(place->context);
+        if (place->waiter == NULL)
+            place->context = NULL; /* nobody could be told, so block */
+    }
+    return place->waiter;
+}
+
+/* Returns 0 if this is no longer the process in which the operation was begun. */
+static int pause_job(struct place *place, int status)
+{
+    ASYNC_WAIT_CTX_set_status(place->context, status);
+    COUNT(pauses);
+    ASYNC_pause_job();
+    if (place->waiter->pid != getpid())
+        return 0;
+    place->waiter->unreported = 0;
+    return 1;
+}
+
+/* An application that finds a new fd announced after a job that did not pause is lost: HAProxy aborts, as it then has
+ * an fd that it never saw. So whoever announced one pauses once, woken by itself. */
+static void settle(struct place *place)
+{
+    if (place->waiter == NULL || place->waiter->pid != getpid() || !place->waiter->unreported)
+        return;
+    waiter_wake(place->waiter);
+    if (pause_job(place, ASYNC_WAIT_CTX_get_status(place->context)))
+        waiter_take_token(place->waiter);
+}
+
+static struct record *take_or_join_line(struct connection *connection, struct place *place)
+{
+    struct record *record = ring_take(connection, place->waiter);
+
+    if (record != NULL || atomic_load(&connection->dead))
+        return record;
+    COUNT(full);
+    if (place->waiter == NULL && waiter_at(place) != NULL) {
+        waiter_set_line(place->waiter, connection);
+        record = ring_take(connection, place->waiter);
+    }
+    return record;
+}
+
 /* A slot of the living connection: pauses with EAGAIN, or waits, while the ring is full. NULL and `why`: none to be
  * had. No reference of ours is kept over a pause, since a job that is given up never comes back to drop it. */
-static struct record *take_slot(ASYNC_WAIT_CTX *context, struct waiter *waiter, const char **why)
+static struct record *take_slot(struct place *place, const char **why)
 {
     const uint64_t until_ns = settings.deadline_ns == 0 ? UINT64_MAX : now_ns() + settings.deadline_ns;
 
@@ -81,26 +137,20 @@ static struct record *take_slot(ASYNC_WAIT_CTX *context, struct waiter *waiter, 
             *why = connection_failure();
             return NULL;
         }
-        if (waiter != NULL)
-            waiter_set_line(waiter, connection);
-        record = ring_take(connection, waiter);
-        if (record == NULL && !atomic_load(&connection->dead)) {
-            COUNT(full);
-            if (waiter == NULL)
-                ring_wait_for_room(connection, until_ns < UINT64_MAX ? until_ns : now_ns() + 1000000000u);
-        }
+        if (place->waiter != NULL)
+            waiter_set_line(place->waiter, connection);
+        record = take_or_join_line(connection, place);
+        if (record == NULL && place->waiter == NULL && !atomic_load(&connection->dead))
+            ring_wait_for_room(connection, until_ns < UINT64_MAX ? until_ns : now_ns() + 1000000000u);
         connection_unref(connection);
         if (record != NULL)
             return record;
-        if (waiter != NULL) {
-            ASYNC_WAIT_CTX_set_status(context, ASYNC_STATUS_EAGAIN);
-            COUNT(pauses);
-            ASYNC_pause_job();
-            if (waiter->pid != getpid()) {
-                *why = "this job was begun before a fork";
+        if (place->waiter != NULL) {
+            if (!pause_job(place, ASYNC_STATUS_EAGAIN)) {
+                *why = BEFORE_FORK;
                 return NULL;
             }
-            waiter_take_token(waiter);
+            waiter_take_token(place->waiter);
         }
         if (now_ns() >= until_ns) {
             *why = "the ring stayed full until the deadline";
@@ -109,11 +159,10 @@ static struct record *take_slot(ASYNC_WAIT_CTX *context, struct waiter *waiter, 
     }
 }
 
-static struct record *take_slot_with_key(struct key *key, uint32_t *id, ASYNC_WAIT_CTX *context, struct waiter *waiter,
-                                         const char **why)
+static struct record *take_slot_with_key(struct key *key, uint32_t *id, struct place *place, const char **why)
 {
     for (;;) {
-        struct record *record = take_slot(context, waiter, why);
+        struct record *record = take_slot(place, why);
 
         *id = 0;
         if (record == NULL || key == NULL)
@@ -150,20 +199,15 @@ static int fill_slot(struct record *record, const struct operation *o, uint32_t 
     return 1;
 }
 
-/* Pauses until the record is done; at least once, as applications that were told of a wait fd count on a pause.
- * Returns 0 if this is no longer the process that submitted it. */
-static int pause_until_done(ASYNC_WAIT_CTX *context, struct waiter *waiter, struct record *record)
+/* Pauses until the record is done, and at least once. Returns 0 if this is no longer the process that submitted it. */
+static int pause_until_done(struct place *place, struct record *record)
 {
-    struct connection *connection = record->connection;
     int resumes = 0;
 
     for (;;) {
         uint32_t state;
 
-        ASYNC_WAIT_CTX_set_status(context, ASYNC_STATUS_OK);
-        COUNT(pauses);
-        ASYNC_pause_job();
-        if (waiter->pid != getpid())
+        if (!pause_job(place, ASYNC_STATUS_OK))
             return 0;
         /* The wake-up is being sent at this moment. Pausing again would miss it; leaving would have it hit the next. */
         while ((state = atomic_load(&record->state)) == RECORD_FIRING)
@@ -172,7 +216,7 @@ static int pause_until_done(ASYNC_WAIT_CTX *context, struct waiter *waiter, stru
             return 1;
         COUNT(spurious);
         if (++resumes > PATIENCE) {
-            struct pollfd interrupt = {.fd = connection->interrupt, .events = POLLIN};
+            struct pollfd interrupt = {.fd = record->connection->interrupt, .events = POLLIN};
 
             poll(&interrupt, 1, 1);
         }
@@ -194,34 +238,26 @@ static int collect(struct record *record, const struct request *request, struct 
     return 0;
 }
 
-enum outcome operation_run(struct operation *o)
+/* From a taken slot to its release. */
+static enum outcome run_in_slot(struct operation *o, struct record *record, uint32_t key, struct place *place)
 {
-    ASYNC_JOB *job = ASYNC_get_current_job();
-    ASYNC_WAIT_CTX *context = job != NULL ? ASYNC_get_wait_ctx(job) : NULL;
-    struct waiter *waiter = context != NULL ? waiter_of(context) : NULL;
-    const char *why = "";
+    struct waiter *waiter;
     struct request request;
-    struct record *record;
     int32_t status;
-    uint32_t id;
     int good;
 
-    if (o->key != NULL && key_is_unusable(o->key))
-        return operation_unsupported("key");
-    record = take_slot_with_key(o->key, &id, context, waiter, &why);
-    if (record == NULL)
-        return o->key != NULL && key_is_unusable(o->key) ? operation_unsupported("key") : without_device(context, why);
-    if (!fill_slot(record, o, id, &request)) {
+    if (!fill_slot(record, o, key, &request)) {
         ring_release(record);
         return operation_unsupported("size");
     }
+    waiter = waiter_at(place);
     if (waiter != NULL)
         waiter_attach(waiter, record);
     ring_submit(record, &request);
     if (waiter == NULL)
         ring_wait(record);
-    else if (!pause_until_done(context, waiter, record))
-        return without_device(context, "this job was begun before a fork");
+    else if (!pause_until_done(place, record))
+        return without_device(place->context, BEFORE_FORK);
     status = record->status;
     good = status == WIRE_OK && collect(record, &request, o);
     if (waiter != NULL)
@@ -233,5 +269,27 @@ enum outcome operation_run(struct operation *o)
     }
     if (status != STATUS_GONE && status != STATUS_EXPIRED)
         COUNT(failed);
-    return without_device(context, status == WIRE_OK ? "the result was damaged on its way" : reason(status));
+    return without_device(place->context, status == WIRE_OK ? "the result was damaged on its way" : reason(status));
+}
+
+enum outcome operation_run(struct operation *o)
+{
+    ASYNC_JOB *job = ASYNC_get_current_job();
+    struct place place = {.context = job != NULL ? ASYNC_get_wait_ctx(job) : NULL};
+    const char *why = "";
+    struct record *record;
+    enum outcome outcome;
+    uint32_t id;
+
+    if (o->key != NULL && key_is_unusable(o->key))
+        return operation_unsupported("key");
+    record = take_slot_with_key(o->key, &id, &place, &why);
+    if (record != NULL)
+        outcome = run_in_slot(o, record, id, &place);
+    else if (o->key != NULL && key_is_unusable(o->key))
+        outcome = operation_unsupported("key");
+    else
+        outcome = without_device(place.context, why);
+    settle(&place);
+    return outcome;
 }

@@ -80,6 +80,12 @@ int ring_expire(struct connection *connection, uint64_t now_ns, uint32_t *owed);
 /* Completes all that is in flight with STATUS_GONE; no more can be submitted. */
 void ring_kill(struct connection *connection);
 
+/* A word of page 0. */
+_Atomic uint64_t *ring_word(const struct connection *connection, uint32_t at);
+
+/* Wakes one that was popped from the line, if any, and drops the line's reference. Under no lock. */
+void ring_wake(struct waiter *waiter);
+
 uint64_t now_ns(void);
 
 #endif

@@ -126,6 +126,7 @@ static struct waiter *announce(ASYNC_WAIT_CTX *context, int by_callback)
         waiter_unref(w);
         return NULL;
     }
+    w->unreported = 1;
     return w;
 }
 

@@ -20,6 +20,7 @@ struct waiter {
     atomic_uint refs;
     pid_t pid;            /* a child of this process must leave it alone */
     atomic_int gone;      /* the wait context was freed */
+    int unreported;       /* announced, and no pause since; the job's thread's own */
     int fd;               /* eventfd, one for the life of the wait context; -1 in callback mode */
     pthread_mutex_t lock; /* guards what follows. Held while the callback runs, so that it can't run on a freed context */
     int (*callback)(void *);
