@@ -1,5 +1,6 @@
 """Jobs, and the engine that makes a device operation pause one."""
 
+from engine.engine import Engine
 from engine.errors import (
     ClosedError,
     DeadlineError,
@@ -13,7 +14,10 @@ from engine.errors import (
 )
 from engine.job import Job
 from engine.pause import block_pauses, current_job, pause_job
+from engine.perform import EngineStatistics
 from engine.pool import cleanup_pool, init_pool
+from engine.retry import Retry
+from engine.scheduler import Scheduler
 from engine.start import start_job
 from engine.states import JobState
 from engine.version import __version__
@@ -21,13 +25,17 @@ from engine.version import __version__
 __all__ = [
     "ClosedError",
     "DeadlineError",
+    "Engine",
     "EngineError",
+    "EngineStatistics",
     "Job",
     "JobCancelled",
     "JobState",
     "NoJobsError",
     "OperationError",
+    "Retry",
     "RingFullError",
+    "Scheduler",
     "StalledError",
     "UsageError",
     "__version__",

@@ -12,6 +12,7 @@ from engine.states import JobState
 from waitctx import WaitCtx
 
 if TYPE_CHECKING:
+    from engine.operation import Operation
     from engine.protocol import Driver
 
 PAUSED, RUNNING, NEW = JobState.PAUSED, JobState.RUNNING, JobState.NEW
@@ -39,6 +40,7 @@ class Job:
         "fn",
         "state",
         "wait_ctx",
+        "waiting",
     )
 
     kind: ClassVar[str]
@@ -52,6 +54,8 @@ class Job:
         self.wait_ctx = wait_ctx
         self.driver: Driver | None = None
         """Who resumes the job, if that is a scheduler: an engine tells it what to poll."""
+        self.waiting: Operation | None = None
+        """The engine's operation that it waits for, or waited for last: for drivers, and to tell who waits for what."""
         self._owns_ctx = owns_ctx
         self._slot: Slot = None
         self._value: Any = None
@@ -127,6 +131,13 @@ class Job:
         name = getattr(self.fn, "__qualname__", None) or repr(self.fn)
         return f"<{self.kind} job {name} at {id(self):#x}, {self.state.value}>"
 
+    def fail_to_start(self, error: BaseException) -> None:
+        """For a scheduler, whose new job could not be started: the reason comes out of result()."""
+        self._error = error
+        self._traceback = error.__traceback__
+        self.state = FINISHED
+        self.wait_ctx = self.driver = None
+
     # For the two kinds
 
     def _throw(self, thread: ThreadState, error: BaseException) -> None:
@@ -155,6 +166,7 @@ class Job:
             self._release_ctx()
         self.wait_ctx = None
         self.driver = None
+        self.waiting = None
 
     def _release_ctx(self) -> None:
         ctx, self.wait_ctx = self.wait_ctx, None
@@ -171,6 +183,6 @@ class Job:
                 f"can't {what} a job inside a job ({thread.current!r}): pause that one first, or hand the job "
                 "to whoever drives it"
             )
-        if self.state is PAUSED:
+        if self.state is PAUSED and self._thread is not thread:
             raise UsageError(f"can't {what} a job on another thread than the one that started it")
         raise UsageError(f"can't {what} a job that is {self.state.value}")

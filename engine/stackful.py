@@ -6,7 +6,6 @@ garbage collector: nothing that runs on one here keeps a reference to its job.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextvars import copy_context
 from inspect import CORO_CREATED, getcoroutinestate, iscoroutine
 from typing import Any
@@ -29,16 +28,20 @@ class _Outcome:
         self.error = error
 
 
-def _serve(thread: ThreadState, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
+def _serve(thread: ThreadState, first: list[Any]) -> None:
     """The life of a pooled greenlet: run one job's function after the other."""
+    # Emptied, because what started the greenlet holds on to this list for as long as the greenlet lives.
+    args, fn = first.pop(), first.pop()
     while True:
         try:
             outcome = _Outcome(fn(*args), None)
-        except GreenletExit:
-            # Its job was dropped while paused, so nobody will ever end it: give back what it held.
-            thread.alive -= 1
-            thread.pool.created -= 1
-            raise
+        except GreenletExit as error:
+            if thread.current is None or thread.current._slot is not getcurrent():
+                # Its job was dropped while paused, so nobody will ever end it: give back what it held.
+                thread.alive -= 1
+                thread.pool.idle.append(None)
+                raise
+            outcome = _Outcome(None, error)  # the function's own
         except BaseException as error:
             outcome = _Outcome(None, error)
         del fn, args
@@ -71,7 +74,7 @@ class StackfulJob(Job):
             if slot is None:
                 self._slot = slot = greenlet(_serve)
                 slot.gr_context = copy_context()
-                answer = slot.switch(thread, fn, args)
+                answer = slot.switch(thread, [fn, args])
             else:
                 self._slot = slot
                 # Suspended in a context of the job before; each job has its own.
@@ -113,10 +116,13 @@ class StackfulJob(Job):
             self._conclude(answer)
 
     def _conclude(self, outcome: _Outcome) -> None:
-        if outcome.error is not None:
-            self._fail(outcome.error)
-        elif iscoroutine(outcome.value) and getcoroutinestate(outcome.value) == CORO_CREATED:
-            outcome.value.close()
+        value, error = outcome.value, outcome.error
+        # The idle greenlet's stack still refers to the outcome: it must keep no result alive, nor a traceback's frames.
+        outcome.value = outcome.error = None
+        if error is not None:
+            self._fail(error)
+        elif iscoroutine(value) and getcoroutinestate(value) == CORO_CREATED:
+            value.close()
             self._fail(
                 UsageError(
                     f"{self.fn!r} returned a coroutine that nobody awaits: pass the async def itself, "
@@ -124,4 +130,4 @@ class StackfulJob(Job):
                 )
             )
         else:
-            self._finish(outcome.value)
+            self._finish(value)

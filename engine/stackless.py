@@ -38,6 +38,11 @@ class StacklessJob(Job):
         self._context = copy_context()
         self._step(thread)
 
+    def __del__(self) -> None:
+        if self.state is PAUSED:  # dropped, so nobody will ever end it: give back what it held
+            self._thread.alive -= 1
+            self._thread.pool.idle.append(self._slot)
+
     def resume(self) -> None:
         thread = LOCAL.state
         if self.state is not PAUSED or self._thread is not thread or thread.current is not None:

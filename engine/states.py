@@ -33,4 +33,5 @@ TRANSITIONS: dict[tuple[JobState, str], JobState] = {
     (JobState.PAUSED, "resume"): JobState.RUNNING,
     (JobState.PAUSED, "cancel"): JobState.RUNNING,
 }
-"""(state, event) -> state. What is not here is refused with a UsageError, and nothing changes."""
+"""(state, event) -> state. What is not here is refused with a UsageError, and nothing changes; but to cancel what has
+ended is allowed, and does nothing."""

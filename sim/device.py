@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
+from operator import attrgetter
 
 from sim.clock import Clock
 from sim.errors import InternalError, SimError
@@ -31,6 +32,9 @@ from sim.units import UnitBank
 
 SHORT_NS = 50_000
 """Work that goes on for longer than this does not hold back the completions before it."""
+
+
+_op = attrgetter("op")
 
 
 class _Scheduled:
@@ -112,10 +116,8 @@ class Device:
     def _run_straight(self, batch: list[Submittable]) -> None:
         """Run a batch one after the other, each completed as soon as it is done."""
         now = self.clock.now_ns
-        push = self.completions.push
-        done_ns = first_ns = now()
-        shown_ns = first_ns
-        pending = 0
+        done_ns = first_ns = shown_ns = now()
+        done: list[Submittable] = []
         for request in batch:
             request.started_ns = done_ns
             try:
@@ -123,16 +125,20 @@ class Device:
             except Exception as error:
                 request.error = error
             request.finished_ns = done_ns = now()
-            push(request)
-            pending += 1
+            done.append(request)
             if done_ns - shown_ns >= SHORT_NS:
-                self.interrupt.pend(done_ns, pending)
-                pending = 0
-                if self.interrupt.fire(done_ns):
-                    self._handle_interrupt(done_ns)
-                shown_ns = done_ns
-        self.interrupt.pend(done_ns, pending)
+                self._complete_straight(done, done_ns)
+                done.clear()
+                shown_ns = now()
+        self._complete_straight(done, done_ns)
         self.counters.busy_ns += done_ns - first_ns
+
+    def _complete_straight(self, done: list[Submittable], now_ns: int) -> None:
+        if done:
+            self.completions.extend(done)
+            self.interrupt.pend(now_ns, len(done))
+            if self.interrupt.fire(now_ns):
+                self._handle_interrupt(now_ns)
 
     def _assign(self, batch: list[Submittable]) -> None:
         now_ns = self.clock.now_ns()
@@ -192,15 +198,12 @@ class Device:
             counters.time_at_full_ns += self.clock.now_ns() - counters.full_since_ns
             counters.full_since_ns = None
         counters.sample(batch)
+        failed = sum(request.error is not None for request in batch)
+        counters.failed += failed
+        counters.completed += len(batch) - failed
+        counters.by_op.update(map(_op, batch))
         ring.reaped += len(batch)
-        by_op = counters.by_op
         for request in batch:
-            failed = request.error is not None
-            if failed:
-                counters.failed += 1
-            else:
-                counters.completed += 1
-            by_op[request.op] = by_op.get(request.op, 0) + 1
             try:
                 delivery = request.complete()
             except BaseException as error:
@@ -208,19 +211,19 @@ class Device:
                 report_unraisable(error, "the handler of a completion raised; the device goes on", request)
                 continue
             if delivery:
-                self._recount(request, failed, delivery)
+                self._recount(request, delivery)
         for tell in self.on_space:
             tell(len(batch))
         return len(batch)
 
-    def _recount(self, request: Submittable, failed: bool, delivery: Delivery) -> None:
+    def _recount(self, request: Submittable, delivery: Delivery) -> None:
         counters = self.counters
-        if failed:
+        if request.error is not None:
             counters.failed -= 1
         else:
             counters.completed -= 1
         counters.by_op[request.op] -= 1
-        if delivery is Delivery.ORPHANED:
+        if delivery == Delivery.ORPHANED:
             counters.orphaned += 1
         else:
             counters.spurious += 1

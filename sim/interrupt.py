@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sim.errors import UsageError
@@ -37,8 +39,8 @@ class Interrupt:
         self.fired = 0
         self.masked = False
         """Polling: nothing fires, completions stay on their ring until somebody reaps them."""
-        self.on_masked: Callable[[], object] | None = None
-        """Called once, and then forgotten, at the next completion while masked."""
+        self.on_masked: deque[Callable[[], object]] = deque()
+        """Each is called once, at the next completion while masked."""
 
     def pend(self, now_ns: int, count: int = 1) -> None:
         """So many more completions are on their ring."""
@@ -52,9 +54,7 @@ class Interrupt:
             return False
         if self.masked:
             self._pending = 0
-            notify, self.on_masked = self.on_masked, None
-            if notify is not None:
-                notify()
+            self.notify()
             return False
         coalescing = self._coalescing
         if not at_once and self._pending < coalescing.count and now_ns < self._first_ns + coalescing.time_ns:
@@ -62,6 +62,12 @@ class Interrupt:
         self._pending = 0
         self.fired += 1
         return True
+
+    def notify(self) -> None:
+        """There is something to poll for: tell who asked. Any thread."""
+        while self.on_masked:
+            with suppress(IndexError):  # somebody else was faster
+                self.on_masked.popleft()()
 
     def due_ns(self) -> int | None:
         """When the coalescing timer runs out; None with nothing pending."""

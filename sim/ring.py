@@ -104,6 +104,12 @@ class CompletionRing:
             raise InternalError(f"the completion ring of {self.depth} entries overflowed")
         self.entries.append(request)
 
+    def extend(self, requests: list[Submittable]) -> None:
+        """Add a batch."""
+        if len(self.entries) + len(requests) > self.depth:
+            raise InternalError(f"the completion ring of {self.depth} entries overflowed")
+        self.entries.extend(requests)
+
     def take(self, quota: int = 0) -> list[Submittable]:
         """Take the oldest completions, at most `quota`; 0 for all that are there now."""
         entries = self.entries

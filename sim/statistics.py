@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -61,6 +61,8 @@ class Statistics:
     """Visits of the device to its ring that found requests: submitted / batches is the mean batch."""
     batch_sizes: Mapping[int, int]
     """Visits by size: the key n counts those of n to 2n - 1 requests."""
+    busy_ns: int
+    """Service time handed out to the units so far, over all of them: of two snapshots, tells the use between them."""
     utilisation: float
     """0 to 1: the units' busy time over their time since the start, or since the reset of the statistics."""
     queue: Percentiles
@@ -117,7 +119,7 @@ class Counters:
         self.busy_ns = 0
         self.handler_errors = 0
         self.longest_interrupt_ns = 0
-        self.by_op: dict[str, int] = {}
+        self.by_op: Counter[str] = Counter()
         self.queue_samples: deque[int] = deque(maxlen=SAMPLES)
         self.service_samples: deque[int] = deque(maxlen=SAMPLES)
         self.since_ns = now_ns

@@ -28,18 +28,18 @@ class Worker:
         self._on_crash = on_crash
         self._bell = threading.Lock()
         self._bell.acquire()
-        # Holds one token while the worker sleeps. Whoever pops it, and list.pop is atomic, must release the bell.
-        self._asleep: list[bool] = []
+        self.asleep: list[bool] = []
+        """Holds one token while the worker sleeps. Whoever pops it, and list.pop is atomic, must release the bell."""
         self._may_stop: Callable[[], bool] | None = None
         self._thread = threading.Thread(target=self._run, name=f"simaccel-worker-{next(_serial)}", daemon=True)
         self._thread.start()
 
     def wake(self) -> bool:
         """Wake the worker if it sleeps; whether it did. Any thread."""
-        if not self._asleep:
+        if not self.asleep:
             return False
         try:
-            self._asleep.pop()
+            self.asleep.pop()
         except IndexError:  # somebody else was faster
             return False
         self._bell.release()
@@ -69,7 +69,7 @@ class Worker:
             self._on_crash(error)
 
     def _sleep(self, due_ns: int | None, seen: Callable[[], bool] | None) -> None:
-        self._asleep.append(True)
+        self.asleep.append(True)
         # Looked at after the token is out: what came before it is seen here, what comes after it wakes.
         if not self._device.has_work() and self._may_stop is seen:
             timeout = -1.0
@@ -78,6 +78,6 @@ class Worker:
             if self._bell.acquire(timeout=timeout):
                 return
         try:
-            self._asleep.pop()
+            self.asleep.pop()
         except IndexError:  # a wake crossed our waking up by ourselves: take what it released
             self._bell.acquire()

@@ -67,7 +67,7 @@ class WaitCtx:
     the cleanups that it runs; in C that is a use after free.
     """
 
-    __slots__ = ("__weakref__", "_callback", "_entries", "_phase", "_status", "has_changes")
+    __slots__ = ("__weakref__", "_callback", "_entries", "_phase", "_status", "has_changes", "memo")
 
     def __init__(self) -> None:
         self._entries: list[_Entry] = []  # oldest first, so that the newest is put and taken at the end
@@ -76,6 +76,9 @@ class WaitCtx:
         self._phase: str | None = None  # None: open; else how to say that it is not
         self.has_changes = False
         """Whether `changed_fds` has anything to report: a job looks here before it asks for the reset."""
+        self.memo: Any = None
+        """Where an engine may keep what it found out about this context, to have it in one look at its next operation.
+        Emptied whenever an fd or the callback changes. One engine's memo replaces another's."""
 
     # fds
 
@@ -94,6 +97,7 @@ class WaitCtx:
             raise UsageError(f"cleanup must be callable or None, not {cleanup!r}")
         self._entries.append(_Entry(key, fd, custom_data, cleanup))
         self.has_changes = True
+        self.memo = None
 
     def get_fd(self, key: object) -> WaitFd:
         """The newest entry of that key. UnknownKeyError if there is none, or all were cleared."""
@@ -127,6 +131,7 @@ class WaitCtx:
         """
         self._check_open()
         entry = self._newest(key)
+        self.memo = None
         if entry.added:
             self._entries.remove(entry)
             self.has_changes = any(other.added or other.deleted for other in self._entries)
@@ -153,6 +158,7 @@ class WaitCtx:
         if fn is not None and not callable(fn):
             raise UsageError(f"the callback must be callable or None, not {fn!r}")
         self._callback = None if fn is None else Callback(fn, arg)
+        self.memo = None
 
     @property
     def callback(self) -> Callback | None:
@@ -170,13 +176,13 @@ class WaitCtx:
 
     @status.setter
     def status(self, value: int) -> None:
-        if self._phase is not None:
-            self._check_open()
-        if type(value) is not Status:  # the common case pays for no look-up
-            if not isinstance(value, int):
-                raise UsageError(f"the status must be an int, not {value!r}")
-            value = as_status(value)
-        self._status = value
+        if type(value) is Status and self._phase is None:  # the common case pays for no look-up
+            self._status = value
+            return
+        self._check_open()
+        if not isinstance(value, int):
+            raise UsageError(f"the status must be an int, not {value!r}")
+        self._status = as_status(value)
 
     # end
 
@@ -194,6 +200,7 @@ class WaitCtx:
         if self._phase is not None:
             return
         self._phase = "is being freed: a cleanup must not touch it"
+        self.memo = None
         errors: list[BaseException] = []
         entries, self._entries = self._entries, []
         for entry in reversed(entries):

@@ -19,15 +19,16 @@ class Kernels:
     Any thread may call it; none of it blocks. After an error nothing has changed.
     """
 
-    __slots__ = ("_by_name",)
+    __slots__ = ("by_name",)
 
     def __init__(self) -> None:
-        self._by_name: dict[str, Kernel] = {kernel.name: kernel for kernel in BUILT_IN}
+        self.by_name: dict[str, Kernel] = {kernel.name: kernel for kernel in BUILT_IN}
+        """For the hot path, which looks here first; change it through `register` and `add` only."""
 
     def get(self, name: str) -> Kernel:
         """The kernel of that name. Raises UnknownKernelError."""
         try:
-            return self._by_name[name]
+            return self.by_name[name]
         except (KeyError, TypeError):
             raise UnknownKernelError(self._unknown(name)) from None
 
@@ -44,17 +45,17 @@ class Kernels:
 
     def add(self, kernel: Kernel, *, replace: bool = False) -> Kernel:
         """Adds a kernel made by hand: with a key, an aux, a check. Raises UsageError as `register` does."""
-        if kernel.name in self._by_name and not replace:
+        if kernel.name in self.by_name and not replace:
             raise UsageError(f"kernel {kernel.name!r} is there already: choose another name, or say replace=True")
-        self._by_name[kernel.name] = kernel
+        self.by_name[kernel.name] = kernel
         return kernel
 
     def names(self) -> list[str]:
         """All names, sorted."""
-        return sorted(self._by_name)
+        return sorted(self.by_name)
 
     def _unknown(self, name: object) -> str:
-        close = get_close_matches(name, self._by_name, n=3) if isinstance(name, str) else []
+        close = get_close_matches(name, self.by_name, n=3) if isinstance(name, str) else []
         guess = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
         return (
             f"no kernel {name!r}: {guess}the kernels are {', '.join(self.names())}; "

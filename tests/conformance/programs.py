@@ -21,7 +21,10 @@ def _often(times: int, frequent: st.SearchStrategy[Op], *others: st.SearchStrate
     return st.integers(0, len(table) - 1).flatmap(table.__getitem__)
 
 
-_ctx, _key, _slot = (st.integers(0, count - 1) for count in (CONTEXTS, KEYS, SLOTS))
+# Unevenly, so that jobs and operations meet on one of them.
+_ctx = st.sampled_from([0, 0, 0, *range(CONTEXTS)])
+_key = st.sampled_from([0, 0, *range(KEYS)])
+_slot = st.integers(0, SLOTS - 1)
 _none = st.just(-1)
 _zero = st.just(0)
 
@@ -53,8 +56,7 @@ _RARE = [
     _op(Code.JOB_CTX, _slot),
     _op(Code.CLEANUP_THREAD),
     _op(Code.FREE_CTX, _ctx),
-    _op(Code.CHANGED_FDS, _ctx),
-    _op(Code.CHANGED_FDS, _ctx),
+    *[_op(Code.CHANGED_FDS, _ctx)] * 6,
 ]
 _PAUSE = _op(Code.PAUSE)
 

@@ -41,6 +41,10 @@ class WaitPair:
         self._same("set_wait_fd", *answers)
         self._compare(ctx)
 
+    def keys_set(self, ctx: int) -> list[str]:
+        """The keys that have an entry in that context."""
+        return [key for key in KEYS if self.theirs.door.ASYNC_WAIT_CTX_get_fd(self.theirs.contexts[ctx], key)[0]]
+
     def free(self, ctx: int) -> None:
         """Free it on both sides, and compare the cleanups."""
         self.history.append(f"free({ctx})")

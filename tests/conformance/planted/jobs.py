@@ -20,7 +20,7 @@ _start_job, _take, _end, _new_pool = door.ASYNC_start_job, Pool.take, Job._end, 
 
 
 def job_scripts() -> None:
-    run_job_scripts(first_failure(500), 1)
+    run_job_scripts(first_failure(3_000), 1)
 
 
 @caught_by(job_scripts)

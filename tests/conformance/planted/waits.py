@@ -18,7 +18,7 @@ _set_callback = WaitCtx.set_callback
 
 
 def wait_programs() -> None:
-    run_wait_programs(first_failure(300), 1)
+    run_wait_programs(first_failure(3_000), 1)
 
 
 @caught_by(wait_programs)

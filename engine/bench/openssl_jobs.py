@@ -1,0 +1,61 @@
+"""OpenSSL's own jobs as a contender: a small C program, built here and run for each turn."""
+
+from __future__ import annotations
+
+import atexit
+import ctypes.util
+import functools
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+SOURCE = Path(__file__).with_suffix(".c")
+FLAGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"]
+
+
+class MissingError(Exception):
+    """There is no compiler, or no libcrypto."""
+
+
+def turn_ns(what: str, count: int) -> float:
+    """ns an operation of "pair" (pause and resume), "callback" or "eventfd" (a whole cycle). Raises MissingError."""
+    program, library = build(), libcrypto()
+    run = subprocess.run([program, library, what, str(count)], capture_output=True, text=True, check=True)
+    return float(run.stdout)
+
+
+@functools.cache
+def libcrypto() -> str:
+    """The name under which the loader finds it; SIMACCEL_LIBCRYPTO names another."""
+    name = os.environ.get("SIMACCEL_LIBCRYPTO") or ctypes.util.find_library("crypto")
+    if name is None:
+        raise MissingError("no libcrypto: name one with SIMACCEL_LIBCRYPTO")
+    return name
+
+
+@functools.cache
+def build() -> str:
+    """The compiled program, in a folder that goes with this process."""
+    compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        raise MissingError("no C compiler (cc, gcc, clang)")
+    folder = tempfile.mkdtemp(prefix="simaccel-bench-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    program = os.path.join(folder, "openssl_jobs")
+    try:
+        subprocess.run([compiler, *FLAGS, SOURCE, "-o", program, "-ldl"], check=True, capture_output=True, text=True)
+    except subprocess.CalledProcessError as error:
+        raise MissingError(f"the C program does not build: {error.stderr.strip().splitlines()[0]}") from None
+    return program
+
+
+def missing() -> str | None:
+    """Why there is no such contender on this machine; None if there is one."""
+    try:
+        turn_ns("pair", 10)
+    except (MissingError, subprocess.CalledProcessError, OSError) as error:
+        detail = getattr(error, "stderr", None)
+        return f"OpenSSL's C jobs are missing: {detail.strip() if detail else error}"
+    return None

@@ -1,0 +1,54 @@
+"""Contenders side by side: interleaved rounds, medians, and ratios taken round by round.
+
+A noisy machine slows down whoever is on it at the moment. So all contenders of a figure have one turn in each round, in
+an order that rotates, and a ratio is the median of the rounds' ratios: what slowed a whole round cancels out.
+"""
+
+from __future__ import annotations
+
+import gc
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+Turn = Callable[[], float]
+"""One turn of a contender: does its work, and returns what it took, in ns an operation unless it says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """One value for each round."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        """Where the middle half of the rounds lies."""
+        if len(self.values) < 2:
+            return self.values[0], self.values[0]
+        first, _, third = statistics.quantiles(self.values, n=4, method="inclusive")
+        return first, third
+
+
+def interleave(contenders: Mapping[str, Turn], rounds: int) -> dict[str, Samples]:
+    """Run them all, `rounds` times, after one turn each that does not count. What each took, in the order given."""
+    taken: dict[str, list[float]] = {name: [] for name in contenders}
+    names = list(contenders)
+    for turn in contenders.values():
+        turn()
+    for round_ in range(rounds):
+        shift = round_ % len(names)
+        for name in names[shift:] + names[:shift]:
+            # Nobody pays for another's garbage. The collector stays on: who uses the library has it on, too.
+            gc.collect()
+            taken[name].append(contenders[name]())
+    return {name: Samples(tuple(values)) for name, values in taken.items()}
+
+
+def ratio(above: Samples, below: Samples) -> Samples:
+    """Round by round, above / below."""
+    return Samples(tuple(one / other for one, other in zip(above.values, below.values, strict=True)))

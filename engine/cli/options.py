@@ -1,0 +1,147 @@
+"""The options of `simaccel run`, checked before anything is done."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from engine.cli.software import MAKERS
+from engine.engine import CONTRACTS, NOTIFY, Engine
+from engine.errors import UsageError
+from engine.operation import Operation
+from sim import Accelerator
+from sim.randomness import Randomness
+
+DEFAULT_OPS = ("sha256", "aes-gcm-encrypt", "ecdsa-sign", "rsa-sign")
+DEFAULT_FILE_OPS = ("sha256", "aes-gcm-encrypt")
+DEFAULT_WAYS = ("fd", "callback", "poll")
+DEFAULT_COUNT, DEFAULT_JOBS, DEFAULT_DEPTH = 2_000, 64, 256
+SPARE_FDS = 64
+"""Besides those of the jobs: standard streams, epoll, files being read, what the process came with."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What `simaccel run` was asked for. All of it fits together: `checked` has seen to that."""
+
+    paths: tuple[str, ...]
+    ops: tuple[str, ...]
+    count: int | None
+    jobs: int
+    ways: tuple[str, ...]
+    contract: str
+    depth: int
+    units: int | None
+    latency: str | None
+    seed: int
+    json: str | None
+    digests: bool
+
+    def accelerator(self) -> Accelerator:
+        """A new device; each way gets its own, from the same seed."""
+        return Accelerator(self.depth, self.units, self.latency, seed=self.seed)
+
+    def engine(self, accel: Accelerator, way: str, observe: Callable[[Operation], object] | None = None) -> Engine:
+        """The engine of one way."""
+        return Engine(accel, notify=way, contract=self.contract, observe=observe)
+
+
+def checked(
+    *,
+    paths: Sequence[str],
+    ops: Sequence[str],
+    count: int | None,
+    jobs: int,
+    ways: Sequence[str],
+    contract: str | None,
+    depth: int,
+    units: int | None,
+    latency: str | None,
+    seed: int | None,
+    json: str | None,
+    digests: bool,
+) -> RunOptions:
+    """The options, with defaults filled in. UsageError, of engine or sim, for what can't be or does not fit."""
+    for name, value in (("--count", count), ("--jobs", jobs)):
+        if value is not None and value < 1:
+            raise UsageError(f"{name} {value}: use a whole number, 1 or more")
+    options = RunOptions(
+        paths=tuple(paths),
+        ops=_ops(ops, bool(paths), digests),
+        count=count,
+        jobs=jobs,
+        ways=_ways(ways, digests),
+        contract=contract or "qat",
+        depth=depth,
+        units=units,
+        latency=latency,
+        seed=Randomness(seed).seed,
+        json=json,
+        digests=digests,
+    )
+    if contract is not None and set(options.ways) <= {"fd", "pipe"} and contract in CONTRACTS:
+        raise UsageError(
+            f"--contract {contract}: it is about callbacks, and --notify {options.ways[0]} uses none; leave it out"
+        )
+    # The device and the engine know best what they take.
+    with options.accelerator() as accel, options.engine(accel, options.ways[0]):
+        pass
+    if digests:
+        _check_digests(options)
+    elif "-" in options.paths:
+        raise UsageError("-: standard input is read by --digests only; give files or folders")
+    _reserve_fds(options)
+    return options
+
+
+def _ops(ops: Sequence[str], paths: bool, digests: bool) -> tuple[str, ...]:
+    for op in ops:
+        if op not in MAKERS:
+            close = get_close_matches(op, MAKERS, n=1)
+            raise UsageError(
+                f"--op {op}: {f'did you mean {close[0]}? ' if close else ''}the operations are {', '.join(MAKERS)}"
+            )
+    if ops:
+        return tuple(ops)
+    if digests:
+        return ("sha256",)
+    return DEFAULT_FILE_OPS if paths else DEFAULT_OPS
+
+
+def _ways(ways: Sequence[str], digests: bool) -> tuple[str, ...]:
+    for way in ways:
+        if way not in (*NOTIFY, "all"):
+            raise UsageError(f"--notify {way}: use one of {', '.join(NOTIFY)}, or all")
+    if "all" in ways:
+        return NOTIFY
+    if not ways:
+        return DEFAULT_WAYS[:1] if digests else DEFAULT_WAYS
+    return tuple(dict.fromkeys(ways))
+
+
+def _check_digests(options: RunOptions) -> None:
+    if set(options.ops) != {"sha256"}:
+        raise UsageError(f"--digests with --op {' and '.join(options.ops)}: it prints what sha256sum prints, so sha256")
+    if options.count is not None:
+        raise UsageError(f"--digests with --count {options.count}: it takes whole files; leave --count out")
+    if options.json == "-":
+        raise UsageError("--digests with --json -: both want standard output; give --json a file")
+    if len(options.ways) > 1 and (not options.paths or "-" in options.paths):
+        raise UsageError(f"--notify {options.ways[0]} and more: standard input can be read once only; choose one way")
+
+
+def _reserve_fds(options: RunOptions) -> None:
+    """Make room for an fd a job, a pipe's two, and the file that it reads, by raising the soft limit."""
+    a_job = (2 if "pipe" in options.ways else 1 if "fd" in options.ways else 0) + options.digests
+    needed = options.jobs * a_job + SPARE_FDS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or needed <= soft:
+        return
+    if hard != resource.RLIM_INFINITY and needed > hard:
+        raise UsageError(
+            f"--jobs {options.jobs}: {needed:,} files would be open at once and this process may have {hard:,}; "
+            "use fewer jobs, or --notify callback, or raise `ulimit -Hn`"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

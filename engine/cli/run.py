@@ -1,0 +1,197 @@
+"""`simaccel run`: real work through the simulated accelerator, in several ways, every result checked."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine.cli.complaints import Complaints
+from engine.cli.digests import print_digests
+from engine.cli.exits import FAILED, OK
+from engine.cli.files import blocks
+from engine.cli.measuring import WayResult
+from engine.cli.options import (
+    DEFAULT_COUNT,
+    DEFAULT_DEPTH,
+    DEFAULT_FILE_OPS,
+    DEFAULT_JOBS,
+    DEFAULT_OPS,
+    DEFAULT_WAYS,
+    RunOptions,
+    checked,
+)
+from engine.cli.progress import ProgressBar
+from engine.cli.software import MAKERS, Kind
+from engine.cli.table import console, print_way
+from engine.cli.way import run_way
+from engine.cli.workload import Work, from_blocks, generated
+from engine.engine import CONTRACTS, NOTIFY
+from engine.errors import UsageError
+from engine.version import __version__
+from sim.randomness import Randomness
+
+
+def whole_number(value: str | int) -> int:
+    """For typer, whose own message does not show the value."""
+    try:
+        return int(value)
+    except ValueError:
+        raise typer.BadParameter(f"{value!r} is no whole number") from None
+
+
+def command(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PATH", help="Files, and folders to walk. Without: generated data."),
+    ] = None,
+    op: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"An operation; again and again. [default: {', '.join(DEFAULT_OPS)}; "
+            f"with paths {', '.join(DEFAULT_FILE_OPS)}]",
+        ),
+    ] = None,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            parser=whole_number, metavar="N", help=f"Operations each way. [default: {DEFAULT_COUNT:,}; with paths all]"
+        ),
+    ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option(parser=whole_number, metavar="N", help="Jobs at once; each does one operation after the other."),
+    ] = DEFAULT_JOBS,
+    notify: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WAY",
+            help=f"{', '.join(NOTIFY)}, or all; again and again. [default: {', '.join(DEFAULT_WAYS)}]",
+        ),
+    ] = None,
+    contract: Annotated[
+        str | None, typer.Option(help=f"Of the callback: {', '.join(CONTRACTS)}. [default: qat]", metavar="NAME")
+    ] = None,
+    depth: Annotated[
+        int, typer.Option(parser=whole_number, metavar="N", help="Slots of the submission ring, a power of two.")
+    ] = DEFAULT_DEPTH,
+    units: Annotated[
+        int | None,
+        typer.Option(parser=whole_number, metavar="N", help="Parallel units. [default: the preset's, else 1]"),
+    ] = None,
+    latency: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="fixed:50us, lognormal:50us,0.3, preset:qat-dh895xcc, ... [default: what the work itself takes]",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(parser=whole_number, metavar="N", help="Of everything random. [default: a new one]")
+    ] = None,
+    json: Annotated[str | None, typer.Option(metavar="FILE", help="Write the results there too; - is stdout.")] = None,
+    digests: Annotated[bool, typer.Option("--digests", help="Print what sha256sum prints for these paths.")] = False,
+) -> Callable[[], int]:
+    """Real work through the simulated accelerator, every result checked against software.
+
+    Exit code 0: all verified; 1: an operation failed or was wrong, or a path could not be read; 2: usage.
+    """
+    options = checked(
+        paths=paths or (),
+        ops=op or (),
+        count=count,
+        jobs=jobs,
+        ways=notify or (),
+        contract=contract,
+        depth=depth,
+        units=units,
+        latency=latency,
+        seed=seed,
+        json=json,
+        digests=digests,
+    )
+    keys = Randomness(options.seed).stream("keys")
+    kinds = {name: MAKERS[name](name, keys) for name in dict.fromkeys(options.ops)}
+    if paths:
+        for kind in kinds.values():
+            if not kind.takes_files:
+                raise UsageError(f"--op {kind.op}: it can't take the contents of files; leave out the paths, or it")
+    _check_writable(options.json)
+    return lambda: _run(options, kinds)
+
+
+def _run(options: RunOptions, kinds: dict[str, Kind]) -> int:
+    to_stdout = not options.digests and options.json != "-"
+    screen = console(sys.stdout if to_stdout else sys.stderr)
+    complaints = Complaints()
+    screen.print(f"simaccel {__version__}, seed {options.seed}")
+    results: list[WayResult] = []
+    for way in options.ways:
+        with ProgressBar() as bar:
+            bar.begin(f"by {way}", options.count or (None if options.paths else DEFAULT_COUNT))
+            if options.digests:
+                results.append(print_digests(options, way, way == options.ways[0], bar, complaints))
+            else:
+                work = _work(options, [kinds[op] for op in options.ops], complaints)
+                results.append(run_way(options, way, list(kinds.values()), work, bar, complaints))
+        if not options.digests:
+            print_way(screen, results[-1])
+    complaints.end()
+    ok = not complaints.any and all(result.ok for result in results)
+    if options.json is not None:
+        _write_json(options.json, _document(options, results, ok))
+    return OK if ok else FAILED
+
+
+def _work(options: RunOptions, kinds: list[Kind], complaints: Complaints) -> Iterable[Work]:
+    """The same work for each way."""
+    rng = Randomness(options.seed).stream("workload")
+    if not options.paths:
+        return generated(kinds, options.count or DEFAULT_COUNT, rng)
+    work = from_blocks(kinds, blocks(options.paths, complaints.add_path), rng)
+    return work if options.count is None else (item for item, _ in zip(work, range(options.count), strict=False))
+
+
+def _document(options: RunOptions, results: list[WayResult], ok: bool) -> dict[str, Any]:
+    return {
+        "simaccel": __version__,
+        "seed": options.seed,
+        "ok": ok,
+        "options": {
+            "paths": options.paths,
+            "op": options.ops,
+            "count": options.count,
+            "jobs": options.jobs,
+            "notify": options.ways,
+            "contract": options.contract,
+            "depth": options.depth,
+            "units": options.units,
+            "latency": options.latency,
+        },
+        "ways": [result.to_dict() for result in results],
+    }
+
+
+def _check_writable(target: str | None) -> None:
+    """Before hours of work, not behind them. An existing file keeps its contents until there is something better."""
+    if target is not None and target != "-":
+        try:
+            with open(target, "a", encoding="utf-8"):
+                pass
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"--json {target}: {getattr(error, 'strerror', None) or error}; give a file that can be written"
+            ) from None
+
+
+def _write_json(target: str, document: dict[str, Any]) -> None:
+    text = json.dumps(document, indent=2) + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+    else:
+        Path(target).write_text(text, encoding="utf-8")

@@ -1,0 +1,205 @@
+"""The operations in software, and how a result of the device is checked against it.
+
+Nothing here goes the way of the kernels in `sim.kernels`: hashes that they take from hashlib are computed by
+cryptography and the other way round, AEAD is put together from its cipher and its authenticator, signatures are
+verified with the public key, a shared secret is computed from the peer's side.
+"""
+
+from __future__ import annotations
+
+import hmac
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, poly1305
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, x25519
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+LARGE_BYTES, MESSAGE_BYTES, OAEP_BYTES = 16 << 10, 256, 128
+"""The most that is generated for bulk operations, for messages to be signed, and for what is encrypted with RSA."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One request, and the software's opinion of its result."""
+
+    payload: bytes
+    aux: bytes
+    right: Callable[[bytes], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """An operation of the device with a key, if it takes one.
+
+    `prepare(data, rng)` makes a request of data of at most `largest_bytes`; None: of any size, so also of a block of a
+    file. All draws come from `rng`.
+    """
+
+    op: str
+    key: Any
+    prepare: Callable[[bytes, random.Random], Prepared]
+    generated_bytes: int = LARGE_BYTES
+    takes_files: bool = True
+
+
+def draw_bytes(rng: random.Random, size: int) -> bytes:
+    """Random bytes by getrandbits alone, whose values are the same in every version of Python."""
+    return rng.getrandbits(8 * size).to_bytes(size, "big") if size else b""
+
+
+def digest(algorithm: hashes.HashAlgorithm, data: bytes) -> bytes:
+    """A hash by cryptography."""
+    context = hashes.Hash(algorithm)
+    context.update(data)
+    return context.finalize()
+
+
+def _plain(op: str, software: Callable[[bytes], bytes]) -> Kind:
+    def prepare(data: bytes, rng: random.Random) -> Prepared:
+        return Prepared(data, b"", lambda result: result == software(data))
+
+    return Kind(op, None, prepare)
+
+
+def _hmac(op: str, rng: random.Random) -> Kind:
+    key = draw_bytes(rng, 32)
+
+    def prepare(data: bytes, rng: random.Random) -> Prepared:
+        return Prepared(data, b"", lambda result: result == hmac.digest(key, data, "sha256"))
+
+    return Kind(op, key, prepare)
+
+
+_Encrypt = Callable[[bytes, bytes, bytes, bytes], bytes]
+
+
+def _gcm(key: bytes, nonce: bytes, data: bytes, aad: bytes) -> bytes:
+    encryptor = Cipher(algorithms.AES(key), modes.GCM(nonce)).encryptor()
+    encryptor.authenticate_additional_data(aad)
+    return encryptor.update(data) + encryptor.finalize() + encryptor.tag
+
+
+def _chacha(key: bytes, nonce: bytes, data: bytes, aad: bytes) -> bytes:
+    """RFC 8439, 2.8: block 0 of the key stream keys the authenticator, the data begins at block 1."""
+    stream = Cipher(algorithms.ChaCha20(key, bytes(4) + nonce), None).encryptor()
+    authenticator_key = stream.update(bytes(64))[:32]
+    ciphertext = stream.update(data)
+    sizes = len(aad).to_bytes(8, "little") + len(data).to_bytes(8, "little")
+    covered = aad + bytes(-len(aad) % 16) + ciphertext + bytes(-len(data) % 16) + sizes
+    return ciphertext + poly1305.Poly1305.generate_tag(authenticator_key, covered)
+
+
+def _aead(op: str, encrypt: _Encrypt, rng: random.Random) -> Kind:
+    key = draw_bytes(rng, 32)
+    nonces = count(1)
+
+    def prepare(data: bytes, rng: random.Random) -> Prepared:
+        nonce = next(nonces).to_bytes(12, "big")
+        aad = draw_bytes(rng, 13)  # the size of a TLS record's
+        if op.endswith("-decrypt"):
+            return Prepared(encrypt(key, nonce, data, aad), nonce + aad, lambda result: result == data)
+        return Prepared(data, nonce + aad, lambda result: result == encrypt(key, nonce, data, aad))
+
+    return Kind(op, key, prepare)
+
+
+def _signature(op: str, key: Any, verify: Callable[[bytes, bytes], object]) -> Kind:
+    def prepare(data: bytes, rng: random.Random) -> Prepared:
+        def right(result: bytes) -> bool:
+            try:
+                verify(result, data)
+            except InvalidSignature:
+                return False
+            return True
+
+        return Prepared(data, b"", right)
+
+    return Kind(op, key, prepare, MESSAGE_BYTES)
+
+
+def _rsa_key() -> rsa.RSAPrivateKey:
+    # Not of the seed: a key that can be told from a seed is none. Nothing that is measured depends on which it is.
+    return rsa.generate_private_key(65537, 2048)
+
+
+def _rsa_sign(op: str, rng: random.Random) -> Kind:
+    key = _rsa_key()
+    how: padding.AsymmetricPadding = padding.PKCS1v15()
+    if op == "rsa-sign-pss":
+        how = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
+    public = key.public_key()
+    return _signature(op, key, lambda result, data: public.verify(result, data, how, hashes.SHA256()))
+
+
+def _rsa_decrypt(op: str, rng: random.Random) -> Kind:
+    key = _rsa_key()
+    public = key.public_key()
+    how = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+
+    def prepare(data: bytes, rng: random.Random) -> Prepared:
+        return Prepared(public.encrypt(data, how), b"", lambda result: result == data)
+
+    return Kind(op, key, prepare, OAEP_BYTES, takes_files=False)
+
+
+def _ecdsa(op: str, rng: random.Random) -> Kind:
+    key = ec.generate_private_key(ec.SECP256R1())
+    public = key.public_key()
+    return _signature(op, key, lambda result, data: public.verify(result, data, ec.ECDSA(hashes.SHA256())))
+
+
+def _ed25519(op: str, rng: random.Random) -> Kind:
+    key = ed25519.Ed25519PrivateKey.generate()
+    return _signature(op, key, key.public_key().verify)
+
+
+def _x25519(op: str, rng: random.Random) -> Kind:
+    key = x25519.X25519PrivateKey.generate()
+    public = key.public_key()
+
+    def prepare(data: bytes, rng: random.Random) -> Prepared:
+        peer = x25519.X25519PrivateKey.from_private_bytes(digest(hashes.SHA256(), data))
+        return Prepared(peer.public_key().public_bytes_raw(), b"", lambda result: result == peer.exchange(public))
+
+    return Kind(op, key, prepare, MESSAGE_BYTES, takes_files=False)
+
+
+def _ecdh(op: str, rng: random.Random) -> Kind:
+    key = ec.generate_private_key(ec.SECP256R1())
+    public = key.public_key()
+
+    def prepare(data: bytes, rng: random.Random) -> Prepared:
+        # Any number from 1 to the order of the group, which is a little below 2**256, is a private key.
+        peer = ec.derive_private_key(1 + int.from_bytes(digest(hashes.SHA256(), data)[1:]), ec.SECP256R1())
+        point = peer.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        return Prepared(point, b"", lambda result: result == peer.exchange(ec.ECDH(), public))
+
+    return Kind(op, key, prepare, MESSAGE_BYTES, takes_files=False)
+
+
+MAKERS: dict[str, Callable[[str, random.Random], Kind]] = {
+    "null": lambda op, rng: _plain(op, lambda data: b""),
+    "echo": lambda op, rng: _plain(op, lambda data: data),
+    "sha256": lambda op, rng: _plain(op, lambda data: digest(hashes.SHA256(), data)),
+    "sha384": lambda op, rng: _plain(op, lambda data: digest(hashes.SHA384(), data)),
+    "sha512": lambda op, rng: _plain(op, lambda data: digest(hashes.SHA512(), data)),
+    "hmac": _hmac,
+    "aes-gcm-encrypt": lambda op, rng: _aead(op, _gcm, rng),
+    "aes-gcm-decrypt": lambda op, rng: _aead(op, _gcm, rng),
+    "chacha20-poly1305-encrypt": lambda op, rng: _aead(op, _chacha, rng),
+    "chacha20-poly1305-decrypt": lambda op, rng: _aead(op, _chacha, rng),
+    "rsa-sign": _rsa_sign,
+    "rsa-sign-pss": _rsa_sign,
+    "rsa-decrypt": _rsa_decrypt,
+    "ecdsa-sign": _ecdsa,
+    "ed25519-sign": _ed25519,
+    "x25519": _x25519,
+    "ecdh": _ecdh,
+}
+"""For each operation what makes its Kind, with a key of its own."""

@@ -1,0 +1,220 @@
+"""The engine: makes an operation of an accelerator pause the job that calls it.
+
+This is its face and two of the drivers of the algorithm in `engine.perform`: stackful jobs and blocked threads. The
+others are in `engine.aio`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+from weakref import WeakSet
+
+from engine.aio import Aio
+from engine.errors import ClosedError, StalledError, UsageError
+from engine.operation import Operation
+from engine.operations import Operations
+from engine.pause import pause_job
+from engine.perform import EngineStatistics, Performer, checked_deadline
+from engine.pool import LOCAL
+from engine.protocol import Accelerator
+from engine.retry import Retry
+from engine.wake import BlockedThread
+
+NOTIFY = ("fd", "pipe", "callback", "poll", "heuristic")
+CONTRACTS = ("qat", "strict", "dasync")
+
+
+class Engine(Operations[bytes]):
+    """Runs operations on an accelerator. A context manager.
+
+    - `notify`: "fd", "pipe" (one fd for each wait context, closed by its cleanup), "callback" (where the context has
+      one, else fd), "poll" (completions come only in `poll`), "heuristic" (polls by itself when enough is in flight).
+    - `contract`, of the callback: "qat", "strict", "dasync"; see docs/contracts.md.
+    - `retry`: what happens on a full ring. `deadline_ns`: for every operation, from its call; None for none.
+    - `observe(operation)`: called in the caller's thread with each operation that succeeded, with its times set.
+
+    In a job a call pauses it; outside of one, and while pauses are blocked, it keeps its thread. Any number of threads
+    may use one engine, and any number of engines one wait context. Behind a fork it raises ClosedError in the child.
+    """
+
+    __slots__ = ("__weakref__", "_accel", "_closed", "_performer", "aio", "contract", "notify", "polled")
+
+    def __init__(
+        self,
+        accel: Accelerator,
+        notify: str = "fd",
+        contract: str = "qat",
+        retry: Retry | None = None,
+        deadline_ns: int | None = None,
+        *,
+        observe: Callable[[Operation], object] | None = None,
+    ) -> None:
+        if notify not in NOTIFY:
+            raise UsageError(f"notify={notify!r}: use one of {', '.join(NOTIFY)}")
+        if contract not in CONTRACTS:
+            raise UsageError(f"contract={contract!r}: use one of {', '.join(CONTRACTS)}")
+        if retry is not None and not isinstance(retry, Retry):
+            raise UsageError(f"retry={retry!r}: use a Retry, or None for the default")
+        self.notify = notify
+        self.contract = contract
+        self.polled = notify in ("poll", "heuristic")
+        self._closed = True  # until it is attached
+        self._accel = accel
+        self._performer = Performer(
+            self, accel, notify, contract, retry or Retry(), checked_deadline(deadline_ns), observe, self._sleep
+        )
+        self.aio = Aio(self, self._performer)
+        accel.attach(self._performer.space.freed, polled=self.polled)
+        self._closed = False
+        _alive.add(self)
+
+    # What users call
+
+    def call(
+        self, op: str, payload: Any = b"", *, aux: Any = b"", session: Any = None, deadline_ns: int | None = None
+    ) -> bytes:
+        """Any kernel by name. In a stackful job it pauses; in an `async def` job await `engine.aio.call` instead."""
+        thread = LOCAL.state
+        if thread.current is None or thread.blocked or thread.current.wait_ctx is None:
+            return self._block(op, payload, aux, session, deadline_ns)
+        if thread.dispatcher is None:
+            name = op.replace("-", "_")
+            raise UsageError(
+                f"this would keep the thread of an async def job: write `await engine.aio.{name}(...)` there, "
+                "or `await engine.aio.call(...)`"
+            )
+        perform = self._performer.in_job(thread.current, op, payload, aux, session, deadline_ns)
+        try:
+            perform.send(None)
+            while True:
+                try:
+                    pause_job()
+                except BaseException as error:  # a cancel: the operation must hear of it
+                    perform.throw(error)
+                else:
+                    perform.send(None)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+
+    def session(self, op: str, key: object, **params: Any) -> Any:
+        """Load a key once, for any number of operations of that kernel."""
+        return self._accel.session(op, key, **params)
+
+    def poll(self, quota: int = 0) -> int:
+        """External polling: hand out at most `quota` completions, 0 for all that are there; how many it was.
+
+        The jobs are woken in this thread, by callback or fd. Does not block. UsageError unless notify is "poll" or
+        "heuristic".
+        """
+        if not self.polled:
+            raise UsageError(f'notify={self.notify!r} does not poll: make the engine with notify="poll"')
+        if not isinstance(quota, int) or quota < 0:
+            raise UsageError(f"quota={quota!r}: use a whole number, 0 for all")
+        return self._accel.poll(quota)
+
+    @property
+    def statistics(self) -> EngineStatistics:
+        """A snapshot."""
+        return self._performer.counters.snapshot()
+
+    @property
+    def deadline_ns(self) -> int | None:
+        """The deadline of every operation that gives none of its own."""
+        return self._performer.deadline_ns
+
+    @property
+    def in_flight(self) -> int:
+        """Operations whose callers wait, on the ring or for a place on it."""
+        return len(self._performer.flight)
+
+    @property
+    def accel(self) -> Accelerator:
+        """The accelerator."""
+        return self._accel
+
+    @property
+    def clock(self) -> Any:
+        """The accelerator's clock."""
+        return self._accel.clock
+
+    def notify_once(self, fn: Callable[[], object]) -> None:
+        """Call fn once there is something to poll for. For schedulers and loops."""
+        self._accel.notify_once(fn)
+
+    def close(self) -> None:
+        """End it: what is in flight fails with ClosedError in its caller. Calling again does nothing.
+
+        The fds stay with their wait contexts, whose close closes them. The accelerator is not closed.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        _alive.discard(self)
+        performer = self._performer
+        performer.refusal = performer.refusal or "the engine was closed"
+        for operation in tuple(performer.flight):
+            operation.fail(ClosedError("the engine was closed while this operation was in flight"))
+        self._accel.detach(performer.space.freed)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Engine notify={self.notify} contract={self.contract}, {self.in_flight} in flight>"
+
+    # Outside of a job
+
+    def _block(self, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None) -> bytes:
+        waker = BlockedThread()
+        perform = self._performer.for_waker(waker, op, payload, aux, session, deadline_ns)
+        try:
+            perform.send(None)
+            while True:
+                try:
+                    self._sleep(waker)
+                except BaseException as error:  # KeyboardInterrupt, or a clock on which nothing is due
+                    perform.throw(error)
+                else:
+                    perform.send(None)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+
+    def _sleep(self, waker: BlockedThread) -> None:
+        """Keep the thread until the waker is roused, perhaps for nothing. Polls and jumps as is needed."""
+        accel = self._accel
+        if accel.clock.virtual:
+            while not waker.roused():
+                if not (self.polled and accel.poll()) and not accel.clock.jump():
+                    raise StalledError(
+                        f"virtual time stands still: {self.in_flight} operations wait, and nothing is due, ever: "
+                        + ", ".join(sorted(map(repr, self._performer.flight)))
+                    )
+        elif self.polled:
+            if not accel.poll() and not waker.roused():
+                accel.notify_once(waker.rouse)
+                waker.sleep()
+                accel.poll()
+        else:
+            waker.sleep()
+
+
+_alive: WeakSet[Engine] = WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for engine in list(_alive):
+        performer = engine._performer
+        performer.refusal = f"this engine belongs to the parent process, {os.getppid()}: make a new one behind the fork"
+        performer.flight.clear()
+    _alive.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,120 @@
+"""An operation: a request of the engine's, from the call to the moment its caller has been told.
+
+Rules:
+
+- It is in its engine's `flight` from the call until somebody takes it out; a set's remove is atomic, so there is
+  exactly one who does: the completion, the deadline, the caller that gives up, or the engine that closes.
+- Whoever takes it out settles it (`verdict` or the device's result, then `done`) and then wakes its waiter, in this
+  order: the waiter may be gone a moment after it was woken.
+- What completes later finds the operation gone and is dropped. The device counts it as orphaned, and a second
+  completion as spurious.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.protocol import Timer
+    from engine.wake import Waker
+
+ORPHANED = 1
+SPURIOUS = 2
+
+
+class Operation:
+    """One operation. Fits `protocol.Request`, so that it is itself what goes over the ring."""
+
+    __slots__ = (
+        "aux",
+        "done",
+        "error",
+        "finished_ns",
+        "fired",
+        "flight",
+        "kernel",
+        "key",
+        "op",
+        "orphaned",
+        "payload",
+        "promised",
+        "result",
+        "resumed_ns",
+        "session",
+        "started_ns",
+        "submitted",
+        "submitted_ns",
+        "timer",
+        "turn",
+        "verdict",
+        "waker",
+    )
+
+    kernel: Any
+    key: Any
+    submitted_ns: int
+    started_ns: int
+    finished_ns: int
+    resumed_ns: int
+    result: bytes | None
+
+    def __init__(self, op: str, payload: bytes, aux: bytes, session: Any, flight: set[Operation], waker: Waker) -> None:
+        self.op = op
+        self.payload = payload
+        self.aux = aux
+        self.session = session
+        self.flight = flight
+        self.waker = waker
+        self.error: BaseException | None = None
+        self.verdict: Exception | None = None
+        """Why it failed, if it was not the device that failed it."""
+        self.done = False
+        self.fired = False
+        """Whether the wake for `done` has been given: behind it no token can come any more."""
+        self.submitted = False
+        self.orphaned = False
+        self.turn = False
+        """A slot fell free and it is this operation's turn to take it."""
+        self.promised = True
+        """Whether a wake will come. Not for an EAGAIN that the application must resume by itself."""
+        self.timer: Timer | None = None
+        self.started_ns = 0
+
+    def complete(self) -> int | None:
+        """The device has completed it. Any thread; twice does no harm."""
+        try:
+            self.flight.remove(self)
+        except KeyError:
+            if self.orphaned:
+                self.orphaned = False
+                return ORPHANED
+            return SPURIOUS
+        self.done = True
+        self.waker.wake(self)
+        return None
+
+    def fail(self, verdict: Exception) -> bool:
+        """Settle it with an exception, and wake its waiter. False if it was settled already. Any thread."""
+        try:
+            self.flight.remove(self)
+        except KeyError:
+            return False
+        self.verdict = verdict
+        self.orphaned = self.submitted
+        self.done = True
+        self.waker.wake(self)
+        return True
+
+    def abandon(self) -> bool:
+        """The caller gives up and waits no more. False if it was settled meanwhile: then a wake has come, or comes."""
+        try:
+            self.flight.remove(self)
+        except KeyError:
+            return False
+        self.orphaned = self.submitted
+        self.done = True
+        return True
+
+    def __repr__(self) -> str:
+        state = "done" if self.done else "in flight" if self.submitted else "not submitted"
+        return f"<operation {self.op} of {len(self.payload)} bytes, {state}>"

@@ -1,0 +1,92 @@
+"""The operations by name, once for both doors: `Engine` returns bytes, `engine.aio` awaitables of bytes."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+from engine.errors import UsageError
+
+Result = TypeVar("Result")
+
+
+class Operations(Generic[Result]):
+    """Calls by name. `session` is what `engine.session(op, key)` returned, for an operation of the same name.
+
+    Data, nonces and the like are bytes or bytes-like; what isn't bytes is copied. All raise UsageError of the
+    accelerator for what it does not take, RingFullError, DeadlineError, and OperationError where the device failed.
+    """
+
+    __slots__ = ()
+
+    def call(
+        self, op: str, payload: Any = b"", *, aux: Any = b"", session: Any = None, deadline_ns: int | None = None
+    ) -> Result:
+        """Any kernel by name. `aux` is its small side input; `deadline_ns`, from now, overrides the engine's."""
+        raise NotImplementedError  # pragma: no cover - both doors have their own
+
+    def sha256(self, data: Any) -> Result:
+        """32 bytes."""
+        return self.call("sha256", data)
+
+    def sha384(self, data: Any) -> Result:
+        """48 bytes."""
+        return self.call("sha384", data)
+
+    def sha512(self, data: Any) -> Result:
+        """64 bytes."""
+        return self.call("sha512", data)
+
+    def hmac(self, session: Any, data: Any) -> Result:
+        """The tag, as long as the session's hash."""
+        return self.call("hmac", data, session=session)
+
+    def aes_gcm_encrypt(self, session: Any, nonce: bytes, data: Any, aad: bytes = b"") -> Result:
+        """Ciphertext and the 16 bytes of the tag. `nonce`: 12 bytes, never the same twice for one key."""
+        return self.call("aes-gcm-encrypt", data, aux=_nonce(nonce) + aad, session=session)
+
+    def aes_gcm_decrypt(self, session: Any, nonce: bytes, data: Any, aad: bytes = b"") -> Result:
+        """The plaintext; OperationError if the tag does not fit."""
+        return self.call("aes-gcm-decrypt", data, aux=_nonce(nonce) + aad, session=session)
+
+    def chacha20_poly1305_encrypt(self, session: Any, nonce: bytes, data: Any, aad: bytes = b"") -> Result:
+        """Ciphertext and the 16 bytes of the tag. `nonce`: 12 bytes, never the same twice for one key."""
+        return self.call("chacha20-poly1305-encrypt", data, aux=_nonce(nonce) + aad, session=session)
+
+    def chacha20_poly1305_decrypt(self, session: Any, nonce: bytes, data: Any, aad: bytes = b"") -> Result:
+        """The plaintext; OperationError if the tag does not fit."""
+        return self.call("chacha20-poly1305-decrypt", data, aux=_nonce(nonce) + aad, session=session)
+
+    def rsa_sign(self, session: Any, message: Any) -> Result:
+        """A PKCS #1 v1.5 signature."""
+        return self.call("rsa-sign", message, session=session)
+
+    def rsa_sign_pss(self, session: Any, message: Any) -> Result:
+        """A PSS signature."""
+        return self.call("rsa-sign-pss", message, session=session)
+
+    def rsa_decrypt(self, session: Any, ciphertext: Any) -> Result:
+        """The message, unpadded by OAEP."""
+        return self.call("rsa-decrypt", ciphertext, session=session)
+
+    def ecdsa_sign(self, session: Any, message: Any) -> Result:
+        """A signature, DER."""
+        return self.call("ecdsa-sign", message, session=session)
+
+    def ed25519_sign(self, session: Any, message: Any) -> Result:
+        """A signature of 64 bytes."""
+        return self.call("ed25519-sign", message, session=session)
+
+    def x25519(self, session: Any, peer_public: bytes) -> Result:
+        """The shared secret, 32 bytes. `peer_public`: 32 bytes."""
+        return self.call("x25519", peer_public, session=session)
+
+    def ecdh(self, session: Any, peer_public: bytes) -> Result:
+        """The shared secret: the x coordinate. `peer_public`: an uncompressed point of the session's curve."""
+        return self.call("ecdh", peer_public, session=session)
+
+
+def _nonce(nonce: bytes) -> bytes:
+    if not isinstance(nonce, (bytes, bytearray, memoryview)) or len(nonce) != 12:
+        shown = f"{len(nonce)} bytes" if isinstance(nonce, (bytes, bytearray, memoryview)) else repr(nonce)
+        raise UsageError(f"the nonce must be 12 bytes, not {shown}")
+    return bytes(nonce)

@@ -1,0 +1,315 @@
+"""How an operation runs, from its call to its result: the one algorithm behind every door.
+
+`Performer.perform` is a coroutine whose every yield means "wait until your waker wakes you". Four drivers run it: a
+stackful job pauses its greenlet at a yield, a stackless job awaits it natively, a thread outside of jobs sleeps, an
+asyncio task awaits a future.
+
+It follows qat_hw_rsa.c and qat_events.c: submit; on a full ring pause with EAGAIN and submit again; once submitted,
+pause until done and woken. What is added: turns for slots, deadlines, and nothing left behind by who gives up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from engine.errors import ClosedError, DeadlineError, OperationError, RingFullError, UsageError
+from engine.fds import wake_fd
+from engine.job import Job
+from engine.operation import Operation
+from engine.pause import PAUSE
+from engine.protocol import Accelerator, Source, Timer
+from engine.retry import Retry
+from engine.space import SpaceQueue
+from engine.wake import BlockedThread, DasyncCallback, FdWaker, QatCallback, StrictCallback, Waker
+from waitctx import UnknownKeyError, WaitCtx
+
+HEURISTIC_ASYMMETRIC, HEURISTIC_SYMMETRIC = 48, 24
+"""In flight at which heuristic polling polls by itself; the numbers are QAT_Engine's."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatistics:
+    """What an engine has counted, of the operations that have ended. Exact where one thread drives it."""
+
+    operations: int
+    """Ended, in whichever way."""
+    pauses: int
+    """Waits of its callers: at least one for each operation that was submitted."""
+    eagains: int
+    """Pauses for a full ring, among `pauses`."""
+    wakes: int
+    """Times a waiter was woken and went on: by a completion, a slot, a deadline."""
+    spurious_wakes: int
+    """Resumes that came too early or for nothing; the caller paused again."""
+    failed: int
+    """Operations that raised, among `operations`."""
+
+
+class Counters:
+    """What is counted as it goes; the rest follows from it, so that the common case counts once."""
+
+    __slots__ = ("eagains", "failed", "given_up", "operations", "slots", "spurious")
+
+    def __init__(self) -> None:
+        self.operations = 0
+        self.failed = 0
+        self.given_up = 0
+        """Operations whose caller did not wait to the end, among `failed`."""
+        self.eagains = 0
+        self.slots = 0
+        """EAGAIN pauses that ended with a slot."""
+        self.spurious = 0
+
+    def snapshot(self) -> EngineStatistics:
+        """The statistics."""
+        waited = self.operations - self.given_up
+        return EngineStatistics(
+            operations=self.operations,
+            pauses=waited + self.eagains + self.spurious,
+            eagains=self.eagains,
+            wakes=waited + self.slots,
+            spurious_wakes=self.spurious,
+            failed=self.failed,
+        )
+
+
+class Performer:
+    """Runs the operations of one engine."""
+
+    __slots__ = (
+        "_by_callback",
+        "_contract",
+        "_heuristic",
+        "_key",
+        "_notify",
+        "_observe",
+        "_retry",
+        "_sleep",
+        "_source",
+        "_submit",
+        "accel",
+        "counters",
+        "deadline_ns",
+        "flight",
+        "refusal",
+        "space",
+    )
+
+    def __init__(
+        self,
+        engine: Source,
+        accel: Accelerator,
+        notify: str,
+        contract: str,
+        retry: Retry,
+        deadline_ns: int | None,
+        observe: Callable[[Operation], object] | None,
+        sleep: Callable[[BlockedThread], None],
+    ) -> None:
+        self.accel = accel
+        self.flight: set[Operation] = set()
+        """Operations whose callers wait: what is not in here is settled."""
+        self.space = SpaceQueue(accel)
+        self.counters = Counters()
+        self.deadline_ns = deadline_ns
+        self.refusal: str | None = None
+        """Why nothing may be called any more."""
+        self._key = engine
+        self._source = engine if engine.polled or accel.clock.virtual else None
+        self._notify = notify
+        self._by_callback = notify not in ("fd", "pipe")
+        self._contract = contract
+        self._heuristic = notify == "heuristic"
+        self._retry = retry
+        self._observe = observe
+        self._sleep = sleep
+        self._submit = accel.submit
+
+    def in_job(
+        self, job: Job, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None
+    ) -> Coroutine[Any, Any, bytes]:
+        """The operation as a coroutine for this running job, which has a wait context.
+
+        The caller must not keep the job: a paused greenlet's frame that holds its own job is never freed.
+        """
+        ctx = job.wait_ctx
+        assert ctx is not None
+        waker = ctx.memo
+        if waker is None or waker.owner is not self:
+            ctx.memo = waker = self._waker(ctx)
+        job.waiting = operation = Operation(op, payload, aux, session, self.flight, waker)
+        if self._source is not None and job.driver is not None:
+            job.driver.keep_going(self._source)
+        return self.perform(operation, waker, deadline_ns)
+
+    def for_waker(
+        self, waker: Waker, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None
+    ) -> Coroutine[Any, Any, bytes]:
+        """The operation as a coroutine for whoever that waker wakes."""
+        return self.perform(Operation(op, payload, aux, session, self.flight, waker), waker, deadline_ns)
+
+    async def perform(self, operation: Operation, waker: Waker, deadline_ns: int | None) -> bytes:
+        """Run it. Hot: in the common case each line runs once."""
+        if self.refusal is not None:
+            raise ClosedError(self.refusal)
+        self.accel.prepare(operation)
+        self.flight.add(operation)
+        counters = self.counters
+        try:
+            if deadline_ns is not None or self.deadline_ns is not None:
+                self._set_deadline(operation, deadline_ns)
+            space = self.space
+            operation.submitted = True  # before it is: it may complete before submit returns
+            if space.waiting or space.turns or not self._submit(operation):
+                operation.submitted = False
+                await self._get_slot(operation, waker)
+            if self._heuristic:
+                self._poll_if_many(operation)
+            # Also if it is done by now: a wait fd was announced, so whoever drives the job expects a pause.
+            waker.wait_done(operation)
+            await PAUSE
+            waker.resumed(operation)
+            while not operation.done:
+                counters.spurious += 1
+                waker.wait_done(operation)
+                await PAUSE
+                waker.resumed(operation)
+        except BaseException:
+            counters.given_up += 1
+            self._give_up(operation, waker)
+            self._end_badly(operation, waker)
+            raise
+        if operation.verdict is not None or operation.error is not None:
+            self._end_badly(operation, waker)
+            raise _failure(operation)
+        counters.operations += 1
+        if operation.timer is not None:
+            operation.timer.cancel()
+        if waker.erred:
+            waker.end_well()
+        if self._observe is not None:
+            operation.resumed_ns = self.accel.clock.now_ns()
+            self._observe(operation)
+        return operation.result  # type: ignore[return-value]  # set by the device where there is no error
+
+    async def _get_slot(self, operation: Operation, waker: Waker) -> None:
+        """The slow path of a full ring: pause, try again, until submitted or settled."""
+        space, counters = self.space, self.counters
+        limit = self._retry.blocking_limit if waker.blocking else self._retry.limit
+        tries = 0
+        if space.may_submit(operation) and self._try(operation):
+            return
+        while not operation.done:
+            tries += 1
+            if limit is not None and tries > limit:
+                raise RingFullError(
+                    f"the ring was still full after {limit} tries: resume jobs and reap completions more often, "
+                    "use a larger depth, or a Retry with a higher limit"
+                )
+            waker.wait_again(operation)
+            timer = self._arrange_wake(operation, waker, tries)
+            counters.eagains += 1
+            await PAUSE
+            waker.resumed(operation)
+            if timer is not None:
+                timer.cancel()
+            if not operation.done and space.may_submit(operation) and self._try(operation):
+                space.leave(operation)
+                operation.promised = True
+                counters.slots += 1
+                return
+        # Settled while it waited: by its deadline, or by the engine's end. The waker has fired.
+        space.leave(operation)
+
+    def _try(self, operation: Operation) -> bool:
+        operation.submitted = True
+        operation.submitted = self._submit(operation)
+        return operation.submitted
+
+    def _arrange_wake(self, operation: Operation, waker: Waker, tries: int) -> Timer | None:
+        """See to it that a waiter for a slot is woken; the timer that does it, if one does."""
+        retry, accel = self._retry, self.accel
+        operation.promised = True
+        wait_ns = retry.sleep_ns(tries) if waker.blocking else 0
+        if retry.wake == "space" or waker.blocking:
+            self.space.join(operation)
+        else:
+            wait_ns = retry.pause_ns(tries)
+            if not wait_ns:
+                operation.promised = not waker.silent_again
+                if operation.promised:
+                    waker.nudge()
+                return None
+        return accel.call_at(accel.clock.now_ns() + wait_ns, waker.nudge) if wait_ns else None
+
+    def _poll_if_many(self, operation: Operation) -> None:
+        limit = HEURISTIC_ASYMMETRIC if getattr(operation.kernel, "asymmetric", False) else HEURISTIC_SYMMETRIC
+        if len(self.flight) >= limit:
+            self.accel.poll()
+
+    def _give_up(self, operation: Operation, waker: Waker) -> None:
+        """The caller was cancelled, or its fd is gone, or the ring stayed full: leave nothing of it behind."""
+        if operation.abandon():
+            operation.fired = True
+        self.space.leave(operation)
+        with suppress(OperationError):  # the fd is gone, which may be the very reason
+            waker.resumed(operation)
+
+    def _end_badly(self, operation: Operation, waker: Waker) -> None:
+        self.counters.operations += 1
+        self.counters.failed += 1
+        if operation.timer is not None:
+            operation.timer.cancel()
+        waker.end_badly()
+
+    def _set_deadline(self, operation: Operation, deadline_ns: int | None) -> None:
+        after_ns = checked_deadline(deadline_ns) if deadline_ns is not None else self.deadline_ns
+        assert after_ns is not None
+        message = f"{operation.op} did not complete within its deadline of {after_ns:,} ns"
+        due_ns = self.accel.clock.now_ns() + after_ns
+        operation.timer = self.accel.call_at(due_ns, lambda: operation.fail(DeadlineError(message)))
+
+    def _waker(self, ctx: WaitCtx) -> Waker:
+        """How a job with this context is woken: by its callback if the engine works so and it has one, else by fd."""
+        if self._by_callback:
+            callback = ctx.callback
+            if callback is not None:
+                if self._contract == "qat":
+                    return QatCallback(self, ctx, callback)
+                if self._contract == "strict":
+                    return StrictCallback(self, ctx, callback)
+                return DasyncCallback(self, ctx, callback, self._sleep)
+        try:
+            waker = ctx.get_fd(self._key).custom_data
+            if not waker.gone:
+                return waker  # type: ignore[no-any-return]
+            ctx.clear_fd(self._key)  # closed behind our back, and found out: a new one
+        except UnknownKeyError:
+            pass
+        waker = FdWaker(self, ctx, wake_fd("pipe" if self._notify == "pipe" else "fd"))
+        ctx.set_wait_fd(self._key, waker.wake_fd.fd, waker, _close_fd)
+        return waker
+
+
+def checked_deadline(value: int | None) -> int | None:
+    """The deadline, or UsageError for what is none."""
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value <= 0):
+        raise UsageError(f"deadline_ns={value!r}: use a whole number of ns above 0, or None for none")
+    return value
+
+
+def _close_fd(ctx: WaitCtx, key: object, fd: int, waker: FdWaker) -> None:
+    """The cleanup of the engine's fd."""
+    waker.wake_fd.close()
+
+
+def _failure(operation: Operation) -> Exception:
+    """What its caller gets: the engine's own verdict, or what the device gave as the reason."""
+    if operation.verdict is not None:
+        return operation.verdict
+    failure = OperationError(f"the device failed {operation.op}: {operation.error}")
+    failure.__cause__ = operation.error
+    return failure

@@ -1,0 +1,39 @@
+"""Which fds are readable: epoll where there is one, else poll. Behind one small face."""
+
+from __future__ import annotations
+
+import select
+from contextlib import suppress
+
+
+class Poller:
+    """A set of fds, watched for reading, level-triggered."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll() if hasattr(select, "epoll") else None
+        self._poll = None if self._epoll is not None else select.poll()
+
+    def add(self, fd: int) -> None:
+        """Watch it. OSError if it is no open fd."""
+        if self._epoll is not None:
+            self._epoll.register(fd, select.EPOLLIN)
+        else:
+            assert self._poll is not None
+            self._poll.register(fd, select.POLLIN)
+
+    def remove(self, fd: int) -> None:
+        """Watch it no more. An fd that was closed meanwhile has left by itself."""
+        with suppress(OSError, KeyError, ValueError):
+            (self._epoll or self._poll).unregister(fd)  # type: ignore[union-attr]
+
+    def wait(self, timeout_ns: int | None) -> list[int]:
+        """The readable fds. Blocks for at most so long: 0 not at all, None for ever."""
+        if self._epoll is not None:
+            return [fd for fd, _ in self._epoll.poll(None if timeout_ns is None else timeout_ns / 1e9)]
+        assert self._poll is not None
+        return [fd for fd, _ in self._poll.poll(None if timeout_ns is None else -(-timeout_ns // 1_000_000))]
+
+    def close(self) -> None:
+        """Give back the epoll's own fd."""
+        if self._epoll is not None:
+            self._epoll.close()

@@ -1,0 +1,117 @@
+"""What holds for every test: nothing is left behind, a hang shows where, and random tests say how to have them again.
+
+- Behind each test there are the same fds, threads and jobs alive as before it.
+- A test that takes too long ends the run and prints the stacks of all threads: 180 seconds, or what its mark
+  `watchdog(seconds)` says. SIMACCEL_WATCHDOG_SECONDS sets another limit for all, 0 for none.
+- Hypothesis: no deadline, for a loaded machine is no failure; where CI=true the same examples at each run.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import settings
+
+from engine.pool import LOCAL
+
+WATCHDOG_SECONDS = 180
+CONFORMANCE_FULL_SECONDS = 7_200
+FD_FOLDER = "/proc/self/fd"
+
+settings.register_profile("dev", deadline=None, print_blob=True)
+settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
+
+_stderr = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Nothing is captured here yet: this is the stderr that whoever waits for the run reads."""
+    config.addinivalue_line("markers", "watchdog(seconds): how long the test may take before the run ends")
+    config.stash[_stderr] = os.dup(2)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    os.close(config.stash[_stderr])
+
+
+@pytest.fixture(autouse=True)
+def watchdog(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Ends a run that hangs, by showing where: a thread that hangs in C can't be interrupted, so there is no retry."""
+    seconds = _limit_s(request)
+    if seconds:
+        stderr = request.config.stash[_stderr]
+        faulthandler.dump_traceback_later(seconds, exit=True, file=stderr)
+    yield
+    if seconds:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _limit_s(request: pytest.FixtureRequest) -> float:
+    chosen = os.environ.get("SIMACCEL_WATCHDOG_SECONDS")
+    if chosen is not None:
+        return float(chosen)
+    mark = request.node.get_closest_marker("watchdog")
+    if mark is not None:
+        return float(mark.args[0])
+    return CONFORMANCE_FULL_SECONDS if os.environ.get("SIMACCEL_CONFORMANCE") == "full" else WATCHDOG_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What this process and thread hold that has to be given back."""
+
+    fds: dict[int, str]
+    threads: frozenset[threading.Thread]
+    jobs_alive: int
+    blocked: int
+
+    @classmethod
+    def now(cls) -> Held:
+        """As it is."""
+        return cls(_open_fds(), frozenset(threading.enumerate()), LOCAL.state.alive, LOCAL.state.blocked)
+
+    def more_than(self, before: Held) -> list[str]:
+        """What is here that was not there before, in words."""
+        found = [f"fd {fd}: {what}" for fd, what in self.fds.items() if before.fds.get(fd) != what]
+        found += [repr(thread) for thread in self.threads - before.threads if thread.is_alive()]
+        if self.jobs_alive != before.jobs_alive:
+            found.append(f"jobs alive: {self.jobs_alive}, {before.jobs_alive} before")
+        if self.blocked != before.blocked:
+            found.append(f"block_pauses depth: {self.blocked}, {before.blocked} before")
+        return found
+
+
+def _open_fds() -> dict[int, str]:
+    held: dict[int, str] = {}
+    if not os.path.isdir(FD_FOLDER):
+        return held
+    for name in os.listdir(FD_FOLDER):
+        try:
+            held[int(name)] = os.readlink(f"{FD_FOLDER}/{name}")
+        except FileNotFoundError:  # the listing's own
+            continue
+    return held
+
+
+@pytest.fixture(autouse=True)
+def leak_check(watchdog: None) -> Iterator[None]:
+    """Fails a test that leaves an fd, a thread or a job behind."""
+    before = Held.now()
+    yield
+    if not Held.now().more_than(before):
+        return
+    gc.collect()  # what only waits for the collector is not leaked
+    for thread in frozenset(threading.enumerate()) - before.threads:
+        thread.join(timeout=1)  # it may be on its last lines
+    left = Held.now().more_than(before)
+    if left:
+        print("left behind:", *left, sep="\n  ", file=sys.stderr)
+        pytest.fail("the test left behind: " + "; ".join(left), pytrace=False)

@@ -1,0 +1,1 @@
+"""Tests of the engine: jobs, the engine on real and hand-moved accelerators, the scheduler, asyncio."""

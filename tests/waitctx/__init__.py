@@ -1,0 +1,1 @@
+"""Tests of waitctx: one rule a test."""
