@@ -19,6 +19,9 @@ from sim import UsageError as SimUsageError
 COMMANDS = {
     "run": "engine.cli.run",
     "info": "engine.cli.info",
+    "serve": "engine.cli.serve",
+    "stat": "engine.cli.stat",
+    "openssl": "engine.cli.openssl",
 }
 """Each subcommand and its module, in the order of the help."""
 

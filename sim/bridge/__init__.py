@@ -1,5 +1,6 @@
-"""The bridge: the device as a process of its own, reached through shared memory by OpenSSL programs and by Python."""
+"""The bridge: the device as a process of its own, reached through shared memory by OpenSSL programs."""
 
+from sim.bridge.remote import NoDeviceError, default_address, read_report
 from sim.bridge.server import Server
 
-__all__ = ["Server"]
+__all__ = ["NoDeviceError", "Server", "default_address", "read_report"]

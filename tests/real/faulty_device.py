@@ -1,7 +1,7 @@
 """A device that misbehaves: `python -m tests.real.faulty_device ADDRESS FAULT`.
 
-Its faults are below the device core, in what a client sees of it: what a broken or hostile device process could do to the
-provider.
+Its faults are below the device core, in what a client sees of it: what a broken or hostile device process could do to
+the provider.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ FAULTS = {
     )
 }
 
-WELCOMES = {
+WELCOMES: dict[str, Callable[[bytes], bytes]] = {
     "other_version": lambda honest: wire.HEADER.pack(wire.MAGIC, 2, wire.Message.WELCOME) + honest[wire.HEADER.size :],
     "other_magic": lambda honest: b"HTTP" + honest[4:],
     "short_welcome": lambda honest: honest[:12],
@@ -145,10 +145,10 @@ def main() -> None:
     address, fault = sys.argv[1:3]
     if fault in FAULTS:
         FaultyMemory.fault = staticmethod(FAULTS[fault])
-        client_module.Memory = FaultyMemory  # type: ignore[misc]
+        vars(client_module)["Memory"] = FaultyMemory
     else:
         honest = wire.welcome
-        server_module.wire.welcome = lambda layout: WELCOMES[fault](honest(layout))
+        vars(wire)["welcome"] = lambda layout: WELCOMES[fault](honest(layout))
     with server_module.Server(address) as server:
         signal.signal(signal.SIGTERM, lambda *_: server.stop())
         print(f"serving at {address}", flush=True)
