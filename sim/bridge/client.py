@@ -44,26 +44,27 @@ class Client:
         self.keys: dict[int, Any] = {}
         """By the client's own ids: private keys of the provider, and sessions."""
 
-    def fetch(self, now_ns: int, kernels: Kernels) -> list[Operation]:
-        """Its next submissions as operations; what is done in order (loading keys) is done here, and answered.
-
-        Raises Violation, behind which the client must go.
-        """
+    def fetch(self) -> list[tuple[int, ...]]:
+        """Its next submissions. Raises Violation, behind which the client must go."""
         endpoint = self.endpoint
         batch = self.memory.fetch(BUDGET, endpoint.outstanding)
-        if not batch:
-            return []
         with endpoint.lock:
             endpoint.outstanding += len(batch)
         endpoint.submitted += len(batch)
-        operations: list[Operation] = []
-        for fields in batch:
-            operation = self._operation(fields, now_ns, kernels)
-            if operation is not None:
-                operations.append(operation)
+        return batch
+
+    def operations(self, batch: list[tuple[int, ...]], now_ns: int, kernels: Kernels) -> list[Operation]:
+        """Submissions as operations; what is done in order (loading keys) is done here, and answered.
+
+        Raises Violation, behind which the client must go.
+        """
+        made = [self.operation(fields, now_ns, kernels) for fields in batch]
+        operations = [operation for operation in made if operation is not None]
+        if len(operations) < len(made):
+            self.endpoint.fire()
         return operations
 
-    def _operation(self, fields: tuple[int, ...], now_ns: int, kernels: Kernels) -> Operation | None:
+    def operation(self, fields: tuple[int, ...], now_ns: int, kernels: Kernels) -> Operation | None:
         """An operation for the device, or None: it is answered already."""
         cookie, code, flags, key_id, in_off, in_len, out_off, out_max, aux_off, aux_len, submitted_ns = fields
         if code in (Code.KEY_LOAD, Code.SESSION_OPEN):

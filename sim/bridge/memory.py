@@ -30,6 +30,7 @@ from sim.bridge.wire import (
 
 _PAGE_0 = struct.Struct("<IIIIIIII")
 _WORD_BYTES = 8
+_COMPLETION_BYTES = COMPLETION.size
 
 
 class Violation(Exception):
@@ -114,6 +115,18 @@ class Memory:
         COMPLETION.pack_into(self.bytes, at, cookie, status, out_len, started_ns, finished_ns)
         self.cq_tail += 1
         self._words[AT_CQ_TAIL // _WORD_BYTES] = self.cq_tail
+
+    def complete_all(self, completions: list[tuple[int, int, int, int, int]]) -> int:
+        """Adds many, and shows them at once; how many of them failed."""
+        pack_into, view, mask = COMPLETION.pack_into, self.bytes, self._mask
+        cq_off, tail, failed = self.layout.cq_off, self.cq_tail, 0
+        for completion in completions:
+            pack_into(view, cq_off + (tail & mask) * _COMPLETION_BYTES, *completion)
+            tail += 1
+            if completion[1]:
+                failed += 1
+        self.cq_tail = self._words[AT_CQ_TAIL // _WORD_BYTES] = tail
+        return failed
 
     @property
     def wants_interrupts(self) -> bool:

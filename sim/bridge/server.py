@@ -52,7 +52,7 @@ class Server:
         self.depth = depth
         self.kernels = Kernels()
         self._uids = {os.geteuid(), 0, *uids}
-        self._engines = Engines(workers, units, latency, seed)
+        self._engines = Engines(self.kernels, workers, units, latency, seed)
         try:
             self._listener = listen(address)
         except BaseException:
@@ -91,17 +91,12 @@ class Server:
         for fd, client in list(self._clients.items()):
             if not client.memory.has_submissions() or self._engines.free < BUDGET:
                 continue
+            worked = True
             try:
-                operations = client.fetch(time.monotonic_ns(), self.kernels)
+                self._engines.run(client, client.fetch())
             except Violation:
                 self._counts["violations"] += 1
                 self._drop(fd)
-                continue
-            worked = True
-            if operations:
-                self._engines.run(operations)
-            else:
-                client.endpoint.fire()
         return worked
 
     def _sleep(self) -> None:
