@@ -2,6 +2,7 @@
 
 from sim.accelerator import Accelerator
 from sim.clock import RealClock, VirtualClock
+from sim.connecting import connect
 from sim.errors import ClosedError, IdleError, InternalError, SimError, UnknownKernelError, UsageError
 from sim.interrupt import Coalescing
 from sim.request import Delivery, Request
@@ -26,6 +27,7 @@ __all__ = [
     "UnknownKernelError",
     "UsageError",
     "VirtualClock",
+    "connect",
     "parse_timing",
     "preset_names",
 ]
