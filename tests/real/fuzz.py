@@ -59,11 +59,13 @@ class Fuzzer:
         return self.acts
 
     def _connect(self) -> SharedRings:
-        return SharedRings(self.address, ENTRIES, SLOT_BYTES)
+        rings = SharedRings(self.address, ENTRIES, SLOT_BYTES)
+        rings.control.setblocking(False)
+        return rings
 
     def _is_dropped(self) -> bool:
         try:
-            return self.rings.control.recv(65536, socket.MSG_DONTWAIT) == b""
+            return self.rings.control.recv(65536) == b""
         except BlockingIOError:
             return False
         except OSError:
@@ -139,8 +141,9 @@ class Fuzzer:
             data[self.random.randrange(len(data))] = self.random.randrange(256)
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as other:
             other.connect(wire.socket_address(self.address))
+            other.setblocking(False)
             for peer in (other, self.rings.control):
-                peer.send(data[: self.random.randrange(1, len(data) + 1)], socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+                peer.send(data[: self.random.randrange(1, len(data) + 1)], socket.MSG_NOSIGNAL)
 
     def _tear(self) -> None:
         self.left = 0
