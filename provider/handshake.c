@@ -139,7 +139,8 @@ static int agree(struct connection *c, int *fds, int *fd_count, char *reason, si
     } answer;
     ssize_t got;
 
-    if (send(c->control, &hello, sizeof(hello), MSG_NOSIGNAL) != (ssize_t)sizeof(hello))
+    /* EPIPE: refused for who we are, before we said anything; the reason is there to read. */
+    if (send(c->control, &hello, sizeof(hello), MSG_NOSIGNAL) != (ssize_t)sizeof(hello) && errno != EPIPE)
         return fail(reason, reason_bytes, "the device does not listen: %s", strerror(errno));
     got = receive(c->control, &answer, sizeof(answer), fds, fd_count);
     if (got < (ssize_t)sizeof(answer.header) || answer.header.magic != WIRE_MAGIC)

@@ -6,6 +6,7 @@ import mmap
 import os
 import socket
 import threading
+from contextlib import suppress
 from typing import NamedTuple
 
 from sim.bridge import wire
@@ -52,7 +53,10 @@ class SharedRings:
 
     def _agree(self, name: str, entries: int, slot_bytes: int) -> tuple[Layout, list[int]]:
         try:
-            self.control.send(wire.hello(entries, slot_bytes))
+            with suppress(
+                BrokenPipeError
+            ):  # refused for who we are, before we said anything: the reason is there to read
+                self.control.send(wire.hello(entries, slot_bytes))
             data, fds, _, _ = socket.recv_fds(self.control, wire.MAX_MESSAGE_BYTES, 3)
         except OSError as error:
             raise NoDeviceError(f"the device at {name} does not answer: {error}") from None
