@@ -25,7 +25,9 @@ from tests.real.tls import (
     vanish,
     wait_for_port,
 )
-from tests.real.toolbox import Toolbox, by_op, run
+from tests.real.toolbox import PREFIX, Toolbox, by_op, run
+
+pytestmark = pytest.mark.skipif(bool(PREFIX), reason="Debian's servers use the system's OpenSSL")
 
 _HAPROXY = """\
 global

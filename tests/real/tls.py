@@ -10,9 +10,9 @@ from pathlib import Path
 from subprocess import Popen
 
 from tests.real.device import WATCHDOG_S
-from tests.real.toolbox import run
+from tests.real.toolbox import PATH, run
 
-PLAIN = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+PLAIN = {"PATH": PATH}
 """The environment of programs that do without the device."""
 
 

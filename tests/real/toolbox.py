@@ -15,6 +15,11 @@ from tests.real.device import WATCHDOG_S
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 
+PREFIX = os.environ.get("SIMACCEL_OPENSSL", "")
+"""Another OpenSSL than the system's, as `build_openssl.sh` makes it. HAProxy, nginx and curl use the system's."""
+
+PATH = f"{PREFIX}/bin:/usr/sbin:/usr/bin:/sbin:/bin" if PREFIX else "/usr/sbin:/usr/bin:/sbin:/bin"
+
 ALL_KINDS = "rsa-pkcs1,rsa-pss,rsa-oaep,ecdsa,ed25519,x25519"
 
 _CONFIG = """\
@@ -45,10 +50,12 @@ class Toolbox:
     def build(cls, folder: Path, *, sanitize: bool = False) -> Toolbox:
         """Compiles all with the system's libcrypto. `sanitize`: with AddressSanitizer and UBSan."""
         out = folder / "provider"
-        extra = ["SANITIZE=1"] if sanitize else []
+        extra = [*(["SANITIZE=1"] if sanitize else []), *([f"OPENSSL={PREFIX}"] if PREFIX else [])]
         _run(["make", "-C", str(ROOT / "provider"), f"OUT={out}", *extra])
         jobs = folder / "jobs"
         flags = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"] if sanitize else ["-O2"]
+        if PREFIX:
+            flags += [f"-I{PREFIX}/include", f"-L{PREFIX}/lib", f"-Wl,-rpath,{PREFIX}/lib"]
         sources = [str(HERE / "jobs.c"), str(HERE / "load.c")]
         _run(["cc", "-g", "-Wall", "-Wextra", *flags, "-o", str(jobs), *sources, "-lcrypto", "-pthread"])
         provider = out / "simaccel.so"
@@ -59,7 +66,7 @@ class Toolbox:
     def environment(self, address: str, **settings: object) -> dict[str, str]:
         """For a program that is to use the device at that address."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SIMACCEL_")}
-        environment.update(OPENSSL_CONF=str(self.config), SIMACCEL_SOCKET=address)
+        environment.update(OPENSSL_CONF=str(self.config), SIMACCEL_SOCKET=address, PATH=PATH)
         environment.update({f"SIMACCEL_{name.upper()}": str(value) for name, value in settings.items()})
         return environment
 
