@@ -21,8 +21,13 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-bench: $(READY)
-	$(BIN)/python -m benchmarks
+# What needs the extras of its own: peers to compare with, and pictures.
+bench: $(READY) $(VENV)/.ready-bench
+	$(BIN)/python -m benchmarks --json bench-results/bench.json --out bench-results
+
+$(VENV)/.ready-bench: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
+	@touch $@
 
 # The OpenSSL provider, in C; OPENSSL=prefix takes another libcrypto than the system's.
 provider:

@@ -20,6 +20,7 @@ from engine.pause import pause_job
 from engine.perform import EngineStatistics, Performer, checked_deadline
 from engine.pool import LOCAL
 from engine.protocol import Accelerator
+from engine.report import report_unraisable
 from engine.retry import Retry
 from engine.wake import BlockedThread
 
@@ -156,7 +157,10 @@ class Engine(Operations[bytes]):
         performer = self._performer
         performer.refusal = performer.refusal or "the engine was closed"
         for operation in tuple(performer.flight):
-            operation.fail(ClosedError("the engine was closed while this operation was in flight"))
+            try:
+                operation.fail(ClosedError("the engine was closed while this operation was in flight"))
+            except BaseException as error:  # all are told, whatever one of their callbacks does
+                report_unraisable(error, "a callback that told of the engine's end", operation)
         self._accel.detach(performer.space.freed)
 
     def __enter__(self) -> Self:

@@ -11,6 +11,7 @@ import errno
 import os
 import threading
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 from engine.errors import OperationError
 
@@ -39,6 +40,10 @@ class WakeFd(Protocol):
         """Close the fd. Calling again does nothing."""
         ...
 
+    def disown(self) -> None:
+        """The same in the child of a fork, where a thread that is not there may hold the lock."""
+        ...
+
 
 if HAS_EVENTFD:
     # Through PyDLL, which keeps the GIL: os.eventfd_read gives it away for a call of 0.2 us, and with a worker at work
@@ -54,7 +59,7 @@ if HAS_EVENTFD:
 class EventFd:
     """A token in an eventfd (Linux): one fd, any number of tokens drained at once."""
 
-    __slots__ = ("fd", "lock")
+    __slots__ = ("__weakref__", "fd", "lock")
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -81,19 +86,30 @@ class EventFd:
         if _eventfd_read(self.fd, _counter_address) == 0:
             return True
         if ctypes.get_errno() != errno.EAGAIN:
-            raise _closed(self.fd)
+            raise self._lost()
         return False
+
+    def _lost(self) -> OperationError:
+        with self.lock:
+            fd, self.fd = self.fd, -1  # never to be closed by us: its number may be another file's by now
+            _open.pop(fd, None)
+        return _closed(fd)
+
+    def disown(self) -> None:
+        self.lock = threading.Lock()
+        self.close()
 
     def close(self) -> None:
         with self.lock:
             fd, self.fd = self.fd, -1
+            _open.pop(fd, None)
         _close_quietly(fd)
 
 
 class Pipe:
     """A token in a pipe (any POSIX): two fds, of which the reading one is announced."""
 
-    __slots__ = ("_write_fd", "fd", "lock")
+    __slots__ = ("__weakref__", "_write_fd", "fd", "lock")
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -128,19 +144,38 @@ class Pipe:
         except BlockingIOError:
             return found
         except OSError as error:
-            raise _closed(self.fd) from error
+            raise self._lost() from error
         return True
+
+    def _lost(self) -> OperationError:
+        with self.lock:
+            fd, self.fd = self.fd, -1  # never to be closed by us: its number may be another file's by now
+            _open.pop(fd, None)
+        self.close()  # the other end
+        return _closed(fd)
+
+    def disown(self) -> None:
+        self.lock = threading.Lock()
+        self.close()
 
     def close(self) -> None:
         with self.lock:
             fds, self.fd, self._write_fd = (self.fd, self._write_fd), -1, -1
+            _open.pop(fds[0], None)
         for fd in fds:
             _close_quietly(fd)
 
 
 def wake_fd(kind: str = "fd") -> WakeFd:
     """An eventfd for "fd" where the system has them, else a pipe."""
-    return EventFd() if kind == "fd" and HAS_EVENTFD else Pipe()
+    made = EventFd() if kind == "fd" and HAS_EVENTFD else Pipe()
+    _open[made.fd] = made
+    return made
+
+
+def is_wake_fd(fd: int) -> bool:
+    """Whether it is one of these: readable only when somebody was woken, and never for anything else."""
+    return fd in _open
 
 
 def _closed(fd: int) -> OperationError:
@@ -158,3 +193,16 @@ def _close_quietly(fd: int) -> None:
         except OSError as error:
             if error.errno != errno.EBADF:
                 raise
+
+
+_open: WeakValueDictionary[int, WakeFd] = WeakValueDictionary()
+
+
+def _after_fork_in_child() -> None:
+    """The child's wake fds are the parent's: a token that is taken here is lost there. So the child lets go of them."""
+    for wake_fd in list(_open.values()):
+        wake_fd.disown()
+    _open.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

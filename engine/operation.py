@@ -27,6 +27,7 @@ class Operation:
 
     __slots__ = (
         "aux",
+        "completed",
         "done",
         "error",
         "finished_ns",
@@ -35,7 +36,6 @@ class Operation:
         "kernel",
         "key",
         "op",
-        "orphaned",
         "payload",
         "promised",
         "result",
@@ -72,7 +72,8 @@ class Operation:
         self.fired = False
         """Whether the wake for `done` has been given: behind it no token can come any more."""
         self.submitted = False
-        self.orphaned = False
+        self.completed = False
+        """Whether the device is done with it: what it completes again is spurious."""
         self.turn = False
         """A slot fell free and it is this operation's turn to take it."""
         self.promised = True
@@ -85,13 +86,20 @@ class Operation:
         try:
             self.flight.remove(self)
         except KeyError:
-            if self.orphaned:
-                self.orphaned = False
-                return ORPHANED
-            return SPURIOUS
+            # Not a mark of whoever took it out: that one may have done so just now, and not have come to mark it.
+            if self.completed:
+                return SPURIOUS
+            self.completed = True
+            return ORPHANED
+        self.completed = True
         self.done = True
         self.waker.wake(self)
         return None
+
+    def wake(self) -> None:
+        """A wake without a completion, as a faulty device gives it: whoever waits looks, and waits on. Any thread."""
+        if not self.done:
+            self.waker.nudge()
 
     def fail(self, verdict: Exception) -> bool:
         """Settle it with an exception, and wake its waiter. False if it was settled already. Any thread."""
@@ -100,7 +108,6 @@ class Operation:
         except KeyError:
             return False
         self.verdict = verdict
-        self.orphaned = self.submitted
         self.done = True
         self.waker.wake(self)
         return True
@@ -111,7 +118,6 @@ class Operation:
             self.flight.remove(self)
         except KeyError:
             return False
-        self.orphaned = self.submitted
         self.done = True
         return True
 

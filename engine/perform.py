@@ -51,13 +51,15 @@ class EngineStatistics:
 class Counters:
     """What is counted as it goes; the rest follows from it, so that the common case counts once."""
 
-    __slots__ = ("eagains", "failed", "given_up", "operations", "slots", "spurious")
+    __slots__ = ("eagains", "failed", "given_up", "never_submitted", "operations", "slots", "spurious")
 
     def __init__(self) -> None:
         self.operations = 0
         self.failed = 0
         self.given_up = 0
         """Operations whose caller did not wait to the end, among `failed`."""
+        self.never_submitted = 0
+        """Operations that were settled while they waited for a slot, among `failed`."""
         self.eagains = 0
         self.slots = 0
         """EAGAIN pauses that ended with a slot."""
@@ -65,12 +67,12 @@ class Counters:
 
     def snapshot(self) -> EngineStatistics:
         """The statistics."""
-        waited = self.operations - self.given_up
+        waited = self.operations - self.given_up - self.never_submitted
         return EngineStatistics(
             operations=self.operations,
             pauses=waited + self.eagains + self.spurious,
             eagains=self.eagains,
-            wakes=waited + self.slots,
+            wakes=waited + self.never_submitted + self.slots,
             spurious_wakes=self.spurious,
             failed=self.failed,
         )
@@ -140,10 +142,8 @@ class Performer:
         waker = ctx.memo
         if waker is None or waker.owner is not self:
             ctx.memo = waker = self._waker(ctx)
-        job.waiting = operation = Operation(op, payload, aux, session, self.flight, waker)
-        if self._source is not None and job.driver is not None:
-            job.driver.keep_going(self._source)
-        return self.perform(operation, waker, deadline_ns)
+        operation = Operation(op, payload, aux, session, self.flight, waker)
+        return self.perform(operation, waker, deadline_ns, job)
 
     def for_waker(
         self, waker: Waker, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None
@@ -151,11 +151,19 @@ class Performer:
         """The operation as a coroutine for whoever that waker wakes."""
         return self.perform(Operation(op, payload, aux, session, self.flight, waker), waker, deadline_ns)
 
-    async def perform(self, operation: Operation, waker: Waker, deadline_ns: int | None) -> bytes:
+    async def perform(
+        self, operation: Operation, waker: Waker, deadline_ns: int | None, job: Job | None = None
+    ) -> bytes:
         """Run it. Hot: in the common case each line runs once."""
         if self.refusal is not None:
             raise ClosedError(self.refusal)
         self.accel.prepare(operation)
+        if job is not None:
+            # Only now: until it is awaited, and if it is refused, the job does not wait for it.
+            job.waiting = operation
+            if self._source is not None and job.driver is not None:
+                job.driver.keep_going(self._source)
+            job = None  # see in_job
         self.flight.add(operation)
         counters = self.counters
         try:
@@ -163,26 +171,32 @@ class Performer:
                 self._set_deadline(operation, deadline_ns)
             space = self.space
             operation.submitted = True  # before it is: it may complete before submit returns
-            if space.waiting or space.turns or not self._submit(operation):
+            try:
+                taken = not space.waiting and not space.turns and self._submit(operation)
+            except Exception as error:
+                raise _not_taken(operation, error) from error
+            if not taken:
                 operation.submitted = False
                 await self._get_slot(operation, waker)
-            if self._heuristic:
-                self._poll_if_many(operation)
-            # Also if it is done by now: a wait fd was announced, so whoever drives the job expects a pause.
-            waker.wait_done(operation)
-            await PAUSE
-            waker.resumed(operation)
-            while not operation.done:
-                counters.spurious += 1
+            if operation.submitted:
+                if self._heuristic:
+                    self._poll_if_many(operation)
+                # Also if it is done by now: a wait fd was announced, so whoever drives the job expects a pause.
                 waker.wait_done(operation)
                 await PAUSE
                 waker.resumed(operation)
+                while not operation.done:
+                    counters.spurious += 1
+                    waker.wait_done(operation)
+                    await PAUSE
+                    waker.resumed(operation)
         except BaseException:
             counters.given_up += 1
             self._give_up(operation, waker)
             self._end_badly(operation, waker)
             raise
         if operation.verdict is not None or operation.error is not None:
+            counters.never_submitted += not operation.submitted
             self._end_badly(operation, waker)
             raise _failure(operation)
         counters.operations += 1
@@ -196,13 +210,14 @@ class Performer:
         return operation.result  # type: ignore[return-value]  # set by the device where there is no error
 
     async def _get_slot(self, operation: Operation, waker: Waker) -> None:
-        """The slow path of a full ring: pause, try again, until submitted or settled."""
+        """The slow path of a full ring: pause, try again, until submitted - or settled without, by a deadline or the
+        engine's end, whose wake has ended a pause in here."""
         space, counters = self.space, self.counters
         limit = self._retry.blocking_limit if waker.blocking else self._retry.limit
         tries = 0
         if space.may_submit(operation) and self._try(operation):
             return
-        while not operation.done:
+        while True:
             tries += 1
             if limit is not None and tries > limit:
                 raise RingFullError(
@@ -216,18 +231,24 @@ class Performer:
             waker.resumed(operation)
             if timer is not None:
                 timer.cancel()
-            if not operation.done and space.may_submit(operation) and self._try(operation):
-                space.leave(operation)
+            if operation.done:
+                break
+            if space.may_submit(operation) and self._try(operation):
                 operation.promised = True
                 counters.slots += 1
-                return
-        # Settled while it waited: by its deadline, or by the engine's end. The waker has fired.
+                break
         space.leave(operation)
 
     def _try(self, operation: Operation) -> bool:
-        operation.submitted = True
-        operation.submitted = self._submit(operation)
-        return operation.submitted
+        operation.submitted = True  # before it is: it may complete before submit returns
+        submitted = False
+        try:
+            submitted = self._submit(operation)
+        except Exception as error:
+            raise _not_taken(operation, error) from error
+        finally:
+            operation.submitted = submitted
+        return submitted
 
     def _arrange_wake(self, operation: Operation, waker: Waker, tries: int) -> Timer | None:
         """See to it that a waiter for a slot is woken; the timer that does it, if one does."""
@@ -270,7 +291,12 @@ class Performer:
         assert after_ns is not None
         message = f"{operation.op} did not complete within its deadline of {after_ns:,} ns"
         due_ns = self.accel.clock.now_ns() + after_ns
-        operation.timer = self.accel.call_at(due_ns, lambda: operation.fail(DeadlineError(message)))
+
+        def pass_by() -> None:
+            if self.accel.clock.now_ns() >= due_ns:  # not when the accelerator is closed before
+                operation.fail(DeadlineError(message))
+
+        operation.timer = self.accel.call_at(due_ns, pass_by)
 
     def _waker(self, ctx: WaitCtx) -> Waker:
         """How a job with this context is woken: by its callback if the engine works so and it has one, else by fd."""
@@ -299,6 +325,12 @@ def checked_deadline(value: int | None) -> int | None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value <= 0):
         raise UsageError(f"deadline_ns={value!r}: use a whole number of ns above 0, or None for none")
     return value
+
+
+def _not_taken(operation: Operation, error: Exception) -> OperationError:
+    """The accelerator raised at the submit. The operation has used no slot: if it had a turn, another may have it."""
+    operation.submitted = False
+    return OperationError(f"the device did not take {operation.op}: {error}")
 
 
 def _close_fd(ctx: WaitCtx, key: object, fd: int, waker: FdWaker) -> None:

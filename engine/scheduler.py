@@ -1,30 +1,34 @@
-"""The scheduler: runs many jobs on one thread, and resumes each when what it waits for has come.
+"""The scheduler: runs many jobs on one thread, and resumes each when what it waits for has come; see waiting.py.
 
-What a paused job waits for, read off its wait context as any OpenSSL application reads it:
+- Woken by fd (epoll) or by callback: resumed in the next turn.
+- EAGAIN that no engine promised to end: tried again, first come first served, when others made progress, or after a
+  back-off.
+- Status ERR: resumed once, so that it can see the failure; cancelled if it pauses with ERR again.
+- A plain `pause_job()`: resumed in the next turn.
 
-- fds: resumed when one is readable (epoll).
-- status OK: in flight; resumed by the callback.
-- status EAGAIN: resumed by the callback if its engine promised one; else the scheduler tries it again, first come first
-  served, when others made progress, or after a back-off.
-- status ERR: resumed once, so that it can see the failure; cancelled if it pauses with ERR again.
-- nothing of these: a plain `pause_job()`; resumed in the next turn.
+A turn starts what is new, resumes what is ready, and polls or jumps the clock when nothing else is to be done - and
+every few turns in any case, so that jobs that only pause and pause can't keep the others waiting.
 """
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
+from weakref import WeakSet
 
 from engine.errors import ClosedError, NoJobsError, StalledError, UsageError
-from engine.fds import wake_fd
+from engine.fds import is_wake_fd, wake_fd
 from engine.job import Job
 from engine.poller import Poller
 from engine.pool import LOCAL
 from engine.protocol import Source
 from engine.start import new_job
 from engine.states import JobState
+from engine.waiting import Wait, waits_for
 from waitctx import Status, WaitCtx
 
 PAUSED = JobState.PAUSED
@@ -32,17 +36,25 @@ AGAIN_FIRST_NS, AGAIN_LAST_NS = 100_000, 10_000_000
 """Back-off of EAGAIN jobs that nobody promised to wake, while nothing else makes progress."""
 AGAIN_BATCH = 16
 """How many of those are tried in a turn."""
+PUMP_TURNS = 16
+"""After so many turns without it the sources are polled, or their clocks jumped, though some jobs are ready."""
+FRUITLESS_MOST = 1_000
+"""How many turns in a row jobs may only ask for a slot while virtual time stands still: then they never get one."""
+CANCELS = 100
+"""How often a job that pauses again while it cleans up is cancelled, before it is left to the garbage collector."""
 
 
 class _Seat:
     """A wait context, reused by one job after the other, so that an engine's fd in it stays."""
 
-    __slots__ = ("again", "ctx", "errors", "fds", "job", "woken")
+    __slots__ = ("again", "ctx", "errors", "fds", "foreign", "job", "woken")
 
     def __init__(self) -> None:
         self.ctx = WaitCtx()
         self.job: Job | None = None
         self.fds: set[int] = set()
+        self.foreign: set[int] = set()
+        """Those of `fds` that are not an engine's own."""
         self.woken = False
         self.again = False
         self.errors = 0
@@ -61,7 +73,7 @@ class Scheduler:
         self._again: deque[_Seat] = deque()
         self._idle: list[_Seat] = []
         self._busy: dict[_Seat, None] = {}  # a dict for its order: no order here comes from a hash
-        self._by_fd: dict[int, _Seat] = {}
+        self._by_fd: dict[int, list[_Seat]] = {}
         self._sources: dict[Source, None] = {}
         self._again_ns = AGAIN_FIRST_NS
         self._poller = Poller()
@@ -69,14 +81,20 @@ class Scheduler:
         self._poller.add(self._bell.fd)
         self._sleeping = False
         self._running = False
-        self._closed = False
+        self._refusal: str | None = None
+        """Why it can't be used any more."""
+        self._fruitless = 0
+        """Turns since something moved, in which jobs were tried."""
         self._progress = 0
         """Jobs that ended, or pause for something new, in this turn: not those that still ask for a slot."""
+        self._unpumped = 0
+        """Turns since the sources were last seen to."""
+        _alive.add(self)
 
     def spawn(self, fn: Callable[..., Any], *args: Any) -> Job:
         """A job for fn(*args), started by `run`: an `async def` stackless, else stackful. Returns at once."""
-        if self._closed:
-            raise ClosedError("the scheduler was closed: make a new one")
+        if self._refusal is not None:
+            raise ClosedError(self._refusal)
         job = new_job(fn, args, None, False)
         job.driver = self
         self._new.append(job)
@@ -88,8 +106,8 @@ class Scheduler:
         A job's exception is its own, and comes out of its result(). Raises StalledError when jobs wait that nothing
         can wake (in virtual time), NoJobsError if the pool has no job for the first of them; what was spawned stays.
         """
-        if self._closed:
-            raise ClosedError("the scheduler was closed: make a new one")
+        if self._refusal is not None:
+            raise ClosedError(self._refusal)
         if LOCAL.state.current is not None or self._running:
             raise UsageError("a scheduler can't be run inside of a job: spawn there, and run outside")
         self._running = True
@@ -98,7 +116,8 @@ class Scheduler:
                 self._turn()
         finally:
             self._running = False
-            self._sources.clear()
+            if not self._busy:  # else their operations are still to be moved on by the next run
+                self._sources.clear()
 
     def map(self, fn: Callable[..., Any], *iterables: Iterable[Any]) -> list[Any]:
         """The results of fn over the iterables, in their order, one job each. If some raise, the first of these does,
@@ -118,27 +137,37 @@ class Scheduler:
 
     def close(self) -> None:
         """Cancel the jobs that have not ended, until they have, and free their contexts. Calling again does nothing."""
-        if self._closed:
+        if self._refusal is not None:
             return
         if LOCAL.state.current is not None:
             raise UsageError("a scheduler can't be closed inside of a job")
-        self._closed = True
+        self._refusal = "the scheduler was closed: make a new one"
+        _alive.discard(self)
+        errors: list[BaseException] = []
         for job in self._new:
             job.cancel()
         self._new.clear()
         for seat in list(self._busy):
-            # A job may pause again while it cleans up; one that goes on for ever is left to the garbage collector.
-            for _ in range(100):
-                if seat.job is None or seat.job.cancel():
-                    break
-            self._leave(seat)
+            _collect(errors, partial(self._end, seat))
         for seat in self._idle:
-            for fd in seat.fds:
-                self._poller.remove(fd)
-            seat.ctx.close()
+            self._unwatch(seat)
+            _collect(errors, seat.ctx.close)
         self._idle.clear()
+        self._sources.clear()
         self._bell.close()
         self._poller.close()
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            raise BaseExceptionGroup("jobs raised while they were cancelled", errors)
+
+    def _end(self, seat: _Seat) -> None:
+        try:
+            for _ in range(CANCELS):
+                if seat.job is None or seat.job.cancel():
+                    break
+        finally:
+            self._leave(seat)
 
     def __enter__(self) -> Self:
         return self
@@ -154,6 +183,7 @@ class Scheduler:
         self._progress = 0
         self._start_new()
         ready = self._ready
+        tried = bool(ready or self._again)
         for _ in range(len(ready)):
             seat = ready.popleft()
             seat.woken = seat.again = False
@@ -162,9 +192,11 @@ class Scheduler:
                 continue
             try:
                 job.resume()
-            except BaseException:
+            except BaseException as error:
                 self._resume_failed(seat, job)
-                raise
+                if not isinstance(error, Exception):
+                    raise
+                continue
             # The common case of `_park`, written out: in flight again, with the wait context as it was.
             waiting = job.waiting
             if (
@@ -184,13 +216,27 @@ class Scheduler:
         if self._by_fd:
             self._take_events(0)
         if self._progress and (self._ready or self._new):
+            self._fruitless = 0
+            self._unpumped += 1
+            if self._unpumped >= PUMP_TURNS:
+                self._pump()
+            return
+        self._fruitless = self._fruitless + 1 if tried and not self._progress else 0
+        # Twice, because those that have just become ready were not among those that were tried.
+        if self._ready and self._fruitless < 2:
             return
         # All wait - or those that are ready only ask for a slot again and again, which is no reason to stand still.
-        if not self._pump() and not self._ready:
-            self._wait()
+        if self._pump():
+            self._fruitless = 0
+        else:
+            virtual = self._only_virtual()
+            if virtual:
+                self._check_stalled()
+            if not self._ready and not (virtual and self._again):
+                self._wait()
 
     def _start_new(self) -> None:
-        while self._new:
+        for _ in range(len(self._new)):  # not those spawned meanwhile: a chain of spawns must not hold up the others
             seat = self._idle.pop() if self._idle else _Seat()
             job = self._new[0]
             job.wait_ctx = seat.ctx
@@ -224,16 +270,19 @@ class Scheduler:
             return
         try:
             job.resume()
-        except BaseException:
+        except BaseException as error:
             self._resume_failed(seat, job)
-            raise
+            if not isinstance(error, Exception):
+                raise
+            return
         self._park(seat)
 
     def _resume_failed(self, seat: _Seat, job: Job) -> None:
-        """KeyboardInterrupt and its like came out of it, or its context was closed under it: let nobody wait for it."""
+        """KeyboardInterrupt and its like came out of it, or its context was closed under it, which ends it alone."""
         if job.state is PAUSED:
-            job.cancel()
-        self._park(seat)
+            self._end(seat)
+        else:
+            self._park(seat)
 
     def _park(self, seat: _Seat) -> None:
         """Behind a start or resume: what does the job wait for now?"""
@@ -244,24 +293,26 @@ class Scheduler:
             return
         ctx = seat.ctx
         if ctx.has_changes:
+            if ctx.closed:
+                self._end(seat)
+                return
             self._watch(seat)
         waiting = job.waiting
         if waiting is None or waiting.submitted:
             self._progress += 1
-        if waiting is not None and waiting.promised and not waiting.done:
-            return
-        status = ctx.status
-        if status == Status.EAGAIN:
+        if seat.woken or (waiting is not None and waiting.promised and not waiting.done):
+            return  # ready already, or the common case of waits_for
+        wait = waits_for(job, ctx, bool(seat.foreign))
+        if wait is Wait.AGAIN:
             seat.again = True
             self._again.append(seat)
-        elif status == Status.ERR and not seat.fds:
+        elif wait is Wait.FAILED:
             seat.errors += 1
             if seat.errors > 1:
-                job.cancel()
-                self._park(seat)
+                self._end(seat)
             else:
                 self._wake(seat)
-        elif status != Status.OK and not seat.fds and (waiting is None or waiting.done):
+        elif wait is Wait.NOTHING:
             self._wake(seat)
 
     def _leave(self, seat: _Seat) -> None:
@@ -271,8 +322,12 @@ class Scheduler:
         seat.errors = 0
         self._busy.pop(seat, None)
         ctx = seat.ctx
-        if ctx.has_changes:
+        if ctx.has_changes and not ctx.closed:
             self._watch(seat)
+        if ctx.closed or seat.foreign:  # what it leaves there would mislead the next job
+            self._unwatch(seat)
+            ctx.close()
+            return
         if ctx.status is not Status.UNSUPPORTED:
             ctx.status = Status.UNSUPPORTED
         self._idle.append(seat)
@@ -292,20 +347,34 @@ class Scheduler:
         added, deleted = seat.ctx.changed_fds()
         for fd in deleted:
             if fd in seat.fds:
-                seat.fds.discard(fd)
-                self._by_fd.pop(fd, None)
-                self._poller.remove(fd)
+                self._unwatch_fd(seat, fd)
         for fd in added:
-            if fd not in seat.fds and fd >= 0:
-                try:
-                    self._poller.add(fd)
-                except FileExistsError:  # an fd of another context: whoever comes first is told
-                    continue
-                except OSError:  # closed already: the job finds out when it is resumed
-                    self._wake(seat)
-                    continue
-                seat.fds.add(fd)
-                self._by_fd[fd] = seat
+            if fd in seat.fds or fd < 0:
+                continue
+            try:
+                self._poller.add(fd)
+            except FileExistsError:  # an fd of another context as well: all that have it are told
+                pass
+            except OSError:  # closed already: the job finds out when it is resumed
+                self._wake(seat)
+                continue
+            self._by_fd.setdefault(fd, []).append(seat)
+            seat.fds.add(fd)
+            if not is_wake_fd(fd):
+                seat.foreign.add(fd)
+
+    def _unwatch(self, seat: _Seat) -> None:
+        for fd in tuple(seat.fds):
+            self._unwatch_fd(seat, fd)
+
+    def _unwatch_fd(self, seat: _Seat, fd: int) -> None:
+        seat.fds.discard(fd)
+        seat.foreign.discard(fd)
+        sharers = self._by_fd[fd]
+        sharers.remove(seat)
+        if not sharers:
+            del self._by_fd[fd]
+            self._poller.remove(fd)
 
     def _take_events(self, timeout_ns: int | None) -> bool:
         taken = False
@@ -313,23 +382,20 @@ class Scheduler:
             if fd == self._bell.fd:
                 self._bell.drain()
                 continue
-            seat = self._by_fd.get(fd)
-            if seat is None or seat.job is None:
-                self._forget(fd, seat)
-            else:
+            seats = [seat for seat in self._by_fd.get(fd, ()) if seat.job is not None]
+            for seat in seats:
                 taken = True
                 self._wake(seat)
+            if not seats:
+                self._forget(fd)
         return taken
 
-    def _forget(self, fd: int, seat: _Seat | None) -> None:
+    def _forget(self, fd: int) -> None:
         """A token that no job waits for, left by one that was cancelled: it must not keep the loop awake."""
-        self._poller.remove(fd)
-        self._by_fd.pop(fd, None)
-        if seat is not None:
-            seat.fds.discard(fd)
+        for seat in tuple(self._by_fd.get(fd, ())):
+            self._idle.remove(seat)
+            self._unwatch(seat)
             seat.ctx.close()
-            if seat in self._idle:
-                self._idle.remove(seat)
 
     def _drive_again(self, progress: int) -> None:
         """Try jobs that must be resumed by the application: a few at a time, those that fail go to the back."""
@@ -343,19 +409,24 @@ class Scheduler:
                 self._again_ns = AGAIN_FIRST_NS
 
     def _pump(self) -> bool:
-        """All wait. Do what moves the sources on; whether that moved anything."""
+        """Do what moves the sources on; whether that moved anything."""
+        self._unpumped = 0
         moved = False
         for source in list(self._sources):
             if source.polled and source.poll():
                 moved = True
             elif source.clock.virtual:
                 moved = source.clock.jump() or moved
-        if not moved and not self._again and not self._ready and self._only_virtual():
+        return moved
+
+    def _check_stalled(self) -> None:
+        asking = bool(self._again or self._ready)
+        if not asking or self._fruitless > FRUITLESS_MOST:
             raise StalledError(
-                f"virtual time stands still and nothing is due, ever, but {len(self._busy)} jobs wait: "
+                f"virtual time stands still and nothing is due, ever, but {len(self._busy)} jobs "
+                f"{'ask for a slot again and again, or wait' if asking else 'wait'}: "
                 + ", ".join(f"{seat.job!r} for {seat.job.waiting!r}" for seat in self._busy if seat.job is not None)
             )
-        return moved or bool(self._ready)
 
     def _only_virtual(self) -> bool:
         """Whether every waiting job waits in virtual time, so that no thread will ever wake one."""
@@ -383,3 +454,25 @@ class Scheduler:
         """End a sleep. Any thread."""
         self._sleeping = False
         self._bell.put()
+
+
+def _collect(errors: list[BaseException], call: Callable[[], object]) -> None:
+    try:
+        call()
+    except BaseException as error:  # a KeyboardInterrupt too must not keep the rest from its end
+        errors.append(error)
+
+
+_alive: WeakSet[Scheduler] = WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    """The epoll is the parent's as well: to take fds out of it here would take them from the parent."""
+    for scheduler in list(_alive):
+        scheduler._refusal = (
+            f"this scheduler belongs to the parent process, {os.getppid()}: make a new one behind the fork"
+        )
+    _alive.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -7,21 +7,25 @@ operation keeps its place in front.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from contextlib import suppress
 
 from engine.operation import Operation
 from engine.protocol import Accelerator
+from engine.report import report_unraisable
 
 
 class SpaceQueue:
-    """The queue of one engine. Any thread; deques and sets make each step of it atomic."""
+    """The queue of one engine. Any thread: each step of an ordered dict or a set is atomic.
+
+    An ordered dict and not a deque, because operations leave from anywhere in it: thousands may wait.
+    """
 
     __slots__ = ("_accel", "turns", "waiting")
 
     def __init__(self, accel: Accelerator) -> None:
         self._accel = accel
-        self.waiting: deque[Operation] = deque()
+        self.waiting: OrderedDict[Operation, None] = OrderedDict()
         self.turns: set[Operation] = set()
 
     def may_submit(self, operation: Operation) -> bool:
@@ -37,34 +41,44 @@ class SpaceQueue:
         if operation.turn:
             self.turns.discard(operation)
             operation.turn = False
-            self.waiting.appendleft(operation)
-        elif operation not in self.waiting:
-            self.waiting.append(operation)
-        # The slot may have fallen free between the full ring and the line above, with nobody in the queue to tell.
-        free = self._accel.free_slots - len(self.turns)
-        if free > 0:
-            self.freed(free)
+            self.waiting[operation] = None
+            with suppress(KeyError):  # it was its turn again at once
+                self.waiting.move_to_end(operation, last=False)
+        else:
+            self.waiting[operation] = None  # keeps its place if it has one
+        self._grant()  # a slot may have fallen free since the full ring, with nobody in the queue to tell
 
     def leave(self, operation: Operation) -> None:
         """It got its slot, or gave up. A turn that was not used goes to the next."""
-        unused = operation.turn and not operation.submitted
         self.turns.discard(operation)
         operation.turn = False
-        with suppress(ValueError):
-            self.waiting.remove(operation)
-        if unused:
-            self.freed(1)
+        self.waiting.pop(operation, None)
+        if self.waiting:
+            self._grant()
 
     def freed(self, slots: int) -> None:
-        """So many slots have fallen free: wake as many waiters."""
-        while slots > 0 and self.waiting:
+        """So many slots have fallen free, says the device."""
+        if self.waiting:
+            self._grant()
+
+    def _grant(self) -> None:
+        """Give as many turns as there are slots that nobody has a turn for.
+
+        It looks at how things are and not at what has changed, and is called behind each change: so none is missed, and
+        a slot that two changes tell of is given once.
+        """
+        while self.waiting and self._accel.free_slots > len(self.turns):
             try:
-                operation = self.waiting.popleft()
-            except IndexError:
+                operation, _ = self.waiting.popitem(last=False)
+            except KeyError:  # another thread was faster
                 return
-            if operation.done:
-                continue
             self.turns.add(operation)
             operation.turn = True
-            slots -= 1
-            operation.waker.nudge()
+            if operation.done:  # settled or given up, perhaps just now and past `leave`: nobody will take this turn
+                self.turns.discard(operation)
+                operation.turn = False
+                continue
+            try:
+                operation.waker.nudge()
+            except BaseException as error:  # the others must not miss their turns, nor this caller pay for it
+                report_unraisable(error, "a callback that told of a free slot", operation)

@@ -129,7 +129,7 @@ class QatCallback:
     __slots__ = ("_arg", "_ctx", "_fn", "owner")
     blocking = False
     silent_again = True
-    erred = False  # the next operation sets a status of its own
+    erred: bool = False  # the next operation sets a status of its own
 
     def __init__(self, owner: object, ctx: WaitCtx, callback: Callback) -> None:
         self.owner = owner
@@ -180,10 +180,11 @@ class DasyncCallback(QatCallback):
     """By callback, as dasync: the operation is complete and the callback was called before the job pauses; the status
     is never set. Nothing is asynchronous, but code that does not latch an early callback hangs."""
 
-    __slots__ = ("_sleep", "_thread")
+    __slots__ = ("_sleep", "_thread", "erred")
 
     def __init__(self, owner: object, ctx: WaitCtx, callback: Callback, sleep: Callable[[BlockedThread], None]) -> None:
         super().__init__(owner, ctx, callback)
+        self.erred = False
         self._sleep = sleep
         self._thread = BlockedThread()
 
@@ -197,6 +198,15 @@ class DasyncCallback(QatCallback):
         finally:
             operation.fired = True
             self._thread.rouse()
+
+    def end_badly(self) -> None:
+        super().end_badly()
+        self.erred = True
+
+    def end_well(self) -> None:
+        self.erred = False
+        if self._ctx.status == _ERR:  # no success sets a status here
+            self._ctx.status = _UNSUPPORTED
 
 
 class BlockedThread:

@@ -3,31 +3,56 @@
 from sim.accelerator import Accelerator
 from sim.clock import RealClock, VirtualClock
 from sim.connecting import connect
-from sim.errors import ClosedError, IdleError, InternalError, SimError, UnknownKernelError, UsageError
+from sim.errors import (
+    ClosedError,
+    DeviceError,
+    IdleError,
+    InternalError,
+    RejectedError,
+    RemovedError,
+    ResetError,
+    SimError,
+    TraceError,
+    UnknownKernelError,
+    UsageError,
+)
+from sim.faults import When, parse_faults
 from sim.interrupt import Coalescing
 from sim.request import Delivery, Request
 from sim.session import Session
 from sim.statistics import Percentiles, Statistics
 from sim.timing import Timing, parse_timing, preset_names
+from sim.trace import Trace
+from sim.trace_file import load_trace, save_trace
 
 __all__ = [
     "Accelerator",
     "ClosedError",
     "Coalescing",
     "Delivery",
+    "DeviceError",
     "IdleError",
     "InternalError",
     "Percentiles",
     "RealClock",
+    "RejectedError",
+    "RemovedError",
     "Request",
+    "ResetError",
     "Session",
     "SimError",
     "Statistics",
     "Timing",
+    "Trace",
+    "TraceError",
     "UnknownKernelError",
     "UsageError",
     "VirtualClock",
+    "When",
     "connect",
+    "load_trace",
+    "parse_faults",
     "parse_timing",
     "preset_names",
+    "save_trace",
 ]

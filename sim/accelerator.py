@@ -8,28 +8,30 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from weakref import WeakSet
 
 from sim.clock import Clock, RealClock, VirtualClock
 from sim.device import Device
-from sim.errors import ClosedError, SimError, UsageError
+from sim.errors import ClosedError, InternalError, UsageError
+from sim.faults import Rule, Verdict, When
+from sim.faults.control import Faults
 from sim.interrupt import Coalescing
-from sim.kernels import Kernels
 from sim.randomness import Randomness
-from sim.request import Submittable
-from sim.session import Session, check_session
 from sim.statistics import Percentiles, Statistics
+from sim.submitting import SubmissionSide
 from sim.timers import Timer
 from sim.timing import INSTANT, Model, Timing, parse_timing
+from sim.trace import Trace
 from sim.worker import Worker
 
 MAX_PAYLOAD_BYTES = 16 << 20
 
 
-class Accelerator:
+class Accelerator(SubmissionSide):
     """A simulated accelerator. A context manager: leaving it drains it, leaving it by an exception fails what is left.
 
     - `depth`: slots of the submission ring, a power of two.
@@ -39,6 +41,8 @@ class Accelerator:
       "lognormal:50us,0.3", "preset:qat-dh895xcc". None: a request takes what its work takes.
     - `seed`: of everything random; read it back from `.seed`.
     - `clock`: a VirtualClock for a device without a thread; None for real time.
+    - `faults`: rules that are installed from the start, for good; see `faults.install` for what may be one.
+    - `trace`: a Trace that records what happens.
     - `coalescing`: of the interrupt. `max_payload_bytes`: of one request, payload and aux together.
 
     Any thread may submit and ask. Completions come in the worker thread, or in the thread that polls or jumps the
@@ -51,6 +55,8 @@ class Accelerator:
         units: int | None = None,
         latency: Timing | Model | str | None = None,
         *,
+        faults: Sequence[Rule | When | Verdict | str] | str = (),
+        trace: Trace | None = None,
         seed: int | None = None,
         clock: Clock | None = None,
         coalescing: Coalescing | None = None,
@@ -59,131 +65,27 @@ class Accelerator:
         self._closed = True  # as far as __del__ is concerned, until all is made
         if clock is not None and not isinstance(clock, Clock):
             raise UsageError(f"clock={clock!r}: use a VirtualClock(), or None for real time")
-        if not isinstance(max_payload_bytes, int) or max_payload_bytes < 1:
-            raise UsageError(f"max_payload_bytes={max_payload_bytes!r}: use a whole number, 1 or more")
         self.timing = _timing(latency)
         self.clock: Clock = clock or RealClock()
-        self._now_ns = self.clock.now_ns
-        self.kernels = Kernels()
-        self._by_name = self.kernels.by_name
-        self.max_payload_bytes = max_payload_bytes
         self._randomness = Randomness(seed)
         if units is None:
             units = self.timing.units or 1
-        self._worker: Worker | None = None
-        self._device = Device(depth, units, self.timing, coalescing or Coalescing(), self._randomness, self.clock)
-        self._producers = threading.Lock()
-        self._pollers = threading.Lock()
+        device = Device(depth, units, self.timing, coalescing or Coalescing(), self._randomness, self.clock)
+        super().__init__(device, max_payload_bytes)
+        self._pollers = threading.RLock()
         self._attached = 0
+        self.faults = Faults(device, self._producers, self._randomness)
+        if faults:
+            self.faults.install(*([faults] if isinstance(faults, str) else faults))
+        if trace is not None:
+            self.faults.trace_to(trace)
         if isinstance(self.clock, VirtualClock):
             self.clock.attach(self._device)
         else:
-            self._worker = Worker(self._device, self.clock.now_ns, self._device.crash)
+            on_crash = partial(_crashed, device, self._producers)  # without self, or the thread would keep it alive
+            self._worker = self.faults.worker = Worker(device, self.clock.now_ns, on_crash)
         self._closed = False
         _alive.add(self)
-
-    # Submitting
-
-    def session(self, op: str, key: object, **params: Any) -> Session:
-        """Load a key once, for any number of requests of that kernel. UsageError where it does not fit."""
-        return Session.open(self.kernels.get(op), key, **params)
-
-    def register(self, name: str, function: Callable[[bytes], bytes], *, replace: bool = False) -> None:
-        """Add a kernel of your own: any function from bytes to bytes. It runs in the worker thread.
-
-        What it raises fails the request, and nothing else.
-        """
-        self.kernels.register(name, function, replace=replace)
-
-    def prepare(self, request: Submittable) -> None:
-        """Check a request and find its kernel. Raises UsageError, and then nothing has happened.
-
-        A payload that isn't bytes is copied here, so the caller may change it afterwards.
-        """
-        try:
-            kernel = self._by_name[request.op]
-        except (KeyError, TypeError):
-            kernel = self.kernels.get(request.op)  # which says what is wrong
-        payload, aux = request.payload, request.aux
-        if type(payload) is not bytes:
-            request.payload = payload = _copied("payload", payload)
-        if type(aux) is not bytes:
-            request.aux = aux = _copied("aux", aux)
-        if len(payload) + len(aux) > self.max_payload_bytes:
-            raise UsageError(
-                f"a payload of {len(payload) + len(aux):,} bytes: the device takes at most "
-                f"{self.max_payload_bytes:,}; split it, or give the accelerator a larger max_payload_bytes"
-            )
-        session = request.session
-        key = None
-        if session is not None or kernel.load is not None:
-            check_session(kernel, session)
-            assert session is not None  # or check_session would have raised
-            key = session.key
-        if kernel.check is not None:
-            kernel.check(payload, aux, key)
-        request.kernel = kernel
-        request.key = key
-
-    def submit(self, request: Submittable) -> bool:
-        """Put a prepared request onto the ring and ring the doorbell. False: the ring is full. Never blocks.
-
-        Raises ClosedError behind `close` and in the child of a fork.
-        """
-        # `enqueue` and `doorbell` in one, and the hot path of both: written out it takes two thirds of the time.
-        device = self._device
-        ring = device.ring
-        with self._producers:
-            if device.refusal is not None or not ring.push(request):
-                return self._refuse(request)
-            request.submitted_ns = self._now_ns()
-            ring.rung = ring.tail
-        worker = self._worker
-        if worker is not None and worker.asleep and worker.wake():
-            device.counters.doorbells += 1
-        return True
-
-    def enqueue(self, request: Submittable) -> bool:
-        """Put a prepared request onto the ring, where it waits for the doorbell. False: the ring is full."""
-        device = self._device
-        with self._producers:
-            if device.refusal is not None or not device.ring.push(request):
-                return self._refuse(request)
-            request.submitted_ns = self._now_ns()
-        return True
-
-    def _refuse(self, request: Submittable) -> bool:
-        device = self._device
-        if device.refusal is not None:
-            raise _again(device.refusal)
-        counters = device.counters
-        counters.ring_full += 1
-        if counters.full_since_ns is None:
-            counters.full_since_ns = self._now_ns()
-        return False
-
-    def doorbell(self) -> None:
-        """Announce what was enqueued, and wake the device if it sleeps."""
-        ring = self._device.ring
-        ring.rung = ring.tail
-        if self._worker is not None and self._worker.wake():
-            self._device.counters.doorbells += 1
-
-    @property
-    def free_slots(self) -> int:
-        """How many requests the ring would take now."""
-        ring = self._device.ring
-        return ring.depth - ring.outstanding
-
-    @property
-    def depth(self) -> int:
-        """Slots of the submission ring."""
-        return self._device.ring.depth
-
-    @property
-    def in_flight(self) -> int:
-        """Requests submitted whose completion was not reaped yet."""
-        return self._device.ring.outstanding
 
     # Completing
 
@@ -209,9 +111,16 @@ class Accelerator:
         self._attached -= 1
         if not self._attached:
             self._device.interrupt.masked = False
+            # What was left on the completion ring for polling keeps its slots, and no interrupt tells of it any more.
+            self.call_at(self.clock.now_ns(), self._device.reap)
 
     def poll(self, quota: int = 0) -> int:
-        """Hand out at most `quota` completions, 0 for all that are there, in this thread; how many it was."""
+        """Hand out at most `quota` completions, 0 for all that are there, in this thread; how many it was.
+
+        Also from inside the handler of a completion. While completions come by interrupt there is nothing to poll.
+        """
+        if self._worker is not None and not self._device.interrupt.masked:
+            return 0  # the worker reaps, and it alone
         with self._pollers:
             self._device.counters.polls += 1
             return self._device.reap(quota)
@@ -274,6 +183,7 @@ class Accelerator:
             handler_errors=counters.handler_errors,
             longest_interrupt_ns=counters.longest_interrupt_ns,
             by_op=dict(sorted(counters.by_op.items())),
+            faults=self.faults.counts,
         )
 
     # End
@@ -291,7 +201,7 @@ class Accelerator:
         """
         if self._closed:
             return
-        if self._worker is not None and self._worker.inside:
+        if self._in_handler:
             raise UsageError("an accelerator can't be closed by the handler of a completion: it would wait for itself")
         self._closed = True
         _alive.discard(self)
@@ -308,7 +218,13 @@ class Accelerator:
             if isinstance(self.clock, VirtualClock):
                 self.clock.detach(device)
             device.abort(ClosedError("the accelerator was closed while this was in flight"))
-            device.timers.clear()
+            # Their time will not come. Whoever waits for it is told now, tries again and meets the refusal.
+            device.call_timers()
+
+    @property
+    def _in_handler(self) -> bool:
+        clock = self.clock
+        return clock.stepping if isinstance(clock, VirtualClock) else self._worker is not None and self._worker.inside
 
     def _drain(self) -> None:
         if self._worker is not None:
@@ -327,9 +243,12 @@ class Accelerator:
         self.close(drain=kind is None)
 
     def __del__(self) -> None:
-        if not getattr(self, "_closed", True):
+        if getattr(self, "_closed", True):
+            return
+        try:
             warnings.warn(f"{self!r} was never closed", ResourceWarning, stacklevel=1, source=self)
-            if self._worker is not None and not self._worker.inside:
+        finally:  # also where warnings are errors
+            if not self._in_handler:
                 self.close(drain=False)
 
     def __repr__(self) -> str:
@@ -339,12 +258,21 @@ class Accelerator:
     def _disown(self) -> None:
         """In the child of a fork there is no worker, and locks may be held by threads that are not there."""
         self._producers = threading.Lock()
-        self._pollers = threading.Lock()
+        self._pollers = threading.RLock()
         self._worker = None
         self._closed = True
         self._device.refusal = ClosedError(
             f"this accelerator belongs to the parent process, {os.getppid()}: make a new one behind the fork"
         )
+
+
+def _crashed(device: Device, producers: threading.Lock, error: BaseException) -> None:
+    """The worker is at its end: refuse what comes, fail what is in flight."""
+    refusal = InternalError(f"the device's worker crashed: {error!r}")
+    with producers:  # so that no submit that has seen no refusal comes behind the last look at the ring
+        device.refusal = refusal
+    device.abort(refusal)
+    device.call_timers()
 
 
 def _timing(latency: Timing | Model | str | None) -> Timing:
@@ -357,19 +285,6 @@ def _timing(latency: Timing | Model | str | None) -> Timing:
     if isinstance(latency, Model):
         return Timing(service=latency)
     raise UsageError(f'latency={latency!r}: use a Timing, a model such as Fixed(50_000), or text such as "fixed:50us"')
-
-
-def _copied(what: str, value: object) -> bytes:
-    try:
-        return memoryview(value).tobytes()  # type: ignore[arg-type]
-    except TypeError:
-        cure = "encode it first" if isinstance(value, str) else "give bytes, bytearray, memoryview or an array"
-        raise UsageError(f"a {what} of type {type(value).__name__}: {cure}") from None
-
-
-def _again(error: SimError) -> SimError:
-    """A fresh exception, so that tracebacks of earlier raises don't pile up."""
-    return type(error)(*error.args)
 
 
 _alive: WeakSet[Accelerator] = WeakSet()

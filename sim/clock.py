@@ -51,6 +51,11 @@ class VirtualClock:
         """The virtual time."""
         return self._now_ns
 
+    @property
+    def stepping(self) -> bool:
+        """Whether a device does something now: true inside the handlers of completions, and of timers."""
+        return self._stepping
+
     def attach(self, device: Steppable) -> None:
         """Step this device from now on. For accelerators."""
         self._devices.append(device)
@@ -64,8 +69,7 @@ class VirtualClock:
 
         False if nothing is due, ever: whoever waits then waits for nothing. Does not block.
         """
-        if self._stepping:
-            raise UsageError("the virtual clock was jumped from inside a jump: a completion must not wait for another")
+        self._check_outside()
         if any(device.has_work() for device in self._devices):
             self._step()
             return True
@@ -82,6 +86,7 @@ class VirtualClock:
 
     def advance_to(self, time_ns: int) -> None:
         """Let time pass up to `time_ns`, and do on the way all that is due."""
+        self._check_outside()
         if _nonnegative("time_ns", time_ns) < self._now_ns:
             raise UsageError(f"time_ns={time_ns} is before now, {self._now_ns}: a clock does not go back")
         while True:
@@ -91,6 +96,10 @@ class VirtualClock:
             self._now_ns = max(self._now_ns, due_ns)
         self._now_ns = time_ns
         self._step()
+
+    def _check_outside(self) -> None:
+        if self._stepping:
+            raise UsageError("the virtual clock was moved from inside a step: a completion must not wait for another")
 
     def _step(self) -> int | None:
         """Step every device at the time that is; return when something is due next."""

@@ -14,18 +14,15 @@ Without a timing model a request takes what its work takes, and 1 to 3 shrink to
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from heapq import heappop, heappush
-from operator import attrgetter
+from heapq import heapify, heappop, heappush
 
 from sim.clock import Clock
-from sim.errors import InternalError, SimError
-from sim.interrupt import Coalescing, Interrupt
+from sim.completing import CompletionSide
+from sim.errors import InternalError
+from sim.faults.verdicts import Verdict
+from sim.interrupt import Coalescing
 from sim.randomness import Randomness
-from sim.report import report_unraisable
-from sim.request import Delivery, Submittable
-from sim.ring import CompletionRing, SubmissionRing
-from sim.statistics import Counters
+from sim.request import Submittable
 from sim.timers import Timers
 from sim.timing import INSTANT, Timing
 from sim.units import UnitBank
@@ -34,46 +31,41 @@ SHORT_NS = 50_000
 """Work that goes on for longer than this does not hold back the completions before it."""
 
 
-_op = attrgetter("op")
-
-
-class _Scheduled:
+class Scheduled:
     """A request that has its unit and its times."""
 
-    __slots__ = ("due_ns", "request", "worked")
+    __slots__ = ("due_ns", "request", "verdict", "worked")
 
     def __init__(self, request: Submittable, due_ns: int) -> None:
         self.request = request
         self.due_ns = due_ns
         self.worked = False
+        self.verdict: Verdict | None = None
+        """The fault that it still has to meet."""
 
 
-class Device:
+class Device(CompletionSide):
     """One accelerator's inside. All methods but `reap` belong to the thread that steps it."""
 
     def __init__(
         self, depth: int, units: int, timing: Timing, coalescing: Coalescing, randomness: Randomness, clock: Clock
     ) -> None:
-        self.clock = clock
-        self.ring = SubmissionRing(depth)
-        self.completions = CompletionRing(depth)
+        super().__init__(depth, coalescing, clock)
         self.units = UnitBank(units)
-        self.interrupt = Interrupt(coalescing)
         self.timers = Timers()
-        self.counters = Counters(clock.now_ns())
-        self.refusal: SimError | None = None
-        """Why nothing may be submitted any more; None as long as it may."""
-        self.on_space: list[Callable[[int], None]] = []
-        """Each is called with the number of slots that a reap has just freed."""
         self._timing = timing
         # Real time and no model: nothing is ever due later, so nothing needs a schedule.
-        self._straight = not clock.virtual and timing == INSTANT
+        self.straight = not clock.virtual and timing == INSTANT
         self._service_rng = randomness.stream("service")
         self._latency_rng = randomness.stream("latency")
         self._tie_rng = randomness.stream("order")
         self._serial = 0
-        self._schedule: list[tuple[int, int, int, _Scheduled]] = []
-        self._ahead: deque[_Scheduled] = deque()
+        self._schedule: list[tuple[int, int, int, Scheduled]] = []
+        self._ahead: deque[Scheduled] = deque()
+        self._fetched: list[Submittable] = []
+        """The batch that a step has in its hands: off the ring and not yet on the schedule, but for the first
+        `_passed` of them. So that a crash in between loses none."""
+        self._passed = 0
 
     # Stepping
 
@@ -91,22 +83,34 @@ class Device:
         while True:
             batch = self.ring.fetch()
             if batch:
+                self._fetched, self._passed = batch, 0
                 self.counters.count_batch(len(batch))
-                if self._straight:
+                if self.straight:
                     self._run_straight(batch)
-                else:
+                elif self.slow is None:
                     self._assign(batch)
+                else:
+                    self.slow.assign(batch)
+                self._fetched = []
             now_ns = self.clock.now_ns()
             if self._schedule and self._schedule[0][0] <= now_ns:
-                self._retire(now_ns)
+                if self.slow is None:
+                    self._retire(now_ns)
+                else:
+                    self.slow.retire(now_ns)
             for call in self.timers.take_due(now_ns):
-                self._guarded(call)
+                self.call_guarded(call)
             if self.interrupt.fire(now_ns):
                 self._handle_interrupt(now_ns)
             if self._ahead:
-                self._work(self._ahead.popleft())
+                self.work(self._ahead.popleft())
             elif self.ring.rung == self.ring.head:
                 return self.next_due_ns()
+
+    def call_timers(self) -> None:
+        """Call all that was to be called later: the end of the device has come before their time."""
+        for call in self.timers.take_all():
+            self.call_guarded(call)
 
     def next_due_ns(self) -> int | None:
         """The next time at which a step will have something to do."""
@@ -122,7 +126,7 @@ class Device:
             request.started_ns = done_ns
             try:
                 request.result = request.kernel.run(request.payload, request.aux, request.key)
-            except Exception as error:
+            except BaseException as error:  # what would end a program, too, ends only the request here
                 request.error = error
             request.finished_ns = done_ns = now()
             done.append(request)
@@ -136,25 +140,38 @@ class Device:
     def _complete_straight(self, done: list[Submittable], now_ns: int) -> None:
         if done:
             self.completions.extend(done)
+            self._passed += len(done)
             self.interrupt.pend(now_ns, len(done))
             if self.interrupt.fire(now_ns):
                 self._handle_interrupt(now_ns)
 
     def _assign(self, batch: list[Submittable]) -> None:
         now_ns = self.clock.now_ns()
-        timing, assign = self._timing, self.units.assign
         for request in batch:
-            size_bytes = len(request.payload)
-            service_ns = timing.service_ns(request.op, size_bytes, self._service_rng)
-            _, request.started_ns, end_ns = assign(now_ns, service_ns)
-            due_ns = end_ns + timing.latency_ns(request.op, size_bytes, self._latency_rng)
-            scheduled = _Scheduled(request, due_ns)
-            self._serial += 1
-            heappush(self._schedule, (due_ns, self._tie_rng.getrandbits(32), self._serial, scheduled))
-            self._ahead.append(scheduled)
-            self.counters.busy_ns += service_ns
+            self.schedule(self.place(request, now_ns))
 
-    def _work(self, scheduled: _Scheduled) -> None:
+    def place(self, request: Submittable, now_ns: int) -> Scheduled:
+        """Give a request a unit and its times, and take its work up for when there is time."""
+        size_bytes = len(request.payload)
+        service_ns = self._timing.service_ns(request.op, size_bytes, self._service_rng)
+        _, request.started_ns, end_ns = self.units.assign(now_ns, service_ns)
+        due_ns = end_ns + self._timing.latency_ns(request.op, size_bytes, self._latency_rng)
+        self.counters.busy_ns += service_ns
+        scheduled = Scheduled(request, due_ns)
+        self._ahead.append(scheduled)
+        return scheduled
+
+    def schedule(self, scheduled: Scheduled) -> None:
+        """Have it complete when it is due."""
+        self._serial += 1
+        heappush(self._schedule, (scheduled.due_ns, self._tie_rng.getrandbits(32), self._serial, scheduled))
+
+    def unschedule(self, scheduled: Scheduled) -> None:
+        """Have it complete no more."""
+        self._schedule = [entry for entry in self._schedule if entry[3] is not scheduled]
+        heapify(self._schedule)
+
+    def work(self, scheduled: Scheduled) -> None:
         """Do the work of one request, if a reset has not taken it away and nobody did it before."""
         if scheduled.worked:
             return
@@ -162,96 +179,57 @@ class Device:
         request = scheduled.request
         try:
             request.result = request.kernel.run(request.payload, request.aux, request.key)
-        except Exception as error:
+        except BaseException as error:
             request.error = error
+            if isinstance(error, KeyboardInterrupt) and self.clock.virtual:
+                raise  # there the kernel runs in the thread of whoever pressed Ctrl-C
 
     def _retire(self, now_ns: int) -> None:
-        schedule = self._schedule
-        while schedule and schedule[0][0] <= now_ns:
-            scheduled = heappop(schedule)[3]
-            if not scheduled.worked:  # due before it was its turn: the model is faster than the work
-                self._work(scheduled)
-                now_ns = self.clock.now_ns()
-                scheduled.due_ns = max(scheduled.due_ns, now_ns)
+        while (scheduled := self.take_due(now_ns)) is not None:
             scheduled.request.finished_ns = scheduled.due_ns
             self.completions.push(scheduled.request)
             self.interrupt.pend(now_ns)
 
-    # Completing
+    def take_due(self, now_ns: int) -> Scheduled | None:
+        """The next that is due, with its work done; None if nothing is."""
+        schedule = self._schedule
+        if not schedule or schedule[0][0] > now_ns:
+            return None
+        scheduled = schedule[0][3]
+        if not scheduled.worked:  # due before it was its turn: the model is faster than the work
+            self.work(scheduled)
+            scheduled.due_ns = max(scheduled.due_ns, self.clock.now_ns())
+        heappop(schedule)  # behind the work: what is interrupted in it stays on the schedule
+        return scheduled
 
-    def _handle_interrupt(self, now_ns: int) -> None:
-        self.reap()
-        took_ns = self.clock.now_ns() - now_ns
-        if took_ns > self.counters.longest_interrupt_ns:
-            self.counters.longest_interrupt_ns = took_ns
-
-    def reap(self, quota: int = 0) -> int:
-        """Hand out at most `quota` completions, 0 for all; return how many. The interrupt's handler, and polling's.
-
-        Slots are free, and the counts right, before a completion's owner is told: it may look at once.
-        """
-        batch = self.completions.take(quota)
-        if not batch:
-            return 0
-        counters, ring = self.counters, self.ring
-        if counters.full_since_ns is not None:
-            counters.time_at_full_ns += self.clock.now_ns() - counters.full_since_ns
-            counters.full_since_ns = None
-        counters.sample(batch)
-        failed = sum(request.error is not None for request in batch)
-        counters.failed += failed
-        counters.completed += len(batch) - failed
-        counters.by_op.update(map(_op, batch))
-        ring.reaped += len(batch)
-        for request in batch:
-            try:
-                delivery = request.complete()
-            except BaseException as error:
-                counters.handler_errors += 1
-                report_unraisable(error, "the handler of a completion raised; the device goes on", request)
-                continue
-            if delivery:
-                self._recount(request, delivery)
-        for tell in self.on_space:
-            tell(len(batch))
-        return len(batch)
-
-    def _recount(self, request: Submittable, delivery: Delivery) -> None:
-        counters = self.counters
-        if request.error is not None:
-            counters.failed -= 1
-        else:
-            counters.completed -= 1
-        counters.by_op[request.op] -= 1
-        if delivery == Delivery.ORPHANED:
-            counters.orphaned += 1
-        else:
-            counters.spurious += 1
-
-    def crash(self, error: BaseException) -> None:
-        """The thread that stepped this is at its end: refuse what comes, fail what is in flight."""
-        self.refusal = InternalError(f"the device's worker crashed: {error!r}")
-        self.abort(self.refusal)
+    # Ending
 
     def abort(self, error: Exception) -> None:
         """Fail all that is in flight with that error, and deliver it."""
-        self.ring.rung = self.ring.tail
-        victims = self.ring.fetch()
-        victims += [scheduled.request for *_, scheduled in sorted(self._schedule, key=lambda entry: entry[:3])]
-        self._schedule.clear()
-        self._ahead.clear()
-        for request in victims:
-            request.result, request.error = None, error
-            request.finished_ns = self.clock.now_ns()
-            request.started_ns = request.started_ns or request.finished_ns
-            self.completions.push(request)
+        self.fail_all(error)
         self.reap()
         if self.ring.outstanding:
             raise InternalError(f"{self.ring.outstanding} requests are left after an abort")
 
-    def _guarded(self, call: Callable[[], object]) -> None:
-        try:
-            call()
-        except BaseException as error:
-            self.counters.handler_errors += 1
-            report_unraisable(error, "a timer's function raised; the device goes on", call)
+    def fail_all(self, error: Exception) -> None:
+        """Complete all that is in flight with that error; an interrupt will tell of it."""
+        self.ring.rung = self.ring.tail
+        scheduled = [entry[3] for entry in sorted(self._schedule, key=lambda entry: entry[:3])]
+        slow = self.slow
+        victims = [entry.request for entry in scheduled] if slow is None else slow.give_up(scheduled)
+        placed = set(map(id, victims))
+        victims += [request for request in self._fetched[self._passed :] if id(request) not in placed]
+        victims += self.ring.fetch()
+        self._fetched = []
+        self._schedule.clear()
+        self._ahead.clear()
+        now_ns = self.clock.now_ns()
+        for request in victims:
+            request.result, request.error = None, error
+            request.finished_ns = now_ns
+            request.started_ns = request.started_ns or now_ns
+            if slow is not None:
+                slow.note("complete", request, type(error).__name__)
+        self.completions.extend(victims)
+        # Those too of which an interrupt was lost.
+        self.interrupt.pend(now_ns, len(self.completions.entries))

@@ -25,5 +25,34 @@ class IdleError(SimError):
     """Virtual time can't go on: somebody waits, and nothing that could wake them is due, ever."""
 
 
+class DeviceError(SimError):
+    """The device failed a request, because a fault rule said so. `status` is what it gave as the reason."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"the device answered with the status {status!r}")
+        self.status = status
+
+
+class ResetError(SimError):
+    """The device was reset while this request was in flight. The device takes requests again."""
+
+
+class RemovedError(SimError):
+    """The device was pulled out, while this request was in flight or before it was submitted."""
+
+
+class RejectedError(SimError):
+    """The device did not take the request, because a fault rule said so. Nothing was submitted."""
+
+
+class TraceError(SimError, ValueError):
+    """A trace file that can't be used: damaged, of another version, or none at all."""
+
+
 class InternalError(SimError):
     """A bug of ours: an invariant of the device does not hold."""
+
+
+def again(error: SimError) -> SimError:
+    """A fresh exception, so that tracebacks of earlier raises don't pile up."""
+    return type(error)(*error.args)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from sim.errors import UsageError
+from sim.report import report_unraisable
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,14 @@ class Interrupt:
     def notify(self) -> None:
         """There is something to poll for: tell who asked. Any thread."""
         while self.on_masked:
-            with suppress(IndexError):  # somebody else was faster
-                self.on_masked.popleft()()
+            try:
+                fn = self.on_masked.popleft()
+            except IndexError:  # somebody else was faster
+                return
+            try:
+                fn()
+            except BaseException as error:  # such as a loop that was closed meanwhile
+                report_unraisable(error, "a function that asked for completions raised; the device goes on", fn)
 
     def due_ns(self) -> int | None:
         """When the coalescing timer runs out; None with nothing pending."""

@@ -27,6 +27,8 @@ class Submittable(Protocol):
     `key`; the device fills in the rest. All times are ns of the accelerator's clock. After the submit the request
     belongs to the device until `complete` is called, which happens in the thread that reaps: the worker, or whoever
     polls. `complete` must not block, and must not submit on a ring that may be full and wait for it.
+
+    A request may also have `wake()`, which a faulty device calls without completing it; see SpuriousWake.
     """
 
     op: str

@@ -86,29 +86,45 @@ class SubmissionRing:
         return batch  # type: ignore[return-value]  # announced slots are filled
 
 
+class Echo:
+    """A completion that comes a second time. It takes no slot."""
+
+    __slots__ = ("request",)
+
+    def __init__(self, request: Submittable) -> None:
+        self.request = request
+
+
 class CompletionRing:
     """Completed requests that nobody has reaped yet, oldest first: at most as many as the submission ring has slots.
 
     The device appends and whoever reaps pops; a deque lets the two be different threads without a lock.
     """
 
-    __slots__ = ("depth", "entries")
+    __slots__ = ("depth", "echoes", "entries")
 
     def __init__(self, depth: int) -> None:
         self.depth = depth
         self.entries: deque[Submittable] = deque()
+        self.echoes = 0
+        """How many of the entries are an Echo: those come on top of the depth."""
 
     def push(self, request: Submittable) -> None:
         """Add a completion."""
-        if len(self.entries) >= self.depth:
+        if len(self.entries) >= self.depth + self.echoes:
             raise InternalError(f"the completion ring of {self.depth} entries overflowed")
         self.entries.append(request)
 
     def extend(self, requests: list[Submittable]) -> None:
         """Add a batch."""
-        if len(self.entries) + len(requests) > self.depth:
+        if len(self.entries) + len(requests) > self.depth + self.echoes:
             raise InternalError(f"the completion ring of {self.depth} entries overflowed")
         self.entries.extend(requests)
+
+    def push_echo(self, echo: Echo) -> None:
+        """Add a completion that comes a second time."""
+        self.echoes += 1
+        self.entries.append(echo)  # type: ignore[arg-type]  # whoever pushes echoes sorts them out again
 
     def take(self, quota: int = 0) -> list[Submittable]:
         """Take the oldest completions, at most `quota`; 0 for all that are there now."""

@@ -74,6 +74,8 @@ class Statistics:
     """The longest the device was kept by whoever takes its completions: a callback that blocks shows here."""
     by_op: Mapping[str, int]
     """Delivered and failed requests by operation."""
+    faults: Mapping[str, int]
+    """Faults met, by kind."""
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: nested dicts of str, int and float."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from heapq import heapify, heappop, heappush
 from itertools import count
 
@@ -60,19 +60,22 @@ class Timers:
             heapify(self._heap)
             self.cancelled = 0
 
-    def take_due(self, now_ns: int) -> list[Callable[[], object]]:
-        """What is to be called now, in order."""
+    def take_due(self, now_ns: int) -> Iterable[Callable[[], object]]:
+        """What is to be called now, in order: each taken only when it is its turn, for the one before may cancel it."""
         if self._incoming:
             self._absorb()
-        due: list[Callable[[], object]] = []
+        if not self._heap or self._heap[0][0] > now_ns:
+            return ()
+        return self._due(now_ns)
+
+    def _due(self, now_ns: int) -> Iterator[Callable[[], object]]:
         while self._heap and self._heap[0][0] <= now_ns:
             timer = heappop(self._heap)[2]
             fn, timer.fn = timer.fn, None
             if fn is not None:
-                due.append(fn)
+                yield fn
             elif self.cancelled:
                 self.cancelled -= 1
-        return due
 
     def next_due_ns(self) -> int | None:
         """The next time at which something is due; None if nothing is."""
@@ -84,8 +87,9 @@ class Timers:
                 self.cancelled -= 1
         return self._heap[0][0] if self._heap else None
 
-    def clear(self) -> None:
-        """Forget them all."""
-        self._incoming.clear()
-        self._heap.clear()
-        self.cancelled = 0
+    def take_all(self) -> list[Callable[[], object]]:
+        """All that was to be called later, in order: for the end of the device, when their time will not come."""
+        due: list[Callable[[], object]] = []
+        while (due_ns := self.next_due_ns()) is not None:
+            due += self.take_due(due_ns)
+        return due

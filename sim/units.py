@@ -36,6 +36,16 @@ class UnitBank:
         """
         return self._busy_ns
 
+    @property
+    def next_unit(self) -> int:
+        """The one that takes the next request."""
+        return self._free_at[0][1]
+
+    def check(self, unit: int) -> None:
+        """Raises UsageError for a unit that is not there."""
+        if not isinstance(unit, int) or isinstance(unit, bool) or not 0 <= unit < self._count:
+            raise UsageError(f"unit {unit!r}: the units are 0 to {self._count - 1}")
+
     def assign(self, now_ns: int, service_ns: int) -> tuple[int, int, int]:
         """Gives a request to the unit that frees first, the lowest on ties: (unit, start_ns, end_ns).
 
@@ -54,8 +64,7 @@ class UnitBank:
 
         What was assigned to it already keeps its end. Raises UsageError for a unit that is not there.
         """
-        if not isinstance(unit, int) or isinstance(unit, bool) or not 0 <= unit < self._count:
-            raise UsageError(f"unit {unit!r}: the units are 0 to {self._count - 1}")
+        self.check(unit)
         for position, (free_at_ns, index) in enumerate(self._free_at):
             if index == unit and free_at_ns < until_ns:
                 self._free_at[position] = (until_ns, unit)

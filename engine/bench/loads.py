@@ -12,7 +12,8 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from time import perf_counter_ns
-from typing import Any
+from types import FunctionType
+from typing import Any, cast
 
 from engine import Engine, Scheduler, cleanup_pool
 from engine.bench.rig import Rig
@@ -46,7 +47,7 @@ def jobs_ns(rig: Rig, notify: str, stackless: bool, jobs: int, each: int, *, rep
         cleanup_pool()
 
 
-def asks(engine: Engine, stackless: bool, op: str = "null", payload: bytes = b"") -> Callable[[int], Any]:
+def asks(engine: Engine, stackless: bool, op: str = "null", payload: bytes = b"") -> FunctionType:
     """A job's function that asks so many times, one after the other."""
 
     async def awaits(each: int) -> None:
@@ -59,7 +60,7 @@ def asks(engine: Engine, stackless: bool, op: str = "null", payload: bytes = b""
         for _ in range(each):
             call(op, payload)
 
-    return awaits if stackless else calls
+    return cast(FunctionType, awaits if stackless else calls)
 
 
 def null() -> bytes:

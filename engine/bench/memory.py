@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import resource
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from greenlet import getcurrent, greenlet
 
 from engine import Engine, start_job
+from engine.bench import apart
 from engine.bench.rig import Rig
 from waitctx import WaitCtx
 
@@ -21,38 +22,30 @@ _COUNT = 16_000
 
 def bytes_each(rig: Rig, kind: str) -> float:
     """Bytes for each "stackful" or "stackless" job with its wait context and operation, or bare paused "greenlet"."""
-    context = multiprocessing.get_context("spawn")
-    mine, theirs = context.Pipe(duplex=False)
-    child = context.Process(target=_child, args=(rig, kind, theirs))
-    child.start()
-    theirs.close()
-    try:
-        return float(mine.recv())
-    finally:
-        child.join()
-        mine.close()
+    return float(apart.call(_bytes_each, rig, kind))
 
 
-def _child(rig: Rig, kind: str, answer: Any) -> None:
+def _bytes_each(rig: Rig, kind: str) -> float:
+    keep: list[Any] = []
+    if kind == "greenlet":
+        _grow_greenlets(keep, _WARM)
+        taken = _measured(lambda: _grow_greenlets(keep, _COUNT))
+        for bare in keep:
+            bare.switch()
+        return taken
     with ExitStack() as stack:
-        keep: list[Any] = []
-        if kind == "greenlet":
-            _grow_greenlets(keep, _WARM)
-            answer.send(_measured(lambda: _grow_greenlets(keep, _COUNT)))
-            for bare in keep:
-                bare.switch()
-            return
         # On a virtual clock that nobody jumps, all stay in flight.
         accel = stack.enter_context(rig.accelerator(depth=1 << 15, clock=rig.virtual_clock()))
         engine = stack.enter_context(Engine(accel, notify="callback"))
         _grow_jobs(engine, kind, keep, _WARM)
-        answer.send(_measured(lambda: _grow_jobs(engine, kind, keep, _COUNT)))
+        taken = _measured(lambda: _grow_jobs(engine, kind, keep, _COUNT))
         for job, ctx in keep:
             job.cancel()
             ctx.close()
+    return taken
 
 
-def _measured(grow: Any) -> float:
+def _measured(grow: Callable[[], None]) -> float:
     gc.collect()
     before_bytes = _resident_bytes()
     grow()

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """Makers of what is measured. Both must be importable by name: some figures are taken in a process of their own.
+    """Makers of what is measured. All must be importable by name: some figures are taken in a process of their own.
 
     `accelerator` is called as accelerator(depth=, latency=, units=, clock=, coalescing=), by keyword and with those
     that matter; what it returns is a context manager. `coalescing(count=, time_ns=)` makes the last of these.

@@ -12,15 +12,17 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.exits import OK, USAGE, complain, print_version
+from engine.cli.exits import INTERRUPTED, OK, USAGE, complain, print_version
 from engine.errors import UsageError
 from sim import UsageError as SimUsageError
 
 COMMANDS = {
     "run": "engine.cli.run",
     "info": "engine.cli.info",
+    "bench": "engine.cli.bench",
     "serve": "engine.cli.serve",
     "stat": "engine.cli.stat",
+    "inject": "engine.cli.inject",
     "openssl": "engine.cli.openssl",
 }
 """Each subcommand and its module, in the order of the help."""
@@ -45,6 +47,8 @@ def plan(arguments: Sequence[str]) -> Callable[[], int]:
         return lambda: USAGE
     except typer.Abort:
         raise KeyboardInterrupt from None
+    if answer == INTERRUPTED:  # typer's own way to say so; older ones abort
+        raise KeyboardInterrupt
     if callable(answer):
         return answer  # type: ignore[no-any-return]
     return lambda: int(answer or OK)  # help and --version have been printed

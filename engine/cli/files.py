@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 BLOCK_BYTES = 256 << 10
 
-_SHELL_PLAIN = re.compile(r"(?![~#])[^\s\x00-\x1f\x7f-\x9f\udc80-\udcff!\"$&'()*;<=>?\[\\^`|]+")
+_SHELL_PLAIN = re.compile(r"(?![~#])[^\s\x00-\x1f\x7f-\x9f\udc80-\udcff!\"$&'()*:;<=>?\[\\^`|]+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,9 @@ def command(
     units: Annotated[int | None, typer.Option(help="Parallel units of the timing model.")] = None,
     workers: Annotated[int, typer.Option(help="Threads for long operations, such as RSA.")] = 1,
     latency: Annotated[str | None, typer.Option(help="Such as fixed:50us or preset:qat-dh895xcc.")] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="Such as corrupt:op=rsa-sign,every=100; again and again.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
     stats_interval: Annotated[float, typer.Option(help="Seconds between lines of statistics; 0: none.")] = 0,
 ) -> Callable[[], int]:
@@ -31,7 +34,7 @@ def command(
     if stats_interval < 0:
         raise UsageError(f"--stats-interval {stats_interval}: use 0 or more seconds")
     address = socket or default_address()
-    server = Server(address, depth=depth, workers=workers, units=units, latency=latency, seed=seed)
+    server = Server(address, depth=depth, workers=workers, units=units, latency=latency, seed=seed, faults=fault or ())
     return lambda: _serve(server, stats_interval)
 
 

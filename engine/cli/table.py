@@ -14,10 +14,16 @@ WIDTH = 100
 """Where there is no terminal to ask, such as in a file or a CI's log."""
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """The exit code is not for rich to choose."""
+        raise BrokenPipeError
+
+
 def console(file: TextIO | None = None) -> Console:
     """Where tables go."""
     stream = sys.stdout if file is None else file
-    return Console(file=stream, width=None if stream.isatty() else WIDTH, highlight=False, markup=False)
+    return _Console(file=stream, width=None if stream.isatty() else WIDTH, highlight=False, markup=False)
 
 
 def print_way(screen: Console, result: WayResult) -> None:

@@ -7,6 +7,8 @@ model everything goes to the workers, because what an operation then takes is de
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from time import monotonic_ns
 from typing import Any
 
@@ -14,6 +16,9 @@ from sim.accelerator import Accelerator
 from sim.bridge.client import Client
 from sim.bridge.operation import Endpoint, Operation
 from sim.bridge.straight import Straight
+from sim.errors import SimError
+from sim.faults import parse_faults
+from sim.faults.control import Guard
 from sim.kernels import Kernels
 from sim.timing import INSTANT
 
@@ -42,7 +47,13 @@ class Engines:
     """The straight path and the workers. Belongs to the server's thread."""
 
     def __init__(
-        self, kernels: Kernels, workers: int, units: int | None, latency: str | None, seed: int | None
+        self,
+        kernels: Kernels,
+        workers: int,
+        units: int | None,
+        latency: str | None,
+        seed: int | None,
+        faults: Sequence[str] = (),
     ) -> None:
         """Raises UsageError for parameters that an accelerator does not take."""
         accelerators: list[Accelerator] = []
@@ -59,6 +70,13 @@ class Engines:
         self._kernels = kernels
         self._straight = Straight(kernels)
         self._modelled = accelerators[0].timing != INSTANT
+        self._guards: list[Guard] = []
+        try:
+            for fault in faults:
+                self.inject(fault)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def seed(self) -> int:
@@ -75,7 +93,7 @@ class Engines:
 
         Raises Violation, behind which the client must go.
         """
-        if self._modelled:
+        if self._modelled or self._guards:
             others = client.operations(batch, monotonic_ns(), self._kernels)
         else:
             others = self._straight.run(client, batch)
@@ -86,10 +104,29 @@ class Engines:
         touched: set[int] = set()
         for operation in operations:
             index = min(range(len(self.workers)), key=lambda i: self.workers[i].accelerator.in_flight)
-            assert self.workers[index].submit(operation)
-            touched.add(index)
+            try:
+                taken = self.workers[index].submit(operation)
+            except SimError as error:  # a fault: rejected, or the device was pulled out
+                operation.refuse(error)
+                continue
+            if taken:
+                touched.add(index)
+            else:
+                operation.refuse(None)
         for index in touched:
             self.workers[index].accelerator.doorbell()
+
+    def inject(self, faults: str) -> None:
+        """Installs fault rules, given as text, on every worker, until `clear`. UsageError for what can't be one."""
+        parse_faults(faults)  # all of it, so that nothing is installed of what is wrong
+        self._guards += [worker.accelerator.faults.install(faults) for worker in self.workers]
+
+    def clear(self) -> None:
+        """Removes all fault rules; what they hold is released, and a device that was pulled out is back."""
+        while self._guards:
+            self._guards.pop().remove()
+        for worker in self.workers:
+            worker.accelerator.faults.plug_in()
 
     def statistics(self) -> dict[str, Any]:
         """Sums over all cores, and what each worker says of itself."""
@@ -98,7 +135,11 @@ class Engines:
         for part in parts:
             for op, count in part.by_op.items():
                 by_op[op] = by_op.get(op, 0) + count
+        faults: Counter[str] = Counter()
+        for part in parts:
+            faults.update(part.faults)
         return {
+            "faults": dict(sorted(faults.items())),
             "by_op": dict(sorted(by_op.items())),
             "spurious": sum(part.spurious for part in parts),
             "orphaned": sum(part.orphaned for part in parts),

@@ -10,6 +10,7 @@ from typing import Any
 from sim.bridge.memory import Memory
 from sim.bridge.schemes import UnsupportedScheme
 from sim.bridge.wire import CHECKSUM, CHECKSUM_WORD, Status
+from sim.errors import ResetError
 from sim.kernels import Kernel
 from sim.request import Delivery
 from sim.session import Session
@@ -78,6 +79,7 @@ class Operation:
     """What the device core sees as a request: it fits `sim.request.Submittable`."""
 
     __slots__ = (
+        "answered",
         "aux",
         "cookie",
         "dirty",
@@ -110,6 +112,7 @@ class Operation:
         flags: int,
         submitted_ns: int,
     ) -> None:
+        self.answered = False
         self.endpoint = endpoint
         self.cookie = cookie
         self.kernel = kernel
@@ -134,11 +137,14 @@ class Operation:
         endpoint = self.endpoint
         if endpoint.gone:
             return Delivery.ORPHANED
+        if self.answered:  # a duplicate: the client's ring has room for one completion of each submission
+            return Delivery.SPURIOUS
+        self.answered = True
         status: int = Status.OK
         out_len = 0
         result = self.result
         if result is None:
-            status = Status.UNSUPPORTED if isinstance(self.error, UnsupportedScheme) else Status.FAILED
+            status = _status_of(self.error)
         elif result:
             # A sealed kernel's result ends in its checksum.
             out_len = len(result) - CHECKSUM_WORD.size if self.flags & CHECKSUM else len(result)
@@ -149,3 +155,15 @@ class Operation:
         endpoint.complete(self.cookie, status, out_len, self.started_ns, self.finished_ns)
         self.dirty.add(endpoint)
         return None
+
+    def refuse(self, error: BaseException | None) -> None:
+        """The device did not take it."""
+        self.error = error
+        self.complete()
+        self.endpoint.fire()
+
+
+def _status_of(error: BaseException | None) -> Status:
+    if isinstance(error, UnsupportedScheme):
+        return Status.UNSUPPORTED
+    return Status.RESET if isinstance(error, ResetError) else Status.FAILED

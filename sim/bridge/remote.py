@@ -36,9 +36,21 @@ def connect(name: str) -> socket.socket:
 
 def read_report(name: str) -> dict[str, Any]:
     """What the device at that socket says of itself. Raises as `connect` does."""
+    return _ask(name, wire.message(wire.Message.STAT))
+
+
+def inject(name: str, faults: str) -> dict[str, Any]:
+    """Has the device meet these faults from now on, or with an empty text none any more; its report then.
+
+    Raises as `connect` does; a text that is no fault is refused by the device, which is a NoDeviceError.
+    """
+    return _ask(name, wire.message(wire.Message.INJECT, faults.encode()))
+
+
+def _ask(name: str, message: bytes) -> dict[str, Any]:
     with connect(name) as peer:
         try:
-            peer.send(wire.message(wire.Message.STAT))
+            peer.send(message)
             data = peer.recv(MAX_REPORT_BYTES)
         except OSError as error:
             raise NoDeviceError(f"the device at {name} does not answer: {error}") from None

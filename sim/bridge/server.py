@@ -8,6 +8,7 @@ import select
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -26,7 +27,7 @@ class Server:
 
     - `address`: a path, or @ and an abstract name.
     - `depth`: the most entries that a client's ring may have, a power of two.
-    - `workers`: threads for long operations. `units`, `latency`, `seed`: as of `Accelerator`.
+    - `workers`: threads for long operations. `units`, `latency`, `seed`, `faults`: as of `Accelerator`.
     - `uids`: users that may connect besides our own and root.
 
     `serve` runs in one thread; `stop` and `report` may be called from any. Raises UsageError for bad parameters, a
@@ -42,6 +43,7 @@ class Server:
         units: int | None = None,
         latency: str | None = None,
         seed: int | None = None,
+        faults: Sequence[str] = (),
         uids: tuple[int, ...] = (),
     ) -> None:
         if not 2 <= depth <= wire.MAX_ENTRIES or depth & (depth - 1):
@@ -52,7 +54,7 @@ class Server:
         self.depth = depth
         self.kernels = Kernels()
         self._uids = {os.geteuid(), 0, *uids}
-        self._engines = Engines(self.kernels, workers, units, latency, seed)
+        self._engines = Engines(self.kernels, workers, units, latency, seed, faults)
         try:
             self._listener = listen(address)
         except BaseException:
@@ -180,6 +182,9 @@ class Server:
             self._clients[fd].keys.pop(wire.FORGET.unpack(data)[3], None)
         elif kind == Message.STAT:
             self._send(connection, wire.message(Message.REPORT, json.dumps(self.report()).encode()))
+        elif kind == Message.INJECT:
+            self._inject(data[wire.HEADER.size :])
+            self._send(connection, wire.message(Message.REPORT, json.dumps(self.report()).encode()))
         else:
             raise Violation(f"a message of type {kind} and {len(data)} bytes")
 
@@ -203,6 +208,15 @@ class Server:
         self._clients[fd] = client
         self._epoll.register(client.doorbell, select.EPOLLIN | select.EPOLLET)
         self._counts["connects"] += 1
+
+    def _inject(self, text: bytes) -> None:
+        try:
+            if text:
+                self._engines.inject(text.decode())
+            else:
+                self._engines.clear()
+        except (UsageError, UnicodeDecodeError) as error:
+            raise Violation(str(error)) from None
 
     def _refuse(self, connection: socket.socket, why: str) -> None:
         self._counts["refused"] += 1

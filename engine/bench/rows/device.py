@@ -11,6 +11,7 @@ from typing import Any
 from engine import Engine, Scheduler
 from engine.bench.figure import Outcome, Row, at_least, at_most
 from engine.bench.loads import asks
+from engine.bench.probe import Probe
 from engine.bench.rig import Rig
 from engine.bench.rounds import Samples, interleave
 
@@ -50,28 +51,12 @@ def _device(rig: Rig, rounds: int) -> Outcome:
     return Outcome(figures)
 
 
-class Probe:
-    """A request of our own, that notes when it is handed out."""
-
-    def __init__(self) -> None:
-        self.op = "null"
-        self.payload = self.aux = b""
-        self.session = self.kernel = self.key = self.result = self.error = None
-        self.submitted_ns = self.started_ns = self.finished_ns = 0
-        self.delivered_ns = 0
-        self.done = False
-
-    def complete(self) -> None:
-        self.delivered_ns = time.monotonic_ns()
-        self.done = True
-
-
 def _lateness_us(rig: Rig) -> float:
     """Median over 100 completions, one at a time, of how late each was handed out."""
     late_ns = []
     with rig.accelerator(depth=64, latency="fixed:1ms") as accel:
         for _ in range(100):
-            probe = Probe()
+            probe = Probe("null")
             accel.prepare(probe)
             accel.submit(probe)
             while not probe.done:

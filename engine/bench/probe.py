@@ -1,0 +1,25 @@
+"""A request of the benchmarks' own, straight onto a device, without engine and job."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+
+class Probe:
+    """A request of our own, that notes when it is handed out."""
+
+    def __init__(self, op: str, payload: bytes = b"", session: Any = None) -> None:
+        self.op = op
+        self.payload = payload
+        self.aux = b""
+        self.session = session
+        self.kernel = self.key = self.result = self.error = None
+        self.submitted_ns = self.started_ns = self.finished_ns = 0
+        self.delivered_ns = 0
+        self.done = False
+
+    def complete(self) -> None:
+        """Handed out. In the thread that reaps."""
+        self.delivered_ns = time.monotonic_ns()
+        self.done = True

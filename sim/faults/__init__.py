@@ -1,0 +1,53 @@
+"""Faults on demand: verdicts, the rules that give them, and their text form."""
+
+from sim.faults.parse import format_fault, parse_faults
+from sim.faults.rule import Rule, When
+from sim.faults.verdicts import (
+    KINDS,
+    PASS,
+    Corrupt,
+    Delay,
+    Duplicate,
+    EarlyWake,
+    Fail,
+    Hold,
+    Lose,
+    LoseInterrupt,
+    PartialBatch,
+    Pass,
+    Reject,
+    Remove,
+    Reorder,
+    Reset,
+    SpuriousWake,
+    StallUnit,
+    StickDoorbell,
+    Verdict,
+)
+
+__all__ = [
+    "KINDS",
+    "PASS",
+    "Corrupt",
+    "Delay",
+    "Duplicate",
+    "EarlyWake",
+    "Fail",
+    "Hold",
+    "Lose",
+    "LoseInterrupt",
+    "PartialBatch",
+    "Pass",
+    "Reject",
+    "Remove",
+    "Reorder",
+    "Reset",
+    "Rule",
+    "SpuriousWake",
+    "StallUnit",
+    "StickDoorbell",
+    "Verdict",
+    "When",
+    "format_fault",
+    "parse_faults",
+]

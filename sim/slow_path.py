@@ -1,0 +1,327 @@
+"""What requests meet while fault rules or a trace are installed: the slow path of a device.
+
+It runs beside the device's own steps: a request arrives and the rules are asked, it is assigned, it is due, it is
+handed out. A verdict is found at the submit and waits under the request's id until the device fetches the request.
+`arrive` and `swallow_ring` belong to the submitting side, all else to the thread that steps the device.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sim.device import Device, Scheduled
+from sim.errors import DeviceError, RejectedError, RemovedError, ResetError, SimError, again
+from sim.faults.rulebook import Installed, Rulebook
+from sim.faults.verdicts import (
+    Corrupt,
+    Delay,
+    Duplicate,
+    EarlyWake,
+    Fail,
+    Hold,
+    Lose,
+    LoseInterrupt,
+    PartialBatch,
+    Reject,
+    Remove,
+    Reorder,
+    Reset,
+    SpuriousWake,
+    StallUnit,
+    StickDoorbell,
+    Verdict,
+)
+from sim.request import Submittable
+from sim.ring import Echo
+
+if TYPE_CHECKING:
+    from sim.trace import Trace
+
+
+class SlowPath:
+    """One device's. `counts` says how often each kind of fault was met."""
+
+    def __init__(self, device: Device, rulebook: Rulebook, producers: threading.Lock, rng: random.Random) -> None:
+        self.trace: Trace | None = None
+        self.counts: dict[str, int] = {}
+        self.observers: list[Callable[[Verdict, Submittable], object]] = []
+        """Each is called at the submit, with a verdict that isn't Pass and its request."""
+        self._device = device
+        self._rulebook = rulebook
+        self._producers = producers
+        self._rng = rng
+        self._marks: dict[int, tuple[Verdict, Installed]] = {}
+        self._kept: dict[Scheduled, Installed] = {}  # which complete only when told, or never
+        self._overtaken: dict[Scheduled, int] = {}  # which complete behind so many others
+        self._echoes: set[Scheduled] = set()
+        self._rings_to_swallow = 0
+        self._not_before_ns = 0
+        self._meet: dict[type[Verdict], Callable[[Scheduled, Any, Installed], None]] = {
+            Fail: self._meet_fail,
+            Lose: self._meet_lose,
+            Hold: self._meet_hold,
+            Delay: self._meet_delay,
+            SpuriousWake: self._meet_spurious_wake,
+            PartialBatch: self._meet_partial_batch,
+            Reset: self._meet_reset,
+            Remove: self._meet_reset,
+        }
+
+    def note(self, what: str, request: Submittable | None = None, detail: str = "") -> None:
+        """Put it into the trace, if there is one."""
+        if self.trace is not None:
+            self.trace.add(self._device.clock.now_ns(), what, request, detail)
+
+    # Submitting, by who holds the lock of the producers
+
+    def arrive(self, request: Submittable) -> bool:
+        """Ask the rules, and put the request onto its ring, which has room. False if a rule says EAGAIN.
+
+        Raises RejectedError if one says so, and UsageError for a rule that raises or returns nonsense; nothing is
+        submitted then.
+        """
+        found = self._rulebook.consult(request)
+        if found is not None:
+            verdict, _ = found
+            if isinstance(verdict, StallUnit) and verdict.unit is not None:
+                self._device.units.check(verdict.unit)
+            self.counts[verdict.kind] = self.counts.get(verdict.kind, 0) + 1
+            for observe in self.observers:
+                self._device.call_guarded(partial(observe, verdict, request))
+            if isinstance(verdict, Reject):
+                self.note("reject", None, f"{request.op} {'fatal' if verdict.fatal else 'eagain'}")
+                if verdict.fatal:
+                    raise RejectedError(f"the device rejected {request.op} at its submit, as a fault rule says")
+                return False
+            self._marks[id(request)] = found
+            if isinstance(verdict, StickDoorbell):
+                self._rings_to_swallow += verdict.rings
+        self._device.ring.push(request)
+        if self.trace is not None:
+            self.trace.number(request)
+            self.note("submit", request, f"{request.op} {len(request.payload)} {len(request.aux)}")
+        if found is not None:
+            self.note("fault", request, found[0].kind)
+        return True
+
+    def swallow_ring(self) -> bool:
+        """Whether this ring of the doorbell has no effect."""
+        if not self._rings_to_swallow:
+            return False
+        self._rings_to_swallow -= 1
+        self.note("doorbell-stuck")
+        return True
+
+    # Starting
+
+    def assign(self, batch: list[Submittable]) -> None:
+        """As the device's own, but each request meets its fault."""
+        device = self._device
+        now_ns = device.clock.now_ns()
+        for request in batch:
+            self.note("fetch", request)
+            mark = self._marks.pop(id(request), None)
+            verdict = None if mark is None else mark[0]
+            if isinstance(verdict, StallUnit):
+                unit = device.units.next_unit if verdict.unit is None else verdict.unit
+                device.units.stall(unit, now_ns + verdict.for_ns)
+            scheduled = device.place(request, max(now_ns, self._not_before_ns))
+            self.note("start", request, f"at {request.started_ns}")
+            if isinstance(device.refusal, RemovedError):  # it slipped in while the device went
+                scheduled.worked = True
+                request.error = again(device.refusal)
+                mark = None
+            meet = None if mark is None else self._meet.get(type(mark[0]))
+            if mark is None or meet is None:
+                scheduled.verdict = verdict
+                device.schedule(scheduled)
+            else:
+                meet(scheduled, *mark)
+
+    def _meet_fail(self, scheduled: Scheduled, verdict: Fail, rule: Installed) -> None:
+        scheduled.worked = True
+        scheduled.request.error = DeviceError(verdict.status)
+        self._device.schedule(scheduled)
+
+    def _meet_lose(self, scheduled: Scheduled, verdict: Lose, rule: Installed) -> None:
+        scheduled.worked = True
+        self._kept[scheduled] = rule
+
+    def _meet_hold(self, scheduled: Scheduled, verdict: Hold, rule: Installed) -> None:
+        scheduled.verdict = verdict
+        if rule.removed:  # its guard was left before the device came to fetch this
+            self._device.schedule(scheduled)
+        else:
+            self._kept[scheduled] = rule
+
+    def _meet_delay(self, scheduled: Scheduled, verdict: Delay, rule: Installed) -> None:
+        scheduled.due_ns += verdict.by_ns
+        self._device.schedule(scheduled)
+
+    def _meet_spurious_wake(self, scheduled: Scheduled, verdict: SpuriousWake, rule: Installed) -> None:
+        self._device.schedule(scheduled)
+        self._in(verdict.after_ns, partial(self._wake, scheduled.request))
+
+    def _meet_partial_batch(self, scheduled: Scheduled, verdict: PartialBatch, rule: Installed) -> None:
+        self._device.schedule(scheduled)
+        self._not_before_ns = self._device.clock.now_ns() + verdict.for_ns
+
+    def _meet_reset(self, scheduled: Scheduled, verdict: Reset | Remove, rule: Installed) -> None:
+        self._meet_lose(scheduled, Lose(), rule)  # or it could complete before
+        self._device.timers.call_at(
+            self._device.clock.now_ns() + verdict.after_ns, self.reset if isinstance(verdict, Reset) else self.remove
+        )
+
+    def _in(self, after_ns: int, call: Callable[[], object]) -> None:
+        if after_ns:
+            self._device.timers.call_at(self._device.clock.now_ns() + after_ns, call)
+        else:  # not by a timer: what takes no time would be complete before it
+            call()
+
+    def _wake(self, request: Submittable) -> None:
+        """Wake whoever waits for it, and whoever waits for something to poll, for nothing."""
+        self.note("false-wake", request)
+        wake = getattr(request, "wake", None)
+        if wake is not None:
+            self._device.call_guarded(wake)
+        if self._device.interrupt.masked:
+            self._device.interrupt.notify()
+
+    # Completing
+
+    def retire(self, now_ns: int) -> None:
+        """As the device's own, but each request meets its fault."""
+        device = self._device
+        while (scheduled := device.take_due(now_ns)) is not None:
+            verdict, scheduled.verdict = scheduled.verdict, None
+            self._overtaken.pop(scheduled, None)
+            if scheduled in self._echoes:
+                self._echoes.discard(scheduled)
+                device.completions.push_echo(Echo(scheduled.request))
+                device.interrupt.pend(now_ns)
+            elif isinstance(verdict, Reorder):
+                self._overtaken[scheduled] = verdict.past
+                self._later(scheduled, verdict.within_ns)
+            elif isinstance(verdict, EarlyWake):
+                self._wake(scheduled.request)
+                self._later(scheduled, verdict.by_ns)
+            else:
+                if isinstance(verdict, Corrupt):
+                    self._corrupt(scheduled.request, verdict)
+                self._complete(scheduled, now_ns, told=not isinstance(verdict, LoseInterrupt))
+                if isinstance(verdict, Duplicate):
+                    echo = Scheduled(scheduled.request, scheduled.due_ns)
+                    echo.worked = True
+                    self._echoes.add(echo)
+                    self._later(echo, verdict.after_ns)
+
+    def _later(self, scheduled: Scheduled, after_ns: int) -> None:
+        scheduled.due_ns += after_ns
+        self._device.schedule(scheduled)
+
+    def _complete(self, scheduled: Scheduled, now_ns: int, told: bool) -> None:
+        """Put it onto the completion ring, and behind it those that it was the last to overtake."""
+        device = self._device
+        complete = [scheduled]
+        for scheduled in complete:
+            request = scheduled.request
+            request.finished_ns = scheduled.due_ns
+            device.completions.push(request)
+            if told:
+                device.interrupt.pend(now_ns)
+            told = True
+            self.note("complete", request, "ok" if request.error is None else type(request.error).__name__)
+            for late, left in list(self._overtaken.items()):
+                if left > 1:
+                    self._overtaken[late] = left - 1
+                    continue
+                del self._overtaken[late]
+                device.unschedule(late)
+                late.due_ns = now_ns
+                complete.append(late)
+
+    def _corrupt(self, request: Submittable, verdict: Corrupt) -> None:
+        drawn_offset, drawn_bit = self._rng.random(), self._rng.random()
+        if not request.result:
+            return
+        result = bytearray(request.result)
+        offsets = verdict.offsets or (int(drawn_offset * len(result)),)
+        mask = verdict.mask or 1 << int(drawn_bit * 8)
+        positions = sorted({offset % len(result) for offset in offsets})
+        for position in positions:
+            result[position] ^= mask
+        request.result = bytes(result)
+        self.note("corrupt", request, f"{'+'.join(map(str, positions))} {mask:#04x}")
+
+    def reap(self, batch: list[Any]) -> int:
+        """Hand out a batch of completions: first those that have slots, then those that come a second time."""
+        device = self._device
+        echoes = [entry for entry in batch if type(entry) is Echo]
+        if echoes:
+            batch = [entry for entry in batch if type(entry) is not Echo]
+            device.completions.echoes -= len(echoes)
+        for request in batch:
+            self.note("wake", request)
+        if batch:
+            device.hand_out(batch)
+        for echo in echoes:
+            self.note("duplicate", echo.request)
+            device.counters.spurious += 1
+            device.call_guarded(echo.request.complete)
+        return len(batch) + len(echoes)
+
+    # The device as a whole
+
+    def release(self, rule: Installed | None = None) -> None:
+        """Let go what is held, by this rule or by any; and make a stuck doorbell ring."""
+        device = self._device
+        with self._producers:
+            self._rings_to_swallow = 0
+            device.ring.rung = device.ring.tail
+        for scheduled, owner in list(self._kept.items()):
+            if isinstance(scheduled.verdict, Hold) and (rule is None or owner is rule):
+                del self._kept[scheduled]
+                scheduled.due_ns = max(scheduled.due_ns, device.clock.now_ns())
+                device.schedule(scheduled)
+
+    @property
+    def held(self) -> int:
+        """Requests that wait for a release."""
+        return sum(isinstance(scheduled.verdict, Hold) for scheduled in list(self._kept))
+
+    def reset(self) -> None:
+        """Fail all that is in flight; the device goes on, with all its units free."""
+        self._fail_all("reset", ResetError("the device was reset while this was in flight"), None)
+
+    def remove(self) -> None:
+        """Fail all that is in flight, and refuse what comes."""
+        refusal = self._device.refusal or RemovedError("the device was removed: nothing can be submitted to it")
+        self._fail_all("remove", RemovedError("the device was removed while this was in flight"), refusal)
+
+    def plug_in(self) -> None:
+        """The end of `remove`."""
+        with self._producers:
+            if isinstance(self._device.refusal, RemovedError):
+                self._device.refusal = None
+                self.note("plug-in")
+
+    def _fail_all(self, what: str, error: SimError, refusal: SimError | None) -> None:
+        with self._producers:
+            self.note(what)
+            if refusal is not None:
+                self._device.refusal = refusal
+            self._device.fail_all(error)
+            self._device.units.reset()
+
+    def give_up(self, victims: list[Scheduled]) -> list[Submittable]:
+        """For who fails all: the requests of what was scheduled, and those that are kept here; all is forgotten."""
+        victims = [scheduled for scheduled in victims if scheduled not in self._echoes]
+        victims += self._kept
+        for forgotten in (self._marks, self._kept, self._overtaken, self._echoes):
+            forgotten.clear()
+        self._rings_to_swallow = self._not_before_ns = 0
+        return [scheduled.request for scheduled in victims]

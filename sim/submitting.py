@@ -1,0 +1,152 @@
+"""The submitting side of an accelerator: requests checked, put onto the ring, and announced."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from sim.device import Device
+from sim.errors import UsageError, again
+from sim.kernels import Kernels
+from sim.request import Submittable
+from sim.session import Session, check_session
+from sim.worker import Worker
+
+
+class SubmissionSide:
+    """What of an accelerator takes requests. Any thread may call all of it."""
+
+    def __init__(self, device: Device, max_payload_bytes: int) -> None:
+        if not isinstance(max_payload_bytes, int) or max_payload_bytes < 1:
+            raise UsageError(f"max_payload_bytes={max_payload_bytes!r}: use a whole number, 1 or more")
+        self.kernels = Kernels()
+        self.max_payload_bytes = max_payload_bytes
+        self._device = device
+        self._by_name = self.kernels.by_name
+        self._now_ns = device.clock.now_ns
+        self._producers = threading.Lock()
+        self._worker: Worker | None = None
+
+    def session(self, op: str, key: object, **params: Any) -> Session:
+        """Load a key once, for any number of requests of that kernel. UsageError where it does not fit."""
+        return Session.open(self.kernels.get(op), key, **params)
+
+    def register(self, name: str, function: Callable[[bytes], bytes], *, replace: bool = False) -> None:
+        """Add a kernel of your own: any function from bytes to bytes. It runs in the worker thread.
+
+        What it raises fails the request, and nothing else.
+        """
+        self.kernels.register(name, function, replace=replace)
+
+    def prepare(self, request: Submittable) -> None:
+        """Check a request and find its kernel. Raises UsageError, and then nothing has happened.
+
+        A payload that isn't bytes is copied here, so the caller may change it afterwards.
+        """
+        try:
+            kernel = self._by_name[request.op]
+        except (KeyError, TypeError):
+            kernel = self.kernels.get(request.op)  # which says what is wrong
+        payload, aux = request.payload, request.aux
+        if type(payload) is not bytes:
+            request.payload = payload = _copied("payload", payload)
+        if type(aux) is not bytes:
+            request.aux = aux = _copied("aux", aux)
+        if len(payload) + len(aux) > self.max_payload_bytes:
+            raise UsageError(
+                f"a payload of {len(payload) + len(aux):,} bytes: the device takes at most "
+                f"{self.max_payload_bytes:,}; split it, or give the accelerator a larger max_payload_bytes"
+            )
+        session = request.session
+        key = None
+        if session is not None or kernel.load is not None:
+            check_session(kernel, session)
+            assert session is not None  # or check_session would have raised
+            key = session.key
+        if kernel.check is not None:
+            kernel.check(payload, aux, key)
+        request.kernel = kernel
+        request.key = key
+
+    def submit(self, request: Submittable) -> bool:
+        """Put a prepared request onto the ring and ring the doorbell. False: the ring is full. Never blocks.
+
+        Raises ClosedError behind `close` and in the child of a fork.
+        """
+        # `enqueue` and `doorbell` in one, and the hot path of both: written out it takes two thirds of the time.
+        device = self._device
+        ring = device.ring
+        with self._producers:
+            if device.checks_submits or not ring.push(request):
+                if not self._push_slowly(request):
+                    return False
+                if device.slow is not None and device.slow.swallow_ring():
+                    return True
+            else:
+                request.submitted_ns = self._now_ns()
+            ring.rung = ring.tail
+        worker = self._worker
+        if worker is not None and worker.asleep and worker.wake():
+            device.counters.doorbells += 1
+        return True
+
+    def enqueue(self, request: Submittable) -> bool:
+        """Put a prepared request onto the ring, where it waits for the doorbell. False: the ring is full."""
+        device = self._device
+        with self._producers:
+            if device.checks_submits or not device.ring.push(request):
+                return self._push_slowly(request)
+            request.submitted_ns = self._now_ns()
+        return True
+
+    def _push_slowly(self, request: Submittable) -> bool:
+        """Refuse the request, or say that the ring is full, or let it meet the fault rules on its way there."""
+        device = self._device
+        if device.refusal is not None:
+            raise again(device.refusal)
+        request.submitted_ns = self._now_ns()
+        slow, ring = device.slow, device.ring
+        if slow is not None and ring.outstanding < ring.depth:
+            return slow.arrive(request)
+        counters = device.counters
+        counters.ring_full += 1
+        if counters.full_since_ns is None:
+            counters.full_since_ns = request.submitted_ns
+        if slow is not None:
+            slow.note("full", None, request.op)
+        return False
+
+    def doorbell(self) -> None:
+        """Announce what was enqueued, and wake the device if it sleeps."""
+        device = self._device
+        with self._producers:
+            if device.slow is not None and device.slow.swallow_ring():
+                return
+            device.ring.rung = device.ring.tail
+        if self._worker is not None and self._worker.wake():
+            device.counters.doorbells += 1
+
+    @property
+    def free_slots(self) -> int:
+        """How many requests the ring would take now."""
+        ring = self._device.ring
+        return ring.depth - ring.outstanding
+
+    @property
+    def depth(self) -> int:
+        """Slots of the submission ring."""
+        return self._device.ring.depth
+
+    @property
+    def in_flight(self) -> int:
+        """Requests submitted whose completion was not reaped yet."""
+        return self._device.ring.outstanding
+
+
+def _copied(what: str, value: object) -> bytes:
+    try:
+        return memoryview(value).tobytes()  # type: ignore[arg-type]
+    except TypeError:
+        cure = "encode it first" if isinstance(value, str) else "give bytes, bytearray, memoryview or an array"
+        raise UsageError(f"a {what} of type {type(value).__name__}: {cure}") from None

@@ -1,0 +1,70 @@
+"""What an operation costs in things that can be counted. They are the same on every machine, so CI holds them."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from engine.bench import counts
+from engine.bench.counts import Counts
+from engine.bench.rig import Rig
+
+# Two looks at epoll for a round of 32 operations.
+_FD = {"epoll.poll": 0.062, "eventfd_read": 1.0, "eventfd_write": 1.0}
+_PIPE = {"epoll.poll": 0.062, "read": 1.0, "write": 1.0}
+
+# System calls by name; locks taken and given back; Python functions entered; C functions called; memory blocks of a
+# job in flight. System calls hold exactly; the rest is a ceiling, to be lowered by whoever gets below it.
+HELD: dict[tuple[str, str], tuple[dict[str, float], float, float, float, float]] = {
+    ("fd", "stackful"): (_FD, 2.0, 46, 34, 32),
+    ("fd", "stackless"): (_FD, 2.0, 46, 30, 24),
+    ("pipe", "stackful"): (_PIPE, 2.0, 46, 35, 33),
+    ("pipe", "stackless"): (_PIPE, 2.0, 46, 31, 25),
+    ("callback", "stackful"): ({}, 1.0, 43, 29, 25),
+    ("callback", "stackless"): ({}, 1.0, 43, 25, 17),
+    ("poll", "stackful"): ({}, 1.0, 43, 29, 25),
+    ("poll", "stackless"): ({}, 1.0, 43, 25, 17),
+    ("heuristic", "stackful"): ({}, 1.0, 45, 32, 25),
+    ("heuristic", "stackless"): ({}, 1.0, 45, 28, 17),
+}
+
+
+@pytest.fixture(scope="module")
+def counted(rig: Rig) -> dict[tuple[str, str], Counts]:
+    return {(way, kind): counts.measure(rig, way, kind) for way in counts.WAYS for kind in ("stackful", "stackless")}
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the counts are those of CPython 3.11")
+@pytest.mark.parametrize(("way", "kind"), list(HELD))
+def test_an_operation_costs_no_more_than_it_did(counted: dict[tuple[str, str], Counts], way: str, kind: str) -> None:
+    by_call, locks, python_calls, c_calls, blocks = HELD[way, kind]
+    found = counted[way, kind]
+    assert found.by_call == by_call
+    assert found.locks <= locks
+    assert found.python_calls <= python_calls
+    assert found.c_calls <= c_calls
+    assert found.blocks_in_flight <= blocks
+
+
+def test_every_way_and_kind_is_held(counted: dict[tuple[str, str], Counts]) -> None:
+    assert set(counted) == set(HELD)
+
+
+def test_an_operation_is_one_pause_and_resume_and_one_wake(counted: dict[tuple[str, str], Counts]) -> None:
+    for found in counted.values():
+        assert (found.switches, found.wakes) == (2, 1), found
+
+
+def test_an_operation_leaves_no_memory_behind(counted: dict[tuple[str, str], Counts]) -> None:
+    for found in counted.values():
+        assert found.blocks_left == 0, found
+
+
+def test_by_callback_and_by_polling_there_is_no_system_call(counted: dict[tuple[str, str], Counts]) -> None:
+    for (way, _), found in counted.items():
+        assert (found.system_calls == 0) is (way not in ("fd", "pipe"))
+
+
+def test_the_same_run_counts_the_same(rig: Rig, counted: dict[tuple[str, str], Counts]) -> None:
+    assert counts.measure(rig, "fd", "stackful") == counted["fd", "stackful"]

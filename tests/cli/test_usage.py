@@ -1,0 +1,80 @@
+"""What a wrong command line gets: exit code 2, nothing on stdout, and one line with the value and the cure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.cli import Cli, child
+
+WRONG = [
+    (["--depth", "0"], "depth=0", "power of two"),
+    (["--depth", "3"], "depth=3", "such as 2 or 4"),
+    (["--depth", "x"], "'x'", "whole number"),
+    (["--units", "0"], "units=0", "1 or more"),
+    (["--latency", "fixed:-5us"], "fixed:-5us", "0 or more"),
+    (["--latency", "fixed:soon"], "soon", "such as 50us"),
+    (["--latency", "gamma:5us"], "gamma", "use none or one of"),
+    (["--latency", "preset:qat"], "qat", "qat-dh895xcc"),
+    (["--latency", "trace:/no/such/file"], "/no/such/file", "No such file"),
+    (["--op", "sha265"], "sha265", "did you mean sha256?"),
+    (["--notify", "irq"], "irq", "heuristic, or all"),
+    (["--contract", "tls"], "tls", "dasync"),
+    (["--contract", "strict", "--notify", "fd"], "strict", "leave it out"),
+    (["--count", "0"], "--count 0", "1 or more"),
+    (["--count", "many"], "'many'", "whole number"),
+    (["--jobs", "-1"], "--jobs -1", "1 or more"),
+    (["--jobs", "1000000000"], "--jobs 1000000000", "--notify callback"),
+    (["--seed", "-1"], "-1", "0 or more"),
+    (["--seed", "1.5"], "'1.5'", "whole number"),
+    (["--json", "/no/such/folder/x"], "/no/such/folder/x", "can be written"),
+    (["--digests", "--op", "sha512", "/etc"], "sha512", "sha256"),
+    (["--digests", "--count", "3", "/etc"], "--count 3", "leave --count out"),
+    (["--digests", "--json", "-", "/etc"], "--json -", "a file"),
+    (["--digests", "--notify", "all"], "standard input", "choose one way"),
+    (["-"], "-", "--digests"),
+    (["--op", "x25519", "/etc"], "x25519", "leave out the paths"),
+    (["--ops", "null"], "--ops", "see simaccel run --help"),
+    (["--notify"], "--notify", "see simaccel run --help"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "value", "cure"), WRONG, ids=lambda part: " ".join(part) if part else None)
+def test_run(cli: Cli, arguments: list[str], value: str, cure: str) -> None:
+    run = cli("run", *arguments)
+    assert (run.code, run.out) == (2, b"")
+    (line,) = run.errors
+    assert line.startswith("simaccel: ")
+    assert value in line
+    assert cure in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"), [([], "run, info"), (["frob"], "'frob'"), (["--frob"], "--frob"), (["info", "x"], "x")]
+)
+def test_subcommand(cli: Cli, arguments: list[str], part: str) -> None:
+    run = cli(*arguments)
+    assert (run.code, run.out) == (2, b"")
+    (line,) = run.errors
+    assert part in line
+
+
+def test_as_a_user_sees_it() -> None:
+    run = child("run", "--depth", "3")
+    assert (run.code, run.out) == (2, b"")
+    assert run.errors == ["simaccel: depth=3: use a power of two from 1 to 1,048,576, such as 2 or 4"]
+
+
+def test_an_old_json_file_survives_a_usage_error(cli: Cli, tmp_path: Path) -> None:
+    target = tmp_path / "old.json"
+    target.write_text("old")
+    assert cli("run", "--json", str(target), "--op", "x25519", "/etc").code == 2
+    assert target.read_text() == "old"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["run", "--help"], ["info", "-h"]])
+def test_help(cli: Cli, arguments: list[str]) -> None:
+    run = cli(*arguments)
+    assert (run.code, run.err) == (0, b"")
+    assert run.text.startswith("Usage: simaccel")

@@ -1,0 +1,41 @@
+"""The pages hold together: links, decisions, the diagram that is generated."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from engine.states import JobState
+from tests.docs import diagram
+from tests.docs.pages import PAGES, ROOT
+
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not re.match(r"[a-z]+:", target):
+            path = target.partition("#")[0]
+            assert (page.parent / path).exists(), f"{page.name} links to {target}"
+
+
+def test_the_diagram_of_states_is_up_to_date() -> None:
+    text = diagram.TARGET.read_text(encoding="utf-8")
+    assert text == diagram.page(text), "run: python -m tests.docs.diagram"
+    assert all(state.value in diagram.diagram() for state in JobState)
+
+
+def test_decisions_are_numbered_listed_and_complete() -> None:
+    index = (ROOT / "docs" / "decisions" / "README.md").read_text(encoding="utf-8")
+    for number, page in enumerate(DECISIONS, 1):
+        text = page.read_text(encoding="utf-8")
+        title = text.splitlines()[0].removeprefix("# ")
+        assert page.name.startswith(f"{number:04}-")
+        assert f"- [{title}]({page.name})\n" in index
+        for part in ("Decision", "Rejected", "Costs"):
+            assert f"\n## {part}\n" in text, f"{page.name} has no part {part}"
+    assert index.count("\n- [") == len(DECISIONS) > 0

@@ -1,0 +1,100 @@
+"""Real work through every combination of notify, contract, clock, latency and retry, by every door."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from engine import Engine, Retry, Scheduler
+from sim import Accelerator, VirtualClock
+from tests.engine.ways import BLOBS, CONTRACTS, DIGESTS, NOTIFY
+
+RETRIES = {
+    "space": Retry(),
+    "at_once": Retry(wake="at_once"),
+    "backoff": Retry(wake="at_once", backoff_ns=1_000),
+}
+
+
+@pytest.fixture(params=RETRIES)
+def retry(request: pytest.FixtureRequest) -> Retry:
+    return RETRIES[request.param]
+
+
+@pytest.fixture(params=["instant", "20us"])
+def latency(request: pytest.FixtureRequest) -> str | None:
+    return None if request.param == "instant" else "fixed:20us"
+
+
+@pytest.fixture(params=["real", "virtual"])
+def clock(request: pytest.FixtureRequest) -> VirtualClock | None:
+    return None if request.param == "real" else VirtualClock()
+
+
+@pytest.fixture(params=CONTRACTS)
+def contract(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=NOTIFY)
+def notify(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def accel(clock: VirtualClock | None, latency: str | None) -> Iterator[Accelerator]:
+    with Accelerator(depth=16, clock=clock, latency=latency, units=4, seed=3) as accel:
+        yield accel
+
+
+@pytest.fixture
+def engine(accel: Accelerator, notify: str, contract: str, retry: Retry) -> Iterator[Engine]:
+    with Engine(accel, notify, contract, retry) as engine:
+        yield engine
+
+
+def test_every_door_gives_the_same_right_results(accel: Accelerator, engine: Engine) -> None:
+    """More jobs than slots, so that the ring is full all the time."""
+
+    async def awaited(blob: bytes) -> bytes:
+        return await engine.aio.sha256(blob)
+
+    async def in_loop() -> None:
+        assert await asyncio.gather(*(engine.aio.sha256(blob) for blob in BLOBS[:50])) == DIGESTS[:50]
+        assert await asyncio.gather(*(engine.aio.run(engine.sha256, blob) for blob in BLOBS[:20])) == DIGESTS[:20]
+        assert await asyncio.gather(*(engine.aio.run(awaited, blob) for blob in BLOBS[:20])) == DIGESTS[:20]
+
+    with Scheduler() as scheduler:
+        assert scheduler.map(engine.sha256, BLOBS) == DIGESTS
+        assert scheduler.map(awaited, BLOBS) == DIGESTS
+    assert engine.sha256(BLOBS[7]) == DIGESTS[7]
+    asyncio.run(in_loop())
+
+    done = 2 * len(BLOBS) + 1 + 50 + 20 + 20
+    counted = engine.statistics
+    assert (counted.operations, counted.failed) == (done, 0)
+    assert counted.pauses >= counted.operations
+    assert counted.wakes + counted.spurious_wakes <= counted.pauses
+    statistics = accel.statistics()
+    assert statistics.completed == statistics.submitted == done
+    assert (statistics.failed, statistics.orphaned, statistics.spurious, engine.in_flight) == (0, 0, 0, 0)
+    assert statistics.high_water <= 16
+
+
+def test_a_job_of_many_operations_keeps_their_order(engine: Engine) -> None:
+    """Each operation of a job takes the result of the one before."""
+
+    def chain(blob: bytes) -> bytes:
+        for _ in range(5):
+            blob = engine.sha256(blob)
+        return blob
+
+    async def awaited(blob: bytes) -> bytes:
+        for _ in range(5):
+            blob = await engine.aio.sha256(blob)
+        return blob
+
+    with Scheduler() as scheduler:
+        assert scheduler.map(chain, BLOBS[:40]) == scheduler.map(awaited, BLOBS[:40])

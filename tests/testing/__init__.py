@@ -1,0 +1,1 @@
+"""The testing tools: schedules, misuse, faults, the pytest plugin."""

@@ -1,0 +1,392 @@
+"""The pytest plugin, run by pytest itself on small suites."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import engine.pytest_plugin
+import engine.testing.models
+import engine.testing.strategies  # noqa: F401 - see run
+
+pytest_plugins = ["pytester"]
+
+INI = """
+[pytest]
+addopts = --strict-markers
+filterwarnings = error
+asyncio_mode = strict
+asyncio_default_fixture_loop_scope = function
+"""
+
+
+@pytest.fixture(autouse=True)
+def suite(pytester: pytest.Pytester) -> None:
+    pytester.makeini(INI)
+
+
+def run(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
+    """In this process, which is quicker: all that it imports is imported already, and so stays."""
+    return pytester.runpytest_inprocess(*args)
+
+
+def test_the_fixture_runs_in_virtual_time_by_default(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import hashlib
+        import pytest
+        from engine.testing import Accel
+
+        @pytest.mark.accel(latency="fixed:3600s", depth=4)
+        def test_it(accel: Accel) -> None:
+            digests = accel.map(accel.engine.sha256, [b"%d" % n for n in range(10)])
+            assert digests == [hashlib.sha256(b"%d" % n).digest() for n in range(10)]
+            assert accel.clock.now_ns() >= 3_600_000_000_000
+            assert accel.device.depth == 4
+
+        @pytest.mark.accel(clock="real", notify="callback", contract="strict")
+        def test_real(accel: Accel) -> None:
+            assert not accel.clock.virtual
+            assert accel.run(accel.engine.sha256, b"x") == hashlib.sha256(b"x").digest()
+
+        def test_unused(accel: Accel) -> None:
+            assert accel.random.random() == accel.random.random()
+
+        def test_by_hand(accel: Accel) -> None:
+            engine = accel.new_engine(notify="pipe", deadline_ns=5)
+            assert (engine.notify, engine.deadline_ns) == ("pipe", 5)
+            accel.advance(10)
+            assert accel.clock.now_ns() == 10
+        """
+    )
+    run(pytester).assert_outcomes(passed=4)
+
+
+def test_a_mark_on_a_class_is_overridden_by_a_closer_one(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.accel(depth=8, notify="pipe")
+        class TestIt:
+            @pytest.mark.accel(depth=2)
+            def test_it(self, accel):
+                assert (accel.device.depth, accel.engine.notify) == (2, "pipe")
+        """
+    )
+    run(pytester).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("mark", "message"),
+    [
+        ("dpeth=4", "*no option 'dpeth': did you mean depth?*"),
+        ("4", "*give its options by name, such as depth=4*"),
+        ("clock='fast'", "*clock='fast': use one of virtual, real*"),
+    ],
+)
+def test_a_bad_mark_is_one_clear_error(pytester: pytest.Pytester, mark: str, message: str) -> None:
+    pytester.makepyfile(f"import pytest\n@pytest.mark.accel({mark})\ndef test_it(accel):\n    pass\n")
+    result = run(pytester)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([message])
+
+
+def test_a_failure_prints_what_it_takes_to_have_it_again(pytester: pytest.Pytester) -> None:
+    """The command that is printed is pasted into a shell, and the same test fails with the same seed."""
+    pytester.makepyfile(
+        **{
+            "sub/test_it": """
+        import pytest
+
+        @pytest.mark.accel(faults="fail:nth=2")
+        @pytest.mark.parametrize("name", ["it's [odd]"])
+        def test_it(accel, name):
+            for n in range(3):
+                accel.run(accel.engine.sha256, b"x")
+
+        def test_random(accel):
+            assert accel.random.random() < 0
+        """
+        }
+    )
+    result = run(pytester)
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(
+        ["*- simaccel -*", "seed: *", "made with: virtual clock*", "faults: fail:nth=2 (met: fail 1 times)"]
+    )
+    commands = [line.removeprefix("replay: ") for line in result.outlines if line.startswith("replay: ")]
+    numbers = [line for line in result.outlines if line.startswith("E ") and "assert 0." in line]
+    assert len(commands) == 2
+    for command in commands:
+        again = subprocess.run(["/bin/sh", "-c", command], cwd=pytester.path, capture_output=True, text=True)
+        assert "1 failed" in again.stdout, again.stdout + again.stderr
+    assert numbers
+    assert numbers == [line for line in again.stdout.splitlines() if line.startswith("E ") and "assert 0." in line]
+
+
+def test_a_seed_is_the_same_in_every_test_and_settable(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        seen = []
+
+        def test_one(accel):
+            seen.append(accel.seed)
+
+        def test_two(accel):
+            assert seen == [accel.seed] == [accel.device.seed] == [4711]
+        """
+    )
+    run(pytester, "--accel-seed=4711").assert_outcomes(passed=2)
+
+
+def test_seeds_runs_each_test_so_often(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("other", "ab")
+        def test_it(accel, other):
+            assert accel.seed != 12
+
+        def test_without():
+            pass
+        """
+    )
+    result = run(pytester, "--accel-seed=10", "--accel-seeds=3", "-v")
+    result.assert_outcomes(passed=5, failed=2)
+    result.stdout.fnmatch_lines(["*test_it[[]seed10-a] PASSED*", "*test_it[[]seed12-b] FAILED*"])
+    command = next(line for line in result.outlines if line.startswith("replay: ")).removeprefix("replay: ")
+    again = subprocess.run(shlex.split(command), cwd=pytester.path, capture_output=True, text=True)
+    assert "1 failed" in again.stdout, command + again.stdout
+
+
+@pytest.mark.parametrize("option", ["--accel-seed=x", "--accel-seeds=-1"])
+def test_a_bad_option_is_refused(pytester: pytest.Pytester, option: str) -> None:
+    result = run(pytester, option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*argument --accel-seed*"])
+
+
+def test_misuse_fails_the_test_with_its_history(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        from engine import pause_job, start_job
+        from engine.testing import Kind
+
+        async def waits():
+            await pause_job()
+
+        def test_it(accel):
+            accel.kept = start_job(waits)
+
+        @pytest.mark.accel(ignore=[Kind.PAUSE_FORGOTTEN])
+        def test_ignored(accel):
+            start_job(waits)
+
+        @pytest.mark.accel(misuse=False)
+        def test_off(accel):
+            start_job(waits)
+        """
+    )
+    result = run(pytester)
+    result.assert_outcomes(passed=3, errors=1)
+    result.stdout.fnmatch_lines(
+        ["paused job never resumed: job 1 (waits)*", "    2. job 1 (waits) paused*", "replay: *::test_it *"]
+    )
+
+
+def test_what_other_fixtures_tear_down_is_no_misuse(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        from engine import pause_job, start_job
+
+        async def waits():
+            await pause_job()
+
+        @pytest.fixture
+        def server(accel):
+            job = start_job(waits)
+            yield job
+            job.cancel()
+
+        def test_it(server):
+            assert server.paused
+        """
+    )
+    run(pytester).assert_outcomes(passed=1)
+
+
+def test_explore_saves_a_schedule_and_replays_it(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        from engine.testing.models import TWINS
+
+        def test_it(accel):
+            accel.explore(TWINS["unlatched"])
+        """
+    )
+    result = run(pytester)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*application * device", "schedule: *test_it.schedule"])
+    command = next(line for line in result.outlines if line.startswith("replay: ")).removeprefix("replay: ")
+    assert "--accel-schedule=" in command
+    again = subprocess.run(shlex.split(command), cwd=pytester.path, capture_output=True, text=True)
+    assert "fails in the 1. schedule" in again.stdout, again.stdout
+
+
+@pytest.mark.parametrize("folder", ["", "traces"])
+def test_traces_are_written_and_equal_for_equal_seeds(pytester: pytest.Pytester, folder: str) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.accel(latency="lognormal:50us,0.3", units=4)
+        def test_it(accel):
+            accel.map(accel.engine.sha256, [b"%d" % n for n in range(20)])
+            assert not "failing"
+        """
+    )
+    texts = []
+    for seed in (1, 1, 2):
+        result = run(pytester, f"--accel-trace={folder}" if folder else "--accel-trace", f"--accel-seed={seed}")
+        line = next(line for line in result.outlines if line.startswith("trace: "))
+        file = pytester.path / line.removeprefix("trace: ")
+        assert not folder or file.parent.name == folder
+        texts.append(file.read_text())
+    assert texts[0] == texts[1]
+    assert texts[0].splitlines()[2:-1] != texts[2].splitlines()[2:-1]
+
+
+def test_with_pytest_asyncio(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import asyncio
+        import hashlib
+        import pytest
+
+        @pytest.mark.asyncio
+        @pytest.mark.accel(latency="fixed:3600s")
+        async def test_it(accel):
+            digests = await asyncio.gather(*(accel.engine.aio.sha256(b"%d" % n) for n in range(9)))
+            assert digests == [hashlib.sha256(b"%d" % n).digest() for n in range(9)]
+        """
+    )
+    run(pytester).assert_outcomes(passed=1)
+
+
+def test_with_xdist(pytester: pytest.Pytester) -> None:
+    """All workers have one seed, with its tests by name; and a failure in one comes with its replay line."""
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("n", range(4))
+        def test_it(accel, n):
+            accel.run(accel.engine.sha256, b"x")
+            assert n < 3
+        """
+    )
+    result = pytester.runpytest_subprocess("-n2", "--accel-seeds=2")
+    result.assert_outcomes(passed=6, failed=2)
+    seeds = {line for line in result.outlines if line.startswith("seed: ")}
+    replays = [line for line in result.outlines if line.startswith("replay: ")]
+    assert len(seeds) == len(replays) == 2
+
+
+def test_with_hypothesis(pytester: pytest.Pytester) -> None:
+    """A schedule is drawn and shrunk; and the fixture makes a fresh device for each example."""
+    pytester.makepyfile(
+        """
+        from hypothesis import HealthCheck, given, settings
+        from hypothesis import strategies as st
+        from engine.testing.models import EngineModel
+        from engine.testing.strategies import schedules
+
+        @given(schedules(), st.integers(0, 99))
+        @settings(max_examples=300, database=None, derandomize=True, deadline=None)
+        def test_lost_update(schedule, start):
+            def model(run):
+                number = [start]
+
+                def add():
+                    read = number[0]
+                    yield "write"
+                    number[0] = read + 1
+
+                def check():
+                    assert number[0] == start + 2 or start < 7, f"{number[0]} from {start}"
+
+                run.actor("left", add)
+                run.actor("right", add)
+                run.at_end(check)
+
+            schedule.run(model)
+
+        @given(schedules(preemptions=3))
+        @settings(max_examples=10, database=None, derandomize=True, deadline=None)
+        def test_good(schedule):
+            schedule.run(EngineModel(notify="callback", step_into=()))
+
+        @given(seed=st.integers(0, 1000))
+        @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+        def test_fixture(accel, seed):
+            with accel.again(seed=seed, depth=2) as fresh:
+                assert fresh.device.seed == seed
+                assert len(fresh.map(fresh.engine.sha256, [b"x"] * 5)) == 5
+        """
+    )
+    result = run(pytester)
+    result.assert_outcomes(passed=2, failed=1)
+    # Shrunk: the least start that fails, and one preemption.
+    result.stdout.fnmatch_lines(["*FAILS: AssertionError: 8 from 7*", "*4 steps and 1 preemptions*"])
+
+
+def test_it_can_be_switched_off(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it():\n    pass\n")
+    run(pytester, "-p", "no:simaccel").assert_outcomes(passed=1)
+
+
+def test_a_suite_that_does_not_use_it_imports_nothing_of_it(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import sys
+
+        def test_it():
+            assert "simaccel_pytest" in sys.modules
+            loaded = {name.partition(".")[0] for name in sys.modules}
+            assert not loaded & {"engine", "sim", "waitctx", "greenlet", "numpy", "cryptography"}
+        """
+    )
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_loading_it_takes_little(pytester: pytest.Pytester) -> None:
+    """Of modules it brings only itself: what else it imports, pytest has imported."""
+    script = "import pytest, sys; before = set(sys.modules); import simaccel_pytest; print(*set(sys.modules) - before)"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["simaccel_pytest"]
+
+
+def test_the_options_are_in_the_help(pytester: pytest.Pytester) -> None:
+    help_text = "\n".join(run(pytester, "--help").outlines)
+    for option in ("--accel-seed", "--accel-seeds", "--accel-trace", "--accel-schedule"):
+        assert re.search(rf"{option}\b", help_text)
+    assert "@pytest.mark.accel" in "\n".join(run(pytester, "--markers").outlines)
+
+
+def test_without_a_cache_files_go_to_the_folder_for_temporary_ones(
+    pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    pytester.makepyfile("def test_it(accel):\n    accel.run(accel.engine.sha256, b'')\n")
+    run(pytester, "-p", "no:cacheprovider", "--accel-trace").assert_outcomes(passed=1)
+    assert [file.suffix for file in (tmp_path / "simaccel").iterdir()] == [".trace"]
