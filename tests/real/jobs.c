@@ -1,6 +1,7 @@
 /* jobs MODULE MODE JOBS COUNT KIND[,KIND...] [ABANDON]
  *
- * Runs COUNT operations, JOBS of them at a time, and verifies every result. MODE is fd, callback or blocking. With
+ * Runs COUNT operations, JOBS of them at a time, and verifies every result. MODE is fd, callback, blocking, or fork:
+ * blocking, then a fork, and then COUNT by fd in each of both processes. With
  * ABANDON the wait context of every ABANDON-th job is freed while it is paused, as SSL_free does, and the job never
  * resumed. Prints one line of JSON; exit 0 if no result was wrong and none is missing.
  */
@@ -12,12 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "load.h"
 
 enum { MAX_JOBS = 1024, WATCHDOG_SECONDS = 50 };
-enum mode { FD, CALLBACK, BLOCKING };
+enum mode { FD, CALLBACK, BLOCKING, FORK };
 
 struct slot {
     ASYNC_JOB *job;
@@ -222,6 +224,22 @@ static void run_threads(unsigned jobs, uint64_t count)
         pthread_join(threads[i], NULL);
 }
 
+/* The child inherits a connection that is not its own; the parent must not notice that it is gone again. */
+static void run_forked(unsigned jobs, uint64_t count)
+{
+    const pid_t child = fork();
+    int status = 1;
+
+    run_jobs(FD, jobs, count, 0);
+    if (child == 0)
+        _exit(outcomes[GOOD] == 2 * count && load_counter("software") == 0 && load_counter("connects") == 2 ? 0 : 1);
+    if (waitpid(child, &status, 0) != child || status != 0) {
+        fprintf(stderr, "the child failed: %d\n", status);
+        exit(4);
+    }
+    outcomes[GOOD] -= count; /* counted as one run, as the others are */
+}
+
 static void parse_kinds(char *text)
 {
     for (char *name = strtok(text, ","); name != NULL; name = strtok(NULL, ",")) {
@@ -248,7 +266,10 @@ int main(int argc, char **argv)
 
     if (argc < 6)
         return 2;
-    mode = strcmp(argv[2], "fd") == 0 ? FD : strcmp(argv[2], "callback") == 0 ? CALLBACK : BLOCKING;
+    mode = strcmp(argv[2], "fd") == 0         ? FD
+           : strcmp(argv[2], "callback") == 0 ? CALLBACK
+           : strcmp(argv[2], "fork") == 0     ? FORK
+                                              : BLOCKING;
     jobs = (unsigned)atoi(argv[3]);
     count = strtoull(argv[4], NULL, 10);
     if (jobs < 1 || jobs > MAX_JOBS)
@@ -256,9 +277,11 @@ int main(int argc, char **argv)
     parse_kinds(argv[5]);
     alarm(WATCHDOG_SECONDS);
     load_begin(argv[1]);
-    if (mode == BLOCKING)
+    if (mode == BLOCKING || mode == FORK)
         run_threads(jobs, count);
-    else
+    if (mode == FORK)
+        run_forked(jobs, count);
+    else if (mode != BLOCKING)
         run_jobs(mode, jobs, count, argc > 6 ? strtoull(argv[6], NULL, 10) : 0);
     printf("{\"good\": %llu, \"bad\": %llu, \"errors\": %llu, \"err_status\": %llu, \"abandoned\": %llu, "
            "\"job_pauses\": %llu, \"eagains\": %llu",

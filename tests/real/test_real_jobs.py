@@ -44,6 +44,17 @@ def test_connections_closed_while_paused_free_their_slots(toolbox: Toolbox, devi
     assert device.stat()["in_flight"] == 0
 
 
+def test_parent_and_child_each_have_their_connection(sanitized: Toolbox, device: DeviceProcess) -> None:
+    counted = sanitized.run_jobs(device.address, "fork", 4, 60)
+    assert counted["good"] == 60
+    assert counted["offloaded"] == 120
+    assert counted["connects"] == 1
+    report = device.stat()
+    assert report["connects"] == 2
+    assert sum(report["by_op"].values()) == 180
+    assert report["in_flight"] == 0
+
+
 def test_without_a_device_all_is_software(toolbox: Toolbox) -> None:
     counted = toolbox.run_jobs(fresh_address(), "fd", 8, 60)
     assert counted["good"] == counted["software"] == 60
