@@ -94,12 +94,14 @@ static ssize_t receive(int control, void *buffer, size_t bytes, int *fds, int *f
                              .msg_iovlen = 1,
                              .msg_control = &ancillary,
                              .msg_controllen = sizeof(ancillary)};
+    int resets = 0;
     ssize_t got;
 
     *fd_count = 0;
+    /* A device that refuses us without having read what we said leaves ECONNRESET in front of its reason. */
     do
         got = recvmsg(control, &message, MSG_CMSG_CLOEXEC);
-    while (got < 0 && errno == EINTR);
+    while (got < 0 && (errno == EINTR || (errno == ECONNRESET && resets++ == 0)));
     if (got < 0)
         return got;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c != NULL; c = CMSG_NXTHDR(&message, c))

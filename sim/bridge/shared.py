@@ -57,7 +57,10 @@ class SharedRings:
                 BrokenPipeError
             ):  # refused for who we are, before we said anything: the reason is there to read
                 self.control.send(wire.hello(entries, slot_bytes))
-            data, fds, _, _ = socket.recv_fds(self.control, wire.MAX_MESSAGE_BYTES, 3)
+            try:
+                data, fds, _, _ = socket.recv_fds(self.control, wire.MAX_MESSAGE_BYTES, 3)
+            except ConnectionResetError:  # it has not read what we said, and the reason comes behind this error
+                data, fds, _, _ = socket.recv_fds(self.control, wire.MAX_MESSAGE_BYTES, 3)
         except OSError as error:
             raise NoDeviceError(f"the device at {name} does not answer: {error}") from None
         try:

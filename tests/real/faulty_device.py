@@ -30,16 +30,21 @@ def _every(n: int) -> bool:
     return _count % n == 0
 
 
+def _set_tail(memory: Memory, tail: int) -> None:
+    # For good: the next honest completion would else hide it.
+    memory.cq_tail = memory.bytes.cast("Q")[AT_CQ_TAIL // 8] = tail
+
+
 def _wild_index(honest: Complete, memory: Memory, cookie: int, status: int, length: int, t0: int, t1: int) -> None:
     honest(memory, cookie, status, length, t0, t1)
     if _every(50):
-        memory.bytes.cast("Q")[AT_CQ_TAIL // 8] = _random.getrandbits(64)
+        _set_tail(memory, _random.getrandbits(63))
 
 
 def _backward_index(honest: Complete, memory: Memory, cookie: int, status: int, length: int, t0: int, t1: int) -> None:
     honest(memory, cookie, status, length, t0, t1)
     if _every(50):
-        memory.bytes.cast("Q")[AT_CQ_TAIL // 8] = 1
+        _set_tail(memory, 1)
 
 
 def _wrong_cookie(honest: Complete, memory: Memory, cookie: int, status: int, length: int, t0: int, t1: int) -> None:
@@ -138,6 +143,12 @@ class FaultyMemory(Memory):
     def complete(self, cookie: int, status: int, out_len: int, started_ns: int, finished_ns: int) -> None:
         """Adds a completion, or what the fault makes of it."""
         self.fault(Memory.complete, self, cookie, status, out_len, started_ns, finished_ns)
+
+    def complete_all(self, completions: list[tuple[int, int, int, int, int]]) -> int:
+        """The same for many."""
+        for completion in completions:
+            self.complete(*completion)
+        return sum(1 for completion in completions if completion[1])
 
 
 def main() -> None:
