@@ -19,6 +19,9 @@ CONFIG = """\
 openssl_conf = simaccel_init
 [simaccel_init]
 providers = simaccel_providers
+alg_section = simaccel_algorithms
+[simaccel_algorithms]
+default_properties = ?provider=simaccel
 [simaccel_providers]
 simaccel = simaccel_section
 default = simaccel_default_section

@@ -26,6 +26,9 @@ _CONFIG = """\
 openssl_conf = init
 [init]
 providers = providers
+alg_section = algorithms
+[algorithms]
+default_properties = ?provider=simaccel
 [providers]
 simaccel = simaccel_section
 default = default_section
