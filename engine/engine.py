@@ -215,9 +215,7 @@ _alive: WeakSet[Engine] = WeakSet()
 
 def _after_fork_in_child() -> None:
     for engine in list(_alive):
-        performer = engine._performer
-        performer.refusal = f"this engine belongs to the parent process, {os.getppid()}: make a new one behind the fork"
-        performer.flight.clear()
+        engine._performer.disown()
     _alive.clear()
 
 

@@ -208,8 +208,8 @@ class LoopWaker:
     def wait_done(self, operation: Operation) -> None:
         self._operation = operation
 
-    def resumed(self, operation: Operation) -> None:
-        pass
+    def resumed(self, operation: Operation) -> bool:
+        return operation.done
 
     def end_badly(self) -> None:
         pass

@@ -2,7 +2,7 @@
 
 Rules:
 
-- It is in its engine's `flight` from the call until somebody takes it out; a set's remove is atomic, so there is
+- It is in its engine's `flight` from the call until somebody takes it out; a dict's del is atomic, so there is
   exactly one who does: the completion, the deadline, the caller that gives up, or the engine that closes.
 - Whoever takes it out settles it (`verdict` or the device's result, then `done`) and then wakes its waiter, in this
   order: the waiter may be gone a moment after it was woken.
@@ -58,7 +58,9 @@ class Operation:
     resumed_ns: int
     result: bytes | None
 
-    def __init__(self, op: str, payload: bytes, aux: bytes, session: Any, flight: set[Operation], waker: Waker) -> None:
+    def __init__(
+        self, op: str, payload: bytes, aux: bytes, session: Any, flight: dict[Operation, None], waker: Waker
+    ) -> None:
         self.op = op
         self.payload = payload
         self.aux = aux
@@ -84,7 +86,7 @@ class Operation:
     def complete(self) -> int | None:
         """The device has completed it. Any thread; twice does no harm."""
         try:
-            self.flight.remove(self)
+            del self.flight[self]
         except KeyError:
             # Not a mark of whoever took it out: that one may have done so just now, and not have come to mark it.
             if self.completed:
@@ -104,7 +106,7 @@ class Operation:
     def fail(self, verdict: Exception) -> bool:
         """Settle it with an exception, and wake its waiter. False if it was settled already. Any thread."""
         try:
-            self.flight.remove(self)
+            del self.flight[self]
         except KeyError:
             return False
         self.verdict = verdict
@@ -115,7 +117,7 @@ class Operation:
     def abandon(self) -> bool:
         """The caller gives up and waits no more. False if it was settled meanwhile: then a wake has come, or comes."""
         try:
-            self.flight.remove(self)
+            del self.flight[self]
         except KeyError:
             return False
         self.done = True

@@ -10,6 +10,7 @@ pause until done and woken. What is added: turns for slots, deadlines, and nothi
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ class Performer:
         sleep: Callable[[BlockedThread], None],
     ) -> None:
         self.accel = accel
-        self.flight: set[Operation] = set()
+        self.flight: dict[Operation, None] = {}  # a dict for its order, in which the engine's end is told
         """Operations whose callers wait: what is not in here is settled."""
         self.space = SpaceQueue(accel)
         self.counters = Counters()
@@ -164,7 +165,7 @@ class Performer:
             if self._source is not None and job.driver is not None:
                 job.driver.keep_going(self._source)
             job = None  # see in_job
-        self.flight.add(operation)
+        self.flight[operation] = None
         counters = self.counters
         try:
             if deadline_ns is not None or self.deadline_ns is not None:
@@ -184,16 +185,16 @@ class Performer:
                 # Also if it is done by now: a wait fd was announced, so whoever drives the job expects a pause.
                 waker.wait_done(operation)
                 await PAUSE
-                waker.resumed(operation)
-                while not operation.done:
+                while not waker.resumed(operation):
                     counters.spurious += 1
                     waker.wait_done(operation)
                     await PAUSE
-                    waker.resumed(operation)
-        except BaseException:
+        except BaseException as error:
             counters.given_up += 1
             self._give_up(operation, waker)
             self._end_badly(operation, waker)
+            if operation.verdict is not None and isinstance(error, OperationError):  # its fd is gone as well
+                raise operation.verdict from error
             raise
         if operation.verdict is not None or operation.error is not None:
             counters.never_submitted += not operation.submitted
@@ -228,10 +229,10 @@ class Performer:
             timer = self._arrange_wake(operation, waker, tries)
             counters.eagains += 1
             await PAUSE
-            waker.resumed(operation)
+            done = waker.resumed(operation)
             if timer is not None:
                 timer.cancel()
-            if operation.done:
+            if done:
                 break
             if space.may_submit(operation) and self._try(operation):
                 operation.promised = True
@@ -267,7 +268,8 @@ class Performer:
         return accel.call_at(accel.clock.now_ns() + wait_ns, waker.nudge) if wait_ns else None
 
     def _poll_if_many(self, operation: Operation) -> None:
-        limit = HEURISTIC_ASYMMETRIC if getattr(operation.kernel, "asymmetric", False) else HEURISTIC_SYMMETRIC
+        kernel = getattr(operation, "kernel", None)  # not every accelerator sets one
+        limit = HEURISTIC_ASYMMETRIC if getattr(kernel, "asymmetric", False) else HEURISTIC_SYMMETRIC
         if len(self.flight) >= limit:
             self.accel.poll()
 
@@ -278,6 +280,14 @@ class Performer:
         self.space.leave(operation)
         with suppress(OperationError):  # the fd is gone, which may be the very reason
             waker.resumed(operation)
+
+    def disown(self) -> None:
+        """In the child of a fork: nothing of what was in flight will ever come here, and its fds are the parent's."""
+        self.refusal = f"this engine belongs to the parent process, {os.getppid()}: make a new one behind the fork"
+        for operation in self.flight:
+            operation.verdict = ClosedError(self.refusal)
+            operation.done = operation.fired = True
+        self.flight.clear()
 
     def _end_badly(self, operation: Operation, waker: Waker) -> None:
         self.counters.operations += 1

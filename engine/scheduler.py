@@ -184,6 +184,9 @@ class Scheduler:
         self._start_new()
         ready = self._ready
         tried = bool(ready or self._again)
+        if self._again and ready:
+            # Before those that were woken: the slots that they gave back go to who waits for one, not to their next.
+            self._drive_again(len(ready))
         for _ in range(len(ready)):
             seat = ready.popleft()
             seat.woken = seat.again = False
@@ -209,7 +212,7 @@ class Scheduler:
                 self._progress += 1
             else:
                 self._park(seat)
-        if self._again and (self._progress or not self._ready):
+        if self._again and not ready:
             self._drive_again(self._progress)
         if not self._busy:
             return
@@ -397,13 +400,13 @@ class Scheduler:
             self._unwatch(seat)
             seat.ctx.close()
 
-    def _drive_again(self, progress: int) -> None:
+    def _drive_again(self, least: int) -> None:
         """Try jobs that must be resumed by the application: a few at a time, those that fail go to the back."""
-        for _ in range(min(len(self._again), max(progress, AGAIN_BATCH))):
+        for _ in range(min(len(self._again), max(least, AGAIN_BATCH))):
             seat = self._again.popleft()
-            if not seat.again:  # woken meanwhile
+            again, seat.again = seat.again, False
+            if not again or seat.woken:  # resumed meanwhile, or about to be
                 continue
-            seat.again = False
             self._resume(seat)
             if not seat.again:
                 self._again_ns = AGAIN_FIRST_NS

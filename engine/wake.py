@@ -5,8 +5,8 @@ blocked thread, an event loop. The engine's one algorithm (`engine.perform`) ask
 
 - `wait_again(op)`: it is about to pause because the ring was full.
 - `wait_done(op)`: it is about to pause because the operation is in flight.
-- `resumed(op)`: it was resumed; take the token, if there is one. Afterwards nothing of an operation that is done is
-  left behind, so that no stale token reaches the next one.
+- `resumed(op)`: it was resumed; take the token, if there is one, and say whether the operation is done. If so, nothing
+  of it is left behind, so that no stale token reaches the next one; to look for oneself a moment later would not do.
 - `wake(op)`: it is done; called from any thread, once. `nudge()`: a slot may be had; called from any thread.
 
 Sources: qat_events.c for `QatCallback` and the order of token and pause, the man page for `StrictCallback`, e_dasync.c
@@ -42,7 +42,7 @@ class Waker(Protocol):
 
     def wait_done(self, operation: Operation) -> None: ...
 
-    def resumed(self, operation: Operation) -> None: ...
+    def resumed(self, operation: Operation) -> bool: ...
 
     def wake(self, operation: Operation) -> None: ...
 
@@ -81,7 +81,7 @@ class FdWaker:
     def wait_done(self, operation: Operation) -> None:
         pass
 
-    def resumed(self, operation: Operation) -> None:
+    def resumed(self, operation: Operation) -> bool:
         # First the token, then `done`: a completion behind the look at `done` writes its token behind the drain.
         try:
             found = self.wake_fd.drain()
@@ -90,16 +90,20 @@ class FdWaker:
             if not self._ctx.closed:
                 self._ctx.memo = None
             raise
-        if operation.done and not (found and operation.fired):
-            # The waker is between `done` and its token, or has written the token and not let go of the lock. To wait
-            # for the lock is ten times faster than to look again and again; the window before it takes the lock is a
-            # few bytecodes of another thread.
-            while not operation.fired:
-                with self.wake_fd.lock:
-                    pass
-                if not operation.fired:
-                    os.sched_yield()
-            self.wake_fd.drain()
+        if found and operation.fired:
+            return True
+        if not operation.done and operation in operation.flight:
+            return False
+        # The waker has taken the operation out of flight and not written its token, or has written it and not let go of
+        # the lock. To wait for the lock is ten times faster than to look again and again; the window before it takes
+        # the lock is a few bytecodes of another thread.
+        while not operation.fired:
+            with self.wake_fd.lock:
+                pass
+            if not operation.fired:
+                os.sched_yield()
+        self.wake_fd.drain()
+        return True
 
     def wake(self, operation: Operation) -> None:
         with self.wake_fd.lock:
@@ -142,8 +146,8 @@ class QatCallback:
     def wait_done(self, operation: Operation) -> None:
         self._ctx.status = _OK
 
-    def resumed(self, operation: Operation) -> None:
-        pass
+    def resumed(self, operation: Operation) -> bool:
+        return operation.done
 
     def wake(self, operation: Operation) -> None:
         self._fn(self._arg)
@@ -227,8 +231,8 @@ class BlockedThread:
     def wait_done(self, operation: Operation) -> None:
         pass
 
-    def resumed(self, operation: Operation) -> None:
-        pass
+    def resumed(self, operation: Operation) -> bool:
+        return operation.done
 
     def wake(self, operation: Operation) -> None:
         self.rouse()

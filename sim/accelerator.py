@@ -16,7 +16,7 @@ from weakref import WeakSet
 
 from sim.clock import Clock, RealClock, VirtualClock
 from sim.device import Device
-from sim.errors import ClosedError, InternalError, UsageError
+from sim.errors import ClosedError, InternalError, RemovedError, UsageError
 from sim.faults import Rule, Verdict, When
 from sim.faults.control import Faults
 from sim.interrupt import Coalescing
@@ -207,7 +207,7 @@ class Accelerator(SubmissionSide):
         _alive.discard(self)
         device = self._device
         with self._producers:
-            if device.refusal is None:
+            if device.refusal is None or isinstance(device.refusal, RemovedError):  # which could be plugged in again
                 device.refusal = ClosedError("the accelerator was closed")
         try:
             if drain:

@@ -80,16 +80,22 @@ class CompletionSide:
         counters.completed += len(batch) - failed
         counters.by_op.update(map(_op, batch))
         ring.reaped += len(batch)
+        interrupted: KeyboardInterrupt | None = None
         for request in batch:
             try:
                 delivery = request.complete()
             except BaseException as error:
-                self._report(error, "the handler of a completion", request)
+                if isinstance(error, KeyboardInterrupt) and (self.clock.virtual or self.interrupt.masked):
+                    interrupted = error  # this is the user's own thread, and the Ctrl-C not the handler's affair
+                else:
+                    self._report(error, "the handler of a completion", request)
                 continue
             if delivery:
                 self._recount(request, delivery)
         for tell in tuple(self.on_space):  # an engine may end by what it is told
             self.call_guarded(partial(tell, len(batch)))
+        if interrupted is not None:
+            raise interrupted
         return len(batch)
 
     def _recount(self, request: Submittable, delivery: Delivery) -> None:

@@ -18,13 +18,13 @@ _serial = count(1)
 class Session:
     """A kernel and its loaded key. Immutable; any thread and any number of requests may share it.
 
-    `id` counts up from 1 in the process. Two sessions are equal only if they are the same one. The repr shows the
+    `id` counts up from 1 in its accelerator, or in the process for one that was opened without. Two sessions are equal only if they are the same one. The repr shows the
     kernel and the id, never key material.
     """
 
     kernel: Kernel
     key: Any
-    id: int = field(default_factory=_serial.__next__, init=False)
+    id: int = field(default_factory=_serial.__next__)
 
     @classmethod
     def open(cls, kernel: Kernel, material: object, **params: Any) -> Session:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from sim.device import Device
@@ -26,11 +27,14 @@ class SubmissionSide:
         self._by_name = self.kernels.by_name
         self._now_ns = device.clock.now_ns
         self._producers = threading.Lock()
+        self._session_ids = count(1)
         self._worker: Worker | None = None
 
     def session(self, op: str, key: object, **params: Any) -> Session:
         """Load a key once, for any number of requests of that kernel. UsageError where it does not fit."""
-        return Session.open(self.kernels.get(op), key, **params)
+        opened = Session.open(self.kernels.get(op), key, **params)
+        # Numbered anew: what a fault rule calls session 1 must not depend on what else the process has opened.
+        return Session(opened.kernel, opened.key, next(self._session_ids))
 
     def register(self, name: str, function: Callable[[bytes], bytes], *, replace: bool = False) -> None:
         """Add a kernel of your own: any function from bytes to bytes. It runs in the worker thread.

@@ -100,12 +100,15 @@ def _run(rig: Rig, way: str, kind: str, each: int) -> tuple[Counter[str], float]
             code = body.__code__
             for _ in range(_JOBS):
                 scheduler.spawn(body, each)
+            gc.collect()
+            gc.disable()  # a collection calls back what is no part of an operation
             with _counted_foreign(calls):
                 sys.setprofile(count)
                 try:
                     scheduler.run()
                 finally:
                     sys.setprofile(None)
+                    gc.enable()
             statistics = engine.statistics
             return calls, statistics.wakes / statistics.operations
     finally:

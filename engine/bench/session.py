@@ -87,7 +87,9 @@ def _carry_out(rig: Rig, order: Order, before: run.Report | None) -> run.Report:
         tables.show_changes(compare(before, report), console)
         gone, new = only_in_one(before, report)
         if gone or new:
-            console.print(f"only before: {', '.join(gone) or 'none'}; only now: {', '.join(new) or 'none'}")
+            console.print(
+                f"only before: {', '.join(gone) or 'none'}; only now: {', '.join(new) or 'none'}", markup=False
+            )
     return report
 
 
@@ -118,5 +120,5 @@ def _write_page(report: run.Report, folder: Path, console: Console) -> None:
     try:
         plots.draw(report, folder)
     except ImportError as error:
-        console.print(f"no pictures: {error}; pip install 'simaccel[bench]'", highlight=False)
-    console.print(f"the page: {page.write(report, folder)}", highlight=False)
+        console.print(f"no pictures: {error}; pip install 'simaccel[bench]'", highlight=False, markup=False)
+    console.print(f"the page: {page.write(report, folder)}", highlight=False, markup=False)

@@ -40,7 +40,7 @@ def show(report: dict[str, Any], console: Console) -> None:
     if report.get("rows"):
         show_rows(report["rows"], console)
     for note in report["notes"]:
-        console.print(note, highlight=False)
+        console.print(note, highlight=False, markup=False)
 
 
 def show_rows(rows: Sequence[dict[str, Any]], console: Console, times: bool = False) -> None:
@@ -105,14 +105,11 @@ def show_changes(changes: Sequence[Change], console: Console) -> None:
 
 def _show_times(row: dict[str, Any], console: Console) -> None:
     for name, values in row["times_ns"].items():
-        took_ns = statistics.median(values)
-        console.print(
-            f"  {row['name']}: {name:<34} {took_ns:>10,.0f} ns  {1e9 / took_ns:>12,.0f}/s   "
-            f"({spread_text(values, 'ns')})",
-            highlight=False,
-        )
+        took_ns, spread = statistics.median(values), spread_text(values, "ns")
+        text = f"  {row['name']}: {name:<34} {took_ns:>10,.0f} ns  {1e9 / took_ns:>12,.0f}/s   {spread}"
+        console.print(text, highlight=False, markup=False)
     for note in row["notes"]:
-        console.print(f"  {row['name']}: {note}", highlight=False)
+        console.print(f"  {row['name']}: {note}", highlight=False, markup=False)
 
 
 def _show_bare(times_ns: dict[str, list[float]], console: Console) -> None:

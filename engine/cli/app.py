@@ -19,6 +19,7 @@ from sim import UsageError as SimUsageError
 COMMANDS = {
     "run": "engine.cli.run",
     "info": "engine.cli.info",
+    "replay": "engine.cli.replay",
     "bench": "engine.cli.bench",
     "serve": "engine.cli.serve",
     "stat": "engine.cli.stat",

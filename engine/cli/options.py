@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
+from typing import Any
 
 from engine.cli.software import MAKERS
 from engine.engine import CONTRACTS, NOTIFY, Engine
 from engine.errors import UsageError
 from engine.operation import Operation
-from sim import Accelerator
+from sim import Accelerator, Trace, VirtualClock
+from sim import UsageError as SimUsageError
 from sim.randomness import Randomness
+from sim.timing.quantities import parse_duration_ns
 
 DEFAULT_OPS = ("sha256", "aes-gcm-encrypt", "ecdsa-sign", "rsa-sign")
 DEFAULT_FILE_OPS = ("sha256", "aes-gcm-encrypt")
 DEFAULT_WAYS = ("fd", "callback", "poll")
 DEFAULT_COUNT, DEFAULT_JOBS, DEFAULT_DEPTH = 2_000, 64, 256
+_NOT_RECORDED = frozenset({"paths", "json", "digests", "trace"})
+FAULTY_DEADLINE_NS = 10_000_000_000
 SPARE_FDS = 64
 """Besides those of the jobs: standard streams, epoll, files being read, what the process came with."""
 
@@ -38,14 +43,43 @@ class RunOptions:
     seed: int
     json: str | None
     digests: bool
+    faults: tuple[str, ...] = ()
+    deadline_ns: int | None = None
+    trace: str | None = None
 
-    def accelerator(self) -> Accelerator:
-        """A new device; each way gets its own, from the same seed."""
-        return Accelerator(self.depth, self.units, self.latency, seed=self.seed)
+    def to_dict(self) -> dict[str, Any]:
+        """What of it decides a recorded run, for JSON."""
+        return {name: value for name, value in asdict(self).items() if name not in _NOT_RECORDED}
+
+    @classmethod
+    def from_dict(cls, described: Mapping[str, Any], trace: str) -> RunOptions:
+        """Of a run that was recorded in that file. UsageError for what no run can be described by."""
+        names = {field.name for field in fields(cls)} - _NOT_RECORDED
+        if set(described) != names:
+            raise UsageError(f"a run is described by {', '.join(sorted(names))}, and nothing else")
+        try:
+            options = checked(
+                **{name: described[name] for name in names - {"faults", "deadline_ns"}},
+                paths=(),
+                faults=tuple(described["faults"]),
+                json=None,
+                digests=False,
+                trace=trace,
+            )
+        except TypeError as error:
+            raise UsageError(f"a run that can't be: {error}") from None
+        return replace(options, deadline_ns=described["deadline_ns"])
+
+    def accelerator(self, trace: Trace | None = None) -> Accelerator:
+        """A new device; each way gets its own, from the same seed. With a trace it runs in virtual time."""
+        clock = None if self.trace is None else VirtualClock()
+        return Accelerator(
+            self.depth, self.units, self.latency, seed=self.seed, clock=clock, faults=self.faults, trace=trace
+        )
 
     def engine(self, accel: Accelerator, way: str, observe: Callable[[Operation], object] | None = None) -> Engine:
         """The engine of one way."""
-        return Engine(accel, notify=way, contract=self.contract, observe=observe)
+        return Engine(accel, notify=way, contract=self.contract, deadline_ns=self.deadline_ns, observe=observe)
 
 
 def checked(
@@ -62,6 +96,9 @@ def checked(
     seed: int | None,
     json: str | None,
     digests: bool,
+    faults: Sequence[str] = (),
+    deadline: str | None = None,
+    trace: str | None = None,
 ) -> RunOptions:
     """The options, with defaults filled in. UsageError, of engine or sim, for what can't be or does not fit."""
     for name, value in (("--count", count), ("--jobs", jobs)):
@@ -80,6 +117,9 @@ def checked(
         seed=Randomness(seed).seed,
         json=json,
         digests=digests,
+        faults=tuple(faults),
+        deadline_ns=_deadline_ns(deadline, bool(faults)),
+        trace=trace,
     )
     if contract is not None and set(options.ways) <= {"fd", "pipe"} and contract in CONTRACTS:
         raise UsageError(
@@ -88,12 +128,29 @@ def checked(
     # The device and the engine know best what they take.
     with options.accelerator() as accel, options.engine(accel, options.ways[0]):
         pass
+    if trace is not None and (digests or paths):
+        raise UsageError(
+            f"--trace {trace}: it records generated data only; leave out {'--digests' if digests else 'the paths'}"
+        )
     if digests:
         _check_digests(options)
     elif "-" in options.paths:
         raise UsageError("-: standard input is read by --digests only; give files or folders")
     _reserve_fds(options)
     return options
+
+
+def _deadline_ns(text: str | None, faults: bool) -> int | None:
+    """Of each operation. With faults there is one in any case: a completion may be lost, and nobody would ever know."""
+    if text is None:
+        return FAULTY_DEADLINE_NS if faults else None
+    try:
+        deadline_ns = parse_duration_ns(text)
+    except SimUsageError as error:
+        raise UsageError(f"--deadline {text}: {error}") from None
+    if not deadline_ns:
+        raise UsageError(f"--deadline {text}: use more than 0")
+    return deadline_ns
 
 
 def _ops(ops: Sequence[str], paths: bool, digests: bool) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ from engine.cli.workload import Work, from_blocks, generated
 from engine.engine import CONTRACTS, NOTIFY
 from engine.errors import UsageError
 from engine.version import __version__
+from sim import Trace, save_trace
 from sim.randomness import Randomness
 
 
@@ -94,6 +95,18 @@ def command(
     seed: Annotated[
         int | None, typer.Option(parser=whole_number, metavar="N", help="Of everything random. [default: a new one]")
     ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RULE", help="Such as corrupt:op=sha256,every=100; again and again. See docs/faults.md."),
+    ] = None,
+    deadline: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Of each operation, such as 5ms. [default: none; with --fault 10s]"),
+    ] = None,
+    trace: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Run in virtual time, and write all that happens there for simaccel replay."),
+    ] = None,
     json: Annotated[str | None, typer.Option(metavar="FILE", help="Write the results there too; - is stdout.")] = None,
     digests: Annotated[bool, typer.Option("--digests", help="Print what sha256sum prints for these paths.")] = False,
 ) -> Callable[[], int]:
@@ -114,14 +127,17 @@ def command(
         seed=seed,
         json=json,
         digests=digests,
+        faults=fault or (),
+        deadline=deadline,
+        trace=trace,
     )
-    keys = Randomness(options.seed).stream("keys")
-    kinds = {name: MAKERS[name](name, keys) for name in dict.fromkeys(options.ops)}
+    kinds = kinds_of(options)
     if paths:
         for kind in kinds.values():
             if not kind.takes_files:
                 raise UsageError(f"--op {kind.op}: it can't take the contents of files; leave out the paths, or it")
-    _check_writable(options.json)
+    _check_writable("--json", options.json)
+    _check_writable("--trace", options.trace)
     return lambda: _run(options, kinds)
 
 
@@ -131,21 +147,42 @@ def _run(options: RunOptions, kinds: dict[str, Kind]) -> int:
     complaints = Complaints()
     screen.print(f"simaccel {__version__}, seed {options.seed}")
     results: list[WayResult] = []
+    trace = None if options.trace is None else Trace()
     for way in options.ways:
         with ProgressBar() as bar:
             bar.begin(f"by {way}", options.count or (None if options.paths else DEFAULT_COUNT))
             if options.digests:
                 results.append(print_digests(options, way, way == options.ways[0], bar, complaints))
             else:
-                work = _work(options, [kinds[op] for op in options.ops], complaints)
-                results.append(run_way(options, way, list(kinds.values()), work, bar, complaints))
+                results.append(run_one_way(options, way, kinds, bar, complaints, trace))
         if not options.digests:
             print_way(screen, results[-1])
     complaints.end()
     ok = not complaints.any and all(result.ok for result in results)
     if options.json is not None:
         _write_json(options.json, _document(options, results, ok))
+    if trace is not None and options.trace is not None:
+        save_trace(options.trace, {"run": options.to_dict()}, trace)
     return OK if ok else FAILED
+
+
+def kinds_of(options: RunOptions) -> dict[str, Kind]:
+    """The operations by name, with their keys."""
+    keys = Randomness(options.seed).stream("keys")
+    return {name: MAKERS[name](name, keys) for name in dict.fromkeys(options.ops)}
+
+
+def run_one_way(
+    options: RunOptions,
+    way: str,
+    kinds: dict[str, Kind],
+    bar: ProgressBar,
+    complaints: Complaints,
+    trace: Trace | None = None,
+) -> WayResult:
+    """All the work, one way; the same for each way, and for each run with these options."""
+    work = _work(options, [kinds[op] for op in options.ops], complaints)
+    return run_way(options, way, list(kinds.values()), work, bar, complaints, trace)
 
 
 def _work(options: RunOptions, kinds: list[Kind], complaints: Complaints) -> Iterable[Work]:
@@ -172,12 +209,14 @@ def _document(options: RunOptions, results: list[WayResult], ok: bool) -> dict[s
             "depth": options.depth,
             "units": options.units,
             "latency": options.latency,
+            "fault": options.faults,
+            "deadline_ns": options.deadline_ns,
         },
         "ways": [result.to_dict() for result in results],
     }
 
 
-def _check_writable(target: str | None) -> None:
+def _check_writable(option: str, target: str | None) -> None:
     """Before hours of work, not behind them. An existing file keeps its contents until there is something better."""
     if target is not None and target != "-":
         try:
@@ -185,7 +224,7 @@ def _check_writable(target: str | None) -> None:
                 pass
         except (OSError, ValueError) as error:
             raise UsageError(
-                f"--json {target}: {getattr(error, 'strerror', None) or error}; give a file that can be written"
+                f"{option} {target}: {getattr(error, 'strerror', None) or error}; give a file that can be written"
             ) from None
 
 

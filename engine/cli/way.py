@@ -13,18 +13,27 @@ from engine.cli.software import Kind
 from engine.cli.workload import Work, rounds
 from engine.engine import Engine
 from engine.scheduler import Scheduler
+from sim import Trace
 
 Outcome = tuple[Work, bytes | Exception]
 
 
 def run_way(
-    options: RunOptions, way: str, kinds: Sequence[Kind], work: Iterable[Work], bar: ProgressBar, complaints: Complaints
+    options: RunOptions,
+    way: str,
+    kinds: Sequence[Kind],
+    work: Iterable[Work],
+    bar: ProgressBar,
+    complaints: Complaints,
+    trace: Trace | None = None,
 ) -> WayResult:
     """Do all the work, from `options.jobs` jobs at once, in rounds; what fails or is wrong is complained of."""
+    if trace is not None:
+        trace.add(0, "way", None, way)
     meter = Meter()
     outcomes: list[Outcome] = []
     verified = failed = wrong = elapsed_ns = busy_ns = 0
-    with options.accelerator() as accel, options.engine(accel, way, meter.observe) as engine, Scheduler() as sched:
+    with options.accelerator(trace) as accel, options.engine(accel, way, meter.observe) as engine, Scheduler() as sched:
         sessions = {kind.op: engine.session(kind.op, kind.key) for kind in kinds if kind.key is not None}
         now_ns = accel.clock.now_ns
         for batch in rounds(work):

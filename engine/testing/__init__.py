@@ -1,5 +1,7 @@
 """Tools to test code that pauses: schedules, models, misuse of wait contexts and jobs."""
 
+from engine.testing.accel import Accel
+from engine.testing.accelerator import ContractError, check_accelerator
 from engine.testing.exploration import (
     EndlessError,
     Exploration,
@@ -16,13 +18,22 @@ from engine.testing.exploration import (
     explore,
     replay,
 )
+from engine.testing.invariants import InvariantError, Ledger, check_invariants
 from engine.testing.manual import ManualAccelerator
 from engine.testing.misuse import Kind, Misuse, MisuseError, MisuseReport, detect_misuse
+from engine.testing.scenario import Scenario
+from engine.testing.scenario_run import ScenarioOutcome, run_scenario
+from engine.testing.sweep import EVERY_FAULT, SweepReport, SweepStep, sweep
 
 __all__ = [
+    "EVERY_FAULT",
+    "Accel",
+    "ContractError",
     "EndlessError",
     "Exploration",
+    "InvariantError",
     "Kind",
+    "Ledger",
     "ManualAccelerator",
     "Misuse",
     "MisuseError",
@@ -31,13 +42,21 @@ __all__ = [
     "ModelError",
     "NondeterministicError",
     "Run",
+    "Scenario",
+    "ScenarioOutcome",
     "Schedule",
     "ScheduleError",
     "ScheduleFailure",
     "Spin",
     "StuckError",
+    "SweepReport",
+    "SweepStep",
     "Wait",
+    "check_accelerator",
+    "check_invariants",
     "detect_misuse",
     "explore",
     "replay",
+    "run_scenario",
+    "sweep",
 ]

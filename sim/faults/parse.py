@@ -52,13 +52,17 @@ def parse_faults(text: str) -> list[When]:
 
 def format_fault(rule: When) -> str:
     """The text of a rule: parse_faults(format_fault(rule)) == [rule]. A Session is given by its number."""
-    verdict = rule.verdict
-    items = [_format_item(keys[0], keys[2], getattr(verdict, name)) for name, keys in _OWN[verdict.kind].items()]
+    verdict, usual = rule.verdict, type(rule.verdict)()
+    items: list[str] = []
+    for name, (key, _, write) in _OWN[verdict.kind].items():
+        if getattr(verdict, name) != getattr(usual, name):
+            items.append(f"{key}={write(getattr(verdict, name))}")
+    always = When(verdict)
     for key, (name, _, write) in _TRIGGERS.items():
         value = getattr(rule, name)
-        items.append(_format_item(key, write, value.id if isinstance(value, Session) else value))
-    text = ",".join(item for item in items if item)
-    return f"{verdict.kind}:{text}" if text else verdict.kind
+        if value != getattr(always, name):
+            items.append(f"{key}={write(value.id if isinstance(value, Session) else value)}")
+    return f"{verdict.kind}:{','.join(items)}" if items else verdict.kind
 
 
 def _parse_rule(text: str) -> When:
@@ -103,10 +107,6 @@ def _rule(made: type[Verdict], items: dict[str, str]) -> When:
         else:
             raise UsageError(f"{made.kind} has no {key!r}: use {', '.join([*own, *_TRIGGERS])}")
     return When(made(**about), **when)
-
-
-def _format_item(key: str, write: Callable[[Any], str], value: object) -> str:
-    return "" if value is None else f"{key}={write(value)}"
 
 
 def _whole(key: str, text: str) -> int:

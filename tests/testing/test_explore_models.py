@@ -13,24 +13,9 @@ from engine.testing.models import MODELS, TWINS
 FULL = os.environ.get("SIMACCEL_EXPLORE") == "full"
 PREEMPTIONS, SCHEDULES = (2, 200_000) if FULL else (1, 1_500)
 
-CANCEL = "cancelled between the completion's hold on the operation and its done mark, it does not wait for the token"
-ORDER = "Engine.close settles what is in flight in the order of a set where the times of submission are equal"
-KNOWN = {
-    **{f"cancel_{way}": CANCEL for way in ("fd", "pipe")},
-    **{f"close_{way}": ORDER for way in ("poll", "poll_strict", "heuristic")},
-}
-"""Bugs of the engine that these models have found, and that are there still."""
-
-
-def good_models() -> list[object]:
-    return [
-        pytest.param(name, marks=pytest.mark.xfail(reason=KNOWN[name], strict=True)) if name in KNOWN else name
-        for name in MODELS
-    ]
-
 
 @pytest.mark.watchdog(3_600 if FULL else 180)
-@pytest.mark.parametrize("name", good_models())
+@pytest.mark.parametrize("name", MODELS)
 def test_the_engine_passes(name: str) -> None:
     explore(MODELS[name], PREEMPTIONS, max_schedules=SCHEDULES)
 

@@ -1,11 +1,5 @@
-"""The table of what must be reached: one function a row."""
+"""The rows of the table of speed, each of which can be measured alone."""
 
-from engine.bench.figure import Row
-from engine.bench.rows import crypto, device, footprint, pausing, throughput
-
-ROWS: tuple[Row, ...] = (*pausing.ROWS, *throughput.ROWS, *device.ROWS, *crypto.ROWS, *footprint.ROWS)
-
-
-BY_NAME = {row.name: row for row in ROWS}
+from engine.bench.rows.table import BY_NAME, ROWS
 
 __all__ = ["BY_NAME", "ROWS"]

@@ -17,18 +17,20 @@ import select
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine import fds, operation, space, wake
+from engine import fds, space, wake
 from engine.engine import Engine
 from engine.errors import ClosedError, DeadlineError, JobCancelled
 from engine.job import Job
+from engine.operation import Operation
+from engine.perform import Performer
 from engine.retry import Retry
 from engine.start import start_job
 from engine.testing.exploration.run import Run
 from engine.testing.manual import ManualAccelerator
 from waitctx import Status, WaitCtx
 
-SEAM = (wake, operation, space, fds)
-"""Where a completion becomes a wake-up."""
+SEAM = (Performer, wake, fds, space, Operation.complete, Operation.fail, Operation.abandon)
+"""From the call to the result, and where a completion becomes a wake-up."""
 
 
 @dataclass(frozen=True)

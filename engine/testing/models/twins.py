@@ -46,8 +46,9 @@ class _LeavesToken(FdWaker):
 
     __slots__ = ()
 
-    def resumed(self, operation: Operation) -> None:
+    def resumed(self, operation: Operation) -> bool:
         self.wake_fd.drain()
+        return operation.done
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,9 @@ class MarksLate(EngineModel):
     there is no second wake."""
 
     def tell(self, run: Run, request: Any) -> Any:
-        request.flight.discard(request)
-        request.waker.wake(request)
+        request.waker.nudge()
         run.step("mark done")
-        request.done = True
+        request.abandon()
         request.fired = True
 
 

@@ -39,7 +39,7 @@ def wake_lost_now_and_then(patch: pytest.MonkeyPatch) -> None:
     def complete(self: Operation) -> int | None:
         if next(turn) % 7 or self not in self.flight:
             return _complete(self)
-        self.flight.remove(self)
+        del self.flight[self]
         self.done = self.fired = True
         return None
 
@@ -48,7 +48,7 @@ def wake_lost_now_and_then(patch: pytest.MonkeyPatch) -> None:
 
 @caught_by(device_programs)
 def token_left_in_the_fd(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(FdWaker, "resumed", lambda self, operation: None)
+    patch.setattr(FdWaker, "resumed", lambda self, operation: operation.done)
 
 
 @caught_by(device_programs)

@@ -1,0 +1,66 @@
+"""The contract suite for anybody's accelerator: does it do what an engine relies on?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import Any
+
+from engine.protocol import Accelerator
+from engine.testing.contract import DEVICE_CASES
+from engine.testing.contract_bench import Bench, ContractBroken
+from engine.testing.contract_engine import ENGINE_CASES
+
+CASES: dict[str, Callable[[Bench], None]] = {case.__name__: case for case in (*DEVICE_CASES, *ENGINE_CASES)}
+"""Every case by its name; its docstring is the rule."""
+
+
+class ContractError(ContractBroken):
+    """Some rules do not hold. `failures` has the exception of each case that failed, by its name."""
+
+    def __init__(self, failures: dict[str, Exception]) -> None:
+        self.failures = failures
+        lines = [f"{len(failures)} of {len(CASES)} rules do not hold:"]
+        for name, error in failures.items():
+            rule = " ".join((CASES[name].__doc__ or "").split())
+            lines.append(f"  {name}: {rule} But: {type(error).__name__}: {error}")
+        super().__init__("\n".join(lines))
+
+
+def check_accelerator(
+    make: Callable[[], Accelerator],
+    *,
+    op: str = "sha256",
+    software: Callable[[bytes], bytes] | None = None,
+    only: str | None = None,
+) -> None:
+    """Run all cases, each on what `make()` returns, which is closed afterwards if it has a `close`.
+
+    `op` is an operation without a key that it can do, and `software` what that should give; by default SHA-256. Its
+    ring should have few slots, such as 8: the cases fill it. `only` runs the case of that name, to look into a failure.
+    Raises ContractError, which lists every rule that does not hold. Takes real time if the accelerator's clock does.
+    """
+    failures: dict[str, Exception] = {}
+    for name in CASES if only is None else [only]:
+        try:
+            with _closing(make()) as accel:
+                CASES[name](Bench(accel, op, software or _sha256))
+        except Exception as error:
+            failures[name] = error
+    if failures:
+        raise ContractError(failures) from next(iter(failures.values()))
+
+
+@contextmanager
+def _closing(accel: Any) -> Iterator[Any]:
+    try:
+        yield accel
+    finally:
+        close = getattr(accel, "close", None)
+        if close is not None:
+            close()
+
+
+def _sha256(data: bytes) -> bytes:
+    return sha256(data).digest()

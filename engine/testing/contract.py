@@ -1,0 +1,217 @@
+"""What an engine relies on in an accelerator: the rules of `engine.protocol`, each as a case that can fail.
+
+A case gets a `Bench` with a new accelerator and raises ContractBroken, or lets out whatever goes wrong. It uses nothing
+but the Protocol, so that it runs on anybody's accelerator, in real and in virtual time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from engine.testing.contract_bench import WATCHDOG_S, Bench, ContractBroken, Probe
+
+MANY = 20
+
+
+def _payload(number: int) -> bytes:
+    return f"payload {number}".encode()
+
+
+def completes_each_request_once(bench: Bench) -> None:
+    """Every request completes, once, with its own result."""
+    with bench.attached():
+        for number in range(MANY):
+            probe = bench.submit(bench.probe(_payload(number)))
+            bench.done(probe)
+            bench.check(probe)
+        probes = [bench.probe(_payload(number)) for number in range(min(MANY, bench.accel.free_slots))]
+        for probe in probes:
+            bench.submit(probe)
+        bench.done(*probes)
+        bench.check(*probes)
+
+
+def takes_empty_and_large_payloads(bench: Bench) -> None:
+    """A payload may be empty, and may be large."""
+    with bench.attached():
+        for payload in (b"", bytes(range(256)) * 256):
+            probe = bench.submit(bench.probe(payload))
+            bench.done(probe)
+            bench.check(probe)
+
+
+def prepare_refuses_what_it_can_not_do(bench: Bench) -> None:
+    """prepare raises for an operation that is not there, and nothing has happened."""
+    free = bench.accel.free_slots
+    try:
+        bench.probe(b"", op="no such operation")
+    except Exception:
+        bench.ensure(bench.accel.free_slots == free, "a request that prepare refuses takes no slot")
+    else:
+        raise ContractBroken("prepare raises for an operation that is not there")
+
+
+def prepare_copies_what_may_change(bench: Bench) -> None:
+    """A payload that isn't bytes is copied by prepare: the caller may change it afterwards."""
+    with bench.attached():
+        buffer = bytearray(b"before")
+        probe = bench.probe(buffer)
+        buffer[:] = b"behind"
+        bench.submit(probe)
+        bench.done(probe)
+        bench.ensure(probe.result == bench.software(b"before"), "the payload is what it was at the prepare")
+
+
+def full_is_an_answer(bench: Bench) -> None:
+    """submit answers False when no slot is free, at once and without an error; slots come back with completions."""
+    accel = bench.accel
+    with bench.attached(polled=True):
+        slots = accel.free_slots
+        probes = [bench.submit(bench.probe(_payload(number))) for number in range(slots)]
+        bench.ensure(accel.free_slots == 0, "free_slots is 0 when all slots are taken")
+        late = bench.probe(b"late")
+        for _ in range(3):
+            bench.ensure(accel.submit(late) is False, "submit answers False when no slot is free")
+        bench.done(*probes)
+        bench.check(*probes)
+        bench.ensure(late.completions == 0, "a request that was not taken does not complete")
+        bench.ensure(bench.freed == slots, f"on_space tells of every slot: of {slots}, not {bench.freed}")
+        bench.ensure(accel.free_slots == slots, "a slot is free again once its completion was handed out")
+        bench.done(bench.submit(late))
+        bench.check(late)
+
+
+def polled_completes_only_in_poll(bench: Bench) -> None:
+    """While polled, nothing completes but in poll, in the thread that polls, and no more than the quota."""
+    accel = bench.accel
+    threads: set[int] = set()
+    with bench.attached(polled=True):
+        count = min(4, accel.free_slots)
+        probes = [bench.probe(_payload(number)) for number in range(count)]
+        for probe in probes:
+            probe.then = lambda: threads.add(threading.get_ident())
+            bench.submit(probe)
+        ready = threading.Event()
+        for left in range(count, 0, -1):
+            ready.clear()
+            accel.notify_once(ready.set)
+            if accel.clock.virtual:
+                while not ready.is_set():
+                    bench.ensure(accel.clock.jump(), "notify_once calls when there is something to poll for")
+            bench.ensure(ready.wait(WATCHDOG_S), "notify_once calls when there is something to poll for, also if now")
+            done = sum(probe.completions for probe in probes)
+            bench.ensure(done == count - left, "nothing completes but in poll")
+            bench.ensure(accel.poll(1) == 1, "poll returns how many it has completed")
+            done = sum(probe.completions for probe in probes)
+            bench.ensure(done == count - left + 1, "poll completes no more than its quota")
+        bench.ensure(accel.poll() == 0, "poll returns 0 when nothing is there")
+        bench.check(*probes)
+    bench.ensure(threads == {threading.get_ident()}, "poll completes in the thread that calls it")
+
+
+def polled_or_not_in_turn(bench: Bench) -> None:
+    """When the last engine has gone, the next may take completions the other way."""
+    for polled in (True, False, True):
+        with bench.attached(polled=polled):
+            probe = bench.submit(bench.probe(b"in turn"))
+            bench.done(probe)
+            bench.check(probe)
+
+
+def timers_keep_their_time(bench: Bench) -> None:
+    """call_at calls not before its time, and not if it was cancelled."""
+    accel = bench.accel
+    calls: list[tuple[int, int]] = []
+    now_ns = accel.clock.now_ns()
+    with bench.attached():
+        for delay_ns in (3_000_000, 1_000_000, 0):
+            due_ns = now_ns + delay_ns
+            accel.call_at(due_ns, lambda due_ns=due_ns: calls.append((due_ns, accel.clock.now_ns())))  # type: ignore[misc]
+        cancelled = accel.call_at(now_ns + 2_000_000, lambda: calls.append((0, 0)))
+        cancelled.cancel()
+        cancelled.cancel()
+        bench.until(lambda: len(calls) >= 3, "call_at calls")
+    bench.ensure(len(calls) == 3, "a timer that was cancelled is not called, and the others once")
+    bench.ensure(all(called_ns >= due_ns for due_ns, called_ns in calls), "a timer is not called before its time")
+
+
+def completions_may_submit(bench: Bench) -> None:
+    """A completion's handler may submit the next request."""
+    with bench.attached():
+        second = bench.probe(b"second")
+        first = bench.probe(b"first")
+        first.then = lambda: bench.submit(second) and None
+        bench.submit(first)
+        bench.done(first, second)
+        bench.check(first, second)
+
+
+def lives_on_when_a_handler_raises(bench: Bench) -> None:
+    """A completion whose handler raises is that caller's trouble: others complete, the slot is free again."""
+
+    def refuse() -> None:
+        raise RuntimeError("a handler that raises, as part of a contract test")
+
+    hook, threading.excepthook = threading.excepthook, lambda args: None
+    try:
+        with bench.attached():
+            slots = bench.accel.free_slots
+            bad, good = bench.probe(b"bad"), bench.probe(b"good")
+            bad.then = refuse
+            bench.submit(bad)
+            bench.done(bad)
+            bench.submit(good)
+            bench.done(good)
+            bench.check(good)
+            bench.until(lambda: bench.accel.free_slots == slots, "the slot of a handler that raised is free again")
+    finally:
+        threading.excepthook = hook
+
+
+def takes_any_answer(bench: Bench) -> None:
+    """complete may answer that nobody wanted the completion any more (1), or ever (2): it is the device's to count."""
+    with bench.attached():
+        probes = [bench.probe(_payload(number)) for number in range(2)]
+        for answer, probe in enumerate(probes, 1):
+            probe.then = lambda answer=answer: answer
+            bench.submit(probe)
+            bench.done(probe)
+        bench.check(*probes)
+
+
+def many_threads_may_submit(bench: Bench) -> None:
+    """In real time any thread may submit."""
+    if bench.accel.clock.virtual:
+        return
+    with bench.attached():
+        probes = [bench.probe(_payload(number)) for number in range(4 * MANY)]
+
+        def submit(mine: list[Probe]) -> None:
+            for probe in mine:
+                bench.until(lambda: bench.accel.submit(probe), "slots fall free")  # noqa: B023  # called at once
+
+        threads = [threading.Thread(target=submit, args=(probes[first::4],)) for first in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        bench.done(*probes)
+        bench.check(*probes)
+
+
+DEVICE_CASES: tuple[Callable[[Bench], None], ...] = (
+    completes_each_request_once,
+    takes_empty_and_large_payloads,
+    prepare_refuses_what_it_can_not_do,
+    prepare_copies_what_may_change,
+    full_is_an_answer,
+    polled_completes_only_in_poll,
+    polled_or_not_in_turn,
+    timers_keep_their_time,
+    completions_may_submit,
+    lives_on_when_a_handler_raises,
+    takes_any_answer,
+    many_threads_may_submit,
+)
+"""Each is one rule, which its docstring states."""

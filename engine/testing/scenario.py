@@ -1,0 +1,119 @@
+"""A scenario: jobs, an engine in one of its modes, a device and its faults, all of it described by a few values.
+
+Equal descriptions run equally, to the byte of the trace, where time is virtual. `draw` makes one from a seed: over
+enough seeds all modes and all faults meet. Each ends in a calm phase, in which everything must work again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from random import Random
+from typing import Any, Self
+
+from engine.engine import CONTRACTS, NOTIFY
+from engine.errors import UsageError
+from sim.faults import KINDS, parse_faults
+from sim.randomness import Randomness
+from sim.timing import parse_timing
+
+DRIVES = ("scheduler", "asyncio", "hand", "blocking")
+"""Who runs the jobs: a Scheduler; an asyncio loop; a driver that resumes and cancels at random, in virtual time only;
+nobody - the calls keep their threads, several of them in real time."""
+RETRIES = ("space", "at_once", "backoff")
+OPS = ("echo", "sha256", "sha384")
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Raises UsageError for values that can't be."""
+
+    seed: int
+    notify: str = "fd"
+    contract: str = "qat"
+    retry: str = "space"
+    drive: str = "scheduler"
+    jobs: int = 8
+    operations: int = 5
+    """Of each job, one after the other."""
+    depth: int = 4
+    units: int = 2
+    latency: str = "uniform:5us,50us"
+    coalescing: int = 1
+    deadline_ns: int = 2_000_000
+    faults: tuple[str, ...] = ()
+    real: bool = False
+    """Whether it runs on a worker thread, in real time."""
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("notify", NOTIFY), ("contract", CONTRACTS), ("retry", RETRIES), ("drive", DRIVES)):
+            if getattr(self, name) not in allowed:
+                raise UsageError(f"a scenario with {name}={getattr(self, name)!r}: use one of {', '.join(allowed)}")
+        for name in ("jobs", "operations", "depth", "units", "coalescing", "deadline_ns"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise UsageError(f"a scenario with {name}={value!r}: use a whole number, 1 or more")
+        if self.real and self.drive == "hand":
+            raise UsageError("a scenario in real time that is driven by hand: use virtual time")
+        if not isinstance(self.faults, tuple):
+            raise UsageError(f"a scenario with faults={self.faults!r}: use a tuple of texts")
+        Randomness(self.seed)
+        parse_timing(self.latency)
+        for text in self.faults:
+            parse_faults(text)
+
+    @classmethod
+    def draw(cls, seed: int, *, real: bool = False) -> Self:
+        """One of all scenarios, by its seed. Neighbouring seeds differ in the mode, so that a few meet all modes."""
+        rng = Randomness(seed).stream("scenario")
+        drives = [drive for drive in DRIVES if not (real and drive == "hand")]
+        return cls(
+            seed=seed,
+            notify=NOTIFY[seed % len(NOTIFY)],
+            contract=CONTRACTS[seed // len(NOTIFY) % len(CONTRACTS)],
+            drive=drives[seed // 15 % len(drives)],
+            retry=_pick(rng, RETRIES),
+            jobs=_between(rng, 1, 10),
+            operations=_between(rng, 1, 6),
+            depth=_pick(rng, (1, 2, 4, 16)),
+            units=_between(rng, 1, 3),
+            latency=_pick(rng, ("none", "fixed:20us", "uniform:5us,50us", "fixed:10us+uniform:0s,40us")),
+            coalescing=_pick(rng, (1, 1, 4)),
+            deadline_ns=20_000_000 if real else 2_000_000,
+            faults=tuple(_draw_fault(rng) for _ in range(_between(rng, 0, 5))),
+            real=real,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**asdict(self), "faults": list(self.faults)}
+
+    @classmethod
+    def from_dict(cls, described: Mapping[str, Any]) -> Self:
+        """The end of `to_dict`. UsageError for anything else."""
+        names = {field.name for field in fields(cls)}
+        if set(described) != names or not isinstance(described["faults"], list):
+            raise UsageError(f"a scenario is described by {', '.join(sorted(names))}, and nothing else")
+        return cls(**{**described, "faults": tuple(described["faults"])})
+
+
+def _draw_fault(rng: Random) -> str:
+    kind = _pick(rng, tuple(KINDS))
+    trigger = _pick(rng, ("nth={}", "every={}", "p=0.2", "depth={}", "op=sha256", "from=20us,until=200us", ""))
+    items = [trigger.format(_between(rng, 1, 6)), f"count={_between(rng, 1, 4)}"]
+    if kind == "reject":
+        items.append(_pick(rng, ("as=eagain", "as=fatal")))
+    if kind == "stick-doorbell":
+        items.append(f"rings={_between(rng, 1, 3)}")
+    return f"{kind}:{','.join(item for item in items if item)}"
+
+
+# Not choice and randrange: of the draws only random() and getrandbits() are stable across versions of Python.
+
+
+def _pick(rng: Random, values: tuple[Any, ...]) -> Any:
+    return values[int(rng.random() * len(values))]
+
+
+def _between(rng: Random, low: int, high: int) -> int:
+    return low + int(rng.random() * (high - low + 1))

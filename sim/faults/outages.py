@@ -1,0 +1,88 @@
+"""Faults of the device as a whole: what it holds and loses until somebody says so, its reset, its removal."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from sim.errors import RemovedError, ResetError, SimError
+from sim.faults.rulebook import Installed
+from sim.faults.verdicts import Hold, Verdict
+from sim.request import Submittable
+
+if TYPE_CHECKING:
+    from sim.device import Device, Scheduled
+    from sim.trace import Trace
+
+
+class Outages:
+    """What the slow path of a device remembers of its requests, and how all of it ends at once.
+
+    All belongs to the thread that steps the device, but for `held` and `plug_in`, which any may call.
+    """
+
+    def __init__(self, device: Device, producers: threading.Lock) -> None:
+        self.trace: Trace | None = None
+        self._device = device
+        self._producers = producers
+        self._marks: dict[int, tuple[Verdict, Installed]] = {}  # by the ids of requests that were not fetched yet
+        self._kept: dict[Scheduled, Installed] = {}  # which complete only when told, or never
+        self._overtaken: dict[Scheduled, int] = {}  # which complete behind so many others
+        self._echoes: set[Scheduled] = set()
+        self._rings_to_swallow = 0
+        self._not_before_ns = 0
+
+    def note(self, what: str, request: Submittable | None = None, detail: str = "") -> None:
+        """Put it into the trace, if there is one."""
+        if self.trace is not None:
+            self.trace.add(self._device.clock.now_ns(), what, request, detail)
+
+    def release(self, rule: Installed | None = None) -> None:
+        """Let go what is held, by this rule or by any; and make a stuck doorbell ring."""
+        device = self._device
+        with self._producers:
+            self._rings_to_swallow = 0
+            device.ring.rung = device.ring.tail
+        for scheduled, owner in list(self._kept.items()):
+            if isinstance(scheduled.verdict, Hold) and (rule is None or owner is rule):
+                del self._kept[scheduled]
+                scheduled.due_ns = max(scheduled.due_ns, device.clock.now_ns())
+                device.schedule(scheduled)
+
+    @property
+    def held(self) -> int:
+        """Requests that wait for a release."""
+        return sum(isinstance(scheduled.verdict, Hold) for scheduled in list(self._kept))
+
+    def reset(self) -> None:
+        """Fail all that is in flight; the device goes on, with all its units free."""
+        self._fail_all("reset", ResetError("the device was reset while this was in flight"), None)
+
+    def remove(self) -> None:
+        """Fail all that is in flight, and refuse what comes."""
+        refusal = self._device.refusal or RemovedError("the device was removed: nothing can be submitted to it")
+        self._fail_all("remove", RemovedError("the device was removed while this was in flight"), refusal)
+
+    def plug_in(self) -> None:
+        """The end of `remove`."""
+        with self._producers:
+            if isinstance(self._device.refusal, RemovedError):
+                self._device.refusal = None
+                self.note("plug-in")
+
+    def _fail_all(self, what: str, error: SimError, refusal: SimError | None) -> None:
+        with self._producers:
+            self.note(what)
+            if refusal is not None:
+                self._device.refusal = refusal
+            self._device.fail_all(error)
+            self._device.units.reset()
+
+    def give_up(self, victims: list[Scheduled]) -> list[Submittable]:
+        """For who fails all: the requests of what was scheduled, and those that are kept here; all is forgotten."""
+        victims = [scheduled for scheduled in victims if scheduled not in self._echoes]
+        victims += self._kept
+        for forgotten in (self._marks, self._kept, self._overtaken, self._echoes):
+            forgotten.clear()
+        self._rings_to_swallow = self._not_before_ns = 0
+        return [scheduled.request for scheduled in victims]

@@ -1,0 +1,1 @@
+"""Tests of the project itself: what may import what, what is public, what the wheel holds."""
