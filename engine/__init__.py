@@ -14,12 +14,12 @@ from engine.errors import (
 )
 from engine.job import Job
 from engine.pause import block_pauses, current_job, pause_job
-from engine.perform import EngineStatistics
 from engine.pool import cleanup_pool, init_pool
 from engine.retry import Retry
 from engine.scheduler import Scheduler
 from engine.start import start_job
 from engine.states import JobState
+from engine.statistics import EngineStatistics
 from engine.version import __version__
 
 __all__ = [

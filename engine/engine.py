@@ -17,11 +17,12 @@ from engine.errors import ClosedError, StalledError, UsageError
 from engine.operation import Operation
 from engine.operations import Operations
 from engine.pause import pause_job
-from engine.perform import EngineStatistics, Performer, checked_deadline
+from engine.perform import Performer, checked_deadline
 from engine.pool import LOCAL
 from engine.protocol import Accelerator
 from engine.report import report_unraisable
 from engine.retry import Retry
+from engine.statistics import EngineStatistics
 from engine.wake import BlockedThread
 
 NOTIFY = ("fd", "pipe", "callback", "poll", "heuristic")

@@ -1,5 +1,7 @@
 """What jobs, engine and scheduler raise. The class says whose fault it was; the message gives value and cure."""
 
+from collections.abc import Callable
+
 
 class EngineError(Exception):
     """Root of everything this package raises, but for JobCancelled."""
@@ -42,3 +44,24 @@ class JobCancelled(BaseException):
 
     Not an Exception, so that a job's `except Exception` does not swallow it by accident.
     """
+
+
+class Errors:
+    """What several steps raise of which none may keep the others from being done."""
+
+    def __init__(self) -> None:
+        self._raised: list[BaseException] = []
+
+    def gather(self, step: Callable[[], object]) -> None:
+        """Do a step; keep what it raises, a KeyboardInterrupt too."""
+        try:
+            step()
+        except BaseException as error:
+            self._raised.append(error)
+
+    def raise_all(self, message: str) -> None:
+        """One exception as itself, several as a group; nothing if there is none."""
+        if len(self._raised) == 1:
+            raise self._raised[0]
+        if self._raised:
+            raise BaseExceptionGroup(message, self._raised)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import ClosedError, DeadlineError, OperationError, RingFullError, UsageError
@@ -24,59 +23,12 @@ from engine.pause import PAUSE
 from engine.protocol import Accelerator, Source, Timer
 from engine.retry import Retry
 from engine.space import SpaceQueue
+from engine.statistics import Counters
 from engine.wake import BlockedThread, DasyncCallback, FdWaker, QatCallback, StrictCallback, Waker
 from waitctx import UnknownKeyError, WaitCtx
 
 HEURISTIC_ASYMMETRIC, HEURISTIC_SYMMETRIC = 48, 24
 """In flight at which heuristic polling polls by itself; the numbers are QAT_Engine's."""
-
-
-@dataclass(frozen=True, slots=True)
-class EngineStatistics:
-    """What an engine has counted, of the operations that have ended. Exact where one thread drives it."""
-
-    operations: int
-    """Ended, in whichever way."""
-    pauses: int
-    """Waits of its callers: at least one for each operation that was submitted."""
-    eagains: int
-    """Pauses for a full ring, among `pauses`."""
-    wakes: int
-    """Times a waiter was woken and went on: by a completion, a slot, a deadline."""
-    spurious_wakes: int
-    """Resumes that came too early or for nothing; the caller paused again."""
-    failed: int
-    """Operations that raised, among `operations`."""
-
-
-class Counters:
-    """What is counted as it goes; the rest follows from it, so that the common case counts once."""
-
-    __slots__ = ("eagains", "failed", "given_up", "never_submitted", "operations", "slots", "spurious")
-
-    def __init__(self) -> None:
-        self.operations = 0
-        self.failed = 0
-        self.given_up = 0
-        """Operations whose caller did not wait to the end, among `failed`."""
-        self.never_submitted = 0
-        """Operations that were settled while they waited for a slot, among `failed`."""
-        self.eagains = 0
-        self.slots = 0
-        """EAGAIN pauses that ended with a slot."""
-        self.spurious = 0
-
-    def snapshot(self) -> EngineStatistics:
-        """The statistics."""
-        waited = self.operations - self.given_up - self.never_submitted
-        return EngineStatistics(
-            operations=self.operations,
-            pauses=waited + self.eagains + self.spurious,
-            eagains=self.eagains,
-            wakes=waited + self.never_submitted + self.slots,
-            spurious_wakes=self.spurious,
-            failed=self.failed,
-        )
 
 
 class Performer:
@@ -193,8 +145,8 @@ class Performer:
             counters.given_up += 1
             self._give_up(operation, waker)
             self._end_badly(operation, waker)
-            if operation.verdict is not None and isinstance(error, OperationError):  # its fd is gone as well
-                raise operation.verdict from error
+            if self.refusal is not None and isinstance(error, OperationError):
+                raise ClosedError(self.refusal) from error  # in the child of a fork, where its fd is gone as well
             raise
         if operation.verdict is not None or operation.error is not None:
             counters.never_submitted += not operation.submitted

@@ -20,44 +20,24 @@ from types import TracebackType
 from typing import Any, Self
 from weakref import WeakSet
 
-from engine.errors import ClosedError, NoJobsError, StalledError, UsageError
-from engine.fds import is_wake_fd, wake_fd
+from engine.again import AgainQueue
+from engine.errors import ClosedError, Errors, NoJobsError, StalledError, UsageError
 from engine.job import Job
-from engine.poller import Poller
 from engine.pool import LOCAL
 from engine.protocol import Source
 from engine.start import new_job
 from engine.states import JobState
 from engine.waiting import Wait, waits_for
-from waitctx import Status, WaitCtx
+from engine.wakeups import Seat, Wakeups
+from waitctx import Status
 
 PAUSED = JobState.PAUSED
-AGAIN_FIRST_NS, AGAIN_LAST_NS = 100_000, 10_000_000
-"""Back-off of EAGAIN jobs that nobody promised to wake, while nothing else makes progress."""
-AGAIN_BATCH = 16
-"""How many of those are tried in a turn."""
 PUMP_TURNS = 16
 """After so many turns without it the sources are polled, or their clocks jumped, though some jobs are ready."""
 FRUITLESS_MOST = 1_000
 """How many turns in a row jobs may only ask for a slot while virtual time stands still: then they never get one."""
 CANCELS = 100
 """How often a job that pauses again while it cleans up is cancelled, before it is left to the garbage collector."""
-
-
-class _Seat:
-    """A wait context, reused by one job after the other, so that an engine's fd in it stays."""
-
-    __slots__ = ("again", "ctx", "errors", "fds", "foreign", "job", "woken")
-
-    def __init__(self) -> None:
-        self.ctx = WaitCtx()
-        self.job: Job | None = None
-        self.fds: set[int] = set()
-        self.foreign: set[int] = set()
-        """Those of `fds` that are not an engine's own."""
-        self.woken = False
-        self.again = False
-        self.errors = 0
 
 
 class Scheduler:
@@ -69,17 +49,12 @@ class Scheduler:
 
     def __init__(self) -> None:
         self._new: deque[Job] = deque()
-        self._ready: deque[_Seat] = deque()
-        self._again: deque[_Seat] = deque()
-        self._idle: list[_Seat] = []
-        self._busy: dict[_Seat, None] = {}  # a dict for its order: no order here comes from a hash
-        self._by_fd: dict[int, list[_Seat]] = {}
+        self._wakeups = Wakeups(self._forget)
+        self._ready = self._wakeups.ready
+        self._again = AgainQueue()
+        self._idle: list[Seat] = []
+        self._busy: dict[Seat, None] = {}  # a dict for its order: no order here comes from a hash
         self._sources: dict[Source, None] = {}
-        self._again_ns = AGAIN_FIRST_NS
-        self._poller = Poller()
-        self._bell = wake_fd()
-        self._poller.add(self._bell.fd)
-        self._sleeping = False
         self._running = False
         self._refusal: str | None = None
         """Why it can't be used any more."""
@@ -143,25 +118,21 @@ class Scheduler:
             raise UsageError("a scheduler can't be closed inside of a job")
         self._refusal = "the scheduler was closed: make a new one"
         _alive.discard(self)
-        errors: list[BaseException] = []
+        errors = Errors()
         for job in self._new:
             job.cancel()
         self._new.clear()
         for seat in list(self._busy):
-            _collect(errors, partial(self._end, seat))
+            errors.gather(partial(self._end, seat))
         for seat in self._idle:
-            self._unwatch(seat)
-            _collect(errors, seat.ctx.close)
+            self._wakeups.unwatch(seat)
+            errors.gather(seat.ctx.close)
         self._idle.clear()
         self._sources.clear()
-        self._bell.close()
-        self._poller.close()
-        if len(errors) == 1:
-            raise errors[0]
-        if errors:
-            raise BaseExceptionGroup("jobs raised while they were cancelled", errors)
+        self._wakeups.close()
+        errors.raise_all("jobs raised while they were cancelled")
 
-    def _end(self, seat: _Seat) -> None:
+    def _end(self, seat: Seat) -> None:
         try:
             for _ in range(CANCELS):
                 if seat.job is None or seat.job.cancel():
@@ -186,7 +157,7 @@ class Scheduler:
         tried = bool(ready or self._again)
         if self._again and ready:
             # Before those that were woken: the slots that they gave back go to who waits for one, not to their next.
-            self._drive_again(len(ready))
+            self._again.drive(len(ready), self._resume)
         for _ in range(len(ready)):
             seat = ready.popleft()
             seat.woken = seat.again = False
@@ -213,11 +184,10 @@ class Scheduler:
             else:
                 self._park(seat)
         if self._again and not ready:
-            self._drive_again(self._progress)
+            self._again.drive(self._progress, self._resume)
         if not self._busy:
             return
-        if self._by_fd:
-            self._take_events(0)
+        self._wakeups.look()
         if self._progress and (self._ready or self._new):
             self._fruitless = 0
             self._unpumped += 1
@@ -236,15 +206,16 @@ class Scheduler:
             if virtual:
                 self._check_stalled()
             if not self._ready and not (virtual and self._again):
-                self._wait()
+                polled = [source for source in self._sources if source.polled and not source.clock.virtual]
+                self._wakeups.sleep(self._again.wait_ns(), polled)
 
     def _start_new(self) -> None:
         for _ in range(len(self._new)):  # not those spawned meanwhile: a chain of spawns must not hold up the others
-            seat = self._idle.pop() if self._idle else _Seat()
+            seat = self._idle.pop() if self._idle else Seat()
             job = self._new[0]
             job.wait_ctx = seat.ctx
             if seat.ctx.callback is None:
-                seat.ctx.set_callback(self._wake, seat)
+                seat.ctx.set_callback(self._wakeups.wake, seat)
             seat.job = job
             self._busy[seat] = None
             self._new.popleft()
@@ -267,7 +238,7 @@ class Scheduler:
                 continue
             self._park(seat)
 
-    def _resume(self, seat: _Seat) -> None:
+    def _resume(self, seat: Seat) -> None:
         job = seat.job
         if job is None or job.state is not PAUSED:
             return
@@ -280,14 +251,14 @@ class Scheduler:
             return
         self._park(seat)
 
-    def _resume_failed(self, seat: _Seat, job: Job) -> None:
+    def _resume_failed(self, seat: Seat, job: Job) -> None:
         """KeyboardInterrupt and its like came out of it, or its context was closed under it, which ends it alone."""
         if job.state is PAUSED:
             self._end(seat)
         else:
             self._park(seat)
 
-    def _park(self, seat: _Seat) -> None:
+    def _park(self, seat: Seat) -> None:
         """Behind a start or resume: what does the job wait for now?"""
         job = seat.job
         if job is None or job.state is not PAUSED:
@@ -299,7 +270,7 @@ class Scheduler:
             if ctx.closed:
                 self._end(seat)
                 return
-            self._watch(seat)
+            self._wakeups.watch(seat)
         waiting = job.waiting
         if waiting is None or waiting.submitted:
             self._progress += 1
@@ -307,18 +278,17 @@ class Scheduler:
             return  # ready already, or the common case of waits_for
         wait = waits_for(job, ctx, bool(seat.foreign))
         if wait is Wait.AGAIN:
-            seat.again = True
-            self._again.append(seat)
+            self._again.add(seat)
         elif wait is Wait.FAILED:
             seat.errors += 1
             if seat.errors > 1:
                 self._end(seat)
             else:
-                self._wake(seat)
+                self._wakeups.wake(seat)
         elif wait is Wait.NOTHING:
-            self._wake(seat)
+            self._wakeups.wake(seat)
 
-    def _leave(self, seat: _Seat) -> None:
+    def _leave(self, seat: Seat) -> None:
         """The job has ended: its seat is free for the next."""
         seat.job = None
         seat.again = False
@@ -326,90 +296,19 @@ class Scheduler:
         self._busy.pop(seat, None)
         ctx = seat.ctx
         if ctx.has_changes and not ctx.closed:
-            self._watch(seat)
+            self._wakeups.watch(seat)
         if ctx.closed or seat.foreign:  # what it leaves there would mislead the next job
-            self._unwatch(seat)
+            self._wakeups.unwatch(seat)
             ctx.close()
             return
         if ctx.status is not Status.UNSUPPORTED:
             ctx.status = Status.UNSUPPORTED
         self._idle.append(seat)
 
-    # What wakes
-
-    def _wake(self, seat: _Seat) -> None:
-        """The callback of every wait context here. Any thread."""
-        if not seat.woken:
-            seat.woken = True
-            self._ready.append(seat)
-            if self._sleeping:
-                self._sleeping = False
-                self._bell.put()
-
-    def _watch(self, seat: _Seat) -> None:
-        added, deleted = seat.ctx.changed_fds()
-        for fd in deleted:
-            if fd in seat.fds:
-                self._unwatch_fd(seat, fd)
-        for fd in added:
-            if fd in seat.fds or fd < 0:
-                continue
-            try:
-                self._poller.add(fd)
-            except FileExistsError:  # an fd of another context as well: all that have it are told
-                pass
-            except OSError:  # closed already: the job finds out when it is resumed
-                self._wake(seat)
-                continue
-            self._by_fd.setdefault(fd, []).append(seat)
-            seat.fds.add(fd)
-            if not is_wake_fd(fd):
-                seat.foreign.add(fd)
-
-    def _unwatch(self, seat: _Seat) -> None:
-        for fd in tuple(seat.fds):
-            self._unwatch_fd(seat, fd)
-
-    def _unwatch_fd(self, seat: _Seat, fd: int) -> None:
-        seat.fds.discard(fd)
-        seat.foreign.discard(fd)
-        sharers = self._by_fd[fd]
-        sharers.remove(seat)
-        if not sharers:
-            del self._by_fd[fd]
-            self._poller.remove(fd)
-
-    def _take_events(self, timeout_ns: int | None) -> bool:
-        taken = False
-        for fd in self._poller.wait(timeout_ns):
-            if fd == self._bell.fd:
-                self._bell.drain()
-                continue
-            seats = [seat for seat in self._by_fd.get(fd, ()) if seat.job is not None]
-            for seat in seats:
-                taken = True
-                self._wake(seat)
-            if not seats:
-                self._forget(fd)
-        return taken
-
-    def _forget(self, fd: int) -> None:
-        """A token that no job waits for, left by one that was cancelled: it must not keep the loop awake."""
-        for seat in tuple(self._by_fd.get(fd, ())):
-            self._idle.remove(seat)
-            self._unwatch(seat)
-            seat.ctx.close()
-
-    def _drive_again(self, least: int) -> None:
-        """Try jobs that must be resumed by the application: a few at a time, those that fail go to the back."""
-        for _ in range(min(len(self._again), max(least, AGAIN_BATCH))):
-            seat = self._again.popleft()
-            again, seat.again = seat.again, False
-            if not again or seat.woken:  # resumed meanwhile, or about to be
-                continue
-            self._resume(seat)
-            if not seat.again:
-                self._again_ns = AGAIN_FIRST_NS
+    def _forget(self, seat: Seat) -> None:
+        """Nobody sits there, but its fd is readable: give the context up."""
+        self._idle.remove(seat)
+        seat.ctx.close()
 
     def _pump(self) -> bool:
         """Do what moves the sources on; whether that moved anything."""
@@ -425,45 +324,13 @@ class Scheduler:
     def _check_stalled(self) -> None:
         asking = bool(self._again or self._ready)
         if not asking or self._fruitless > FRUITLESS_MOST:
-            raise StalledError(
-                f"virtual time stands still and nothing is due, ever, but {len(self._busy)} jobs "
-                f"{'ask for a slot again and again, or wait' if asking else 'wait'}: "
-                + ", ".join(f"{seat.job!r} for {seat.job.waiting!r}" for seat in self._busy if seat.job is not None)
-            )
+            waiting = [f"{seat.job!r} for {seat.job.waiting!r}" for seat in self._busy if seat.job is not None]
+            how = "ask for a slot again and again, or wait" if asking else "wait"
+            raise StalledError(f"virtual time stands still, nothing is due, but {len(waiting)} jobs {how}: {waiting}")
 
     def _only_virtual(self) -> bool:
         """Whether every waiting job waits in virtual time, so that no thread will ever wake one."""
         return bool(self._sources) and all(source.clock.virtual for source in self._sources)
-
-    def _wait(self) -> None:
-        """Sleep until something wakes a job, or it is time to try the EAGAIN jobs again."""
-        timeout_ns = None
-        if self._again:
-            timeout_ns = self._again_ns
-            self._again_ns = min(self._again_ns * 2, AGAIN_LAST_NS)
-        self._sleeping = True
-        for source in self._sources:
-            if source.polled and not source.clock.virtual:
-                source.notify_once(self._rouse)
-        if self._ready:  # came between the last look and the flag
-            self._sleeping = False
-            return
-        try:
-            self._take_events(timeout_ns)
-        finally:
-            self._sleeping = False
-
-    def _rouse(self) -> None:
-        """End a sleep. Any thread."""
-        self._sleeping = False
-        self._bell.put()
-
-
-def _collect(errors: list[BaseException], call: Callable[[], object]) -> None:
-    try:
-        call()
-    except BaseException as error:  # a KeyboardInterrupt too must not keep the rest from its end
-        errors.append(error)
 
 
 _alive: WeakSet[Scheduler] = WeakSet()
@@ -471,10 +338,9 @@ _alive: WeakSet[Scheduler] = WeakSet()
 
 def _after_fork_in_child() -> None:
     """The epoll is the parent's as well: to take fds out of it here would take them from the parent."""
+    parent = os.getppid()
     for scheduler in list(_alive):
-        scheduler._refusal = (
-            f"this scheduler belongs to the parent process, {os.getppid()}: make a new one behind the fork"
-        )
+        scheduler._refusal = f"this scheduler belongs to the parent process, {parent}: make a new one behind the fork"
     _alive.clear()
 
 

@@ -18,8 +18,8 @@ _serial = count(1)
 class Session:
     """A kernel and its loaded key. Immutable; any thread and any number of requests may share it.
 
-    `id` counts up from 1 in its accelerator, or in the process for one that was opened without. Two sessions are equal only if they are the same one. The repr shows the
-    kernel and the id, never key material.
+    `id` counts up from 1 in its accelerator, or in the process for one that was opened without. Two sessions are equal
+    only if they are the same one. The repr shows the kernel and the id, never key material.
     """
 
     kernel: Kernel

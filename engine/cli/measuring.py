@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.operation import Operation
-from engine.perform import EngineStatistics
+from engine.statistics import EngineStatistics
 from sim import Statistics
 
 PHASES = ("slot", "queue", "service", "wake")

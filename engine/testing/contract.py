@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from engine.testing.contract_bench import WATCHDOG_S, Bench, ContractBroken, Probe
+from engine.testing.contract_bench import Bench, ContractBroken, Probe
 
 MANY = 20
 
@@ -99,7 +99,9 @@ def polled_completes_only_in_poll(bench: Bench) -> None:
             if accel.clock.virtual:
                 while not ready.is_set():
                     bench.ensure(accel.clock.jump(), "notify_once calls when there is something to poll for")
-            bench.ensure(ready.wait(WATCHDOG_S), "notify_once calls when there is something to poll for, also if now")
+            bench.ensure(
+                ready.wait(bench.watchdog_s), "notify_once calls when there is something to poll for, also if now"
+            )
             done = sum(probe.completions for probe in probes)
             bench.ensure(done == count - left, "nothing completes but in poll")
             bench.ensure(accel.poll(1) == 1, "poll returns how many it has completed")

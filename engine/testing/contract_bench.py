@@ -26,6 +26,8 @@ class Probe:
     def __init__(self, bench: Bench, payload: Any, op: str | None = None) -> None:
         self.op = bench.op if op is None else op
         self.payload = payload
+        self.sent = bytes(payload)
+        """What the payload was: a device must not change what it should do."""
         self.aux = b""
         self.session: Any = None
         self.submitted_ns = self.started_ns = self.finished_ns = 0
@@ -43,10 +45,14 @@ class Probe:
 class Bench:
     """A new accelerator, an operation it can do, and what that should give."""
 
-    def __init__(self, accel: Accelerator, op: str, software: Callable[[bytes], bytes]) -> None:
+    def __init__(
+        self, accel: Accelerator, op: str, software: Callable[[bytes], bytes], watchdog_s: float = WATCHDOG_S
+    ) -> None:
         self.accel = accel
         self.op = op
         self.software = software
+        self.watchdog_s = watchdog_s
+        """How long anything may take in real time."""
         self.freed = 0
         self._polled = False
 
@@ -84,7 +90,7 @@ class Bench:
     def until(self, reached: Callable[[], bool], what: str) -> None:
         """Let time pass until that is so: jump, poll, or sleep until a timer or a notification ends the sleep."""
         clock = self.accel.clock
-        deadline_ns = clock.now_ns() + int(WATCHDOG_S * 1e9)
+        deadline_ns = clock.now_ns() + int(self.watchdog_s * 1e9)
         while not reached():
             if self._polled:
                 self.accel.poll()
@@ -93,10 +99,10 @@ class Bench:
             if clock.virtual:
                 self.ensure(clock.jump(), f"{what}, but nothing is due any more")
                 continue
-            self.ensure(clock.now_ns() < deadline_ns, f"{what}, but not within {WATCHDOG_S} s")
+            self.ensure(clock.now_ns() < deadline_ns, f"{what}, but not within {self.watchdog_s} s")
             look = threading.Event()
             timer = self.accel.call_at(clock.now_ns() + 1_000_000, look.set)
-            look.wait(WATCHDOG_S)
+            look.wait(self.watchdog_s)
             timer.cancel()
 
     def done(self, *probes: Probe) -> None:
@@ -108,5 +114,7 @@ class Bench:
         for probe in probes:
             self.ensure(probe.completions == 1, f"complete is called once a request, not {probe.completions} times")
             self.ensure(probe.error is None, f"no error is set where the operation succeeded: {probe.error!r}")
-            wanted = self.software(bytes(probe.payload))
-            self.ensure(probe.result == wanted, f"{probe.op} of {probe.payload!r} is {wanted!r}, not {probe.result!r}")
+            wanted = self.software(probe.sent)
+            self.ensure(
+                probe.result == wanted, f"{probe.op} of {len(probe.sent)} bytes is {wanted!r}, not {probe.result!r}"
+            )

@@ -13,10 +13,10 @@ from random import Random
 from engine.engine import Engine
 from engine.errors import EngineError, JobCancelled
 from engine.job import Job
-from engine.perform import EngineStatistics
 from engine.retry import Retry
 from engine.scheduler import Scheduler
 from engine.start import start_job
+from engine.statistics import EngineStatistics
 from engine.testing.invariants import InvariantError, Ledger, check_invariants
 from engine.testing.scenario import OPS, Scenario
 from sim import Accelerator, Coalescing, RealClock, Statistics, Trace, VirtualClock
@@ -72,6 +72,7 @@ def run_scenario(scenario: Scenario, trace: Trace | None = None) -> ScenarioOutc
         _calm_down(accel, engine)
         _work_again(engine, ledger)
         check_invariants(accel, engine, ledger)
+        _check_deliveries(accel, ledger)
         if accel.in_flight:
             raise InvariantError([f"{accel!r} is in flight behind a reset and a calm phase"])
         told: dict[str, int] = {}
@@ -217,6 +218,17 @@ def _settle(accel: Accelerator, engine: Engine) -> None:
     if engine.polled:
         while engine.poll():
             pass
+
+
+def _check_deliveries(accel: Accelerator, ledger: Ledger) -> None:
+    """A late completion is no delivery: the device counts as completed what jobs got, and what they then left."""
+    got = sum(entry.error is None for entry in ledger.entries)
+    left = sum(isinstance(entry.error, JobCancelled | asyncio.CancelledError) for entry in ledger.entries)
+    completed = accel.statistics().completed
+    if not got <= completed <= got + left:
+        raise InvariantError(
+            [f"{got} operations got their results and {left} were cancelled, but {completed} completed"]
+        )
 
 
 def _work_again(engine: Engine, ledger: Ledger) -> None:

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Callable
 from math import comb
-from pathlib import Path
 
 import pytest
 
 from engine.testing import (
     EndlessError,
-    ModelError,
-    NondeterministicError,
     Run,
-    Schedule,
-    ScheduleError,
     ScheduleFailure,
     Spin,
     StuckError,
     Wait,
     explore,
-    replay,
 )
 from engine.testing.exploration.actor import Body
-from tests.testing import stepped_code
+from tests.testing.simple_models import lost_update
 
 
 def letters(first: int, second: int, plain: bool, seen: set[str]) -> Callable[[Run], None]:
@@ -100,23 +93,6 @@ def test_a_choice_is_explored_and_is_no_preemption() -> None:
     assert seen == set(itertools.product("xyz", (1, 2)))
 
 
-def lost_update(run: Run) -> None:
-    """Two actors that each read a number, and write it back plus one."""
-    number = [0]
-
-    def add() -> Body:
-        read = number[0]
-        yield "write"
-        number[0] = read + 1
-
-    def check() -> None:
-        assert number[0] == 2, f"the number is {number[0]}"
-
-    run.actor("left", add)
-    run.actor("right", add)
-    run.at_end(check)
-
-
 def test_a_failure_shows_its_schedule() -> None:
     explore(lost_update, preemptions=0)
     with pytest.raises(ScheduleFailure) as caught:
@@ -134,72 +110,6 @@ def test_a_failure_shows_its_schedule() -> None:
     ]
     assert isinstance(failure.__cause__, AssertionError)
     assert failure.diagram in str(failure)
-
-
-def test_a_saved_schedule_is_replayed(tmp_path: Path) -> None:
-    file = tmp_path / "lost.schedule"
-    with pytest.raises(ScheduleFailure, match=str(file)) as caught:
-        explore(lost_update, preemptions=2, save=file)
-    assert Schedule.load(file) == caught.value.schedule
-    with pytest.raises(ScheduleFailure, match="the number is 1") as again:
-        replay(lost_update, file)
-    assert again.value.schedule == caught.value.schedule
-
-
-def test_a_replay_that_passes_returns() -> None:
-    def model(run: Run) -> None:
-        run.actor("left", lambda: run.step("go"))
-
-    replay(model, Schedule("any", 0, (("left", "begin"), ("left", "go"))))
-
-
-@pytest.mark.parametrize(
-    ("steps", "message"),
-    [
-        ([("left", "begin"), ("left", "read")], "its step 2 is left: read"),
-        ([("left", "begin"), ("left", "write")], "it has 2 steps, and the model ended behind 4"),
-        ([("middle", "begin")], "its step 1 is middle: begin, but what can come there is left: begin or right: begin"),
-        (
-            [("left", "begin"), ("left", "write"), ("right", "begin"), ("right", "write"), ("right", "more")],
-            "it has 5 steps, and the model ended behind 4",
-        ),
-    ],
-)
-def test_a_schedule_that_does_not_fit_is_refused(steps: list[tuple[str, str]], message: str) -> None:
-    with pytest.raises(ScheduleError, match=message):
-        replay(lost_update, Schedule("any", 0, tuple(steps)))
-
-
-def test_the_text_form_goes_both_ways() -> None:
-    schedule = Schedule("a.model", 2, (("left", "begin: x"), ("?", "which = 1"), ("right", "write")))
-    assert Schedule.from_text(schedule.to_text()) == schedule
-
-
-GOOD = Schedule("a.model", 0, (("left", "begin"),)).to_text()
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "not a schedule"),
-        ("hello\n", "not a schedule: it begins with 'hello'"),
-        (GOOD.replace("schedule 1", "schedule 2"), "of version 2: this simaccel reads version 1"),
-        (GOOD.replace("left", "right"), "check sum"),
-        (GOOD.replace("left: begin\n", ""), "check sum"),
-        (GOOD[: GOOD.index("end")], "cut off"),
-        ("simaccel schedule 1\nend: 0 steps, crc32 00000000\n", "damaged"),
-    ],
-)
-def test_a_damaged_text_is_refused(text: str, message: str) -> None:
-    with pytest.raises(ScheduleError, match=message):
-        Schedule.from_text(text)
-
-
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "x"
-    file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ScheduleError, match="not even text"):
-        Schedule.load(file)
 
 
 def test_shrinking_leaves_what_is_needed() -> None:
@@ -365,139 +275,3 @@ def test_cleanups_run_last_first_also_behind_a_failure() -> None:
     with pytest.raises(ScheduleFailure):
         explore(model, 0)
     assert calls[:3] == ["actor", "second", "first"]
-
-
-def test_a_nondeterministic_model_is_reported_with_the_first_difference() -> None:
-    runs = itertools.count()
-
-    def model(run: Run) -> None:
-        extra = next(runs) % 2
-
-        def actor() -> Body:
-            yield "one"
-            if extra:
-                yield "two"
-
-        run.actor("actor", actor)
-
-    with pytest.raises(NondeterministicError, match="ended behind 2 steps with None the first time, and behind 3"):
-        explore(model)
-
-
-def test_nondeterminism_deep_in_the_tree_is_reported() -> None:
-    runs = itertools.count()
-
-    def model(run: Run) -> None:
-        name = "late" if next(runs) > 4 else "early"
-
-        def actor() -> Body:
-            yield "more"
-
-        run.actor("left", actor)
-        run.actor(name, actor)
-
-    with pytest.raises(NondeterministicError, match=r"early: begin the first time, and .*late: begin the second"):
-        explore(model, 3)
-
-
-def no_actor(run: Run) -> None:
-    """Sets nothing up."""
-
-
-def same_name(run: Run) -> None:
-    run.actor("x", lambda: None)
-    run.actor("x", lambda: None)
-
-
-def bad_yield(run: Run) -> None:
-    def actor() -> object:
-        yield 7
-
-    run.actor("x", actor)
-
-
-def wait_in_generator(run: Run) -> None:
-    def actor() -> Body:
-        run.wait("x", lambda: True)
-        yield "never"
-
-    run.actor("x", actor)
-
-
-def empty_choice(run: Run) -> None:
-    run.actor("x", lambda: run.choose("which", []))
-
-
-@pytest.mark.parametrize(
-    ("model", "message"),
-    [
-        (no_actor, "has no actor"),
-        (same_name, "two actors are called 'x'"),
-        (bad_yield, "yielded 7"),
-        (wait_in_generator, "is a generator: write `yield Wait"),
-        (empty_choice, "nothing to choose from"),
-    ],
-)
-def test_a_model_that_is_written_wrongly_is_refused(model: Callable[[Run], None], message: str) -> None:
-    with pytest.raises(ModelError, match=message):
-        explore(model)
-
-
-@pytest.mark.parametrize(
-    "options", [{"preemptions": -1}, {"preemptions": True}, {"max_steps": 0}, {"max_schedules": 0}]
-)
-def test_bad_bounds_are_refused(options: dict[str, int]) -> None:
-    with pytest.raises(ModelError, match=next(iter(options))):
-        explore(lost_update, **options)  # type: ignore[arg-type]
-
-
-class Counting:
-    """A model of code that is stepped into, statement by statement."""
-
-    step_into = (stepped_code.Counter,)
-
-    def __init__(self, method: str) -> None:
-        self.method = method
-
-    def __call__(self, run: Run) -> None:
-        counter = stepped_code.Counter()
-
-        def check() -> None:
-            assert counter.value == 2, f"counted {counter.value}"
-
-        run.actor("left", getattr(counter, self.method))
-        run.actor("right", getattr(counter, self.method))
-        run.at_end(check)
-
-
-@pytest.mark.parametrize("method", ["add", "add_if"])
-def test_code_that_is_stepped_into_needs_no_change_to_fail(method: str) -> None:
-    before = stepped_code.Counter.add.__code__
-    with pytest.raises(ScheduleFailure, match="counted 1"):
-        explore(Counting(method), 1)
-    assert stepped_code.Counter.add.__code__ is before
-
-
-@pytest.mark.parametrize("method", ["add_under_lock", "add_acquiring", "add_yielding"])
-def test_a_lock_of_stepped_code_is_waited_for_by_giving_way(method: str) -> None:
-    assert explore(Counting(method), 2).schedules > 2
-
-
-def test_stepped_code_still_locks_outside_of_actors() -> None:
-    class Outside(Counting):
-        def __call__(self, run: Run) -> None:
-            stepped_code.Counter().add_under_lock()
-            super().__call__(run)
-
-    explore(Outside("add_under_lock"), 0)
-    lock = threading.Lock()
-    with lock:
-        assert not lock.acquire(blocking=False)
-
-
-def test_step_into_something_without_source_is_refused() -> None:
-    class Bad(Counting):
-        step_into = (7,)  # type: ignore[assignment]
-
-    with pytest.raises(ModelError, match="step_into 7"):
-        explore(Bad("add"))

@@ -1,0 +1,135 @@
+"""What wakes the jobs of a scheduler: fds, callbacks, and a bell that ends its sleep."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from engine.fds import is_wake_fd, wake_fd
+from engine.job import Job
+from engine.poller import Poller
+from engine.protocol import Source
+from waitctx import WaitCtx
+
+
+class Seat:
+    """A wait context, reused by one job after the other, so that an engine's fd in it stays."""
+
+    __slots__ = ("again", "ctx", "errors", "fds", "foreign", "job", "woken")
+
+    def __init__(self) -> None:
+        self.ctx = WaitCtx()
+        self.job: Job | None = None
+        self.fds: set[int] = set()
+        self.foreign: set[int] = set()
+        """Those of `fds` that are not an engine's own."""
+        self.woken = False
+        self.again = False
+        self.errors = 0
+
+
+class Wakeups:
+    """Turns readable fds and callbacks into seats that are ready.
+
+    `wake` and `rouse` may be called by any thread; the rest belongs to the scheduler's. `forget(seat)` is called for a
+    seat whose fd is readable though no job sits there.
+    """
+
+    __slots__ = ("_bell", "_by_fd", "_forget", "_poller", "_sleeping", "ready")
+
+    def __init__(self, forget: Callable[[Seat], None]) -> None:
+        self.ready: deque[Seat] = deque()
+        """Seats whose jobs are to be resumed, in the order in which they were woken."""
+        self._forget = forget
+        self._by_fd: dict[int, list[Seat]] = {}
+        self._poller = Poller()
+        self._bell = wake_fd()
+        self._poller.add(self._bell.fd)
+        self._sleeping = False
+
+    def wake(self, seat: Seat) -> None:
+        """The callback of every wait context here. Any thread."""
+        if not seat.woken:
+            seat.woken = True
+            self.ready.append(seat)
+            if self._sleeping:
+                self._sleeping = False
+                self._bell.put()
+
+    def watch(self, seat: Seat) -> None:
+        """Follow what has changed in its wait context."""
+        added, deleted = seat.ctx.changed_fds()
+        for fd in deleted:
+            if fd in seat.fds:
+                self._unwatch_fd(seat, fd)
+        for fd in added:
+            if fd in seat.fds or fd < 0:
+                continue
+            try:
+                self._poller.add(fd)
+            except FileExistsError:  # an fd of another context as well: all that have it are told
+                pass
+            except OSError:  # closed already: the job finds out when it is resumed
+                self.wake(seat)
+                continue
+            self._by_fd.setdefault(fd, []).append(seat)
+            seat.fds.add(fd)
+            if not is_wake_fd(fd):
+                seat.foreign.add(fd)
+
+    def unwatch(self, seat: Seat) -> None:
+        """Follow none of its fds any more."""
+        for fd in tuple(seat.fds):
+            self._unwatch_fd(seat, fd)
+
+    def _unwatch_fd(self, seat: Seat, fd: int) -> None:
+        seat.fds.discard(fd)
+        seat.foreign.discard(fd)
+        sharers = self._by_fd[fd]
+        sharers.remove(seat)
+        if not sharers:
+            del self._by_fd[fd]
+            self._poller.remove(fd)
+
+    def look(self) -> None:
+        """Make ready whose fds are readable now."""
+        if self._by_fd:
+            self._take_events(0)
+
+    def sleep(self, timeout_ns: int | None, polled: Iterable[Source]) -> None:
+        """Until something makes a seat ready or a polled source has something, or the time is over; None: for ever."""
+        self._sleeping = True
+        for source in polled:
+            source.notify_once(self.rouse)
+        if self.ready:  # came between the last look and the flag
+            self._sleeping = False
+            return
+        try:
+            self._take_events(timeout_ns)
+        finally:
+            self._sleeping = False
+
+    def rouse(self) -> None:
+        """End a sleep. Any thread."""
+        self._sleeping = False
+        self._bell.put()
+
+    def close(self) -> None:
+        """Give back the fds."""
+        self._bell.close()
+        self._poller.close()
+
+    def _take_events(self, timeout_ns: int | None) -> None:
+        for fd in self._poller.wait(timeout_ns):
+            if fd == self._bell.fd:
+                self._bell.drain()
+                continue
+            sharers = tuple(self._by_fd.get(fd, ()))
+            seats = [seat for seat in sharers if seat.job is not None]
+            for seat in seats:
+                self.wake(seat)
+            if not seats:
+                # A token that no job waits for, left by one that was cancelled: it must not keep the loop awake.
+                for seat in sharers:
+                    self.unwatch(seat)
+                    self._forget(seat)

@@ -1,0 +1,199 @@
+"""The contract suite: our accelerators and the example's pass it, and each rule is broken by one that must fail."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from engine.testing import ContractError, check_accelerator
+from engine.testing.accelerator import CASES
+from examples.threadpool_accelerator import ThreadPoolAccelerator
+from sim import Accelerator, Coalescing, VirtualClock
+
+FUNCTIONS: dict[str, Callable[[bytes], bytes]] = {"sha256": lambda data: sha256(data).digest()}
+
+OURS: dict[str, Callable[[], Any]] = {
+    "virtual": lambda: Accelerator(8, clock=VirtualClock(), seed=1),
+    "virtual, with a model": lambda: Accelerator(8, 2, "uniform:5us,50us", clock=VirtualClock(), seed=1),
+    "virtual, with coalescing": lambda: Accelerator(8, clock=VirtualClock(), coalescing=Coalescing(4), seed=1),
+    "virtual, with one slot": lambda: Accelerator(1, latency="fixed:5us", clock=VirtualClock(), seed=1),
+    "threaded": lambda: Accelerator(8),
+    "threaded, with a model": lambda: Accelerator(8, 2, "uniform:5us,50us"),
+    "threaded, with rules that say nothing": lambda: Accelerator(8, faults="fail:p=0"),
+    "a thread pool": lambda: ThreadPoolAccelerator(FUNCTIONS, depth=8),
+}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_ours_pass(name: str) -> None:
+    check_accelerator(OURS[name])
+
+
+def test_another_operation() -> None:
+    check_accelerator(OURS["virtual"], op="echo", software=bytes, only="completes_each_request_once")
+    with pytest.raises(ContractError, match="completes_each_request_once"):
+        check_accelerator(OURS["virtual"], op="echo", only="completes_each_request_once")
+
+
+def test_every_rule_is_stated() -> None:
+    assert all(case.__doc__ for case in CASES.values())
+
+
+class _Pool(ThreadPoolAccelerator):
+    """To be broken in one place each."""
+
+    def __init__(self) -> None:
+        super().__init__(FUNCTIONS, depth=8)
+
+
+class _CompletesTwice(_Pool):
+    def _run(self, request: Any) -> None:
+        super()._run(request)
+        request.complete()
+
+
+class _WrongForLargePayloads(_Pool):
+    def _run(self, request: Any) -> None:
+        request.payload = request.payload[:4096]
+        super()._run(request)
+
+
+class _TakesAnyOperation(_Pool):
+    def prepare(self, request: Any) -> None:
+        request.payload = bytes(request.payload)
+
+
+class _KeepsTheCallersBuffer(_Pool):
+    def prepare(self, request: Any) -> None:
+        payload = request.payload
+        super().prepare(request)
+        request.payload = payload
+
+
+class _RaisesWhenFull(_Pool):
+    def submit(self, request: Any) -> bool:
+        if not super().submit(request):
+            raise RuntimeError("full")
+        return True
+
+
+class _NeverTellsOfSpace(_Pool):
+    def attach(self, on_space: Callable[[int], None], *, polled: bool) -> None:
+        super().attach(on_space, polled=polled)
+        self._on_space[-1] = lambda slots: None
+
+    def detach(self, on_space: Callable[[int], None]) -> None:
+        self._on_space.pop()
+        self._polled = False
+
+
+class _CompletesBehindThePollersBack(_Pool):
+    def attach(self, on_space: Callable[[int], None], *, polled: bool) -> None:
+        super().attach(on_space, polled=False)
+
+
+class _ForgetsTheQuota(_Pool):
+    def poll(self, quota: int = 0) -> int:
+        return super().poll()
+
+
+class _NeverNotifies(_Pool):
+    def notify_once(self, fn: Callable[[], object]) -> None:
+        pass
+
+
+class _StaysPolled(_Pool):
+    def detach(self, on_space: Callable[[int], None]) -> None:
+        self._on_space.remove(on_space)
+
+    def attach(self, on_space: Callable[[int], None], *, polled: bool) -> None:
+        if self._polled and not polled:
+            raise RuntimeError("polled once, polled for ever")
+        super().attach(on_space, polled=polled)
+
+
+class _CallsTooEarly(_Pool):
+    def call_at(self, due_ns: int, fn: Callable[[], object]) -> threading.Timer:
+        return super().call_at(due_ns - 1_000_000, fn)
+
+
+class _CallsWhatWasCancelled(_Pool):
+    def call_at(self, due_ns: int, fn: Callable[[], object]) -> threading.Timer:
+        timer = super().call_at(due_ns, fn)
+        timer.cancel = lambda: None  # type: ignore[method-assign]
+        return timer
+
+    def close(self) -> None:
+        self._pool.shutdown()
+        for timer in tuple(self._timers):
+            timer.join()
+
+
+class _DiesOfAHandler(_Pool):
+    """A slot is given back only behind a handler that returns."""
+
+    def _hand_out(self, quota: int) -> int:
+        count = 0
+        while self._completed and (not quota or count < quota):
+            request = self._completed.popleft()
+            request.complete()
+            count += 1
+            with self._lock:
+                self._taken -= 1
+            for on_space in tuple(self._on_space):
+                on_space(1)
+        return count
+
+
+class _NoTwoThreads(_Pool):
+    def __init__(self) -> None:
+        super().__init__()
+        self._owner: int | None = None
+
+    def submit(self, request: Any) -> bool:
+        thread = threading.get_ident()
+        self._owner = self._owner or thread
+        if thread != self._owner:
+            raise RuntimeError("another thread")
+        return super().submit(request)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize(
+    ("broken", "rule"),
+    [
+        (_CompletesTwice, "completes_each_request_once"),
+        (_WrongForLargePayloads, "takes_empty_and_large_payloads"),
+        (_TakesAnyOperation, "prepare_refuses_what_it_can_not_do"),
+        (_KeepsTheCallersBuffer, "prepare_copies_what_may_change"),
+        (_RaisesWhenFull, "full_is_an_answer"),
+        (_NeverTellsOfSpace, "full_is_an_answer"),
+        (_CompletesBehindThePollersBack, "polled_completes_only_in_poll"),
+        (_ForgetsTheQuota, "polled_completes_only_in_poll"),
+        (_NeverNotifies, "polled_completes_only_in_poll"),
+        (_StaysPolled, "polled_or_not_in_turn"),
+        (_CallsTooEarly, "timers_keep_their_time"),
+        (_CallsWhatWasCancelled, "timers_keep_their_time"),
+        (_DiesOfAHandler, "lives_on_when_a_handler_raises"),
+        (_NoTwoThreads, "many_threads_may_submit"),
+    ],
+)
+def test_each_rule_is_broken_by_one_that_must_fail(broken: type[_Pool], rule: str) -> None:
+    with pytest.raises(ContractError) as told:
+        check_accelerator(broken, only=rule, watchdog_s=0.5)
+    assert set(told.value.failures) == {rule}
+    assert f"{rule}: " in str(told.value)
+
+
+def test_all_that_is_broken_is_listed() -> None:
+    def make() -> Accelerator:
+        return Accelerator(8, clock=VirtualClock(), seed=1, faults="corrupt")
+
+    with pytest.raises(ContractError) as told:
+        check_accelerator(make)
+    assert set(told.value.failures) >= {"completes_each_request_once", "jobs_get_their_results"}
+    assert str(told.value).startswith(f"{len(told.value.failures)} of {len(CASES)} rules do not hold:")

@@ -1,0 +1,83 @@
+"""Schedules: saved, read, replayed; and refused when they are damaged or do not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.testing import (
+    Run,
+    Schedule,
+    ScheduleError,
+    ScheduleFailure,
+    explore,
+    replay,
+)
+from tests.testing.simple_models import lost_update
+
+
+def test_a_saved_schedule_is_replayed(tmp_path: Path) -> None:
+    file = tmp_path / "lost.schedule"
+    with pytest.raises(ScheduleFailure, match=str(file)) as caught:
+        explore(lost_update, preemptions=2, save=file)
+    assert Schedule.load(file) == caught.value.schedule
+    with pytest.raises(ScheduleFailure, match="the number is 1") as again:
+        replay(lost_update, file)
+    assert again.value.schedule == caught.value.schedule
+
+
+def test_a_replay_that_passes_returns() -> None:
+    def model(run: Run) -> None:
+        run.actor("left", lambda: run.step("go"))
+
+    replay(model, Schedule("any", 0, (("left", "begin"), ("left", "go"))))
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ([("left", "begin"), ("left", "read")], "its step 2 is left: read"),
+        ([("left", "begin"), ("left", "write")], "it has 2 steps, and the model ended behind 4"),
+        ([("middle", "begin")], "its step 1 is middle: begin, but what can come there is left: begin or right: begin"),
+        (
+            [("left", "begin"), ("left", "write"), ("right", "begin"), ("right", "write"), ("right", "more")],
+            "it has 5 steps, and the model ended behind 4",
+        ),
+    ],
+)
+def test_a_schedule_that_does_not_fit_is_refused(steps: list[tuple[str, str]], message: str) -> None:
+    with pytest.raises(ScheduleError, match=message):
+        replay(lost_update, Schedule("any", 0, tuple(steps)))
+
+
+def test_the_text_form_goes_both_ways() -> None:
+    schedule = Schedule("a.model", 2, (("left", "begin: x"), ("?", "which = 1"), ("right", "write")))
+    assert Schedule.from_text(schedule.to_text()) == schedule
+
+
+GOOD = Schedule("a.model", 0, (("left", "begin"),)).to_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "not a schedule"),
+        ("hello\n", "not a schedule: it begins with 'hello'"),
+        (GOOD.replace("schedule 1", "schedule 2"), "of version 2: this simaccel reads version 1"),
+        (GOOD.replace("left", "right"), "check sum"),
+        (GOOD.replace("left: begin\n", ""), "check sum"),
+        (GOOD[: GOOD.index("end")], "cut off"),
+        ("simaccel schedule 1\nend: 0 steps, crc32 00000000\n", "damaged"),
+    ],
+)
+def test_a_damaged_text_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ScheduleError, match=message):
+        Schedule.from_text(text)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ScheduleError, match="not even text"):
+        Schedule.load(file)
