@@ -109,7 +109,7 @@ class Performer:
     ) -> bytes:
         """Run it. Hot: in the common case each line runs once."""
         if self.refusal is not None:
-            raise ClosedError(self.refusal)
+            self._refuse()
         self.accel.prepare(operation)
         if job is not None:
             # Only now: until it is awaited, and if it is refused, the job does not wait for it.
@@ -145,8 +145,8 @@ class Performer:
             counters.given_up += 1
             self._give_up(operation, waker)
             self._end_badly(operation, waker)
-            if self.refusal is not None and isinstance(error, OperationError):
-                raise ClosedError(self.refusal) from error  # in the child of a fork, where its fd is gone as well
+            if isinstance(error, OperationError):
+                self._refuse()  # in the child of a fork, where its fd is gone as well
             raise
         if operation.verdict is not None or operation.error is not None:
             counters.never_submitted += not operation.submitted
@@ -161,6 +161,11 @@ class Performer:
             operation.resumed_ns = self.accel.clock.now_ns()
             self._observe(operation)
         return operation.result  # type: ignore[return-value]  # set by the device where there is no error
+
+    def _refuse(self) -> None:
+        """Raise what whoever calls an engine at its end, or its parent's, gets; nothing if it is neither."""
+        if self.refusal is not None:
+            raise ClosedError(self.refusal)
 
     async def _get_slot(self, operation: Operation, waker: Waker) -> None:
         """The slow path of a full ring: pause, try again, until submitted - or settled without, by a deadline or the

@@ -324,9 +324,9 @@ class Scheduler:
     def _check_stalled(self) -> None:
         asking = bool(self._again or self._ready)
         if not asking or self._fruitless > FRUITLESS_MOST:
-            waiting = [f"{seat.job!r} for {seat.job.waiting!r}" for seat in self._busy if seat.job is not None]
-            how = "ask for a slot again and again, or wait" if asking else "wait"
-            raise StalledError(f"virtual time stands still, nothing is due, but {len(waiting)} jobs {how}: {waiting}")
+            jobs = [f"{seat.job!r} for {seat.job.waiting!r}" for seat in self._busy if seat.job is not None]
+            how = f"{len(jobs)} jobs {'ask for a slot again and again, or wait' if asking else 'wait'}"
+            raise StalledError(f"virtual time stands still, nothing is due, but {how}: {', '.join(jobs)}")
 
     def _only_virtual(self) -> bool:
         """Whether every waiting job waits in virtual time, so that no thread will ever wake one."""
