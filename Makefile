@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: run test check lint types bench conformance conformance-waits conformance-rest clean
+.PHONY: run test check lint types bench provider conformance conformance-waits conformance-rest clean
 
 run: $(READY)
 	$(BIN)/simaccel run
@@ -28,6 +28,10 @@ bench: $(READY) $(VENV)/.ready-bench
 $(VENV)/.ready-bench: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
 	@touch $@
+
+# The OpenSSL provider, in C; OPENSSL=prefix takes another libcrypto than the system's.
+provider:
+	$(MAKE) -C provider
 
 # All random programs against the real libcrypto; SIMACCEL_LIBCRYPTO=path takes another one.
 # In two halves, about one to each core.

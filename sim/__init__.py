@@ -2,6 +2,7 @@
 
 from sim.accelerator import Accelerator
 from sim.clock import RealClock, VirtualClock
+from sim.connecting import connect
 from sim.errors import (
     ClosedError,
     DeviceError,
@@ -48,6 +49,7 @@ __all__ = [
     "UsageError",
     "VirtualClock",
     "When",
+    "connect",
     "load_trace",
     "parse_faults",
     "parse_timing",

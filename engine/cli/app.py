@@ -21,6 +21,10 @@ COMMANDS = {
     "info": "engine.cli.info",
     "replay": "engine.cli.replay",
     "bench": "engine.cli.bench",
+    "serve": "engine.cli.serve",
+    "stat": "engine.cli.stat",
+    "inject": "engine.cli.inject",
+    "openssl": "engine.cli.openssl",
 }
 """Each subcommand and its module, in the order of the help."""
 

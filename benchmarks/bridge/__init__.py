@@ -1,0 +1,1 @@
+"""What the bridge costs and gives: `python -m benchmarks.bridge`."""

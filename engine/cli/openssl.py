@@ -1,0 +1,98 @@
+"""`simaccel openssl`: runs a program with the provider set up, or says how to."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.cli.exits import FAILED, OK, complain
+from sim import UsageError
+from sim.bridge import default_address
+
+CONFIG = """\
+openssl_conf = simaccel_init
+[simaccel_init]
+providers = simaccel_providers
+alg_section = simaccel_algorithms
+[simaccel_algorithms]
+default_properties = ?provider=simaccel
+[simaccel_providers]
+simaccel = simaccel_section
+default = simaccel_default_section
+[simaccel_section]
+module = {module}
+socket = {socket}
+activate = 1
+[simaccel_default_section]
+activate = 1
+"""
+
+_CANDIDATES = (
+    Path(__file__).parent.parent / "provider" / "simaccel.so",  # in the wheel
+    Path(__file__).parent.parent.parent / "provider" / "build" / "simaccel.so",  # in a checkout
+)
+
+
+def module_path() -> Path:
+    """The provider's shared object: SIMACCEL_MODULE, or the one that was built. Raises UsageError if there is none."""
+    said = os.environ.get("SIMACCEL_MODULE")
+    candidates = (Path(said),) if said else _CANDIDATES
+    for path in candidates:
+        if path.is_file():
+            return path.resolve()
+    raise UsageError(
+        f"no provider at {' or '.join(map(str, candidates))}: build it with make provider (gcc and libssl-dev), "
+        "or point SIMACCEL_MODULE at it"
+    )
+
+
+def command(
+    program: Annotated[list[str] | None, typer.Argument(help="Behind --: the program and its arguments.")] = None,
+    socket: Annotated[str, typer.Option(help="Where the device is. [default: $SIMACCEL_SOCKET or @simaccel]")] = "",
+    module: Annotated[bool, typer.Option("--module", help="Print where the provider is.")] = False,
+    config: Annotated[bool, typer.Option("--config", help="Print an openssl.cnf that loads it.")] = False,
+) -> Callable[[], int]:
+    """Run a program with the provider: simaccel openssl -- openssl speed -async_jobs 8 rsa2048."""
+    if module + config + bool(program) != 1:
+        raise UsageError("give a program behind --, or --module, or --config: one of the three")
+    path = module_path()
+    text = CONFIG.format(module=path, socket=socket or default_address())
+    if program:
+        return lambda: _run(program, text, socket)
+    return lambda: _print(text.rstrip() if config else str(path))
+
+
+def _print(text: str) -> int:
+    print(text)
+    return OK
+
+
+def _run(program: list[str], config: str, socket: str) -> int:
+    environment = dict(os.environ, OPENSSL_CONF=str(_written(config)))
+    if socket:
+        environment["SIMACCEL_SOCKET"] = socket
+    try:
+        os.execvpe(program[0], program, environment)
+    except OSError as error:
+        complain(f"{program[0]}: {error.strerror}")
+        return FAILED
+
+
+def _written(config: str) -> Path:
+    """In a file that stays: programs read it again when they reload, long after this process has become one of them."""
+    folder = Path(tempfile.gettempdir()) / f"simaccel-{os.geteuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
+        raise UsageError(f"{folder} belongs to somebody else: remove it, or set TMPDIR")
+    path = folder / f"openssl-{sha256(config.encode()).hexdigest()[:16]}.cnf"
+    if not path.exists():
+        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as file:
+            file.write(config)
+        Path(file.name).replace(path)
+    return path

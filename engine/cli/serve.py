@@ -1,0 +1,71 @@
+"""`simaccel serve`: the device as a process of its own, for OpenSSL programs with the provider."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from engine.cli.exits import OK
+from sim import UsageError
+from sim.bridge import Server, default_address
+
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+
+
+def command(
+    socket: Annotated[
+        str, typer.Option(help="A path, or @ and an abstract name. [default: $SIMACCEL_SOCKET or @simaccel]")
+    ] = "",
+    depth: Annotated[int, typer.Option(help="The most slots that a client's ring may have, a power of two.")] = 1024,
+    units: Annotated[int | None, typer.Option(help="Parallel units of the timing model.")] = None,
+    workers: Annotated[int, typer.Option(help="Threads for long operations, such as RSA.")] = 1,
+    latency: Annotated[str | None, typer.Option(help="Such as fixed:50us or preset:qat-dh895xcc.")] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="Such as corrupt:op=rsa-sign,every=100; again and again.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    stats_interval: Annotated[float, typer.Option(help="Seconds between lines of statistics; 0: none.")] = 0,
+) -> Callable[[], int]:
+    """Run the device as a process, until SIGTERM or SIGINT."""
+    if stats_interval < 0:
+        raise UsageError(f"--stats-interval {stats_interval}: use 0 or more seconds")
+    address = socket or default_address()
+    server = Server(address, depth=depth, workers=workers, units=units, latency=latency, seed=seed, faults=fault or ())
+    return lambda: _serve(server, stats_interval)
+
+
+def _serve(server: Server, interval_s: float) -> int:
+    before = {number: signal.signal(number, lambda *_: server.stop()) for number in STOPPING}
+    ended = threading.Event()
+    teller = threading.Thread(target=_tell, args=(server, interval_s, ended), daemon=True)
+    try:
+        with server:
+            print(f"serving at {server.address}", flush=True)
+            if interval_s:
+                teller.start()
+            server.serve()
+            ended.set()
+            if interval_s:
+                teller.join()
+            print(_line(server.report()))
+    finally:
+        ended.set()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return OK
+
+
+def _tell(server: Server, interval_s: float, ended: threading.Event) -> None:
+    while not ended.wait(interval_s):
+        print(_line(server.report()), flush=True)
+
+
+def _line(report: dict[str, Any]) -> str:
+    operations = ", ".join(f"{op} {count:,}" for op, count in report["by_op"].items()) or "nothing yet"
+    return (
+        f"{len(report['clients'])} clients, {report['in_flight']} in flight, {report['failed']:,} failed: {operations}"
+    )

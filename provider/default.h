@@ -1,0 +1,40 @@
+/* The default provider in a library context of our own: the algorithms that we re-export, and software to fall back on.
+ *
+ * Its provider context is also ours, so that every function we pass on, among them those that later versions of
+ * OpenSSL add, gets the context it expects.
+ */
+#ifndef SIMACCEL_DEFAULT_H
+#define SIMACCEL_DEFAULT_H
+
+#include <openssl/core.h>
+#include <openssl/core_dispatch.h>
+#include <openssl/types.h>
+
+/* 0 if there is no default provider. */
+int default_load(void);
+void default_unload(void);
+
+OSSL_LIB_CTX *default_libctx(void);
+void *default_provctx(void);
+
+/* The default provider's row for a name in an operation, or NULL. */
+const OSSL_ALGORITHM *default_row(int operation, const char *name);
+
+/* Forwards a query of capabilities. */
+int default_capabilities(const char *capability, OSSL_CALLBACK *callback, void *argument);
+
+/* One function of a dispatch table, or NULL. */
+void (*dispatch_find(const OSSL_DISPATCH *table, int id))(void);
+
+/* A copy of a table without the functions of ids above `last` (0: all stay), and with those in `changes` replaced where
+ * the table has them, or dropped where the change is NULL. The caller frees it. NULL: no memory. */
+OSSL_DISPATCH *dispatch_change(const OSSL_DISPATCH *table, int last, const OSSL_DISPATCH *changes);
+
+/* Kinds of keys: how the default provider exports one. */
+struct key_type {
+    const char *name;
+    OSSL_FUNC_keymgmt_export_fn **export;
+    int is_rsa;
+};
+
+#endif

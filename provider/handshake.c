@@ -1,0 +1,192 @@
+#define _GNU_SOURCE
+#include "handshake.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "settings.h"
+#include "wire.h"
+
+enum { FDS = 3 };
+
+static int fail(char *reason, size_t reason_bytes, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static int fail(char *reason, size_t reason_bytes, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(reason, reason_bytes, format, arguments);
+    va_end(arguments);
+    return 0;
+}
+
+static int address_of(const char *name, struct sockaddr_un *address, socklen_t *length)
+{
+    size_t bytes = strlen(name);
+
+    memset(address, 0, sizeof(*address));
+    address->sun_family = AF_UNIX;
+    if (bytes > sizeof(address->sun_path) - (name[0] == '@' ? 0 : 1))
+        return 0;
+    memcpy(address->sun_path, name, bytes);
+    if (name[0] == '@')
+        address->sun_path[0] = '\0';
+    *length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + bytes + (name[0] == '@' ? 0 : 1));
+    return 1;
+}
+
+/* Anybody may bind a free abstract name, and private keys are about to go over: only root and our own user will do. */
+static int trusted(int control)
+{
+    struct ucred peer;
+    socklen_t length = sizeof(peer);
+
+    return getsockopt(control, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 &&
+           (peer.uid == 0 || peer.uid == geteuid() || peer.uid == getuid());
+}
+
+static int connect_to_device(char *reason, size_t reason_bytes)
+{
+    /* Long enough for a busy device, short enough for a program that is serving others meanwhile. */
+    const struct timeval patience = {.tv_usec = 250000};
+    struct sockaddr_un address;
+    socklen_t length;
+    int control;
+
+    if (!address_of(settings.socket, &address, &length))
+        return fail(reason, reason_bytes, "socket %.20s... is too long: 107 bytes at most", settings.socket), -1;
+    control = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (control < 0)
+        return fail(reason, reason_bytes, "no socket: %s", strerror(errno)), -1;
+    setsockopt(control, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    setsockopt(control, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+    if (connect(control, (struct sockaddr *)&address, length) != 0) {
+        fail(reason, reason_bytes, "no device at %.120s: %s", settings.socket, strerror(errno));
+    } else if (!trusted(control)) {
+        fail(reason, reason_bytes, "the device at %.120s belongs to another user", settings.socket);
+    } else {
+        return control;
+    }
+    close(control);
+    return -1;
+}
+
+/* One message and the fds with it, as many as there are; never more are kept than asked for. */
+static ssize_t receive(int control, void *buffer, size_t bytes, int *fds, int *fd_count)
+{
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(int) * FDS)];
+    } ancillary;
+    struct iovec part = {.iov_base = buffer, .iov_len = bytes};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = &ancillary,
+                             .msg_controllen = sizeof(ancillary)};
+    int resets = 0;
+    ssize_t got;
+
+    *fd_count = 0;
+    /* A device that refuses us without having read what we said leaves ECONNRESET in front of its reason. */
+    do
+        got = recvmsg(control, &message, MSG_CMSG_CLOEXEC);
+    while (got < 0 && (errno == EINTR || (errno == ECONNRESET && resets++ == 0)));
+    if (got < 0)
+        return got;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c != NULL; c = CMSG_NXTHDR(&message, c))
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+            *fd_count = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+            memcpy(fds, CMSG_DATA(c), sizeof(int) * (size_t)*fd_count);
+        }
+    return got;
+}
+
+static int layout_is_right(const struct wire_welcome *w, int memfd)
+{
+    const uint64_t sq_bytes = (uint64_t)w->entries * sizeof(struct wire_submission);
+    const uint64_t cq_bytes = (uint64_t)w->entries * sizeof(struct wire_completion);
+    const uint64_t slots = (uint64_t)w->entries * w->slot_bytes;
+    struct stat about;
+    int seals = fcntl(memfd, F_GET_SEALS);
+
+    return w->entries == settings.entries && w->slot_bytes == settings.slot_bytes &&
+           w->memory_bytes <= WIRE_MAX_MEMORY_BYTES && w->sq_off >= WIRE_PAGE_BYTES && w->sq_off % 64 == 0 &&
+           w->cq_off % 64 == 0 && w->slots_off % 64 == 0 && w->sq_off + sq_bytes <= w->cq_off &&
+           w->cq_off + cq_bytes <= w->slots_off && w->slots_off + slots <= w->memory_bytes &&
+           /* A memory that shrinks under us would be a SIGBUS. */
+           seals >= 0 && (seals & F_SEAL_SHRINK) != 0 && fstat(memfd, &about) == 0 &&
+           (uint64_t)about.st_size >= w->memory_bytes;
+}
+
+static int agree(struct connection *c, int *fds, int *fd_count, char *reason, size_t reason_bytes)
+{
+    const struct wire_hello hello = {.header = {WIRE_MAGIC, WIRE_VERSION, WIRE_HELLO},
+                                     .entries = settings.entries,
+                                     .slot_bytes = settings.slot_bytes};
+    union {
+        struct wire_header header;
+        struct wire_welcome welcome;
+        char text[sizeof(struct wire_header) + 200];
+    } answer;
+    ssize_t got;
+
+    /* EPIPE: refused for who we are, before we said anything; the reason is there to read. */
+    if (send(c->control, &hello, sizeof(hello), MSG_NOSIGNAL) != (ssize_t)sizeof(hello) && errno != EPIPE)
+        return fail(reason, reason_bytes, "the device does not listen: %s", strerror(errno));
+    got = receive(c->control, &answer, sizeof(answer), fds, fd_count);
+    if (got < (ssize_t)sizeof(answer.header) || answer.header.magic != WIRE_MAGIC)
+        return fail(reason, reason_bytes, "no answer from the device at %.120s", settings.socket);
+    if (answer.header.type == WIRE_REFUSED)
+        return fail(reason, reason_bytes, "the device refused: %.*s", (int)(got - (ssize_t)sizeof(answer.header)),
+                    answer.text + sizeof(answer.header));
+    if (answer.header.version != WIRE_VERSION)
+        return fail(reason, reason_bytes, "the device speaks version %u of the protocol, we %u: install the same simaccel",
+                    answer.header.version, WIRE_VERSION);
+    if (answer.header.type != WIRE_WELCOME || got != (ssize_t)sizeof(answer.welcome) || *fd_count != FDS ||
+        !layout_is_right(&answer.welcome, fds[0]))
+        return fail(reason, reason_bytes, "the device at %.120s sent a welcome that can't be right", settings.socket);
+    c->memory = mmap(NULL, answer.welcome.memory_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
+    if (c->memory == MAP_FAILED)
+        return fail(reason, reason_bytes, "no memory: %s", strerror(errno));
+    /* Two processes on one ring would each overwrite what the other submitted. */
+    madvise(c->memory, answer.welcome.memory_bytes, MADV_DONTFORK);
+    /* Key material passes through here. */
+    madvise(c->memory, answer.welcome.memory_bytes, MADV_DONTDUMP);
+    c->memory_bytes = answer.welcome.memory_bytes;
+    c->entries = answer.welcome.entries;
+    c->slot_bytes = answer.welcome.slot_bytes;
+    c->sq_off = answer.welcome.sq_off;
+    c->cq_off = answer.welcome.cq_off;
+    c->slots_off = answer.welcome.slots_off;
+    return 1;
+}
+
+int handshake(struct connection *c, char *reason, size_t reason_bytes)
+{
+    int fds[FDS] = {-1, -1, -1}, fd_count = 0;
+
+    c->control = connect_to_device(reason, reason_bytes);
+    if (c->control < 0)
+        return 0;
+    if (!agree(c, fds, &fd_count, reason, reason_bytes)) {
+        for (int i = 0; i < fd_count; i++)
+            close(fds[i]);
+        close(c->control);
+        return 0;
+    }
+    close(fds[0]);
+    c->doorbell = fds[1];
+    c->interrupt = fds[2];
+    return 1;
+}

@@ -1,0 +1,36 @@
+/* Key management stays the default provider's; we only need to know how a key is exported and when it is freed. */
+#include "algorithms.h"
+#include "key.h"
+#include "keytypes.h"
+
+/* Each kind of key has its own functions in the default provider, so each gets its own replacement. */
+#define KEY_TYPE(ident, title, rsa)                                                                     \
+    static OSSL_FUNC_keymgmt_export_fn *ident##_export;                                                 \
+    static OSSL_FUNC_keymgmt_free_fn *ident##_default_free;                                             \
+    static void ident##_free(void *object)                                                              \
+    {                                                                                                   \
+        if (object != NULL)                                                                             \
+            key_object_freed(object);                                                                   \
+        ident##_default_free(object);                                                                   \
+    }                                                                                                   \
+    static void ident##_adopt(const OSSL_DISPATCH *table)                                               \
+    {                                                                                                   \
+        ident##_export = (OSSL_FUNC_keymgmt_export_fn *)dispatch_find(table, OSSL_FUNC_KEYMGMT_EXPORT); \
+        ident##_default_free = (OSSL_FUNC_keymgmt_free_fn *)dispatch_find(table, OSSL_FUNC_KEYMGMT_FREE); \
+    }                                                                                                   \
+    static const OSSL_DISPATCH ident##_changes[] = {                                                    \
+        {OSSL_FUNC_KEYMGMT_FREE, (void (*)(void))ident##_free}, {0, NULL}};                             \
+    const struct key_type key_type_##ident = {title, &ident##_export, rsa};
+
+KEY_TYPE(rsa, "RSA", 1)
+KEY_TYPE(ec, "EC", 0)
+KEY_TYPE(ed25519, "ED25519", 0)
+KEY_TYPE(x25519, "X25519", 0)
+
+const struct algorithm keymgmt_algorithms[] = {
+    {OSSL_OP_KEYMGMT, "RSA", 0, rsa_changes, rsa_adopt},
+    {OSSL_OP_KEYMGMT, "EC", 0, ec_changes, ec_adopt},
+    {OSSL_OP_KEYMGMT, "ED25519", 0, ed25519_changes, ed25519_adopt},
+    {OSSL_OP_KEYMGMT, "X25519", 0, x25519_changes, x25519_adopt},
+    {0},
+};

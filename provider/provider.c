@@ -1,0 +1,198 @@
+/* The entry: set up once for the process, however many library contexts load us. */
+#define _GNU_SOURCE
+#include <openssl/core.h>
+#include <openssl/core_dispatch.h>
+#include <openssl/core_names.h>
+#include <openssl/params.h>
+#include <openssl/provider.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "algorithms.h"
+#include "connection.h"
+#include "context.h"
+#include "counters.h"
+#include "default.h"
+#include "error.h"
+#include "key.h"
+#include "settings.h"
+
+struct counters counters;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int loads; /* library contexts that have us loaded */
+static int fork_hooks;
+
+static void before_fork(void)
+{
+    contexts_before_fork();
+    keys_before_fork();
+    connection_before_fork();
+}
+
+static void after_fork_in_parent(void)
+{
+    connection_after_fork_in_parent();
+    keys_after_fork();
+    contexts_after_fork();
+}
+
+static void after_fork_in_child(void)
+{
+    connection_after_fork_in_child();
+    keys_after_fork();
+    contexts_after_fork();
+}
+
+static const OSSL_ALGORITHM *query(void *provctx, int operation, int *no_cache)
+{
+    (void)provctx;
+    *no_cache = 0;
+    return algorithms_rows(operation);
+}
+
+struct forward {
+    OSSL_CALLBACK *callback;
+    void *argument;
+};
+
+/* A TLS group counts for the provider that reports it only if that one manages the keys of the group, and the other way
+ * round: groups of keys that we manage must be reported by us. */
+static int forward_group(const OSSL_PARAM *params, void *argument)
+{
+    const OSSL_PARAM *algorithm = OSSL_PARAM_locate_const(params, OSSL_CAPABILITY_TLS_GROUP_ALG);
+    const struct forward *to = argument;
+    const char *name = NULL;
+
+    if (algorithm == NULL || !OSSL_PARAM_get_utf8_string_ptr(algorithm, &name) || !algorithms_manage_keys(name))
+        return 1;
+    return to->callback(params, to->argument);
+}
+
+static int capabilities(void *provctx, const char *capability, OSSL_CALLBACK *callback, void *argument)
+{
+    struct forward to = {callback, argument};
+
+    (void)provctx;
+    if (strcmp(capability, "TLS-GROUP") != 0)
+        return 1;
+    return default_capabilities(capability, forward_group, &to);
+}
+
+static const OSSL_PARAM *gettable(void *provctx)
+{
+    static const OSSL_PARAM params[] = {
+        OSSL_PARAM_utf8_ptr(OSSL_PROV_PARAM_NAME, NULL, 0),
+        OSSL_PARAM_utf8_ptr(OSSL_PROV_PARAM_VERSION, NULL, 0),
+        OSSL_PARAM_int(OSSL_PROV_PARAM_STATUS, NULL),
+#define X(name) OSSL_PARAM_uint64("simaccel-" #name, NULL),
+        COUNTERS(X)
+#undef X
+            OSSL_PARAM_END};
+
+    (void)provctx;
+    return params;
+}
+
+static int get_params(void *provctx, OSSL_PARAM params[])
+{
+    OSSL_PARAM *p;
+
+    (void)provctx;
+    if ((p = OSSL_PARAM_locate(params, OSSL_PROV_PARAM_NAME)) != NULL &&
+        !OSSL_PARAM_set_utf8_ptr(p, "simaccel, a simulated accelerator"))
+        return 0;
+    if ((p = OSSL_PARAM_locate(params, OSSL_PROV_PARAM_VERSION)) != NULL && !OSSL_PARAM_set_utf8_ptr(p, SIMACCEL_VERSION))
+        return 0;
+    if ((p = OSSL_PARAM_locate(params, OSSL_PROV_PARAM_STATUS)) != NULL && !OSSL_PARAM_set_int(p, 1))
+        return 0;
+#define X(name)                                                       \
+    if ((p = OSSL_PARAM_locate(params, "simaccel-" #name)) != NULL && \
+        !OSSL_PARAM_set_uint64(p, atomic_load(&counters.name)))       \
+        return 0;
+    COUNTERS(X)
+#undef X
+    return 1;
+}
+
+static void tear_down_all(void)
+{
+    connection_close();
+    algorithms_free();
+    default_unload();
+}
+
+static void teardown(void *provctx)
+{
+    (void)provctx;
+    pthread_mutex_lock(&lock);
+    if (--loads == 0)
+        tear_down_all();
+    pthread_mutex_unlock(&lock);
+}
+
+/* From our section of openssl.cnf, and then the environment. */
+static int configure(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, char *reason, size_t reason_bytes)
+{
+    OSSL_FUNC_core_get_params_fn *get = (OSSL_FUNC_core_get_params_fn *)dispatch_find(in, OSSL_FUNC_CORE_GET_PARAMS);
+
+    for (const char *const *name = settings_names; get != NULL && *name != NULL; name++) {
+        char *value = NULL;
+        OSSL_PARAM asked[] = {OSSL_PARAM_construct_utf8_ptr(*name, &value, 0), OSSL_PARAM_construct_end()};
+
+        if (get(handle, asked) && value != NULL && !settings_set(*name, value, reason, reason_bytes))
+            return 0;
+    }
+    return settings_from_environment(reason, reason_bytes);
+}
+
+static int set_up_all(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in)
+{
+    char reason[256];
+
+    error_load_strings();
+    if (!configure(handle, in, reason, sizeof(reason))) {
+        /* Programs hardly ever report a provider that fails to load; this is the one line that says why. */
+        fprintf(stderr, "simaccel: %s\n", reason);
+        error_raise(ERROR_SETTING, reason);
+        return 0;
+    }
+    if (!default_load()) {
+        error_raise(ERROR_NO_DEFAULT, "this libcrypto has none");
+        return 0;
+    }
+    if (!algorithms_make()) {
+        algorithms_free();
+        default_unload();
+        error_raise(ERROR_MEMORY, "dispatch tables");
+        return 0;
+    }
+    if (!fork_hooks)
+        fork_hooks = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) == 0;
+    return 1;
+}
+
+static const OSSL_DISPATCH functions[] = {{OSSL_FUNC_PROVIDER_TEARDOWN, (void (*)(void))teardown},
+                                          {OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, (void (*)(void))gettable},
+                                          {OSSL_FUNC_PROVIDER_GET_PARAMS, (void (*)(void))get_params},
+                                          {OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))query},
+                                          {OSSL_FUNC_PROVIDER_GET_CAPABILITIES, (void (*)(void))capabilities},
+                                          {0, NULL}};
+
+/* The only symbol that is visible from outside. */
+__attribute__((visibility("default"))) int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
+                                                              const OSSL_DISPATCH **out, void **provctx)
+{
+    int ready;
+
+    pthread_mutex_lock(&lock);
+    ready = loads > 0 || set_up_all(handle, in);
+    if (ready) {
+        loads++;
+        *provctx = default_provctx();
+        *out = functions;
+    }
+    pthread_mutex_unlock(&lock);
+    return ready;
+}

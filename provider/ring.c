@@ -1,0 +1,173 @@
+#define _GNU_SOURCE
+#include "ring.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "line.h"
+#include "settings.h"
+#include "waiter.h"
+
+/* How often deadlines are looked at. A deadline is kept to within this. */
+enum { TICK_NS = 50000000 };
+
+uint64_t now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+_Atomic uint64_t *ring_word(const struct connection *c, uint32_t at)
+{
+    return (_Atomic uint64_t *)(void *)(c->memory + at);
+}
+
+uint8_t *ring_slot(const struct record *r)
+{
+    return r->connection->memory + r->connection->slots_off + (size_t)r->index * r->connection->slot_bytes;
+}
+
+static uint64_t cookie_of(const struct record *r)
+{
+    return (uint64_t)r->generation << 32 | r->index;
+}
+
+struct record *ring_take(struct connection *c, struct waiter *w)
+{
+    struct record *r = NULL;
+
+    pthread_mutex_lock(&c->lock);
+    if (c->free_count > 0 && !atomic_load(&c->dead)) {
+        if (w != NULL)
+            line_leave(c, w);
+        r = &c->records[c->free_slots[--c->free_count]];
+        connection_ref(c);
+        atomic_store_explicit(&r->state, RECORD_TAKEN, memory_order_relaxed);
+        r->generation++;
+        r->waiter = NULL;
+        r->loads = NULL;
+        r->used_bytes = 0;
+        r->answer_owed = 0;
+    } else if (w != NULL && !atomic_load(&c->dead)) {
+        line_join(c, w);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return r;
+}
+
+void ring_wait_for_room(struct connection *c, uint64_t until_ns)
+{
+    const struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000u), .tv_nsec = (long)(until_ns % 1000000000u)};
+
+    pthread_mutex_lock(&c->lock);
+    while (c->free_count == 0 && !atomic_load(&c->dead) &&
+           pthread_cond_timedwait(&c->room, &c->lock, &until) != ETIMEDOUT)
+        ;
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* The dispatcher sleeps without a time-out when nothing is in flight; the first submission sets its timer. */
+static void arm_timer(struct connection *c)
+{
+    const struct itimerspec tick = {.it_value.tv_nsec = TICK_NS};
+
+    if (settings.deadline_ns != 0 && !atomic_exchange(&c->timer_armed, 1))
+        timerfd_settime(c->timer, 0, &tick, NULL);
+}
+
+void ring_wake(struct waiter *w)
+{
+    if (w != NULL) {
+        waiter_wake(w);
+        waiter_unref(w);
+    }
+}
+
+void ring_submit(struct record *r, const struct request *q)
+{
+    struct connection *c = r->connection;
+    const uint32_t slot_off = c->slots_off + r->index * c->slot_bytes;
+    struct wire_submission s = {.cookie = cookie_of(r),
+                                .operation = q->operation,
+                                .flags = q->flags,
+                                .key = q->key,
+                                .in_off = slot_off,
+                                .in_len = q->in_len,
+                                .out_off = slot_off + q->out_off,
+                                .out_max = q->out_max,
+                                .aux_off = slot_off + q->aux_off,
+                                .aux_len = q->aux_len,
+                                .t_submit = now_ns()};
+    int gone;
+
+    r->out_max = q->out_max;
+    r->used_bytes = q->out_off + q->out_max + 4;
+    r->deadline_ns = settings.deadline_ns == 0 ? UINT64_MAX : s.t_submit + settings.deadline_ns;
+    pthread_mutex_lock(&c->lock);
+    gone = atomic_load(&c->dead);
+    if (!gone) {
+        memcpy(c->memory + c->sq_off + (c->sq_tail & (c->entries - 1)) * sizeof(s), &s, sizeof(s));
+        atomic_store_explicit(&r->state, RECORD_BUSY, memory_order_relaxed);
+        atomic_store_explicit(ring_word(c, WIRE_AT_SQ_TAIL), ++c->sq_tail, memory_order_release);
+    } else {
+        r->status = STATUS_GONE;
+        r->out_len = 0;
+        atomic_store(&r->state, RECORD_FIRING);
+    }
+    pthread_mutex_unlock(&c->lock);
+    if (gone) {
+        record_fire(r);
+        return;
+    }
+    /* The device stores 'sleeping' and then looks at the tail; we the other way round. Without a full fence each
+     * could miss what the other stored. */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(ring_word(c, WIRE_AT_SLEEPING), memory_order_relaxed) != 0) {
+        const uint64_t one = 1;
+
+        if (write(c->doorbell, &one, sizeof(one)) < 0)
+            settings_trace("doorbell: %s", strerror(errno));
+    }
+    arm_timer(c);
+}
+
+void ring_release(struct record *r)
+{
+    struct connection *c = r->connection;
+    struct waiter *next = NULL;
+    int was_lost;
+
+    pthread_mutex_lock(&c->lock);
+    was_lost = atomic_load(&r->state) == RECORD_LOST;
+    if (r->answer_owed && !atomic_load(&c->dead)) {
+        atomic_store(&r->state, RECORD_LOST);
+    } else {
+        /* Key material and shared secrets pass through; the next user of the slot must not find them. */
+        explicit_bzero(ring_slot(r), r->used_bytes < c->slot_bytes ? r->used_bytes : c->slot_bytes);
+        atomic_store(&r->state, RECORD_FREE);
+        c->free_slots[c->free_count++] = r->index;
+        next = line_pop(c);
+        pthread_cond_signal(&c->room);
+    }
+    pthread_mutex_unlock(&c->lock);
+    ring_wake(next);
+    if (!was_lost)
+        connection_unref(c); /* a lost record gave its reference up when it was lost */
+}
+
+void ring_leave_line(struct connection *c, struct waiter *w)
+{
+    struct waiter *next;
+
+    pthread_mutex_lock(&c->lock);
+    line_leave(c, w);
+    next = c->free_count > 0 ? line_pop(c) : NULL;
+    pthread_mutex_unlock(&c->lock);
+    ring_wake(next);
+}

@@ -1,0 +1,143 @@
+#define _GNU_SOURCE
+#include "settings.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "wire.h"
+
+struct settings settings = {
+    .socket = "@simaccel",
+    .entries = 128,
+    .slot_bytes = 4096,
+    .deadline_ns = 10000000000u,
+    .operations = OFFLOAD_ALL,
+    .fallback = 1,
+};
+
+const char *const settings_names[] = {"socket",     "entries",  "slot_bytes", "deadline_ms",
+                                      "operations", "fallback", "trace",      NULL};
+
+static int refuse(char *reason, size_t reason_bytes, const char *name, const char *value, const char *cure)
+{
+    snprintf(reason, reason_bytes, "%s = %.80s: %s", name, value, cure);
+    return 0;
+}
+
+static int parse_number(const char *value, uint64_t *number)
+{
+    char *end;
+
+    if (!isdigit((unsigned char)*value))
+        return 0;
+    errno = 0;
+    *number = strtoull(value, &end, 10);
+    return errno == 0 && *end == '\0';
+}
+
+static int parse_flag(const char *value, int *flag)
+{
+    static const char *const words[][2] = {{"no", "yes"}, {"off", "on"}, {"false", "true"}, {"0", "1"}};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+        for (int is = 0; is < 2; is++)
+            if (strcasecmp(value, words[i][is]) == 0) {
+                *flag = is;
+                return 1;
+            }
+    return 0;
+}
+
+static int parse_operations(const char *value, unsigned *operations)
+{
+    static const struct {
+        const char *name;
+        unsigned bits;
+    } known[] = {{"rsa", OFFLOAD_RSA},         {"ecdsa", OFFLOAD_ECDSA}, {"ed25519", OFFLOAD_ED25519},
+                 {"x25519", OFFLOAD_X25519}, {"all", OFFLOAD_ALL},     {"none", 0}};
+    unsigned bits = 0;
+
+    while (*value != '\0') {
+        size_t length = strcspn(value, ", "), i;
+
+        for (i = 0; i < sizeof(known) / sizeof(*known); i++)
+            if (strlen(known[i].name) == length && strncasecmp(value, known[i].name, length) == 0)
+                break;
+        if (i == sizeof(known) / sizeof(*known))
+            return 0;
+        bits |= known[i].bits;
+        value += length;
+        value += strspn(value, ", ");
+    }
+    *operations = bits;
+    return 1;
+}
+
+int settings_set(const char *name, const char *value, char *reason, size_t reason_bytes)
+{
+    uint64_t number;
+
+    if (strcmp(name, "socket") == 0) {
+        if (*value == '\0' || strlen(value) >= sizeof(settings.socket))
+            return refuse(reason, reason_bytes, name, value, "use a path, or @ and a name, of at most 107 bytes");
+        strcpy(settings.socket, value);
+    } else if (strcmp(name, "entries") == 0) {
+        if (!parse_number(value, &number) || number < 2 || number > WIRE_MAX_ENTRIES || (number & (number - 1)) != 0)
+            return refuse(reason, reason_bytes, name, value, "use a power of two from 2 to 4096");
+        settings.entries = (uint32_t)number;
+    } else if (strcmp(name, "slot_bytes") == 0) {
+        /* The lower bound is what an RSA-4096 signature needs with all around it. */
+        if (!parse_number(value, &number) || number < 1024 || number > WIRE_MAX_SLOT_BYTES || number % 64 != 0)
+            return refuse(reason, reason_bytes, name, value, "use a multiple of 64 from 1024 to 1048576");
+        settings.slot_bytes = (uint32_t)number;
+    } else if (strcmp(name, "deadline_ms") == 0) {
+        if (!parse_number(value, &number) || number > 3600000)
+            return refuse(reason, reason_bytes, name, value, "use milliseconds from 0 (never) to 3600000");
+        settings.deadline_ns = number * 1000000;
+    } else if (strcmp(name, "operations") == 0) {
+        if (!parse_operations(value, &settings.operations))
+            return refuse(reason, reason_bytes, name, value, "use rsa, ecdsa, ed25519, x25519, all or none");
+    } else if (strcmp(name, "fallback") == 0) {
+        if (!parse_flag(value, &settings.fallback))
+            return refuse(reason, reason_bytes, name, value, "use yes or no");
+    } else if (strcmp(name, "trace") == 0) {
+        if (!parse_flag(value, &settings.trace))
+            return refuse(reason, reason_bytes, name, value, "use yes or no");
+    }
+    return 1;
+}
+
+int settings_from_environment(char *reason, size_t reason_bytes)
+{
+    for (const char *const *name = settings_names; *name != NULL; name++) {
+        char variable[40] = "SIMACCEL_";
+        const char *value;
+
+        for (size_t i = 0; (*name)[i] != '\0'; i++)
+            variable[9 + i] = (char)toupper((unsigned char)(*name)[i]);
+        /* A set-user-id program must not send its keys where its caller points. */
+        value = secure_getenv(variable);
+        if (value != NULL && *value != '\0' && !settings_set(*name, value, reason, reason_bytes))
+            return 0;
+    }
+    return 1;
+}
+
+void settings_trace(const char *format, ...)
+{
+    va_list arguments;
+
+    if (!settings.trace)
+        return;
+    va_start(arguments, format);
+    fprintf(stderr, "simaccel[%d]: ", (int)getpid());
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+}

@@ -1,0 +1,152 @@
+/* The wire protocol between a client and the device process. sim/bridge/wire.py says the same in Python;
+ * tests/real/test_wire.py holds the two together.
+ *
+ * Control goes over an AF_UNIX SOCK_SEQPACKET socket, one message a packet. Work goes through one memfd a client:
+ * page 0 with one cache line for each writer, then the submission ring, the completion ring, and one slot for each
+ * entry, in which requests keep their input, aux and output. All integers are little-endian, as the host's are;
+ * all indices run free and are taken modulo the number of entries. Times are CLOCK_MONOTONIC in ns.
+ */
+#ifndef SIMACCEL_WIRE_H
+#define SIMACCEL_WIRE_H
+
+#include <stdint.h>
+
+#define WIRE_MAGIC 0x414D4953u /* "SIMA" */
+#define WIRE_VERSION 1u
+#define WIRE_PAGE_BYTES 4096u
+#define WIRE_MAX_ENTRIES 4096u
+#define WIRE_MAX_SLOT_BYTES (1u << 20)
+#define WIRE_MAX_MEMORY_BYTES (256u << 20)
+#define WIRE_MAX_MESSAGE_BYTES 65536u
+
+/* Types of control messages. */
+enum wire_message {
+    WIRE_HELLO = 1,   /* client: struct wire_hello */
+    WIRE_WELCOME = 2, /* device: struct wire_welcome, with memfd, doorbell and interrupt eventfd as SCM_RIGHTS */
+    WIRE_REFUSED = 3, /* device: header and a text that says why; the device then closes */
+    WIRE_FORGET = 4,  /* client: struct wire_forget; no answer */
+    WIRE_STAT = 5,    /* anybody: header only; answered by WIRE_REPORT */
+    WIRE_REPORT = 6,  /* device: header and JSON */
+    WIRE_INJECT = 7,  /* anybody: header and a fault, or nothing to clear all; answered by WIRE_REPORT or WIRE_REFUSED */
+};
+
+struct wire_header {
+    uint32_t magic;
+    uint16_t version;
+    uint16_t type;
+};
+
+struct wire_hello {
+    struct wire_header header;
+    uint32_t entries;    /* a power of two */
+    uint32_t slot_bytes; /* a multiple of 64 */
+    uint32_t flags;      /* 0 */
+    uint32_t spare;
+};
+
+struct wire_welcome {
+    struct wire_header header;
+    uint32_t entries;
+    uint32_t slot_bytes;
+    uint32_t sq_off;
+    uint32_t cq_off;
+    uint32_t slots_off;
+    uint32_t memory_bytes;
+};
+
+/* A session or key that the client no longer uses. On the socket, not in the ring: it needs no slot, so that it
+ * can't fail because the ring is full. */
+struct wire_forget {
+    struct wire_header header;
+    uint32_t key;
+    uint32_t spare;
+};
+
+/* Page 0. */
+#define WIRE_AT_MAGIC 0x000u         /* u32 magic, u32 version, then sizes and offsets as in wire_welcome */
+#define WIRE_AT_SQ_TAIL 0x040u       /* u64, client */
+#define WIRE_AT_SQ_HEAD 0x080u       /* u64, device */
+#define WIRE_AT_CQ_TAIL 0x0C0u       /* u64, device */
+#define WIRE_AT_CQ_HEAD 0x100u       /* u64, client */
+#define WIRE_AT_SLEEPING 0x140u      /* u64, device: 1 while it waits for the doorbell */
+#define WIRE_AT_NO_INTERRUPT 0x180u  /* u64, client: 1 while it polls and wants no interrupt */
+#define WIRE_AT_COUNTERS 0x1C0u      /* u64 submitted, completed, failed: device; they outlive a killed device */
+
+enum wire_operation {
+    WIRE_NULL = 0,
+    WIRE_ECHO = 1,
+    WIRE_KEY_LOAD = 2,     /* in: DER of a private key, and behind it, with WIRE_CHECKSUM, the CRC-32 of it; key: the id
+                              it shall have. Done in order, before what follows */
+    WIRE_RSA_SIGN = 3,     /* in: digest or, with no digest named, what to pad; aux: struct wire_scheme */
+    WIRE_RSA_DECRYPT = 4,  /* in: ciphertext; aux: struct wire_scheme, OAEP label */
+    WIRE_ECDSA_SIGN = 5,   /* in: digest */
+    WIRE_ED25519_SIGN = 6, /* in: message */
+    WIRE_X25519 = 7,       /* in: private key, peer's public key, 32 bytes each; key unused */
+    WIRE_SESSION_OPEN = 8, /* in: key material; aux: JSON with the kernel's name and parameters; key: the id. In order */
+    WIRE_CALL = 9,         /* in: payload; aux: aux; key: a session */
+};
+
+/* Flags of a submission. */
+#define WIRE_CHECKSUM 1u /* the CRC-32 of input, aux and output is to follow the output in the slot */
+
+struct wire_submission {
+    uint64_t cookie;
+    uint16_t operation;
+    uint16_t flags;
+    uint32_t key;
+    uint32_t in_off; /* offsets count from the start of the memory and must lie within the slots */
+    uint32_t in_len;
+    uint32_t out_off;
+    uint32_t out_max; /* without the checksum */
+    uint32_t aux_off;
+    uint32_t aux_len;
+    uint64_t t_submit;
+    uint64_t spare[2];
+};
+
+struct wire_completion {
+    uint64_t cookie;
+    int32_t status;
+    uint32_t out_len;
+    uint64_t t_start;
+    uint64_t t_end;
+};
+
+/* Status of a completion. */
+enum wire_status {
+    WIRE_OK = 0,
+    WIRE_FAILED = -1,      /* the device or the kernel failed */
+    WIRE_INVALID = -2,     /* a malformed descriptor; the device then closes the connection */
+    WIRE_NO_KEY = -3,      /* no key of that id, or not one for this operation */
+    WIRE_UNSUPPORTED = -4, /* an operation, scheme or key type the device does not do */
+    WIRE_TOO_LONG = -5,    /* the output does not fit out_max */
+    WIRE_RESET = -6,       /* in flight when the device was reset */
+};
+
+enum wire_padding { WIRE_PAD_PKCS1 = 1, WIRE_PAD_OAEP = 4, WIRE_PAD_PSS = 6 };
+
+enum wire_digest {
+    WIRE_DIGEST_NONE = 0,
+    WIRE_SHA1 = 1,
+    WIRE_SHA224 = 2,
+    WIRE_SHA256 = 3,
+    WIRE_SHA384 = 4,
+    WIRE_SHA512 = 5,
+    WIRE_SHA512_224 = 6,
+    WIRE_SHA512_256 = 7,
+    WIRE_SHA3_224 = 8,
+    WIRE_SHA3_256 = 9,
+    WIRE_SHA3_384 = 10,
+    WIRE_SHA3_512 = 11,
+};
+
+struct wire_scheme {
+    uint16_t padding;
+    uint16_t digest;
+    uint16_t mgf1_digest;
+    uint16_t spare;
+    int32_t salt_len;
+    uint32_t spare2;
+};
+
+#endif

@@ -1,0 +1,22 @@
+"""`python -m sim.bridge ADDRESS [WORKERS]`: a device process without the command line's comforts, for tests."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+from sim.bridge.server import Server
+
+
+def main() -> None:
+    """Serves until SIGTERM or SIGINT; prints one line when it is ready."""
+    address = sys.argv[1]
+    workers = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    with Server(address, workers=workers) as server:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: server.stop())
+        print(f"serving at {address}", flush=True)
+        server.serve()
+
+
+main()

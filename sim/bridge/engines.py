@@ -1,0 +1,158 @@
+"""Where operations run: in the server's own thread the short ones, in worker threads the long ones.
+
+A short operation costs less than handing it to another thread. A long one (RSA) releases the GIL while it computes, so
+workers run in parallel with the server and with each other. Each worker is an accelerator like any other; with a timing
+model everything goes to the workers, because what an operation then takes is decided by the model.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from time import monotonic_ns
+from typing import Any
+
+from sim.accelerator import Accelerator
+from sim.bridge.client import Client
+from sim.bridge.operation import Endpoint, Operation
+from sim.bridge.straight import Straight
+from sim.errors import SimError
+from sim.faults import parse_faults
+from sim.faults.control import Guard
+from sim.kernels import Kernels
+from sim.timing import INSTANT
+
+DEPTH = 4096
+"""Of each core's ring. Clients wait in their own rings when it is full."""
+
+
+class WorkerUnit:
+    """An accelerator with its worker thread."""
+
+    def __init__(self, accelerator: Accelerator) -> None:
+        self.accelerator = accelerator
+        self._dirty: set[Endpoint] = set()
+        accelerator.attach(self._fire, polled=False)
+
+    def submit(self, operation: Operation) -> bool:
+        """Puts it onto the ring. False: full."""
+        operation.dirty = self._dirty
+        return self.accelerator.enqueue(operation)
+
+    def _fire(self, freed: int) -> None:
+        _fire_all(self._dirty)
+
+
+class Engines:
+    """The straight path and the workers. Belongs to the server's thread."""
+
+    def __init__(
+        self,
+        kernels: Kernels,
+        workers: int,
+        units: int | None,
+        latency: str | None,
+        seed: int | None,
+        faults: Sequence[str] = (),
+    ) -> None:
+        """Raises UsageError for parameters that an accelerator does not take."""
+        accelerators: list[Accelerator] = []
+        try:
+            for index in range(workers):
+                # Units are dealt out, so that their number limits the rate whatever the number of workers.
+                share = None if units is None else max(1, (units + index) // workers)
+                accelerators.append(Accelerator(DEPTH, share, latency, seed=seed if seed is None else seed + index))
+        except BaseException:
+            for accelerator in accelerators:
+                accelerator.close(drain=False)
+            raise
+        self.workers = [WorkerUnit(accelerator) for accelerator in accelerators]
+        self._kernels = kernels
+        self._straight = Straight(kernels)
+        self._modelled = accelerators[0].timing != INSTANT
+        self._guards: list[Guard] = []
+        try:
+            for fault in faults:
+                self.inject(fault)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def seed(self) -> int:
+        """The seed of the first worker; each other has one more."""
+        return self.workers[0].accelerator.seed
+
+    @property
+    def free(self) -> int:
+        """Operations that surely find room."""
+        return min(DEPTH - worker.accelerator.in_flight for worker in self.workers)
+
+    def run(self, client: Client, batch: list[tuple[int, ...]]) -> None:
+        """Does the short ones of a client's submissions, and starts the others. There must be room.
+
+        Raises Violation, behind which the client must go.
+        """
+        if self._modelled or self._guards:
+            others = client.operations(batch, monotonic_ns(), self._kernels)
+        else:
+            others = self._straight.run(client, batch)
+        if others:
+            self._start(others)
+
+    def _start(self, operations: list[Operation]) -> None:
+        touched: set[int] = set()
+        for operation in operations:
+            index = min(range(len(self.workers)), key=lambda i: self.workers[i].accelerator.in_flight)
+            try:
+                taken = self.workers[index].submit(operation)
+            except SimError as error:  # a fault: rejected, or the device was pulled out
+                operation.refuse(error)
+                continue
+            if taken:
+                touched.add(index)
+            else:
+                operation.refuse(None)
+        for index in touched:
+            self.workers[index].accelerator.doorbell()
+
+    def inject(self, faults: str) -> None:
+        """Installs fault rules, given as text, on every worker, until `clear`. UsageError for what can't be one."""
+        parse_faults(faults)  # all of it, so that nothing is installed of what is wrong
+        self._guards += [worker.accelerator.faults.install(faults) for worker in self.workers]
+
+    def clear(self) -> None:
+        """Removes all fault rules; what they hold is released, and a device that was pulled out is back."""
+        while self._guards:
+            self._guards.pop().remove()
+        for worker in self.workers:
+            worker.accelerator.faults.plug_in()
+
+    def statistics(self) -> dict[str, Any]:
+        """Sums over all cores, and what each worker says of itself."""
+        parts = [worker.accelerator.statistics() for worker in self.workers]
+        by_op = dict(self._straight.by_op)
+        for part in parts:
+            for op, count in part.by_op.items():
+                by_op[op] = by_op.get(op, 0) + count
+        faults: Counter[str] = Counter()
+        for part in parts:
+            faults.update(part.faults)
+        return {
+            "faults": dict(sorted(faults.items())),
+            "by_op": dict(sorted(by_op.items())),
+            "spurious": sum(part.spurious for part in parts),
+            "orphaned": sum(part.orphaned for part in parts),
+            "batches": sum(part.batches for part in parts),
+            "workers": [part.to_dict() for part in parts],
+        }
+
+    def close(self) -> None:
+        """Fails what is in flight and joins the workers."""
+        for worker in self.workers:
+            worker.accelerator.close(drain=False)
+
+
+def _fire_all(dirty: set[Endpoint]) -> None:
+    while dirty:
+        dirty.pop().fire()

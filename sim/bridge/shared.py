@@ -1,0 +1,128 @@
+"""One client's shared memory, from the client's side: what `memory` is for the device."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import socket
+import threading
+from contextlib import suppress
+from typing import NamedTuple
+
+from sim.bridge import wire
+from sim.bridge.remote import NoDeviceError, connect
+from sim.bridge.wire import AT_CQ_HEAD, AT_CQ_TAIL, AT_SLEEPING, AT_SQ_TAIL, COMPLETION, SUBMISSION, Layout
+
+_WORD_BYTES = 8
+
+
+class Completion(NamedTuple):
+    """An entry of the completion ring."""
+
+    cookie: int
+    status: int
+    out_len: int
+    started_ns: int
+    finished_ns: int
+
+
+class SharedRings:
+    """A connection with its rings and slots. `submit` and `reap` each want one thread at a time."""
+
+    def __init__(self, name: str, entries: int, slot_bytes: int) -> None:
+        """Connects. Raises UsageError for a name or sizes that can't be, NoDeviceError if there is no device."""
+        self.control = connect(name)
+        try:
+            self.layout, fds = self._agree(name, entries, slot_bytes)
+        except BaseException:
+            self.control.close()
+            raise
+        memfd, self.doorbell, self.interrupt = fds
+        try:
+            self._mapping = mmap.mmap(memfd, self.layout.memory_bytes)
+        finally:
+            os.close(memfd)
+        # Two processes on one ring would overwrite what the other submits; key material is for no core dump.
+        self._mapping.madvise(mmap.MADV_DONTFORK)
+        self._mapping.madvise(mmap.MADV_DONTDUMP)
+        self.bytes = memoryview(self._mapping)
+        self._words = self.bytes.cast("Q")
+        self._sq_tail = 0
+        self._cq_head = 0
+        self._fence = threading.Lock()
+
+    def _agree(self, name: str, entries: int, slot_bytes: int) -> tuple[Layout, list[int]]:
+        try:
+            with suppress(
+                BrokenPipeError
+            ):  # refused for who we are, before we said anything: the reason is there to read
+                self.control.send(wire.hello(entries, slot_bytes))
+            try:
+                data, fds, _, _ = socket.recv_fds(self.control, wire.MAX_MESSAGE_BYTES, 3)
+            except ConnectionResetError:  # it has not read what we said, and the reason comes behind this error
+                data, fds, _, _ = socket.recv_fds(self.control, wire.MAX_MESSAGE_BYTES, 3)
+        except OSError as error:
+            raise NoDeviceError(f"the device at {name} does not answer: {error}") from None
+        try:
+            if len(data) < wire.HEADER.size:
+                raise NoDeviceError(f"the device at {name} closed the connection")
+            magic, version, kind = wire.HEADER.unpack_from(data)
+            if magic == wire.MAGIC and kind == wire.Message.REFUSED:
+                raise NoDeviceError(
+                    f"the device at {name} refused: {data[wire.HEADER.size :].decode(errors='replace')}"
+                )
+            layout = Layout.of(entries, slot_bytes)
+            if data != wire.welcome(layout) or version != wire.VERSION or len(fds) != 3:
+                raise NoDeviceError(
+                    f"the device at {name} speaks another protocol: install the same simaccel on both sides"
+                )
+        except BaseException:
+            for fd in fds:
+                os.close(fd)
+            raise
+        return layout, fds
+
+    def slot(self, index: int) -> int:
+        """Where a slot begins."""
+        return self.layout.slots_off + index * self.layout.slot_bytes
+
+    def submit(self, *fields: int) -> None:
+        """One submission, in the order of the wire's fields."""
+        at = self.layout.sq_off + (self._sq_tail & (self.layout.entries - 1)) * SUBMISSION.size
+        SUBMISSION.pack_into(self.bytes, at, *fields)
+        self._sq_tail += 1
+        self._words[AT_SQ_TAIL // _WORD_BYTES] = self._sq_tail
+
+    def ring_doorbell(self) -> bool:
+        """Wakes the device if it sleeps; whether it did."""
+        # The device stores 'sleeping' and then looks at the tail, we the other way round: a fence is between, a lock's.
+        with self._fence:
+            pass
+        if not self._words[AT_SLEEPING // _WORD_BYTES]:
+            return False
+        os.eventfd_write(self.doorbell, 1)
+        return True
+
+    def has_completions(self) -> bool:
+        """Whether there is something to reap."""
+        return self._words[AT_CQ_TAIL // _WORD_BYTES] != self._cq_head
+
+    def reap(self, quota: int = 0) -> list[Completion]:
+        """At most `quota` completions, 0 for all."""
+        entries = self.layout.entries
+        waiting = self._words[AT_CQ_TAIL // _WORD_BYTES] - self._cq_head
+        if not 0 <= waiting <= entries:
+            raise NoDeviceError("the device's completion index runs wild")
+        taken = []
+        for _ in range(min(waiting, quota) if quota else waiting):
+            at = self.layout.cq_off + (self._cq_head & (entries - 1)) * COMPLETION.size
+            taken.append(Completion(*COMPLETION.unpack_from(self.bytes, at)))
+            self._cq_head += 1
+        self._words[AT_CQ_HEAD // _WORD_BYTES] = self._cq_head
+        return taken
+
+    def close(self) -> None:
+        """Ends the connection; the device frees what it has of ours."""
+        for fd in (self.doorbell, self.interrupt):
+            os.close(fd)
+        self.control.close()

@@ -1,0 +1,1 @@
+"""Real OpenSSL programs, and C programs of our own, on the simulated accelerator."""

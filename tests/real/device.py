@@ -1,0 +1,76 @@
+"""A device process for tests, and what it says of itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from itertools import count
+from types import TracebackType
+from typing import Any, Self
+
+from sim.bridge import wire
+
+WATCHDOG_S = 60.0
+"""After which a test that waits is ended. Nothing is ever waited for by time alone."""
+
+_serial = count(1)
+
+
+def fresh_address() -> str:
+    """An abstract name that nobody else uses."""
+    return f"@simaccel-test-{os.getpid()}-{next(_serial)}"
+
+
+class DeviceProcess:
+    """A device in a process of its own, ready when the constructor returns. A context manager."""
+
+    def __init__(self, address: str | None = None, *arguments: str, module: str = "sim.bridge") -> None:
+        self.address = address or fresh_address()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", module, self.address, *arguments], stdout=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout is not None
+        readable, _, _ = select.select([self.process.stdout], [], [], WATCHDOG_S)
+        line = self.process.stdout.readline() if readable else ""
+        if not line.startswith("serving"):
+            self.kill()
+            raise AssertionError(f"the device did not start: {line!r}")
+
+    def stat(self) -> dict[str, Any]:
+        """What `simaccel stat` shows."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
+            peer.settimeout(WATCHDOG_S)
+            peer.connect(wire.socket_address(self.address))
+            peer.send(wire.message(wire.Message.STAT))
+            report: dict[str, Any] = json.loads(peer.recv(1 << 18)[wire.HEADER.size :])
+        return report
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.process.kill()
+        self.process.wait(WATCHDOG_S)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def close(self) -> int:
+        """SIGTERM; the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(WATCHDOG_S)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return status
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.returncode is None:
+            status = self.close()
+            assert kind is not None or status == 0

@@ -1,0 +1,84 @@
+"""The provider against a device that is broken or hostile: never a wrong result, never a hang, never a crash."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from sim.bridge import wire
+from tests.real.device import DeviceProcess, fresh_address
+from tests.real.faulty_device import FAULTS, WELCOMES
+from tests.real.toolbox import Toolbox
+
+COUNT = 400
+KINDS = "ecdsa,rsa-pkcs1,x25519,rsa-oaep"
+
+_SEEN_BY = {
+    "wild_index": "gone",
+    "backward_index": "gone",
+    "wrong_cookie": "stray",
+    "wild_length": "failed",
+    "lost": "expired",
+    "late": "stray",
+    "failed": "failed",
+    "unknown_key": "failed",
+    "damaged": "damaged",
+    "dies": "gone",
+}
+"""The provider's counter that tells of the fault. A duplicate may come when the slot is in other hands already."""
+
+
+@pytest.mark.parametrize("mode", ["fd", "callback", "blocking"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_wrong_result_comes_out_as_good(toolbox: Toolbox, mode: str, fault: str) -> None:
+    device = DeviceProcess(None, fault, module="tests.real.faulty_device")
+    try:
+        counted = toolbox.run_jobs(device.address, mode, 8, COUNT, KINDS, entries=16, deadline_ms=100)
+    finally:
+        device.kill()
+    assert counted["good"] == COUNT
+    assert counted["offloaded"] + counted["software"] >= COUNT
+    if fault in _SEEN_BY:
+        assert counted[_SEEN_BY[fault]] > 0
+
+
+@pytest.mark.parametrize("fault", ["damaged", "failed", "lost", "wild_index"])
+def test_without_fallback_the_job_is_told(toolbox: Toolbox, fault: str) -> None:
+    device = DeviceProcess(None, fault, module="tests.real.faulty_device")
+    try:
+        counted = toolbox.run_jobs(device.address, "fd", 8, COUNT, KINDS, entries=16, deadline_ms=100, fallback="no")
+    finally:
+        device.kill()
+    assert counted["good"] + counted["errors"] == COUNT
+    assert counted["errors"] == counted["err_status"] > 0
+
+
+@pytest.mark.parametrize("fault", ["wild_index", "wrong_cookie", "wild_length", "damaged", "duplicate", "late"])
+def test_sanitizers_find_nothing_under_a_hostile_device(sanitized: Toolbox, fault: str) -> None:
+    device = DeviceProcess(None, fault, module="tests.real.faulty_device")
+    try:
+        counted = sanitized.run_jobs(device.address, "fd", 8, COUNT, KINDS, entries=16, deadline_ms=100)
+    finally:
+        device.kill()
+    assert counted["good"] == COUNT
+
+
+@pytest.mark.parametrize("fault", WELCOMES)
+def test_a_welcome_that_is_not_right_is_no_device(toolbox: Toolbox, fault: str) -> None:
+    device = DeviceProcess(None, fault, module="tests.real.faulty_device")
+    try:
+        counted = toolbox.run_jobs(device.address, "fd", 2, 12)
+    finally:
+        device.kill()
+    assert counted["good"] == counted["software"] == 12
+    assert counted["connects"] == 0
+
+
+def test_a_device_that_says_nothing_delays_but_does_not_hang(toolbox: Toolbox) -> None:
+    address = fresh_address()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as silent:
+        silent.bind(wire.socket_address(address))
+        silent.listen(8)
+        counted = toolbox.run_jobs(address, "fd", 2, 12)
+    assert counted["good"] == counted["software"] == 12
