@@ -21,6 +21,7 @@ from engine.testing.exploration import (
 from engine.testing.invariants import InvariantError, Ledger, check_invariants
 from engine.testing.manual import ManualAccelerator
 from engine.testing.misuse import Kind, Misuse, MisuseError, MisuseReport, detect_misuse
+from engine.testing.recording import Difference, record_scenario, replay_scenario
 from engine.testing.scenario import Scenario
 from engine.testing.scenario_run import ScenarioOutcome, run_scenario
 from engine.testing.sweep import EVERY_FAULT, SweepReport, SweepStep, sweep
@@ -29,6 +30,7 @@ __all__ = [
     "EVERY_FAULT",
     "Accel",
     "ContractError",
+    "Difference",
     "EndlessError",
     "Exploration",
     "InvariantError",
@@ -56,7 +58,9 @@ __all__ = [
     "check_invariants",
     "detect_misuse",
     "explore",
+    "record_scenario",
     "replay",
+    "replay_scenario",
     "run_scenario",
     "sweep",
 ]

@@ -11,6 +11,7 @@ import pytest
 from engine import DeadlineError, Engine, Retry, Scheduler, StalledError, start_job
 from engine.engine import NOTIFY
 from engine.loop import STALL_LOOKS
+from engine.testing.speed import virtual_operation_ns
 from sim import Accelerator, UsageError, VirtualClock
 
 HOUR_NS = 3_600_000_000_000
@@ -96,6 +97,11 @@ def test_no_thread_is_needed() -> None:
     with _device() as accel, Engine(accel) as engine, Scheduler() as sched:
         sched.map(engine.sha256, [b"a", b"b"])
         assert threading.active_count() == before
+
+
+def test_the_figure_for_the_benchmarks() -> None:
+    for stackless in (True, False):
+        assert virtual_operation_ns(2, 3, notify="fd", stackless=stackless) > 0
 
 
 # Ready jobs go before the clock
