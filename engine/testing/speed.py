@@ -1,4 +1,4 @@
-"""What an operation costs in virtual time: a figure for the benchmarks; it decides how many seeds a suite can afford."""
+"""What an operation costs in virtual time: a figure for the benchmarks, and how many seeds a suite can afford."""
 
 from __future__ import annotations
 
