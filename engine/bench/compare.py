@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from engine.bench import bare, depths
+
 Report = dict[str, Any]
 
 
@@ -18,7 +20,8 @@ class Change:
     before: float
     now: float
     noise: float
-    """How far apart two runs of the same may lie: half the sum of both interquartile ranges, in the series' unit."""
+    """How far apart two runs of the same may lie, in the series' unit: half the sum of both interquartile ranges, and
+    for times, which the machine moves, as much as the peers beside have changed."""
     more_is_better: bool
 
     @property
@@ -38,20 +41,27 @@ class Change:
 def compare(before: Report, now: Report) -> list[Change]:
     """All series that both have, in the order of the new one. Exact counts have no noise.
 
-    Ratios compare well between runs; times only between runs on the same machine, equally busy.
+    A ratio is noisy by its rounds alone. The times of two runs differ by more than that: by what the machine did, which
+    the change of the peers measured beside them tells.
     """
-    old = {what: values for what, values, _ in _series(before)}
+    old = {series.what: series.values for series in _series(before)}
+    both = [series for series in _series(now) if series.what in old]
+    drift: dict[str, float] = {}
+    for series in both:
+        if series.peer:
+            change = statistics.median(series.values) / statistics.median(old[series.what]) - 1
+            drift[series.group] = max(drift.get(series.group, 0.0), abs(change))
     changes = []
-    for what, values, more_is_better in _series(now):
-        if what in old:
-            noise = (_spread(old[what]) + _spread(values)) / 2
-            changes.append(Change(what, statistics.median(old[what]), statistics.median(values), noise, more_is_better))
+    for series in both:
+        was, is_now = statistics.median(old[series.what]), statistics.median(series.values)
+        noise = (_spread(old[series.what]) + _spread(series.values)) / 2 + drift.get(series.group, 0.0) * was
+        changes.append(Change(series.what, was, is_now, noise, series.more_is_better))
     return changes
 
 
 def only_in_one(before: Report, now: Report) -> tuple[list[str], list[str]]:
     """Series that only the old run has, and those that only the new one has."""
-    old, new = ([what for what, _, _ in _series(report)] for report in (before, now))
+    old, new = ([series.what for series in _series(report)] for report in (before, now))
     return [what for what in old if what not in new], [what for what in new if what not in old]
 
 
@@ -62,20 +72,33 @@ def _spread(values: list[float]) -> float:
     return third - first
 
 
-def _series(report: Report) -> Iterator[tuple[str, list[float], bool]]:
-    """Name, a value for each round, and whether more is better."""
+@dataclass(frozen=True, slots=True)
+class _Series:
+    what: str
+    values: list[float]
+    """One for each round."""
+    more_is_better: bool = False
+    group: str = ""
+    """What was measured side by side."""
+    peer: bool = False
+    """Not ours: if it changes from run to run, that is the machine."""
+
+
+def _series(report: Report) -> Iterator[_Series]:
     for row in report.get("rows", ()):
         for figure in row["figures"]:
             if figure["samples"]:
-                yield f"{row['name']}: {figure['what']} ({figure['unit']})", figure["samples"], figure["at_least"]
+                what = f"{row['name']}: {figure['what']} ({figure['unit']})"
+                yield _Series(what, figure["samples"], figure["at_least"])
     for name, values in report.get("bare", {}).items():
-        yield f"{name} (ns)", values, False
+        yield _Series(f"{name} (ns)", values, group="bare", peer=name not in bare.OURS)
     for depth in report.get("depths", ()):
         for name, values in depth["times_ns"].items():
-            yield f"{name}, {depth['in_flight']:,} in flight (ns)", values, False
+            what = f"{name}, {depth['in_flight']:,} in flight (ns)"
+            yield _Series(what, values, group=f"{depth['in_flight']}", peer=name not in depths.OURS)
     for work in report.get("crypto", ()):
-        yield f"{work['what']}: offloaded against inline (x)", work["gain"], True
-        yield f"{work['what']}: driving thread free (share)", work["free"], True
+        yield _Series(f"{work['what']}: offloaded against inline (x)", work["gain"], more_is_better=True)
+        yield _Series(f"{work['what']}: driving thread free (share)", work["free"], more_is_better=True)
     for counted in report.get("counts", ()):
         for field in ("system_calls", "switches", "wakes", "locks", "python_calls", "c_calls", "blocks_in_flight"):
-            yield f"{counted['way']}, {counted['kind']}: {field}", [counted[field]], False
+            yield _Series(f"{counted['way']}, {counted['kind']}: {field}", [counted[field]])

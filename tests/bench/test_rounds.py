@@ -49,6 +49,9 @@ def test_what_could_not_be_measured_is_neither_reached_nor_missed() -> None:
     assert at_most("x", None, 2.0).reached is None
 
 
+_OURS, _PEER = "stackful pause/resume pair", "bare greenlet switch pair"
+
+
 def _report(**bare: list[float]) -> dict[str, object]:
     return {"bare": bare}
 
@@ -63,8 +66,16 @@ def _report(**bare: list[float]) -> dict[str, object]:
     ],
 )
 def test_a_change_within_the_noise_is_called_noise(before: list[float], now: list[float], verdict: str) -> None:
-    (change,) = compare(_report(pair=before), _report(pair=now))
+    (change,) = compare(_report(**{_OURS: before}), _report(**{_OURS: now}))
     assert change.verdict == verdict
+
+
+def test_a_time_that_changed_no_more_than_the_peers_did_is_the_machines_noise() -> None:
+    before = _report(**{_OURS: [100.0, 100.0], _PEER: [50.0, 50.0]})
+    slower = _report(**{_OURS: [110.0, 110.0], _PEER: [55.0, 55.0]})
+    assert [change.verdict for change in compare(before, slower)] == ["noise", "noise"]
+    ours_alone = _report(**{_OURS: [120.0, 120.0], _PEER: [55.0, 55.0]})
+    assert [change.verdict for change in compare(before, ours_alone)] == ["worse", "noise"]
 
 
 def test_more_is_better_where_the_row_says_at_least() -> None:
