@@ -187,7 +187,8 @@ class Scheduler:
             self._again.drive(self._progress, self._resume)
         if not self._busy:
             return
-        self._wakeups.look()
+        if ready or self._new or self._sources:  # else it sleeps at once, and sees them there
+            self._wakeups.look()
         if self._progress and (self._ready or self._new):
             self._fruitless = 0
             self._unpumped += 1

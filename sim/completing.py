@@ -75,7 +75,7 @@ class CompletionSide:
             counters.time_at_full_ns += self.clock.now_ns() - counters.full_since_ns
             counters.full_since_ns = None
         counters.sample(batch)
-        failed = sum(request.error is not None for request in batch)
+        failed = len([request for request in batch if request.error is not None])
         counters.failed += failed
         counters.completed += len(batch) - failed
         counters.by_op.update(map(_op, batch))

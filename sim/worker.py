@@ -6,6 +6,8 @@ shared so by all that was submitted meanwhile.
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import threading
 from collections.abc import Callable
 from itertools import count
@@ -57,6 +59,7 @@ class Worker:
         return self._thread is threading.current_thread()
 
     def _run(self) -> None:
+        _be_punctual()
         try:
             while True:
                 due_ns = self._device.step()
@@ -81,3 +84,16 @@ class Worker:
             self.asleep.pop()
         except IndexError:  # a wake crossed our waking up by ourselves: take what it released
             self._bell.acquire()
+
+
+def _be_punctual() -> None:
+    """On Linux, let this thread's timed sleeps end when they are due and not up to 50 us later, the default slack.
+
+    A completion of a timing model is half as late so: 50 us in the median instead of 100.
+    """
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None and sys.platform == "linux":
+        prctl(_PR_SET_TIMERSLACK, ctypes.c_ulong(1), 0, 0, 0)
+
+
+_PR_SET_TIMERSLACK = 29
