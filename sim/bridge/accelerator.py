@@ -9,8 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
+from sim.bridge.keys import Opening, RemoteSession, material_bytes
 from sim.bridge.reader import Reader
 from sim.bridge.remote import NoDeviceError, default_address
 from sim.bridge.shared import Completion, SharedRings
@@ -32,19 +31,6 @@ class RequestFailed(SimError):
         names = {member.value: member.name for member in Status}
         super().__init__(f"{op}: the device says {names.get(status, status)}")
         self.status = status
-
-
-class RemoteSession:
-    """A key loaded into the device process. As `sim.Session`, which it was checked as here."""
-
-    __slots__ = ("id", "local")
-
-    def __init__(self, local: Session, number: int) -> None:
-        self.local = local
-        self.id = number
-
-    def __repr__(self) -> str:
-        return f"<RemoteSession {self.id} of {self.local.kernel.name}>"
 
 
 class RemoteAccelerator:
@@ -70,7 +56,7 @@ class RemoteAccelerator:
             raise UsageError(str(error)) from None
         self._producers = threading.Lock()
         self._free = list(range(depth - 1, -1, -1))
-        self._in_flight: dict[int, Submittable | _Opening] = {}
+        self._in_flight: dict[int, Submittable | Opening] = {}
         self._serial = 0
         self._next_id = 1
         self._keyless: dict[str, int] = {}
@@ -85,7 +71,7 @@ class RemoteAccelerator:
         """Load a key once, for any number of requests of that kernel. UsageError where it does not fit. Blocks until
         the device has it; not while completions are polled for."""
         local = Session.open(self.kernels.get(op), key, **params)
-        number = self._open(op, _material(key), params)
+        number = self._open(op, material_bytes(key), params)
         return RemoteSession(local, number)
 
     def register(self, name: str, function: Callable[[bytes], bytes], *, replace: bool = False) -> None:
@@ -132,7 +118,7 @@ class RemoteAccelerator:
         self._rings.ring_doorbell()
         return True
 
-    def _push(self, entry: Submittable | _Opening, code: int, key: int, payload: bytes, aux: bytes) -> bool:
+    def _push(self, entry: Submittable | Opening, code: int, key: int, payload: bytes, aux: bytes) -> bool:
         rings = self._rings
         with self._producers:
             if self._refusal is not None or self._pid != os.getpid():
@@ -185,7 +171,7 @@ class RemoteAccelerator:
         asked = json.dumps({"kernel": op, "keyed": material is not None, "params": plain}).encode()
         with self._producers:
             number, self._next_id = self._next_id, self._next_id + 1
-        opening = _Opening()
+        opening = Opening()
         while not self._push(opening, Operation.SESSION_OPEN, number, material or b"", asked):
             if not self._reader.wait_for_space(SESSION_PATIENCE_S):
                 raise NoDeviceError(f"the device at {self.address} frees no slot")
@@ -210,7 +196,7 @@ class RemoteAccelerator:
 
     def _openings_only(self) -> None:
         # While completions are polled for, whoever opens a session must not wait for a poll.
-        if any(isinstance(entry, _Opening) for entry in list(self._in_flight.values())):
+        if any(isinstance(entry, Opening) for entry in list(self._in_flight.values())):
             self.poll()
 
     def poll(self, quota: int = 0) -> int:
@@ -236,7 +222,7 @@ class RemoteAccelerator:
             return None
         index = completion.cookie % len(self._rings.bytes)
         slot, out_len = self._rings.slot(index), completion.out_len
-        if isinstance(entry, _Opening):
+        if isinstance(entry, Opening):
             entry.status = completion.status
             entry.answered.set()
         elif completion.status or out_len > self._rings.layout.slot_bytes:
@@ -246,7 +232,7 @@ class RemoteAccelerator:
         with self._producers:
             self._free.append(index)
         self._reader.space_freed()
-        if isinstance(entry, _Opening):
+        if isinstance(entry, Opening):
             return None
         entry.started_ns, entry.finished_ns = completion.started_ns, completion.finished_ns
         return entry
@@ -263,7 +249,7 @@ class RemoteAccelerator:
             victims, self._in_flight = list(self._in_flight.values()), {}
         now_ns = self.clock.now_ns()
         for victim in victims:
-            if isinstance(victim, _Opening):
+            if isinstance(victim, Opening):
                 victim.status = Status.FAILED
                 victim.answered.set()
                 continue
@@ -341,23 +327,3 @@ class RemoteAccelerator:
     def __repr__(self) -> str:
         state = "closed" if self._refusal is not None else f"{self.in_flight} in flight"
         return f"<RemoteAccelerator at {self.address}, depth={self.depth}, {state}>"
-
-
-class _Opening:
-    """A session on its way."""
-
-    __slots__ = ("answered", "status")
-
-    def __init__(self) -> None:
-        self.answered = threading.Event()
-        self.status = 0
-
-
-def _material(key: object) -> bytes:
-    if isinstance(key, bytes | bytearray | memoryview):
-        return bytes(key)
-    export: Any = getattr(key, "private_bytes", None)
-    if export is None:
-        raise UsageError(f"key of type {type(key).__name__}: give bytes, or a private key of cryptography")
-    der: bytes = export(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    return der
