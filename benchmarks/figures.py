@@ -37,7 +37,7 @@ def _machine(report: Report) -> str:
 def _rows(report: Report) -> str:
     lines = []
     for row in report["rows"]:
-        text = row["text"] if row["part"] == "D" else f"(part A) {row['text']}"
+        text = row["text"] if row["part"] == "D" else f"(part {row['part']}) {row['text']}"
         for figure in row["figures"]:
             what, target, value, reached, spread = figure_cells(figure, _REACHED)
             lines.append((f"`{row['name']}`", f"{text}: {what}", target, value, reached, spread))

@@ -47,7 +47,7 @@ class Row:
     name: str
     text: str
     part: str
-    """Which list asks for it: "A", the floor, or "D", the goal."""
+    """Which list asks for it: "A", the floor, "C", the testing tools, or "D", the goal."""
     measure: Callable[[Rig, int], Outcome]
     """Called as measure(rig, rounds)."""
     rounds: int = 7

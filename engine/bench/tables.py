@@ -14,7 +14,7 @@ from engine.bench.compare import Change
 from engine.bench.timed import PAIR, STAGES
 
 _REACHED = {True: "[green]yes[/]", False: "[red]no[/]", None: "[yellow]missing[/]"}
-_PARTS = {"D": "What must be reached", "A": "The floor"}
+_PARTS = {"D": "What must be reached", "A": "The floor", "C": "Testing tools"}
 _VERDICTS = {"better": "[green]better[/]", "worse": "[red]worse[/]", "noise": "noise is larger", "same": "same"}
 
 

@@ -1,0 +1,41 @@
+"""Rows: virtual time and the search of schedules. Rates and not ratios: they say how much a test suite can afford."""
+
+from __future__ import annotations
+
+from time import perf_counter_ns
+
+from engine.bench.figure import Outcome, Row, at_least
+from engine.bench.rig import Rig
+from engine.bench.rounds import Samples
+
+_SCHEDULES = 1_000
+
+
+def _virtual_time(rig: Rig, rounds: int) -> Outcome:
+    # engine.testing makes a device of its own, so it is only loaded for this row.
+    from engine.testing.speed import virtual_operation_ns
+
+    virtual_operation_ns()
+    rates = tuple(1e9 / virtual_operation_ns() for _ in range(rounds))
+    return Outcome([at_least("operations a second, callback, stackless", Samples(rates), 100_000.0, "/s")])
+
+
+def _explore(rig: Rig, rounds: int) -> Outcome:
+    from engine.testing import explore
+    from engine.testing.models import MODELS
+
+    model = MODELS["two_jobs_qat"]
+
+    def rate() -> float:
+        before_ns = perf_counter_ns()
+        schedules = explore(model, preemptions=2, max_schedules=_SCHEDULES).schedules
+        return schedules * 1e9 / (perf_counter_ns() - before_ns)
+
+    rate()
+    return Outcome([at_least("schedules a second", Samples(tuple(rate() for _ in range(rounds))), 2_000.0, "/s")])
+
+
+ROWS = (
+    Row("virtual-time", "null kernel through Scheduler in virtual time, one core", "C", _virtual_time, 5),
+    Row("explore", "every order of two jobs, every statement a step", "C", _explore, 5),
+)
