@@ -15,7 +15,6 @@ from engine import (
     Retry,
     RingFullError,
     Scheduler,
-    UsageError,
     block_pauses,
     start_job,
 )
@@ -327,29 +326,3 @@ def test_a_callback_that_raises_costs_no_other_waiter_its_turn(monkeypatch: pyte
             first.cancel()
         for each in (fillers, waiters, third):
             each.close()
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("wake", "later"),
-        ("wake", None),
-        ("limit", 0),
-        ("limit", -1),
-        ("limit", 1.5),
-        ("limit", True),
-        ("backoff_ns", -1),
-        ("backoff_ns", "1ms"),
-        ("backoff_max_ns", -5),
-        ("blocking_limit", 0),
-        ("blocking_limit", None),
-    ],
-)
-def test_a_retry_that_can_not_be(field: str, value: Any) -> None:
-    with pytest.raises(UsageError, match=f"retry {field}={value!r}: use"):
-        Retry(**{field: value})
-
-
-def test_a_back_off_above_its_own_maximum_is_refused() -> None:
-    with pytest.raises(UsageError, match="backoff_max_ns=5 is below backoff_ns=6"):
-        Retry(backoff_ns=6, backoff_max_ns=5)
