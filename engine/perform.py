@@ -191,7 +191,8 @@ class Performer:
                 timer.cancel()
             if done:
                 break
-            if space.may_submit(operation) and self._try(operation):
+            # A slot that is still free behind a sleep may be promised to a job of this very thread, which can't run.
+            if (waker.blocking or space.may_submit(operation)) and self._try(operation):
                 operation.promised = True
                 counters.slots += 1
                 break

@@ -242,6 +242,30 @@ def test_outside_of_a_job_a_free_slot_ends_the_sleep() -> None:
         assert held.done
 
 
+@WAYS
+def test_who_keeps_the_thread_takes_a_slot_that_is_promised_to_a_job_of_that_thread(notify: str) -> None:
+    """The job can't run, so its turn would pass for nothing; it keeps its place in front."""
+    with manual(notify, depth=1) as (accel, engine):
+        waiters = Waiters(engine, 1, notify)
+        complete_next(accel)
+        assert waiters.woken() == [0, 1]
+
+        def jump() -> bool:
+            if accel.requests:
+                complete_next(accel)
+            else:
+                accel.timers[0].fire()
+            return True
+
+        accel.clock.on_jump = jump
+        assert engine.call("echo", b"blocked") == b"echo:blocked"
+        for number in (0, 1):
+            waiters.resume(number)
+        complete_next(accel)
+        assert waiters.resume(1).result() == b"echo:1"
+        waiters.close()
+
+
 @pytest.mark.parametrize("notify", ["fd", "callback", "poll"])
 @pytest.mark.parametrize("wake", ["space", "at_once"])
 def test_no_job_starves(notify: str, wake: str) -> None:
