@@ -1,0 +1,355 @@
+"""The awaitable door in asyncio: tasks, cancellation, stackful jobs on the loop, and loops that come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import threading
+import weakref
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from engine import (
+    Engine,
+    JobCancelled,
+    NoJobsError,
+    OperationError,
+    Retry,
+    RingFullError,
+    Scheduler,
+    cleanup_pool,
+    current_job,
+    init_pool,
+    pause_job,
+)
+from engine.testing import ManualAccelerator
+from sim import Accelerator, VirtualClock
+from tests.engine.ways import BLOBS, DIGESTS, NOTIFY, complete_next, manual
+from waitctx import Status
+
+
+async def reached(condition: Callable[[], bool]) -> None:
+    """Let the loop turn until it holds. The watchdog ends a test in which it never does."""
+    while not condition():
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("notify", NOTIFY)
+@pytest.mark.parametrize("virtual", [False, True])
+def test_a_cancelled_task_gives_its_operation_up(notify: str, virtual: bool) -> None:
+    """In flight, waiting for a slot, as a coroutine, as a stackful job: the others get theirs."""
+    accel = Accelerator(depth=2, latency="fixed:20us", clock=VirtualClock() if virtual else None)
+
+    async def main() -> None:
+        calls: list[Coroutine[Any, Any, bytes]] = [engine.aio.call("echo", b"%d" % number) for number in range(8)]
+        calls += [engine.aio.run(engine.call, "echo", b"%d" % number) for number in range(8, 16)]
+        tasks = [asyncio.ensure_future(call) for call in calls]
+        await reached(lambda: engine.in_flight == 16 or any(task.done() for task in tasks))
+        for task in tasks[::2]:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert results[1::2] == [b"%d" % number for number in range(1, 16, 2)]
+        for task, number in zip(tasks[::2], range(0, 16, 2), strict=True):
+            assert task.cancelled() or task.result() == b"%d" % number
+
+    with accel, Engine(accel, notify) as engine:
+        asyncio.run(main())
+        assert engine.in_flight == 0
+    statistics = accel.statistics()
+    assert statistics.submitted == statistics.completed + statistics.orphaned
+    assert statistics.spurious == 0
+
+
+def test_the_operation_of_a_cancelled_task_is_orphaned() -> None:
+    async def main() -> None:
+        task = asyncio.ensure_future(engine.aio.call("null"))
+        await reached(lambda: bool(accel.requests))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        complete_next(accel)
+        assert accel.answers == [1]
+
+    with manual(real=True) as (accel, engine):
+        asyncio.run(main())
+
+
+@pytest.mark.parametrize("notify", ["fd", "pipe", "callback", "poll"])
+def test_cancelling_a_task_cancels_its_job_which_may_clean_up(notify: str) -> None:
+    """Also with another operation; the loop does not wait for that one."""
+    cleaned: list[str] = []
+
+    def job() -> None:
+        try:
+            engine.call("null")
+        except JobCancelled:
+            cleaned.append("cancelled")
+            try:
+                engine.call("null")
+            finally:
+                cleaned.append("cleaned up")
+            raise
+
+    async def main() -> None:
+        task = asyncio.ensure_future(engine.aio.run(job))
+        await reached(lambda: bool(accel.requests))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with manual(notify, real=True) as (accel, engine):
+        asyncio.run(main())
+        assert cleaned == ["cancelled", "cleaned up"]
+        while accel.requests:
+            complete_next(accel)
+        assert accel.answers == [1, 1]
+
+
+@pytest.mark.parametrize("notify", ["fd", "callback", "poll"])
+def test_a_wake_too_early_waits_on(notify: str) -> None:
+    async def main() -> None:
+        tasks = [
+            asyncio.ensure_future(engine.aio.call("echo", b"1")),
+            asyncio.ensure_future(engine.aio.run(engine.call, "echo", b"2")),
+        ]
+        await reached(lambda: len(accel.requests) == 2)
+        for _ in range(3):
+            for request in accel.requests:
+                request.wake()
+            for _ in range(5):
+                await asyncio.sleep(0)
+        assert not any(task.done() for task in tasks)
+        while accel.requests:
+            complete_next(accel)
+        assert await asyncio.gather(*tasks) == [b"echo:1", b"echo:2"]
+
+    with manual(notify, real=True) as (accel, engine):
+        asyncio.run(main())
+        assert engine.statistics.spurious_wakes >= 2
+
+
+@pytest.mark.parametrize("retry", [Retry(limit=3), Retry(wake="at_once", limit=3)], ids=["space", "at_once"])
+@pytest.mark.parametrize("notify", ["fd", "callback", "poll"])
+def test_a_full_ring(notify: str, retry: Retry) -> None:
+    """Who waits gets the slot when it is free; who is told at once tries, and gives up at its limit."""
+
+    async def main() -> None:
+        first = asyncio.ensure_future(engine.aio.call("echo", b"1"))
+        await reached(lambda: bool(accel.requests))
+        calls = [engine.aio.call("echo", b"2"), engine.aio.run(engine.call, "echo", b"3")]
+        tasks = [asyncio.ensure_future(call) for call in calls]
+        await reached(lambda: engine.in_flight == 3 or tasks[0].done())
+        if retry.wake == "at_once":
+            for task in tasks:
+                with pytest.raises(RingFullError, match="after 3 tries"):
+                    await task
+        complete_next(accel)
+        assert await first == b"echo:1"
+        if retry.wake == "space":
+            for task, expected in zip(tasks, [b"echo:2", b"echo:3"], strict=True):
+                await reached(lambda: bool(accel.requests))
+                complete_next(accel)
+                assert await task == expected
+
+    with manual(notify, retry=retry, depth=1, real=True) as (accel, engine):
+        asyncio.run(main())
+
+
+@pytest.mark.parametrize("notify", ["fd", "callback", "poll"])
+def test_a_stackful_job_leaves_the_loop_free(notify: str) -> None:
+    """Operations, plain pauses, an fd of its own, and ERR: the loop's other tasks go on all the while."""
+    reading, writing = os.pipe()
+    turns = 0
+
+    def job() -> bytes:
+        engine.call("null")
+        pause_job()
+        pause_job()
+        me = current_job()
+        assert me is not None
+        assert me.wait_ctx is not None
+        me.wait_ctx.set_wait_fd(job, reading)
+        pause_job()
+        data = os.read(reading, 10)
+        me.wait_ctx.clear_fd(job)
+        pause_job()
+        me.wait_ctx.status = Status.EAGAIN
+        pause_job()
+        return data
+
+    async def main() -> None:
+        nonlocal turns
+        task = asyncio.ensure_future(engine.aio.run(job))
+        await reached(lambda: bool(accel.requests))
+        complete_next(accel)
+        for _ in range(50):
+            await asyncio.sleep(0)
+            turns += 1
+        assert not task.done()
+        os.write(writing, b"data")
+        assert await task == b"data"
+
+    with manual(notify, real=True) as (accel, engine):
+        asyncio.run(main())
+    assert turns == 50
+    os.close(reading)
+    os.close(writing)
+
+
+def test_two_jobs_on_a_loop_may_wait_for_one_fd() -> None:
+    reading, writing = os.pipe()
+
+    def job() -> int:
+        me = current_job()
+        assert me is not None
+        assert me.wait_ctx is not None
+        me.wait_ctx.set_wait_fd(job, reading)
+        pause_job()
+        return 1
+
+    async def main() -> None:
+        tasks = [asyncio.ensure_future(engine.aio.run(job)) for _ in range(2)]
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not any(task.done() for task in tasks)
+        os.write(writing, b"x")
+        assert await asyncio.gather(*tasks) == [1, 1]
+
+    with manual(real=True) as (_, engine):
+        asyncio.run(main())
+    os.close(reading)
+    os.close(writing)
+
+
+def test_a_job_that_pauses_with_err_twice_is_cancelled() -> None:
+    def job() -> None:
+        me = current_job()
+        assert me is not None
+        assert me.wait_ctx is not None
+        while True:
+            me.wait_ctx.status = Status.ERR
+            pause_job()
+
+    with manual() as (_, engine), pytest.raises(JobCancelled):
+        asyncio.run(engine.aio.run(job))
+
+
+def test_a_jobs_exception_and_an_exhausted_pool_come_out_of_the_await() -> None:
+    def job() -> None:
+        raise ZeroDivisionError
+
+    async def main() -> None:
+        with pytest.raises(ZeroDivisionError):
+            await engine.aio.run(job)
+        task = asyncio.ensure_future(engine.aio.run(engine.call, "null"))
+        await reached(lambda: bool(accel.requests))
+        with pytest.raises(NoJobsError):
+            await engine.aio.run(job)
+        complete_next(accel)
+        await task
+
+    init_pool(max_size=1)
+    try:
+        with manual(real=True) as (accel, engine):
+            asyncio.run(main())
+    finally:
+        cleanup_pool()
+
+
+def test_loops_are_freed_and_each_may_use_the_same_engine() -> None:
+    loops: list[weakref.ref[asyncio.AbstractEventLoop]] = []
+
+    async def main(number: int) -> None:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        assert await engine.aio.sha256(BLOBS[number]) == DIGESTS[number]
+        assert await engine.aio.run(engine.sha256, BLOBS[number]) == DIGESTS[number]
+
+    with Accelerator() as accel, Engine(accel) as engine:
+        for number in range(5):
+            asyncio.run(main(number))
+        gc.collect()
+        assert [loop() for loop in loops] == [None] * 5
+
+
+@pytest.mark.parametrize("notify", NOTIFY)
+def test_loops_in_several_threads_share_an_engine(notify: str) -> None:
+    results: dict[int, list[bytes]] = {}
+
+    async def main() -> list[bytes]:
+        half = [engine.aio.sha256(blob) for blob in BLOBS[:50]]
+        other = [engine.aio.run(engine.sha256, blob) for blob in BLOBS[50:100]]
+        return list(await asyncio.gather(*half, *other))
+
+    def work(number: int) -> None:
+        results[number] = asyncio.run(main())
+
+    with Accelerator(depth=8) as accel, Engine(accel, notify) as engine:
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert results == dict.fromkeys(range(4), DIGESTS[:100])
+
+
+def test_a_loop_and_a_scheduler_share_an_engine() -> None:
+    """A thread may have both, one after the other; what the one leaves does not disturb the other."""
+    with Accelerator(clock=VirtualClock(), latency="fixed:1us") as accel, Engine(accel, "poll") as engine:
+        for _ in range(3):
+            assert asyncio.run(engine.aio.sha256(BLOBS[1])) == DIGESTS[1]
+            with Scheduler() as scheduler:
+                assert scheduler.map(engine.sha256, BLOBS[:5]) == DIGESTS[:5]
+
+
+def test_a_task_group_of_many_kinds_of_failure() -> None:
+    async def main() -> None:
+        outcomes = await asyncio.gather(
+            engine.aio.call("bad"),
+            engine.aio.sha256(BLOBS[3]),
+            engine.aio.call("unknown"),
+            engine.aio.run(engine.call, "bad"),
+            return_exceptions=True,
+        )
+        assert isinstance(outcomes[0], OperationError)
+        assert outcomes[1] == DIGESTS[3]
+        assert isinstance(outcomes[2], LookupError)
+        assert isinstance(outcomes[3], OperationError)
+
+    def bad(payload: bytes) -> bytes:
+        raise ValueError("no")
+
+    with Accelerator() as accel, Engine(accel, "callback") as engine:
+        accel.register("bad", bad)
+        asyncio.run(main())
+
+
+def test_the_loop_does_not_turn_while_all_wait() -> None:
+    """Counted in the loop's own steps: between two completions it is asleep in its selector."""
+    with manual("poll", real=True) as (accel, engine):
+        steps = asyncio.run(_count_steps(accel, engine))
+    assert steps <= 12
+
+
+async def _count_steps(accel: ManualAccelerator, engine: Engine) -> int:
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(engine.aio.call("null"))
+    await reached(lambda: bool(accel.requests))
+    selector = loop._selector  # type: ignore[attr-defined]
+    select, steps = selector.select, 0
+
+    def counted(timeout: float | None = None) -> Any:
+        nonlocal steps
+        steps += 1
+        if timeout is None or timeout > 0:  # asleep, until the device does something
+            accel.complete(accel.requests[0])
+        return select(0)
+
+    selector.select = counted
+    try:
+        await task
+    finally:
+        del selector.select
+    return steps
