@@ -232,9 +232,16 @@ def _check_deliveries(accel: Accelerator, ledger: Ledger) -> None:
 
 
 def _work_again(engine: Engine, ledger: Ledger) -> None:
-    for number in range(3):
+    """Outside of jobs, and in more jobs than there are slots, so that some must wait for one."""
+
+    def work(number: int) -> None:
         payload = f"calm {number}".encode()
         try:
             ledger.call("sha256", payload, sha256(payload).digest(), deadline_ns=int(WATCHDOG_S * 1e9))
         except EngineError as error:
             raise InvariantError([f"in the calm phase, {error!r}"]) from error
+
+    for number in range(3):
+        work(number)
+    with Scheduler() as scheduler:
+        scheduler.map(work, range(3, 5 + engine.accel.free_slots))
