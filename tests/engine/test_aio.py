@@ -1,40 +1,26 @@
-"""The awaitable door in asyncio: tasks, cancellation, stackful jobs on the loop, and loops that come and go."""
+"""The awaitable door in asyncio: tasks, cancellation, full rings, and loops that come and go."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import threading
 import weakref
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
 
 from engine import (
     Engine,
-    JobCancelled,
-    NoJobsError,
     OperationError,
     Retry,
     RingFullError,
     Scheduler,
-    cleanup_pool,
-    current_job,
-    init_pool,
-    pause_job,
 )
 from engine.testing import ManualAccelerator
 from sim import Accelerator, VirtualClock
-from tests.engine.ways import BLOBS, DIGESTS, NOTIFY, complete_next, manual
-from waitctx import Status
-
-
-async def reached(condition: Callable[[], bool]) -> None:
-    """Let the loop turn until it holds. The watchdog ends a test in which it never does."""
-    while not condition():
-        await asyncio.sleep(0)
+from tests.engine.ways import BLOBS, DIGESTS, NOTIFY, complete_next, manual, reached
 
 
 @pytest.mark.parametrize("notify", NOTIFY)
@@ -75,37 +61,6 @@ def test_the_operation_of_a_cancelled_task_is_orphaned() -> None:
 
     with manual(real=True) as (accel, engine):
         asyncio.run(main())
-
-
-@pytest.mark.parametrize("notify", ["fd", "pipe", "callback", "poll"])
-def test_cancelling_a_task_cancels_its_job_which_may_clean_up(notify: str) -> None:
-    """Also with another operation; the loop does not wait for that one."""
-    cleaned: list[str] = []
-
-    def job() -> None:
-        try:
-            engine.call("null")
-        except JobCancelled:
-            cleaned.append("cancelled")
-            try:
-                engine.call("null")
-            finally:
-                cleaned.append("cleaned up")
-            raise
-
-    async def main() -> None:
-        task = asyncio.ensure_future(engine.aio.run(job))
-        await reached(lambda: bool(accel.requests))
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    with manual(notify, real=True) as (accel, engine):
-        asyncio.run(main())
-        assert cleaned == ["cancelled", "cleaned up"]
-        while accel.requests:
-            complete_next(accel)
-        assert accel.answers == [1, 1]
 
 
 @pytest.mark.parametrize("notify", ["fd", "callback", "poll"])
@@ -156,107 +111,6 @@ def test_a_full_ring(notify: str, retry: Retry) -> None:
 
     with manual(notify, retry=retry, depth=1, real=True) as (accel, engine):
         asyncio.run(main())
-
-
-@pytest.mark.parametrize("notify", ["fd", "callback", "poll"])
-def test_a_stackful_job_leaves_the_loop_free(notify: str) -> None:
-    """Operations, plain pauses, an fd of its own, and ERR: the loop's other tasks go on all the while."""
-    reading, writing = os.pipe()
-    turns = 0
-
-    def job() -> bytes:
-        engine.call("null")
-        pause_job()
-        pause_job()
-        me = current_job()
-        assert me is not None
-        assert me.wait_ctx is not None
-        me.wait_ctx.set_wait_fd(job, reading)
-        pause_job()
-        data = os.read(reading, 10)
-        me.wait_ctx.clear_fd(job)
-        pause_job()
-        me.wait_ctx.status = Status.EAGAIN
-        pause_job()
-        return data
-
-    async def main() -> None:
-        nonlocal turns
-        task = asyncio.ensure_future(engine.aio.run(job))
-        await reached(lambda: bool(accel.requests))
-        complete_next(accel)
-        for _ in range(50):
-            await asyncio.sleep(0)
-            turns += 1
-        assert not task.done()
-        os.write(writing, b"data")
-        assert await task == b"data"
-
-    with manual(notify, real=True) as (accel, engine):
-        asyncio.run(main())
-    assert turns == 50
-    os.close(reading)
-    os.close(writing)
-
-
-def test_two_jobs_on_a_loop_may_wait_for_one_fd() -> None:
-    reading, writing = os.pipe()
-
-    def job() -> int:
-        me = current_job()
-        assert me is not None
-        assert me.wait_ctx is not None
-        me.wait_ctx.set_wait_fd(job, reading)
-        pause_job()
-        return 1
-
-    async def main() -> None:
-        tasks = [asyncio.ensure_future(engine.aio.run(job)) for _ in range(2)]
-        for _ in range(10):
-            await asyncio.sleep(0)
-        assert not any(task.done() for task in tasks)
-        os.write(writing, b"x")
-        assert await asyncio.gather(*tasks) == [1, 1]
-
-    with manual(real=True) as (_, engine):
-        asyncio.run(main())
-    os.close(reading)
-    os.close(writing)
-
-
-def test_a_job_that_pauses_with_err_twice_is_cancelled() -> None:
-    def job() -> None:
-        me = current_job()
-        assert me is not None
-        assert me.wait_ctx is not None
-        while True:
-            me.wait_ctx.status = Status.ERR
-            pause_job()
-
-    with manual() as (_, engine), pytest.raises(JobCancelled):
-        asyncio.run(engine.aio.run(job))
-
-
-def test_a_jobs_exception_and_an_exhausted_pool_come_out_of_the_await() -> None:
-    def job() -> None:
-        raise ZeroDivisionError
-
-    async def main() -> None:
-        with pytest.raises(ZeroDivisionError):
-            await engine.aio.run(job)
-        task = asyncio.ensure_future(engine.aio.run(engine.call, "null"))
-        await reached(lambda: bool(accel.requests))
-        with pytest.raises(NoJobsError):
-            await engine.aio.run(job)
-        complete_next(accel)
-        await task
-
-    init_pool(max_size=1)
-    try:
-        with manual(real=True) as (accel, engine):
-            asyncio.run(main())
-    finally:
-        cleanup_pool()
 
 
 def test_loops_are_freed_and_each_may_use_the_same_engine() -> None:

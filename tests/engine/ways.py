@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import select
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -66,3 +67,9 @@ class Calls:
     @property
     def count(self) -> int:
         return len(self.statuses)
+
+
+async def reached(condition: Callable[[], bool]) -> None:
+    """Let the loop turn until it holds. The watchdog ends a test in which it never does."""
+    while not condition():
+        await asyncio.sleep(0)
