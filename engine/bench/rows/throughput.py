@@ -96,17 +96,17 @@ def _flat(many: int, few: int, each: int, target: float, rig: Rig, rounds: int) 
 
 
 def _floor(rig: Rig, rounds: int) -> Outcome:
-    times = interleave(
-        {
-            "fd": partial(jobs_ns, rig, "fd", False, 64, 250),
-            "callback": partial(jobs_ns, rig, "callback", False, 64, 250),
-            EXECUTOR: partial(run_in_executor_ns, 64, 80),
-        },
-        rounds,
-    )
+    kinds = {"stackful": False, "stackless": True}
+    ways = {"fd": 2.0, "callback": 4.0}
+    contenders = {
+        f"{way}, {kind}": partial(jobs_ns, rig, way, stackless, 64, 250)
+        for way in ways
+        for kind, stackless in kinds.items()
+    }
+    times = interleave({**contenders, EXECUTOR: partial(run_in_executor_ns, 64, 80)}, rounds)
     figures = [
-        at_least("fd: times the rate of run_in_executor", ratio(times[EXECUTOR], times["fd"]), 2.0),
-        at_least("callback: times the rate of run_in_executor", ratio(times[EXECUTOR], times["callback"]), 4.0),
+        at_least(f"{name}: times the rate of {EXECUTOR}", ratio(times[EXECUTOR], times[name]), ways[name.split(",")[0]])
+        for name in contenders
     ]
     return Outcome(figures, times)
 
@@ -118,6 +118,6 @@ ROWS = (
     Row("fd-1", "null kernel, depth 1, fd", "D", _one),
     Row("callback-against-fd", "callback against fd, 64 jobs", "D", _callback_against_fd),
     Row("flat-100000", "cost an operation at 100,000 in flight", "D", partial(_flat, 100_000, 1_000, 4, 1.3), 5),
-    Row("floor-64", "null kernel, 64 jobs, stackful", "A", _floor),
+    Row("floor-64", "null kernel, 64 jobs, both kinds of jobs", "A", _floor),
     Row("flat-10000", "cost an operation at 10,000 in flight", "A", partial(_flat, 10_000, 100, 10, 1.5), 5),
 )
