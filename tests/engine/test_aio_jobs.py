@@ -91,6 +91,24 @@ def test_a_stackful_job_leaves_the_loop_free(notify: str) -> None:
     os.close(writing)
 
 
+@pytest.mark.parametrize("contract", ["qat", "strict"])
+@pytest.mark.parametrize("notify", ["fd", "callback", "poll"])
+def test_a_job_in_flight_is_left_alone(notify: str, contract: str) -> None:
+    """However often the loop turns meanwhile."""
+
+    async def main() -> None:
+        task = asyncio.ensure_future(engine.aio.run(engine.call, "echo", b"x"))
+        await reached(lambda: bool(accel.requests))
+        for _ in range(50):
+            await asyncio.sleep(0)
+        complete_next(accel)
+        assert await task == b"echo:x"
+
+    with manual(notify, contract, real=True) as (accel, engine):
+        asyncio.run(main())
+        assert engine.statistics.spurious_wakes == 0
+
+
 def test_two_jobs_on_a_loop_may_wait_for_one_fd() -> None:
     reading, writing = os.pipe()
 

@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from engine import DeadlineError, Engine, OperationError, Retry, RingFullError, start_job
@@ -67,6 +69,29 @@ def test_status_of_a_failure(contract: str, in_flight: Status, at_callback: Stat
         complete_next(accel)
         job.resume()
         assert ctx.status is OK
+
+
+@pytest.mark.parametrize(("error", "expected"), [(None, OK), (FAILURE, ERR)])
+def test_strict_keeps_the_status_of_a_completion_that_comes_before_the_pause(
+    error: BaseException | None, expected: Status
+) -> None:
+    """The status of an operation in flight is taken away, but not from one that has completed by then."""
+    accel = ManualAccelerator()
+    submit = accel.submit
+
+    def submit_and_complete(request: Any) -> bool:
+        taken = submit(request)
+        accel.complete(request, error)
+        return taken
+
+    accel.submit = submit_and_complete  # type: ignore[method-assign]
+    with Engine(accel, "callback", "strict") as engine, WaitCtx() as ctx:
+        calls = Calls(ctx)
+        job = start_job(try_it, engine, wait_ctx=ctx)
+        assert job.paused
+        assert (calls.statuses, ctx.status) == ([expected], expected)
+        job.resume()
+        assert job.done
 
 
 def test_dasync_is_complete_and_has_called_before_the_pause() -> None:

@@ -80,6 +80,21 @@ def test_back_off_doubles_up_to_its_limit_and_wakes(notify: str) -> None:
         waiters.close()
 
 
+@WAYS
+def test_who_finds_its_slot_taken_by_another_engine_keeps_its_place(notify: str) -> None:
+    with manual(notify, depth=1) as (accel, engine), Engine(accel, notify) as other:
+        waiters = Waiters(engine, 2, notify)
+        complete_next(accel)
+        taking = Waiters(other, 0, notify)
+        assert waiters.resume(1).paused
+        complete_next(accel)
+        waiters.resume(2)  # out of turn
+        waiters.resume(1)
+        assert [request.payload for request in accel.requests] == [b"1"]
+        taking.close()
+        waiters.close()
+
+
 def test_an_early_resume_cancels_the_back_off() -> None:
     """Else its token would come later, into another operation."""
     with manual("fd", retry=Retry(wake="at_once", backoff_ns=100), depth=1) as (accel, engine):

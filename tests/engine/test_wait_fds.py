@@ -113,6 +113,25 @@ def test_an_fd_closed_behind_our_back_is_one_clear_error_and_the_next_operation_
 
 
 @pytest.mark.parametrize("notify", BY_FD)
+def test_the_number_of_an_fd_that_was_found_closed_is_left_alone(notify: str) -> None:
+    """By then it may be that of another file, which the end of the context must not close."""
+    with manual(notify) as (accel, engine):
+        with WaitCtx() as ctx:
+            job = start_job(engine.call, "null", wait_ctx=ctx)
+            (number,) = ctx.all_fds()
+            os.close(number)
+            job.resume()
+            assert isinstance(job.exception, OperationError)
+            source, sink = os.pipe()
+            os.dup2(source, number)
+        os.fstat(number)
+        for fd in {source, sink, number}:
+            os.close(fd)
+        complete_next(accel)
+        assert accel.answers == [1]
+
+
+@pytest.mark.parametrize("notify", BY_FD)
 def test_a_completion_that_finds_its_fd_closed_takes_the_callback(notify: str) -> None:
     """So a scheduler, which always has one, is not left hanging."""
     with manual(notify) as (accel, engine), Scheduler() as scheduler:

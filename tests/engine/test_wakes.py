@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from engine import Engine, Job, JobState, start_job
+from engine.fds import HAS_EVENTFD, EventFd, Pipe, WakeFd
 from engine.testing import ManualAccelerator
 from tests.engine.ways import BY_FD, CONTRACTS, Calls, complete_next, manual, readable
 from waitctx import WaitCtx
@@ -153,6 +154,27 @@ def test_a_token_from_elsewhere_is_only_a_wake_too_early(notify: str) -> None:
         assert not readable(fd)
         accel.requests[0].wake()
         complete_next(accel)
+        job.resume()
+        assert job.result() == b"echo:x"
+        assert not readable(fd)
+
+
+@pytest.mark.parametrize("notify", BY_FD)
+def test_a_token_behind_the_look_at_the_fd_is_taken_too(notify: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resume too early, and the completion just behind its look at the fd: result and token are both there."""
+    fd_type: type[WakeFd] = EventFd if notify == "fd" and HAS_EVENTFD else Pipe
+    drain = fd_type.drain
+    with manual(notify) as (accel, engine), WaitCtx() as ctx:
+
+        def drain_and_complete(self: WakeFd) -> bool:
+            found = drain(self)
+            if accel.requests:
+                complete_next(accel)
+            return found
+
+        job = start_job(engine.call, "echo", b"x", wait_ctx=ctx)
+        (fd,) = ctx.all_fds()
+        monkeypatch.setattr(fd_type, "drain", drain_and_complete)
         job.resume()
         assert job.result() == b"echo:x"
         assert not readable(fd)
