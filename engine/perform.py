@@ -29,6 +29,10 @@ from waitctx import UnknownKeyError, WaitCtx
 
 HEURISTIC_ASYMMETRIC, HEURISTIC_SYMMETRIC = 48, 24
 """In flight at which heuristic polling polls by itself; the numbers are QAT_Engine's."""
+SPINS, SPIN_NS = 16, 100_000
+"""After so many tries in real time a wake "at once" comes this much later, and from the worker. A loop that only spins
+gives the GIL away for moments, at its system calls; where threads wake up slowly, the worker never catches one of them,
+and the slot that all spin for never falls free."""
 
 
 class Performer:
@@ -220,9 +224,12 @@ class Performer:
             wait_ns = retry.pause_ns(tries)
             if not wait_ns:
                 operation.promised = not waker.silent_again
-                if operation.promised:
+                if not operation.promised:
+                    return None
+                if tries < SPINS or accel.clock.virtual:
                     waker.nudge()
-                return None
+                    return None
+                wait_ns = SPIN_NS
         return accel.call_at(accel.clock.now_ns() + wait_ns, waker.nudge) if wait_ns else None
 
     def _poll_if_many(self, operation: Operation) -> None:

@@ -12,9 +12,10 @@ from engine import (
     block_pauses,
     start_job,
 )
+from engine.perform import SPIN_NS, SPINS
 from sim import Accelerator, VirtualClock
 from tests.engine.waiters import WAYS, Waiters
-from tests.engine.ways import complete_next, manual
+from tests.engine.ways import BY_FD, complete_next, manual
 from waitctx import WaitCtx
 
 
@@ -54,6 +55,30 @@ def test_who_is_resumed_out_of_turn_does_not_push_in(notify: str) -> None:
                     each.resume(number)
         assert order == [b"1", b"2", b"3", b"0"]
         newcomer.close()
+        waiters.close()
+
+
+@pytest.mark.parametrize("real", [True, False])
+@pytest.mark.parametrize("notify", BY_FD)
+def test_woken_at_once_it_does_not_spin_for_ever(notify: str, real: bool) -> None:
+    """A loop that only spins can keep the GIL from the worker, for ever, where threads wake up slowly."""
+    with manual(notify, retry=Retry(wake="at_once"), depth=1, real=real) as (accel, engine):
+        waiters = Waiters(engine, 1, notify)
+        for _ in range(SPINS - 1):
+            assert accel.timers == []
+            assert waiters.woken() == [1]
+            tried_ns = accel.clock.now_ns()
+            waiters.resume(1)
+        for _ in range(3):
+            if real:
+                (timer,) = accel.timers
+                assert tried_ns + SPIN_NS <= timer.due_ns <= accel.clock.now_ns() + SPIN_NS
+                assert waiters.woken() == []
+                timer.fire()
+            assert waiters.woken() == [1]
+            tried_ns = accel.clock.now_ns()
+            waiters.resume(1)
+        assert len(accel.timers) == real
         waiters.close()
 
 
