@@ -124,7 +124,7 @@ class _CallsTooEarly(_Pool):
 class _CallsWhatWasCancelled(_Pool):
     def call_at(self, due_ns: int, fn: Callable[[], object]) -> threading.Timer:
         timer = super().call_at(due_ns, fn)
-        timer.cancel = fn  # type: ignore[method-assign]  # at once, so that no other timer can be faster
+        timer.cancel = fn  # type: ignore[method-assign, assignment]  # at once, so that no other timer can be faster
         return timer
 
     def close(self) -> None:
