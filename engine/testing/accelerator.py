@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.protocol import Accelerator
 from engine.testing.contract import DEVICE_CASES
-from engine.testing.contract_bench import WATCHDOG_S, Bench, ContractBroken
+from engine.testing.contract_bench import WATCHDOG_S, Bench, ContractBroken, Sessions
 from engine.testing.contract_engine import ENGINE_CASES
 
 CASES: dict[str, Callable[[Bench], None]] = {case.__name__: case for case in (*DEVICE_CASES, *ENGINE_CASES)}
@@ -35,19 +35,21 @@ def check_accelerator(
     software: Callable[[bytes], bytes] | None = None,
     only: str | None = None,
     watchdog_s: float = WATCHDOG_S,
+    sessions: Sessions | None = None,
 ) -> None:
     """Run all cases, each on what `make()` returns, which is closed afterwards if it has a `close`.
 
     `op` is an operation without a key that it can do, and `software` what that should give; by default SHA-256. Its
     ring should have few slots, such as 8: the cases fill it. `only` runs the case of that name, to look into a failure.
-    `watchdog_s`: how long anything may take in real time.
+    `watchdog_s`: how long anything may take in real time. `sessions` has, for operations that need a key, the key and
+    a function of payload and result that says whether the result is right; without it keys are not looked at.
     Raises ContractError, which lists every rule that does not hold. Takes real time if the accelerator's clock does.
     """
     failures: dict[str, Exception] = {}
     for name in CASES if only is None else [only]:
         try:
             with _closing(make()) as accel:
-                CASES[name](Bench(accel, op, software or _sha256, watchdog_s))
+                CASES[name](Bench(accel, op, software or _sha256, watchdog_s, sessions))
         except Exception as error:
             failures[name] = error
     if failures:

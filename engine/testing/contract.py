@@ -112,6 +112,21 @@ def polled_completes_only_in_poll(bench: Bench) -> None:
     bench.ensure(threads == {threading.get_ident()}, "poll completes in the thread that calls it")
 
 
+def all_who_ask_are_notified(bench: Bench) -> None:
+    """notify_once calls each function that was given to it, whoever else asks."""
+    accel = bench.accel
+    asked = [threading.Event() for _ in range(3)]
+    with bench.attached(polled=True):
+        for event in asked:
+            accel.notify_once(event.set)
+        probe = bench.submit(bench.probe(b"one completion for all"))
+        for event in asked:
+            while accel.clock.virtual and not event.is_set():
+                bench.ensure(accel.clock.jump(), "notify_once calls all who have asked")
+            bench.ensure(event.wait(bench.watchdog_s), "notify_once calls all who have asked")
+        bench.done(probe)
+
+
 def polled_or_not_in_turn(bench: Bench) -> None:
     """When the last engine has gone, the next may take completions the other way."""
     for polled in (True, False, True):
@@ -173,6 +188,51 @@ def lives_on_when_a_handler_raises(bench: Bench) -> None:
         threading.excepthook = hook
 
 
+def one_handler_that_raises_harms_no_other(bench: Bench) -> None:
+    """Of completions that are handed out together each is, also behind one whose handler raises."""
+
+    def refuse() -> None:
+        raise RuntimeError("a handler that raises, as part of a contract test")
+
+    hook, threading.excepthook = threading.excepthook, lambda args: None
+    try:
+        with bench.attached(polled=True):
+            probes = [bench.probe(_payload(number)) for number in range(min(3, bench.accel.free_slots))]
+            probes[len(probes) // 2].then = refuse
+            for probe in probes:
+                bench.submit(probe)
+            bench.done(*probes)
+            bench.check(*probes)
+            bench.ensure(bench.freed == len(probes), "on_space tells of the slot too whose handler raised")
+    finally:
+        threading.excepthook = hook
+
+
+def sessions_hold_keys(bench: Bench) -> None:
+    """A session is a key for any number of requests of its operation; prepare raises without one, and for another's."""
+    opened = {op: bench.accel.session(op, key) for op, (key, _) in bench.sessions.items()}
+    with bench.attached():
+        for op, session in opened.items():
+            for number in range(2):
+                probe = Probe(bench, _payload(number), op)
+                probe.session = session
+                bench.accel.prepare(probe)
+                bench.done(bench.submit(probe))
+                bench.ensure(probe.error is None, f"{op} with a session succeeds: {probe.error!r}")
+                right = bench.sessions[op][1]
+                bench.ensure(right(_payload(number), probe.result or b""), f"{op} uses the session's own key")
+    for op in opened:
+        others = [session for other, session in opened.items() if other != op]
+        for wrong in (None, *others):
+            probe = Probe(bench, b"", op)
+            probe.session = wrong
+            try:
+                bench.accel.prepare(probe)
+            except Exception:
+                continue
+            raise ContractBroken(f"prepare raises for {op} with {'no' if wrong is None else 'the wrong'} session")
+
+
 def takes_any_answer(bench: Bench) -> None:
     """complete may answer that nobody wanted the completion any more (1), or ever (2): it is the device's to count."""
     with bench.attached():
@@ -211,10 +271,13 @@ DEVICE_CASES: tuple[Callable[[Bench], None], ...] = (
     prepare_copies_what_may_change,
     full_is_an_answer,
     polled_completes_only_in_poll,
+    all_who_ask_are_notified,
     polled_or_not_in_turn,
     timers_keep_their_time,
     completions_may_submit,
     lives_on_when_a_handler_raises,
+    one_handler_that_raises_harms_no_other,
+    sessions_hold_keys,
     takes_any_answer,
     many_threads_may_submit,
 )

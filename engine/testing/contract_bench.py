@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,10 @@ from engine.errors import EngineError
 from engine.protocol import Accelerator
 
 WATCHDOG_S = 30.0
+
+
+Sessions = Mapping[str, tuple[object, Callable[[bytes, bytes], bool]]]
+"""Operations that need a key: one for each, and whether a result is right for a payload."""
 
 
 class ContractBroken(EngineError, AssertionError):
@@ -46,13 +50,19 @@ class Bench:
     """A new accelerator, an operation it can do, and what that should give."""
 
     def __init__(
-        self, accel: Accelerator, op: str, software: Callable[[bytes], bytes], watchdog_s: float = WATCHDOG_S
+        self,
+        accel: Accelerator,
+        op: str,
+        software: Callable[[bytes], bytes],
+        watchdog_s: float = WATCHDOG_S,
+        sessions: Sessions | None = None,
     ) -> None:
         self.accel = accel
         self.op = op
         self.software = software
         self.watchdog_s = watchdog_s
         """How long anything may take in real time."""
+        self.sessions = sessions or {}
         self.freed = 0
         self._polled = False
 

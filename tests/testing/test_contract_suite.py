@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any
 
@@ -28,9 +30,12 @@ OURS: dict[str, Callable[[], Any]] = {
 }
 
 
+SESSIONS = {"hmac": (b"key", lambda payload, result: result == hmac.digest(b"key", payload, "sha256"))}
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_ours_pass(name: str) -> None:
-    check_accelerator(OURS[name])
+    check_accelerator(OURS[name], sessions=None if name == "a thread pool" else SESSIONS)
 
 
 def test_another_operation() -> None:
@@ -106,6 +111,37 @@ class _NeverNotifies(_Pool):
         pass
 
 
+class _NotifiesTheLastOnly(_Pool):
+    def notify_once(self, fn: Callable[[], object]) -> None:
+        self._on_ready.clear()
+        super().notify_once(fn)
+
+
+class _StopsAtAHandlerThatRaises(_Pool):
+    def poll(self, quota: int = 0) -> int:
+        batch = list(self._completed)
+        self._completed.clear()
+        self._taken -= len(batch)
+        with suppress(RuntimeError):
+            for request in batch:
+                request.complete()
+                self._on_space[0](1)
+        return len(batch)
+
+
+class _ForgetsWhichKey(Accelerator):
+    def prepare(self, request: Any) -> None:
+        super().prepare(request)
+        if request.session is not None:
+            request.key = self.session("hmac", b"another").key
+
+
+class _TakesNoHeedOfSessions(Accelerator):
+    def prepare(self, request: Any) -> None:
+        key = self.session("hmac", b"key").key
+        request.kernel, request.key, request.payload = self.kernels.get(request.op), key, bytes(request.payload)
+
+
 class _StaysPolled(_Pool):
     def detach(self, on_space: Callable[[int], None]) -> None:
         self._on_space.remove(on_space)
@@ -173,6 +209,10 @@ class _NoTwoThreads(_Pool):
         (_CompletesBehindThePollersBack, "polled_completes_only_in_poll"),
         (_ForgetsTheQuota, "polled_completes_only_in_poll"),
         (_NeverNotifies, "polled_completes_only_in_poll"),
+        (_NotifiesTheLastOnly, "all_who_ask_are_notified"),
+        (_StopsAtAHandlerThatRaises, "one_handler_that_raises_harms_no_other"),
+        (_ForgetsWhichKey, "sessions_hold_keys"),
+        (_TakesNoHeedOfSessions, "sessions_hold_keys"),
         (_StaysPolled, "polled_or_not_in_turn"),
         (_CallsTooEarly, "timers_keep_their_time"),
         (_CallsWhatWasCancelled, "timers_keep_their_time"),
@@ -180,9 +220,9 @@ class _NoTwoThreads(_Pool):
         (_NoTwoThreads, "many_threads_may_submit"),
     ],
 )
-def test_each_rule_is_broken_by_one_that_must_fail(broken: type[_Pool], rule: str) -> None:
+def test_each_rule_is_broken_by_one_that_must_fail(broken: Callable[[], Any], rule: str) -> None:
     with pytest.raises(ContractError) as told:
-        check_accelerator(broken, only=rule, watchdog_s=0.5)
+        check_accelerator(broken, only=rule, watchdog_s=0.5, sessions=SESSIONS)
     assert set(told.value.failures) == {rule}
     assert f"{rule}: " in str(told.value)
 
