@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from sim.bridge.accelerator import RemoteAccelerator
 
 
-def connect(address: str | None = None, *, depth: int = 256, slot_bytes: int = 65_536) -> RemoteAccelerator:
+def connect(address: str | None = None, *, depth: int = 256, slot_bytes: int = 131_072) -> RemoteAccelerator:
     """An accelerator like any other, whose device is the process that `simaccel serve` runs at that address.
 
     By default the address is SIMACCEL_SOCKET's, or @simaccel. Blocks for the length of a connect. Raises NoDeviceError

@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import json
 import os
-import threading
+import warnings
 from collections.abc import Callable
+from functools import partial
+from itertools import count
 from types import TracebackType
 from typing import Any, Self
+from weakref import WeakSet, finalize
 
+from sim.bridge.connection import Connection, RequestFailed
 from sim.bridge.keys import Opening, RemoteSession, material_bytes
 from sim.bridge.reader import Reader
 from sim.bridge.remote import NoDeviceError, default_address
-from sim.bridge.shared import Completion, SharedRings
-from sim.bridge.wire import Operation, Status
-from sim.clock import RealClock
-from sim.errors import ClosedError, SimError, UsageError
+from sim.bridge.shared import SharedRings
+from sim.bridge.wire import Operation
+from sim.errors import ClosedError, UsageError
 from sim.kernels import Kernels
 from sim.request import Submittable
 from sim.session import Session, check_session
+from sim.statistics import Percentiles, Statistics
 from sim.timers import Timer
 
-SESSION_PATIENCE_S = 10.0
+__all__ = ["RemoteAccelerator", "RequestFailed"]
 
+PATIENCE_S = 10.0
+"""How long a device may take to open a session, or to complete anything at all while we drain it."""
 
-class RequestFailed(SimError):
-    """The device completed the request with a failure. The status says which kind; the reason stays on the device."""
-
-    def __init__(self, op: str, status: int) -> None:
-        names = {member.value: member.name for member in Status}
-        super().__init__(f"{op}: the device says {names.get(status, status)}")
-        self.status = status
+SPARE_BYTES = 64
+"""Of a slot: a result may be longer than its input, by a tag."""
 
 
 class RemoteAccelerator:
@@ -43,36 +44,40 @@ class RemoteAccelerator:
     the device's; so are kernels of the user's own, which are registered there.
     """
 
-    def __init__(self, address: str | None = None, *, depth: int = 256, slot_bytes: int = 65_536) -> None:
+    def __init__(self, address: str | None = None, *, depth: int = 256, slot_bytes: int = 131_072) -> None:
         """Raises NoDeviceError if no device answers, UsageError for an address or sizes that can't be."""
         self.address = address or default_address()
-        self.clock = RealClock()
         self.kernels = Kernels()
-        self._refusal: SimError | None = None
-        self._pid = os.getpid()
+        self._closed = True  # until all is made
         try:
-            self._rings = SharedRings(self.address, depth, slot_bytes)
+            rings = SharedRings(self.address, depth, slot_bytes)
         except ValueError as error:
             raise UsageError(str(error)) from None
-        self._producers = threading.Lock()
-        self._free = list(range(depth - 1, -1, -1))
-        self._in_flight: dict[int, Submittable | Opening] = {}
-        self._serial = 0
-        self._next_id = 1
-        self._keyless: dict[str, int] = {}
-        self._attached: list[Callable[[int], None]] = []
-        self._polled = False
-        self._pollers = threading.Lock()
-        self._reader = Reader(self._rings, self._reap_all, self._lost)
+        self.max_payload_bytes = rings.layout.slot_bytes - SPARE_BYTES
+        self._connection = Connection(rings)
+        self.clock = self._connection.clock
+        self._ids = count(1)
+        self._attached = 0
+        self._reader = Reader(self._connection)
+        self._closed = False
+        _alive.add(self)
+        try:
+            self._keyless = self._open_keyless()
+        except BaseException:
+            self.close(drain=False)
+            raise
 
     # Submitting
 
     def session(self, op: str, key: object, **params: Any) -> RemoteSession:
         """Load a key once, for any number of requests of that kernel. UsageError where it does not fit. Blocks until
-        the device has it; not while completions are polled for."""
+        the device has it. The device forgets it when nobody holds the session any more."""
         local = Session.open(self.kernels.get(op), key, **params)
-        number = self._open(op, material_bytes(key), params)
-        return RemoteSession(local, number)
+        number, opening = self._open(op, material_bytes(key), params)
+        self._answer(op, opening)
+        session = RemoteSession(local, self._connection, number)
+        finalize(session, self._connection.forget, number).atexit = False
+        return session
 
     def register(self, name: str, function: Callable[[bytes], bytes], *, replace: bool = False) -> None:
         """Not here: a function can't go to another process."""
@@ -91,193 +96,105 @@ class RemoteAccelerator:
                         f"a {what} of type {type(value).__name__}: give bytes, or encode it first"
                     ) from None
         size_bytes = len(request.payload) + len(request.aux)
-        if size_bytes > self._rings.layout.slot_bytes - 64:
+        if size_bytes > self.max_payload_bytes:
             raise UsageError(
-                f"a payload of {size_bytes:,} bytes: this ring's slots take {self._rings.layout.slot_bytes - 64:,}; "
+                f"a payload of {size_bytes:,} bytes: this ring's slots take {self.max_payload_bytes:,}; "
                 "split it, or connect with larger slot_bytes"
             )
         session: object = request.session
-        if session is not None and not isinstance(session, RemoteSession):
-            raise UsageError(f"session of type {type(session).__name__}: give what opening one here returned, or None")
-        local = None if session is None else session.local
-        check_session(kernel, local)
-        key = None if local is None else local.key
+        if session is None:
+            check_session(kernel, None)
+            request.key = self._keyless[request.op]
+            key = None
+        elif isinstance(session, RemoteSession) and session.connection is self._connection:
+            check_session(kernel, session.local)
+            request.key = session.id
+            key = session.local.key
+        else:
+            raise UsageError(f"{session!r} is no session of {self!r}: give what its `session` returned, or None")
         if kernel.check is not None:
             kernel.check(request.payload, request.aux, key)
         request.kernel = kernel
-        request.key = self._keyless_id(request.op) if session is None else session.id
 
     def submit(self, request: Submittable) -> bool:
         """Put a prepared request onto the ring and ring the doorbell. False: the ring is full. Never blocks.
 
         Raises ClosedError behind `close`, when the device has gone away, and in the child of a fork.
         """
-        request.submitted_ns = self.clock.now_ns()
-        if not self._push(request, Operation.CALL, request.key, request.payload, request.aux):
-            return False
-        self._rings.ring_doorbell()
-        return True
-
-    def _push(self, entry: Submittable | Opening, code: int, key: int, payload: bytes, aux: bytes) -> bool:
-        rings = self._rings
-        with self._producers:
-            if self._refusal is not None or self._pid != os.getpid():
-                raise self._refused()
-            if not self._free:
-                return False
-            index = self._free.pop()
-            slot = rings.slot(index)
-            aux_off = slot + len(payload)
-            rings.bytes[slot:aux_off] = payload
-            rings.bytes[aux_off : aux_off + len(aux)] = aux
-            self._serial += 1
-            cookie = self._serial * len(self._rings.bytes) + index
-            self._in_flight[cookie] = entry
-            # The result may lie where the input was: the device has read all of that before it writes.
-            layout = rings.layout
-            rings.submit(
-                cookie,
-                code,
-                0,
-                key,
-                slot,
-                len(payload),
-                slot,
-                layout.slot_bytes,
-                aux_off,
-                len(aux),
-                self.clock.now_ns(),
-            )
-        return True
-
-    def _refused(self) -> SimError:
-        if self._pid != os.getpid():
-            return ClosedError(
-                f"this accelerator belongs to the parent process, {self._pid}: connect anew behind the fork"
-            )
-        assert self._refusal is not None
-        return ClosedError(str(self._refusal))
+        return self._connection.push(request, Operation.CALL, request.key, request.payload, request.aux)
 
     # Sessions
 
-    def _keyless_id(self, op: str) -> int:
-        number = self._keyless.get(op)
-        if number is None:
-            number = self._keyless[op] = self._open(op, None, {})
-        return number
+    def _open_keyless(self) -> dict[str, int]:
+        """All at once and before anything else, so that no request ever has to wait for it."""
+        opened = {op: self._open(op, None, {}) for op, kernel in self.kernels.by_name.items() if kernel.load is None}
+        for op, (_, opening) in opened.items():
+            self._answer(op, opening)
+        return {op: number for op, (number, _) in opened.items()}
 
-    def _open(self, op: str, material: bytes | None, params: dict[str, Any]) -> int:
+    def _open(self, op: str, material: bytes | None, params: dict[str, Any]) -> tuple[int, Opening]:
+        """Ask for a session; its number, and what will be told when it is open."""
         plain = {name: {"hex": bytes(v).hex()} if isinstance(v, bytes | bytearray) else v for name, v in params.items()}
         asked = json.dumps({"kernel": op, "keyed": material is not None, "params": plain}).encode()
-        with self._producers:
-            number, self._next_id = self._next_id, self._next_id + 1
-        opening = Opening()
-        while not self._push(opening, Operation.SESSION_OPEN, number, material or b"", asked):
-            if not self._reader.wait_for_space(SESSION_PATIENCE_S):
+        if len(material or b"") + len(asked) > self._connection.rings.layout.slot_bytes:
+            raise UsageError(f"a key of {len(material or b''):,} bytes: connect with larger slot_bytes")
+        connection, opening = self._connection, Opening()
+        number = next(self._ids)
+        while not connection.push(opening, Operation.SESSION_OPEN, number, material or b"", asked):
+            if connection.interrupt.masked:
+                self.poll()
+            if not self._reader.wait_for(self._may_push, PATIENCE_S):
                 raise NoDeviceError(f"the device at {self.address} frees no slot")
-        self._rings.ring_doorbell()
-        if not opening.answered.wait(SESSION_PATIENCE_S):
+        return number, opening
+
+    def _may_push(self) -> bool:
+        connection = self._connection
+        to_poll_for = connection.interrupt.masked and connection.completions.entries
+        return connection.free_slots > 0 or connection.refusal is not None or bool(to_poll_for)
+
+    def _answer(self, op: str, opening: Opening) -> None:
+        if not self._reader.wait_for(opening.answered.is_set, PATIENCE_S):
             raise NoDeviceError(f"the device at {self.address} does not answer")
         if opening.status:
+            if self._connection.refusal is not None:
+                raise NoDeviceError(f"the device at {self.address} went away")
             raise UsageError(
                 f"the device at {self.address} does not open a session for {op!r}: does it know the kernel?"
             )
-        return number
 
     # Completing
 
-    def _reap_all(self) -> None:
-        """In the reader's thread, when the device has interrupted."""
-        if self._polled:
-            self._openings_only()
-            self._reader.notify()
-        else:
-            self.poll()
-
-    def _openings_only(self) -> None:
-        # While completions are polled for, whoever opens a session must not wait for a poll.
-        if any(isinstance(entry, Opening) for entry in list(self._in_flight.values())):
-            self.poll()
-
     def poll(self, quota: int = 0) -> int:
-        """Hand out at most `quota` completions, 0 for all that are there, in this thread; how many it was."""
-        with self._pollers:
-            try:
-                batch = self._rings.reap(quota)
-            except NoDeviceError as error:
-                self._lost(error)
-                return 0
-            done = [self._finish(completion) for completion in batch]
-        requests = [request for request in done if request is not None]
-        for request in requests:
-            request.complete()
-        if requests:
-            self._tell(len(requests))
-        return len(requests)
+        """Hand out at most `quota` completions, 0 for all that are there, in this thread; how many it was.
 
-    def _finish(self, completion: Completion) -> Submittable | None:
-        """Takes the result and frees the slot; None if nobody waits for it."""
-        entry = self._in_flight.pop(completion.cookie, None)
-        if entry is None:
-            return None
-        index = completion.cookie % len(self._rings.bytes)
-        slot, out_len = self._rings.slot(index), completion.out_len
-        if isinstance(entry, Opening):
-            entry.status = completion.status
-            entry.answered.set()
-        elif completion.status or out_len > self._rings.layout.slot_bytes:
-            entry.error = RequestFailed(entry.op, completion.status or Status.TOO_LONG)
-        else:
-            entry.result = bytes(self._rings.bytes[slot : slot + out_len])
-        with self._producers:
-            self._free.append(index)
-        self._reader.space_freed()
-        if isinstance(entry, Opening):
-            return None
-        entry.started_ns, entry.finished_ns = completion.started_ns, completion.finished_ns
-        return entry
-
-    def _tell(self, freed: int) -> None:
-        for on_space in list(self._attached):
-            on_space(freed)
-
-    def _lost(self, error: SimError) -> None:
-        """The device has gone away: all that is in flight fails."""
-        with self._producers:
-            if self._refusal is None:
-                self._refusal = error
-            victims, self._in_flight = list(self._in_flight.values()), {}
-        now_ns = self.clock.now_ns()
-        for victim in victims:
-            if isinstance(victim, Opening):
-                victim.status = Status.FAILED
-                victim.answered.set()
-                continue
-            victim.result, victim.error = None, error
-            victim.started_ns = victim.started_ns or now_ns
-            victim.finished_ns = now_ns
-            victim.complete()
+        While completions come by interrupt there is nothing to poll.
+        """
+        return self._connection.poll(quota) if self._connection.interrupt.masked else 0
 
     def attach(self, on_space: Callable[[int], None], *, polled: bool) -> None:
         """For an engine: be told of freed slots, and say whether completions are polled for or come by interrupt."""
-        if self._attached and self._polled is not polled:
+        connection = self._connection
+        if self._attached and connection.interrupt.masked is not polled:
             raise UsageError("another engine takes this accelerator's completions the other way: connect once more")
-        self._attached.append(on_space)
-        self._polled = polled
+        self._attached += 1
+        connection.interrupt.masked = polled
+        connection.on_space.append(on_space)
 
     def detach(self, on_space: Callable[[int], None]) -> None:
-        """The end of `attach`."""
-        self._attached.remove(on_space)
+        """The end of `attach`. With the last engine gone, completions come by interrupt again."""
+        self._connection.on_space.remove(on_space)
+        self._attached -= 1
         if not self._attached:
-            self._polled = False
-            if self._refusal is None:
-                self.poll()
+            self._connection.interrupt.masked = False
+            self._reader.wake()  # for what was left to polling
 
     def notify_once(self, fn: Callable[[], object]) -> None:
         """While polling: call fn once, as soon as there is something to poll for, perhaps at once."""
-        self._reader.on_completion = fn
-        if self._rings.has_completions():
-            self._reader.notify()
+        connection = self._connection
+        connection.interrupt.on_masked.append(fn)
+        connection.drain()
+        if connection.completions.entries:
+            connection.interrupt.notify()
 
     def call_at(self, due_ns: int, fn: Callable[[], object]) -> Timer:
         """Have fn called at that time of the clock, in the reader's thread. It must not block."""
@@ -288,33 +205,89 @@ class RemoteAccelerator:
     @property
     def depth(self) -> int:
         """Slots of the ring."""
-        return self._rings.layout.entries
+        return self._connection.ring.depth
 
     @property
     def free_slots(self) -> int:
         """How many requests the ring would take now."""
-        return len(self._free)
+        return self._connection.free_slots
 
     @property
     def in_flight(self) -> int:
         """Requests submitted whose completion was not reaped yet."""
-        return len(self._in_flight)
+        return self._connection.ring.outstanding
+
+    def statistics(self) -> Statistics:
+        """A snapshot of this connection, as seen from here, from any thread.
+
+        Batches are visits to the completion ring that found something, `busy_ns` is the sum of the service times, and
+        the utilisation is what share of one unit that would be. What the device met and did for all its clients,
+        faults among it, `sim.bridge.read_report` tells.
+        """
+        connection = self._connection
+        counters, ring = connection.counters, connection.ring
+        now_ns = self.clock.now_ns()
+        full_ns = counters.time_at_full_ns
+        if counters.full_since_ns is not None:
+            full_ns += now_ns - counters.full_since_ns
+        possible_ns = now_ns - counters.since_ns
+        return Statistics(
+            submitted=ring.tail,
+            completed=counters.completed,
+            failed=counters.failed,
+            orphaned=counters.orphaned,
+            spurious=counters.spurious + connection.strays,
+            in_flight=ring.outstanding,
+            high_water=ring.high_water,
+            ring_full=counters.ring_full,
+            time_at_full_ns=full_ns,
+            doorbells=counters.doorbells,
+            interrupts=connection.interrupt.fired,
+            polls=counters.polls,
+            batches=counters.batches,
+            batch_sizes=dict(sorted(counters.batch_sizes.items())),
+            busy_ns=counters.busy_ns,
+            utilisation=min(counters.busy_ns / possible_ns, 1.0) if possible_ns else 0.0,
+            queue=Percentiles.of(list(counters.queue_samples)),
+            service=Percentiles.of(list(counters.service_samples)),
+            handler_errors=counters.handler_errors,
+            longest_interrupt_ns=counters.longest_interrupt_ns,
+            by_op=dict(sorted(counters.by_op.items())),
+            faults={},
+        )
 
     # End
 
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
     def close(self, *, drain: bool = True) -> None:
-        """Ends the connection; with `drain` what is in flight completes first. Calling again does nothing."""
-        if self._refusal is None and self._pid == os.getpid():
-            while (
-                drain and self._in_flight and self._refusal is None and self._reader.wait_for_space(SESSION_PATIENCE_S)
-            ):
-                if self._polled:
-                    self.poll()
-            with self._producers:
-                self._refusal = self._refusal or ClosedError("the accelerator was closed")
-        if self._reader.stop():
-            self._lost(ClosedError("the accelerator was closed while this was in flight"))
-            self._rings.close()
+        """Ends the connection; with `drain` what is in flight completes first, as long as anything does.
+
+        What is left fails with ClosedError. Calling again does nothing. UsageError from inside a completion's handler.
+        """
+        if self._closed:
+            return
+        if self._reader.inside:
+            raise UsageError("an accelerator can't be closed by the handler of a completion: it would wait for itself")
+        self._closed = True
+        _alive.discard(self)
+        connection, ring = self._connection, self._connection.ring
+        connection.refuse(ClosedError("the accelerator was closed"))
+        try:
+            while drain and ring.outstanding:
+                before = ring.reaped
+                connection.poll(0)
+                if ring.reaped == before and not self._reader.wait_for(partial(connection.moved, before), PATIENCE_S):
+                    break
+        finally:
+            connection.lose(ClosedError("the accelerator was closed while this was in flight"))
+            connection.sever()
+            self._reader.stop()
+            connection.poll(0)
+            connection.rings.close()
 
     def __enter__(self) -> Self:
         return self
@@ -324,6 +297,32 @@ class RemoteAccelerator:
     ) -> None:
         self.close(drain=kind is None)
 
+    def __del__(self) -> None:
+        if getattr(self, "_closed", True):
+            return
+        try:
+            warnings.warn(f"{self!r} was never closed", ResourceWarning, stacklevel=1, source=self)
+        finally:  # also where warnings are errors
+            if not self._reader.inside:
+                self.close(drain=False)
+
     def __repr__(self) -> str:
-        state = "closed" if self._refusal is not None else f"{self.in_flight} in flight"
+        state = "closed" if self._connection.refusal is not None else f"{self.in_flight} in flight"
         return f"<RemoteAccelerator at {self.address}, depth={self.depth}, {state}>"
+
+    def _disown(self) -> None:
+        self._closed = True
+        self._connection.disown()
+        self._reader.disown()
+
+
+_alive: WeakSet[RemoteAccelerator] = WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for accelerator in list(_alive):
+        accelerator._disown()
+    _alive.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -12,12 +12,13 @@ from sim.session import Session
 
 
 class RemoteSession:
-    """A key loaded into the device process. As `sim.Session`, which it was checked as here."""
+    """A key loaded into the device process, for one connection. As `sim.Session`, which it was checked as here."""
 
-    __slots__ = ("id", "local")
+    __slots__ = ("__weakref__", "connection", "id", "local")
 
-    def __init__(self, local: Session, number: int) -> None:
+    def __init__(self, local: Session, connection: object, number: int) -> None:
         self.local = local
+        self.connection = connection
         self.id = number
 
     def __repr__(self) -> str:

@@ -9,90 +9,106 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from sim.bridge.connection import Connection
 from sim.bridge.remote import NoDeviceError
-from sim.bridge.shared import SharedRings
-from sim.errors import SimError
-from sim.report import report_unraisable
+from sim.errors import InternalError
 from sim.timers import Timer, Timers
 
 
 class Reader:
-    """A daemon thread, so that a program that forgets to close its accelerator still ends."""
+    """A daemon thread, so that a program that forgets to close its accelerator still ends. Times are kept to the ms."""
 
-    def __init__(
-        self, rings: SharedRings, on_interrupt: Callable[[], object], on_loss: Callable[[SimError], object]
-    ) -> None:
-        self._rings = rings
-        self._on_interrupt = on_interrupt
-        self._on_loss = on_loss
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._timers = Timers()
-        self._space = threading.Condition()
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._stopping = False
-        self._stopped = False
-        self._pid = os.getpid()
-        self.on_completion: Callable[[], object] | None = None
-        """Called once, and forgotten, when there is something to poll for."""
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._waking = threading.Lock()
+        self._poller = select.poll()
+        self._watched = (connection.rings.interrupt, connection.rings.control.fileno())
+        for fd in (*self._watched, self._wake):
+            self._poller.register(fd, select.POLLIN)
         self._thread = threading.Thread(target=self._run, name="simaccel-reader", daemon=True)
         self._thread.start()
 
-    def notify(self) -> None:
-        """There is something to poll for."""
-        fn, self.on_completion = self.on_completion, None
-        if fn is not None:
-            fn()
+    @property
+    def inside(self) -> bool:
+        """Whether the caller is this very thread."""
+        return self._thread is threading.current_thread()
 
     def call_at(self, due_ns: int, fn: Callable[[], object]) -> Timer:
-        """Have fn called at that time, in this thread."""
+        """Have fn called at that time, in this thread, or when the accelerator is closed."""
         timer = self._timers.call_at(due_ns, fn)
-        os.eventfd_write(self._wake, 1)
+        self.wake()
         return timer
 
-    def space_freed(self) -> None:
-        """A slot fell free."""
-        with self._space:
-            self._space.notify_all()
+    def wake(self) -> None:
+        """Have the thread look."""
+        with self._waking:
+            if not self._stopping:
+                os.eventfd_write(self._wake, 1)
 
-    def wait_for_space(self, patience_s: float) -> bool:
-        """Blocks until one does. False: it took too long."""
-        with self._space:
-            return self._space.wait(patience_s)
+    def wait_for(self, reached: Callable[[], bool], patience_s: float) -> bool:
+        """Blocks until that is so, which it is when something completed or was reaped. False: it took too long.
 
-    def stop(self) -> bool:
-        """Ends the thread; whether it was this call that did, in the process it belongs to."""
-        if self._stopped or self._pid != os.getpid():
-            return False
-        self._stopped = self._stopping = True
-        os.eventfd_write(self._wake, 1)
-        if self._thread is not threading.current_thread():
-            self._thread.join()
-        os.close(self._wake)
+        In this thread itself, where nobody else would see to it, it takes over what completes meanwhile.
+        """
+        if not self.inside:
+            with self._connection.changed:
+                return self._connection.changed.wait_for(reached, patience_s)
+        deadline_s = time.monotonic() + patience_s
+        while not reached():
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0:
+                return False
+            self._look(left_s * 1e3)
         return True
 
+    def stop(self) -> None:
+        """Ends the thread, and makes the calls that were to come later: their time will not come."""
+        with self._waking:
+            if self._stopping:
+                return
+            self._stopping = True
+            os.eventfd_write(self._wake, 1)
+        self._thread.join()
+        os.close(self._wake)
+        for fn in self._timers.take_all():
+            self._connection.call_guarded(fn)
+
+    def disown(self) -> None:
+        """In the child of a fork there is no such thread."""
+        self._waking = threading.Lock()
+        self._stopping = True
+        os.close(self._wake)
+
     def _run(self) -> None:
-        poller = select.poll()
-        for fd in (self._rings.interrupt, self._rings.control.fileno(), self._wake):
-            poller.register(fd, select.POLLIN)
+        try:
+            self._serve()
+        except BaseException as error:  # a bug of ours: nobody may wait for ever
+            self._connection.lose(InternalError(f"the accelerator's reader crashed: {error!r}"))
+            self._connection.deliver()
+            raise
+
+    def _serve(self) -> None:
         while not self._stopping:
             due_ns = self._timers.next_due_ns()
-            timeout_ms = None if due_ns is None else max(0.0, (due_ns - time.monotonic_ns()) / 1e6)
-            ready = {fd for fd, _ in poller.poll(timeout_ms)}
-            for fd in ready & {self._rings.interrupt, self._wake}:
-                with suppress(BlockingIOError):
-                    os.eventfd_read(fd)
+            self._look(None if due_ns is None else max(0.0, (due_ns - time.monotonic_ns()) / 1e6))
             for fn in self._timers.take_due(time.monotonic_ns()):
-                self._guarded(fn)
-            if self._rings.interrupt in ready:
-                self._guarded(self._on_interrupt)
-            if self._rings.control.fileno() in ready:
-                # What was completed before the device went away is good.
-                self._guarded(self._on_interrupt)
-                self._on_loss(NoDeviceError("the device went away"))
-                self.space_freed()
-                return
+                self._connection.call_guarded(fn)
+            self._connection.deliver()
 
-    def _guarded(self, fn: Callable[[], object]) -> None:
-        try:
-            fn()
-        except BaseException as error:
-            report_unraisable(error, "a completion's handler raised; the accelerator goes on", fn)
+    def _look(self, timeout_ms: float | None) -> None:
+        """Wait for something to happen, and take over what has completed."""
+        interrupt, control = self._watched
+        ready = {fd for fd, _ in self._poller.poll(timeout_ms)}
+        for fd in ready & {interrupt, self._wake}:
+            with suppress(BlockingIOError):
+                os.eventfd_read(fd)
+        if not ready.isdisjoint(self._watched):
+            # What was completed before the device went away is good.
+            self._connection.drain()
+        if control in ready:
+            for fd in self._watched:
+                self._poller.unregister(fd)
+            self._connection.lose(NoDeviceError("the device went away"))

@@ -121,6 +121,12 @@ class SharedRings:
         self._words[AT_CQ_HEAD // _WORD_BYTES] = self._cq_head
         return taken
 
+    def unmap(self) -> None:
+        """Gives the memory back: nobody may look at it any more. Not in the child of a fork, where it is not mapped."""
+        self._words.release()
+        self.bytes.release()
+        self._mapping.close()
+
     def close(self) -> None:
         """Ends the connection; the device frees what it has of ours."""
         for fd in (self.doorbell, self.interrupt):

@@ -18,6 +18,9 @@ from sim.bridge import wire
 WATCHDOG_S = 60.0
 """After which a test that waits is ended. Nothing is ever waited for by time alone."""
 
+SERVE = "engine.cli serve --socket"
+"""As a module: what users start, with its options as arguments."""
+
 _serial = count(1)
 
 
@@ -32,7 +35,7 @@ class DeviceProcess:
     def __init__(self, address: str | None = None, *arguments: str, module: str = "sim.bridge") -> None:
         self.address = address or fresh_address()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module, self.address, *arguments], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", *module.split(), self.address, *arguments], stdout=subprocess.PIPE, text=True
         )
         assert self.process.stdout is not None
         readable, _, _ = select.select([self.process.stdout], [], [], WATCHDOG_S)
