@@ -1,8 +1,8 @@
 """Where operations run: in the server's own thread the short ones, in worker threads the long ones.
 
 A short operation costs less than handing it to another thread. A long one (RSA) releases the GIL while it computes, so
-workers run in parallel with the server and with each other. Each worker is an accelerator like any other; with a timing
-model everything goes to the workers, because what an operation then takes is decided by the model.
+workers run in parallel with the server and with each other. With a timing model or faults everything goes to
+accelerators like any other, one for each worker, because what an operation then takes is decided by the device core.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from sim.accelerator import Accelerator
 from sim.bridge.client import Client
 from sim.bridge.operation import Endpoint, Operation
 from sim.bridge.straight import Straight
+from sim.bridge.workers import Workers
 from sim.errors import SimError
 from sim.faults import parse_faults
 from sim.faults.control import Guard
@@ -69,6 +70,7 @@ class Engines:
         self.workers = [WorkerUnit(accelerator) for accelerator in accelerators]
         self._kernels = kernels
         self._straight = Straight(kernels)
+        self._threads = Workers(workers)
         self._modelled = accelerators[0].timing != INSTANT
         self._guards: list[Guard] = []
         try:
@@ -96,7 +98,9 @@ class Engines:
         if self._modelled or self._guards:
             others = client.operations(batch, monotonic_ns(), self._kernels)
         else:
-            others = self._straight.run(client, batch)
+            long, others = self._straight.run(client, batch)
+            if long:
+                self._threads.add(long)
         if others:
             self._start(others)
 
@@ -130,7 +134,8 @@ class Engines:
 
     def statistics(self) -> dict[str, Any]:
         """Sums over all cores, and what each worker says of itself."""
-        parts = [worker.accelerator.statistics() for worker in self.workers]
+        pairs = zip(self._threads.threads, self.workers, strict=True)
+        parts = [thread.add_to(worker.accelerator.statistics()) for thread, worker in pairs]
         by_op = dict(self._straight.by_op)
         for part in parts:
             for op, count in part.by_op.items():
@@ -149,6 +154,7 @@ class Engines:
 
     def close(self) -> None:
         """Fails what is in flight and joins the workers."""
+        self._threads.close()
         for worker in self.workers:
             worker.accelerator.close(drain=False)
 

@@ -15,6 +15,9 @@ from sim.kernels import Kernel
 from sim.request import Delivery
 from sim.session import Session
 
+Completion = tuple[int, int, int, int, int]
+"""Cookie, status, length, start and end."""
+
 
 class Endpoint:
     """Where a client's completions go. Several threads may complete, so there is a lock."""
@@ -44,8 +47,8 @@ class Endpoint:
             else:
                 self.completed += 1
 
-    def complete_all(self, completions: list[tuple[int, int, int, int, int]]) -> None:
-        """Adds completions to the client's ring: cookie, status, length, start and end of each."""
+    def complete_all(self, completions: list[Completion]) -> None:
+        """Adds completions to the client's ring."""
         with self.lock:
             failed = self.memory.complete_all(completions)
             self.outstanding -= len(completions)

@@ -7,18 +7,15 @@ completion without an object in between. With a timing model nothing comes this 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from time import monotonic_ns
-from typing import Any
-from zlib import crc32
 
 from sim.bridge.client import Client
 from sim.bridge.kernels import PROVIDER_KERNELS
 from sim.bridge.memory import Violation
-from sim.bridge.operation import Operation
-from sim.bridge.schemes import UnsupportedScheme
-from sim.bridge.wire import CHECKSUM, CHECKSUM_WORD, Status
+from sim.bridge.operation import Completion, Operation
+from sim.bridge.wire import CHECKSUM_WORD, Status
 from sim.bridge.wire import Operation as Code
+from sim.bridge.workers import Run, Work, perform
 from sim.kernels import Kernels
 
 SHOWN_NS = 50_000
@@ -29,28 +26,29 @@ LONG_BYTES = 65_536
 
 _LONG = frozenset({Code.RSA_SIGN, Code.RSA_DECRYPT})
 
-Completion = tuple[int, int, int, int, int]
+_Entry = tuple[Run, type | None, str]
+"""What runs, the class its key must have, and its name."""
 
 
 class Straight:
     """Belongs to the server's thread."""
 
-    __slots__ = ("_kernels", "_short", "by_op")
+    __slots__ = ("_kernels", "_long", "_short", "by_op")
 
     def __init__(self, kernels: Kernels) -> None:
         self._kernels = kernels
-        self._short: dict[int, tuple[Callable[[bytes, bytes, Any], bytes], type | None, str]] = {
-            code: (kernel.run, key, kernel.name)
-            for code, (kernel, key) in PROVIDER_KERNELS.items()
-            if code not in _LONG
-        }
+        entries = {code: (kernel.run, key, kernel.name) for code, (kernel, key) in PROVIDER_KERNELS.items()}
+        self._long: dict[int, _Entry] = {code: entry for code, entry in entries.items() if code in _LONG}
+        self._short: dict[int, _Entry] = {code: entry for code, entry in entries.items() if code not in _LONG}
         self.by_op: dict[str, int] = {}
 
-    def run(self, client: Client, batch: list[tuple[int, ...]]) -> list[Operation]:
-        """Does the short ones of a client's submissions and completes them; returns the others, for the workers.
+    def run(self, client: Client, batch: list[tuple[int, ...]]) -> tuple[list[Work], list[Operation]]:
+        """Does the short ones of a client's submissions and completes them; returns the others: those for worker
+        threads, and those for the device core.
 
         Raises Violation, behind which the client must go; what was done until then is completed.
         """
+        long: list[Work] = []
         others: list[Operation] = []
         done: list[Completion] = []
         started_ns = shown_ns = monotonic_ns()
@@ -58,11 +56,19 @@ class Straight:
             for fields in batch:
                 entry = self._short.get(fields[1])
                 if entry is None or fields[5] >= LONG_BYTES:
-                    operation = client.operation(fields, started_ns, self._kernels)
-                    if operation is not None:
-                        others.append(operation)
-                    continue
-                status, out_len = self._do(client, fields, *entry)
+                    entry = self._long.get(fields[1])
+                    if entry is None:
+                        operation = client.operation(fields, started_ns, self._kernels)
+                        if operation is not None:
+                            others.append(operation)
+                        continue
+                    work = _prepare(client, fields, *entry)
+                    if work is not None:
+                        long.append(work)
+                        continue
+                    status, out_len = int(Status.NO_KEY), 0
+                else:
+                    status, out_len = self._do(client, fields, *entry)
                 finished_ns = monotonic_ns()
                 done.append((fields[0], status, out_len, started_ns, finished_ns))
                 started_ns = finished_ns
@@ -74,51 +80,50 @@ class Straight:
         finally:
             if done:
                 client.endpoint.complete_all(done)
-            if len(others) < len(batch):
+            if len(long) + len(others) < len(batch):
                 client.endpoint.fire()
-        return others
+        return long, others
 
     def _do(
-        self,
-        client: Client,
-        fields: tuple[int, ...],
-        run: Callable[[bytes, bytes, Any], bytes],
-        key_class: type | None,
-        name: str,
+        self, client: Client, fields: tuple[int, ...], run: Run, key_class: type | None, name: str
     ) -> tuple[int, int]:
-        """The work of one, result in the client's memory: status and length."""
         _, _, flags, key_id, in_off, in_len, out_off, out_max, aux_off, aux_len, _ = fields
-        memory = client.memory
-        layout, view = memory.layout, memory.bytes
-        first, last = layout.slots_off, layout.memory_bytes
-        payload = aux = b""
-        if in_len:
-            if in_off < first or in_off + in_len > last:
-                raise Violation("input outside of the slots")
-            payload = bytes(view[in_off : in_off + in_len])
-        if aux_len:
-            if aux_off < first or aux_off + aux_len > last:
-                raise Violation("aux outside of the slots")
-            aux = bytes(view[aux_off : aux_off + aux_len])
-        if out_off < first or out_off + out_max + CHECKSUM_WORD.size > last:
-            raise Violation("output outside of the slots")
+        payload, aux = _read(client, in_off, in_len, out_off, out_max, aux_off, aux_len)
         key = None
         if key_class is not None:
             key = client.keys.get(key_id)
             if not isinstance(key, key_class):
                 return Status.NO_KEY, 0
         self.by_op[name] = self.by_op.get(name, 0) + 1
-        try:
-            result = run(payload, aux, key)
-        except UnsupportedScheme:
-            return Status.UNSUPPORTED, 0
-        except Exception:  # what a kernel raises is a failure of the request, as on the device core
-            return Status.FAILED, 0
-        out_len = len(result)
-        if out_len > out_max:
-            return Status.TOO_LONG, 0
-        if flags & CHECKSUM:
-            result += CHECKSUM_WORD.pack(crc32(result, crc32(aux, crc32(payload))))
-        if result:
-            view[out_off : out_off + len(result)] = result
-        return 0, out_len
+        return perform(client.memory, run, payload, aux, key, flags, out_off, out_max)
+
+
+def _read(
+    client: Client, in_off: int, in_len: int, out_off: int, out_max: int, aux_off: int, aux_len: int
+) -> tuple[bytes, bytes]:
+    """Payload and aux. Raises Violation if these, or the output, lie outside of the slots."""
+    memory = client.memory
+    layout, view = memory.layout, memory.bytes
+    first, last = layout.slots_off, layout.memory_bytes
+    payload = aux = b""
+    if in_len:
+        if in_off < first or in_off + in_len > last:
+            raise Violation("input outside of the slots")
+        payload = bytes(view[in_off : in_off + in_len])
+    if aux_len:
+        if aux_off < first or aux_off + aux_len > last:
+            raise Violation("aux outside of the slots")
+        aux = bytes(view[aux_off : aux_off + aux_len])
+    if out_off < first or out_off + out_max + CHECKSUM_WORD.size > last:
+        raise Violation("output outside of the slots")
+    return payload, aux
+
+
+def _prepare(client: Client, fields: tuple[int, ...], run: Run, key_class: type | None, name: str) -> Work | None:
+    """None: there is no such key."""
+    cookie, _, flags, key_id, in_off, in_len, out_off, out_max, aux_off, aux_len, submitted_ns = fields
+    payload, aux = _read(client, in_off, in_len, out_off, out_max, aux_off, aux_len)
+    key = client.keys.get(key_id)
+    if key_class is None or not isinstance(key, key_class):
+        return None
+    return Work(client.endpoint, cookie, run, name, payload, aux, key, flags, out_off, out_max, submitted_ns)
