@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -18,6 +19,14 @@ static void drain(int fd)
 
     if (read(fd, &count, sizeof(count)) < 0)
         return; /* another wake-up took it: what it stood for is looked at anyway */
+}
+
+/* 0 if the device has given us something else than an interrupt, which would be readable for ever. */
+static int acknowledge(const struct connection *c)
+{
+    struct epoll_event event;
+
+    return epoll_wait(c->interrupt, &event, 1, 0) >= 0 || errno == EINTR;
 }
 
 /* Nothing is expected on the socket after the welcome but its end. */
@@ -57,7 +66,10 @@ static void *run(void *argument)
         if (poll(watched, 4, -1) < 0 && errno != EINTR)
             break;
         if (watched[0].revents != 0) {
-            drain(c->interrupt);
+            if (!acknowledge(c)) {
+                settings_trace("the device has given us no interrupt: connection given up");
+                break;
+            }
             ring_reap(c);
         }
         if (watched[2].revents != 0 && !look_at_deadlines(c)) {

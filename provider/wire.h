@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define WIRE_MAGIC 0x414D4953u /* "SIMA" */
-#define WIRE_VERSION 1u
+#define WIRE_VERSION 2u
 #define WIRE_PAGE_BYTES 4096u
 #define WIRE_MAX_ENTRIES 4096u
 #define WIRE_MAX_SLOT_BYTES (1u << 20)
@@ -22,7 +22,8 @@
 /* Types of control messages. */
 enum wire_message {
     WIRE_HELLO = 1,   /* client: struct wire_hello */
-    WIRE_WELCOME = 2, /* device: struct wire_welcome, with memfd, doorbell and interrupt eventfd as SCM_RIGHTS */
+    WIRE_WELCOME = 2, /* device: struct wire_welcome, with memfd, doorbell eventfd and interrupt as SCM_RIGHTS. The
+                       * interrupt is an epoll that is readable when the device has interrupted, until epoll_wait. */
     WIRE_REFUSED = 3, /* device: header and a text that says why; the device then closes */
     WIRE_FORGET = 4,  /* client: struct wire_forget; no answer */
     WIRE_STAT = 5,    /* anybody: header only; answered by WIRE_REPORT */

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 from typing import Any
 from zlib import crc32
@@ -30,7 +31,7 @@ MAX_KEYS = 65_536
 class Client:
     """A connection with memory of its own. Belongs to the server's thread."""
 
-    __slots__ = ("control", "doorbell", "endpoint", "keys", "memory", "pid", "uid")
+    __slots__ = ("_interrupt", "control", "doorbell", "endpoint", "keys", "memory", "pid", "uid")
 
     def __init__(self, control: socket.socket, layout: Layout, pid: int, uid: int) -> None:
         self.control = control
@@ -38,11 +39,29 @@ class Client:
         self.uid = uid
         self.memory = Memory(layout)
         flags = os.EFD_CLOEXEC | os.EFD_NONBLOCK
-        self.endpoint = Endpoint(self.memory, os.eventfd(0, flags))
+        interrupt = os.eventfd(0, flags)
+        self.endpoint = Endpoint(self.memory, interrupt)
+        # Whoever holds an eventfd can make it blocking and full, and so stop whoever writes to it. So the client gets
+        # an epoll that watches for edges of ours, which it can wait for and acknowledge, and can't reach.
+        self._interrupt: select.epoll | None = select.epoll()
+        self._interrupt.register(interrupt, select.EPOLLIN | select.EPOLLET)
         self.doorbell = os.eventfd(0, flags)
         """Watched for edges and never read: a client could make a read block."""
         self.keys: dict[int, Any] = {}
         """By the client's own ids: private keys of the provider, and sessions."""
+
+    @property
+    def welcome_fds(self) -> list[int]:
+        """What goes to the client with the welcome."""
+        assert self._interrupt is not None
+        return [self.memory.fd, self.doorbell, self._interrupt.fileno()]
+
+    def welcomed(self) -> None:
+        """It has them; we need no more than the memory's mapping and the doorbell."""
+        assert self._interrupt is not None
+        self.memory.close_fd()
+        self._interrupt.close()
+        self._interrupt = None
 
     def fetch(self) -> list[tuple[int, ...]]:
         """Its next submissions. Raises Violation, behind which the client must go."""
@@ -144,7 +163,9 @@ class Client:
         return Status.OK
 
     def close(self) -> None:
-        """The client is gone."""
+        """The client is gone, or could not be welcomed."""
+        if self._interrupt is not None:
+            self.welcomed()
         self.endpoint.close()
         self.keys.clear()
         os.close(self.doorbell)

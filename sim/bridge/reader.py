@@ -102,9 +102,11 @@ class Reader:
         """Wait for something to happen, and take over what has completed."""
         interrupt, control = self._watched
         ready = {fd for fd, _ in self._poller.poll(timeout_ms)}
-        for fd in ready & {interrupt, self._wake}:
+        if self._wake in ready:
             with suppress(BlockingIOError):
-                os.eventfd_read(fd)
+                os.eventfd_read(self._wake)
+        if interrupt in ready:
+            self._connection.rings.acknowledge()
         if not ready.isdisjoint(self._watched):
             # What was completed before the device went away is good.
             self._connection.drain()

@@ -198,12 +198,13 @@ class Server:
             raise Violation(str(error)) from None
         pid, uid = credentials(connection)
         client = Client(connection, layout, pid, uid)
-        fds = [client.memory.fd, client.doorbell, client.endpoint.interrupt]
         try:
-            socket.send_fds(connection, [wire.welcome(layout)], fds)
-        except OSError as error:
-            raise Violation(f"the welcome could not be sent: {error}") from None
-        client.memory.close_fd()
+            socket.send_fds(connection, [wire.welcome(layout)], client.welcome_fds)
+        except OSError:  # it has gone again
+            self._drop(fd)
+            client.close()
+            return
+        client.welcomed()
         del self._waiting[fd]
         self._clients[fd] = client
         self._epoll.register(client.doorbell, select.EPOLLIN | select.EPOLLET)

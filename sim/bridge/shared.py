@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import select
 import socket
 import threading
 from contextlib import suppress
@@ -37,7 +38,8 @@ class SharedRings:
         except BaseException:
             self.control.close()
             raise
-        memfd, self.doorbell, self.interrupt = fds
+        memfd, self.doorbell, interrupt = fds
+        self._interrupt = select.epoll.fromfd(interrupt)
         try:
             self._mapping = mmap.mmap(memfd, self.layout.memory_bytes)
         finally:
@@ -81,6 +83,15 @@ class SharedRings:
                 os.close(fd)
             raise
         return layout, fds
+
+    @property
+    def interrupt(self) -> int:
+        """An fd that is readable when the device has interrupted, until that is acknowledged."""
+        return self._interrupt.fileno()
+
+    def acknowledge(self) -> None:
+        """The interrupt was seen. Does not block."""
+        self._interrupt.poll(0, 1)
 
     def slot(self, index: int) -> int:
         """Where a slot begins."""
@@ -129,6 +140,6 @@ class SharedRings:
 
     def close(self) -> None:
         """Ends the connection; the device frees what it has of ours."""
-        for fd in (self.doorbell, self.interrupt):
-            os.close(fd)
+        os.close(self.doorbell)
+        self._interrupt.close()
         self.control.close()

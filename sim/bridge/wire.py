@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 MAGIC = 0x414D4953  # "SIMA"
-VERSION = 1
+VERSION = 2
 PAGE_BYTES = 4096
 MAX_ENTRIES = 4096
 MAX_SLOT_BYTES = 1 << 20
@@ -165,7 +165,7 @@ def hello(entries: int, slot_bytes: int) -> bytes:
 
 
 def welcome(layout: Layout) -> bytes:
-    """The device's answer; memfd, doorbell and interrupt go with it."""
+    """The device's answer; memfd, doorbell (an eventfd) and interrupt (an epoll) go with it."""
     return WELCOME.pack(MAGIC, VERSION, Message.WELCOME, *layout.pack())
 
 

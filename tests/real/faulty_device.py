@@ -124,7 +124,7 @@ FAULTS = {
 }
 
 WELCOMES: dict[str, Callable[[bytes], bytes]] = {
-    "other_version": lambda honest: wire.HEADER.pack(wire.MAGIC, 2, wire.Message.WELCOME) + honest[wire.HEADER.size :],
+    "other_version": lambda honest: wire.HEADER.pack(wire.MAGIC, 99, wire.Message.WELCOME) + honest[wire.HEADER.size :],
     "other_magic": lambda honest: b"HTTP" + honest[4:],
     "short_welcome": lambda honest: honest[:12],
     "wild_offsets": lambda honest: honest[:16] + os.urandom(16),
@@ -132,6 +132,10 @@ WELCOMES: dict[str, Callable[[bytes], bytes]] = {
     "refusal": lambda honest: wire.message(wire.Message.REFUSED, b"no more clients today"),
 }
 """What the welcome is turned into."""
+
+
+PLAIN_INTERRUPT = "plain_interrupt"
+"""An eventfd is sent where an epoll should be: it would be readable for ever."""
 
 
 class FaultyMemory(Memory):
@@ -157,6 +161,10 @@ def main() -> None:
     if fault in FAULTS:
         FaultyMemory.fault = staticmethod(FAULTS[fault])
         vars(client_module)["Memory"] = FaultyMemory
+    elif fault == PLAIN_INTERRUPT:
+        vars(client_module)["Client"].welcome_fds = property(
+            lambda client: [client.memory.fd, client.doorbell, client.endpoint.interrupt]
+        )
     else:
         honest = wire.welcome
         vars(wire)["welcome"] = lambda layout: WELCOMES[fault](honest(layout))

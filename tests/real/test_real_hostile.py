@@ -8,7 +8,7 @@ import pytest
 
 from sim.bridge import wire
 from tests.real.device import DeviceProcess, fresh_address
-from tests.real.faulty_device import FAULTS, WELCOMES
+from tests.real.faulty_device import FAULTS, PLAIN_INTERRUPT, WELCOMES
 from tests.real.toolbox import Toolbox
 
 COUNT = 400
@@ -73,6 +73,17 @@ def test_a_welcome_that_is_not_right_is_no_device(toolbox: Toolbox, fault: str) 
         device.kill()
     assert counted["good"] == counted["software"] == 12
     assert counted["connects"] == 0
+
+
+def test_an_interrupt_that_is_none_ends_the_connection(toolbox: Toolbox) -> None:
+    device = DeviceProcess(None, PLAIN_INTERRUPT, module="tests.real.faulty_device")
+    try:
+        counted = toolbox.run_jobs(device.address, "fd", 2, 50)
+    finally:
+        device.kill()
+    assert counted["good"] == 50
+    assert counted["connects"] == 1
+    assert counted["gone"] > 0
 
 
 def test_a_device_that_says_nothing_delays_but_does_not_hang(toolbox: Toolbox) -> None:

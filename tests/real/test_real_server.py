@@ -103,7 +103,7 @@ def test_other_users_are_refused(device: DeviceProcess) -> None:
 @pytest.mark.parametrize(
     ("message", "why"),
     [
-        (wire.HEADER.pack(wire.MAGIC, 99, wire.Message.HELLO) + bytes(16), b"speaks version 1 of the protocol, you 99"),
+        (wire.HEADER.pack(wire.MAGIC, 99, wire.Message.HELLO) + bytes(16), b"speaks version 2 of the protocol, you 99"),
         (wire.hello(3, 4096), b"use a power of two"),
         (wire.hello(4096, 4096), b"the device allows 1024"),
         (wire.hello(16, 100), b"use a multiple of 64"),
@@ -116,6 +116,20 @@ def test_what_a_client_may_not_say(device: DeviceProcess, message: bytes, why: b
     answer = _ask(device.address, message)
     assert wire.HEADER.unpack_from(answer) == (wire.MAGIC, wire.VERSION, wire.Message.REFUSED)
     assert why in answer
+
+
+def test_clients_that_leave_before_their_welcome_leave_nothing_behind(device: DeviceProcess) -> None:
+    fds = Path(f"/proc/{device.process.pid}/fd")
+    before = len(list(fds.iterdir()))
+    os.kill(device.process.pid, signal.SIGSTOP)  # so that they are gone before it looks
+    for _ in range(20):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
+            peer.connect(wire.socket_address(device.address))
+            peer.send(wire.hello(4, 1024))
+    os.kill(device.process.pid, signal.SIGCONT)
+    while device.stat()["clients"]:
+        pass
+    assert len(list(fds.iterdir())) <= before + 1  # of the one who asked
 
 
 def test_the_provider_may_be_configured_twice(toolbox: Toolbox, device: DeviceProcess, tmp_path: Path) -> None:
