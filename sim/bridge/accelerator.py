@@ -73,7 +73,8 @@ class RemoteAccelerator:
         """Load a key once, for any number of requests of that kernel. UsageError where it does not fit. Blocks until
         the device has it. The device forgets it when nobody holds the session any more."""
         local = Session.open(self.kernels.get(op), key, **params)
-        number, opening = self._open(op, material_bytes(key), params)
+        params.pop("password", None)  # it goes over in the clear, as it does to a device in one's own process
+        number, opening = self._open(op, material_bytes(local, key), params)
         self._answer(op, opening)
         session = RemoteSession(local, self._connection, number)
         finalize(session, self._connection.forget, number).atexit = False

@@ -13,6 +13,7 @@ from typing import Any
 from zlib import crc32
 
 from sim.bridge.kernels import PROVIDER_KERNELS, SEALED_KERNELS, UnusableKey, load_key, sealed
+from sim.bridge.keys import loaded_material
 from sim.bridge.memory import Memory
 from sim.bridge.operation import Endpoint, Operation
 from sim.bridge.wire import CHECKSUM, CHECKSUM_WORD, Layout, Status, Submission
@@ -150,7 +151,7 @@ class Client:
             params = {
                 name: bytes.fromhex(v["hex"]) if isinstance(v, dict) else v for name, v in wanted["params"].items()
             }
-            return self._keep(submission.key, Session.open(kernel, bytes(material), **params))
+            return self._keep(submission.key, Session.open(kernel, loaded_material(kernel, material), **params))
         except (SimError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return Status.UNSUPPORTED
         finally:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 
 from sim.errors import UsageError
+from sim.kernels import Kernel
 from sim.session import Session
 
 
@@ -35,12 +37,26 @@ class Opening:
         self.status = 0
 
 
-def material_bytes(key: object) -> bytes:
-    """Key material as it goes over: bytes as they are, a private key of `cryptography` as PKCS #8."""
+def material_bytes(local: Session, key: object) -> bytes:
+    """Key material as it goes over: a private key as PKCS #8 in the clear, whatever it came as, all else as it is.
+
+    `local` is the session with it that was opened here, and with that all is done that takes long, to decrypt the key
+    and to check its numbers: while the device loads a key, nobody else is served.
+    """
+    loaded: Any = getattr(local.key, "key", local.key)  # those with parameters hold theirs
+    if local.kernel.asymmetric:
+        der: bytes = loaded.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        return der
     if isinstance(key, bytes | bytearray | memoryview):
         return bytes(key)
-    export: Any = getattr(key, "private_bytes", None)
-    if export is None:
-        raise UsageError(f"key of type {type(key).__name__}: give bytes, or a private key of cryptography")
-    der: bytes = export(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    return der
+    raise UsageError(f"key of type {type(key).__name__}: give bytes")
+
+
+def loaded_material(kernel: Kernel, material: bytearray) -> object:
+    """The other side of `material_bytes`. Raises UsageError, whose text never shows any of it."""
+    if not kernel.asymmetric:
+        return bytes(material)
+    try:
+        return load_der_private_key(material, None, unsafe_skip_rsa_key_validation=True)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise UsageError(f"key of {len(material)} bytes: {type(error).__name__}") from None

@@ -21,6 +21,9 @@ from sim.bridge.wire import Layout, Message
 from sim.errors import UsageError
 from sim.kernels import Kernels
 
+ACCEPTED_AT_ONCE = 32
+"""At some 100 us each; those who are served wait meanwhile."""
+
 
 class Server:
     """Serves clients at a socket until it is stopped. A context manager.
@@ -139,10 +142,15 @@ class Server:
     # Connections
 
     def _accept(self) -> None:
-        try:
-            connection, _ = self._listener.accept()
-        except OSError:  # the peer has gone again, or there are no fds left: those who are served go on
-            return
+        """Lets in who waits. Several at a time, for each look at the socket may come behind a visit to every client."""
+        for _ in range(ACCEPTED_AT_ONCE):
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:  # no more, or no fds are left: those who are served go on
+                return
+            self._let_in(connection)
+
+    def _let_in(self, connection: socket.socket) -> None:
         connection.setblocking(False)
         _, uid = credentials(connection)
         if uid not in self._uids:
@@ -151,6 +159,8 @@ class Server:
             return
         self._waiting[connection.fileno()] = connection
         self._epoll.register(connection, select.EPOLLIN)
+        # Most have said by now what they want, and it is they who wait.
+        self._listen_to(connection.fileno(), connection)
 
     def _listen_to(self, fd: int, connection: socket.socket) -> None:
         try:

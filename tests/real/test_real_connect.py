@@ -9,6 +9,8 @@ import threading
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from engine import Engine, Scheduler
 from sim import connect
@@ -52,6 +54,20 @@ def test_sessions_hold_keys(device: DeviceProcess) -> None:
         assert signature is not None
         curve.public_key().verify(signature, b"message", ec.ECDSA(hashes.SHA384()))
         assert device.stat()["clients"][0]["pid"] == os.getpid()
+
+
+def test_keys_may_come_encrypted(device: DeviceProcess) -> None:
+    curve = ec.generate_private_key(ec.SECP256R1())
+    pem = curve.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
+    with RemoteAccelerator(device.address) as accel:
+        signature = call(accel, "ecdsa-sign", b"message", accel.session("ecdsa-sign", pem, password=b"secret")).result
+        assert signature is not None
+        curve.public_key().verify(signature, b"message", ec.ECDSA(hashes.SHA256()))
+        raw = X25519PrivateKey.generate()
+        peer = raw.public_key().public_bytes_raw()
+        assert call(accel, "x25519", peer, accel.session("x25519", raw.private_bytes_raw())).result == raw.exchange(
+            raw.public_key()
+        )
 
 
 def test_mistakes_are_the_callers(device: DeviceProcess) -> None:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import select
+import socket
 from contextlib import suppress
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from sim import connect
+from sim.bridge import Server, wire
+from sim.bridge.server import ACCEPTED_AT_ONCE
 from sim.bridge.shared import SharedRings
-from sim.bridge.wire import AT_NO_INTERRUPT, Operation
-from tests.real.device import SERVE, DeviceProcess
+from sim.bridge.wire import AT_NO_INTERRUPT, Operation, Status
+from tests.real.device import SERVE, DeviceProcess, fresh_address
 from tests.real.test_real_connect import call
+
+_KEY = rsa.generate_private_key(65537, 2048)
+PEM = _KEY.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+ENCRYPTED = _KEY.private_bytes(Encoding.DER, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
 
 FULL = 2**64 - 2
 """The most that an eventfd counts to: one more is a write that blocks, or would."""
@@ -43,6 +53,45 @@ def test_a_client_that_makes_its_fds_blocking_and_full_holds_nobody_up(way: str)
             assert all(call(accel, "echo", b"honest").result == b"honest" for _ in range(100))
         assert device.stat()["clients"][0]["completed"] > 0
         hostile.close()
+
+
+@pytest.mark.parametrize(("material", "params"), [(PEM, {}), (ENCRYPTED, {"password": {"hex": b"secret".hex()}})])
+def test_no_key_that_may_take_long_to_open_is_opened(
+    device: DeviceProcess, material: bytes, params: dict[str, object]
+) -> None:
+    """While the device loads a key nobody else is served. RSA keys from PEM would be checked at length, an encrypted
+    key says itself how many rounds it takes to decrypt it. So all that is taken is PKCS #8 in the clear."""
+    hostile = SharedRings(device.address, 4, 4096)
+    asked = json.dumps({"kernel": "rsa-sign", "keyed": True, "params": params}).encode()
+    slot = hostile.slot(0)
+    aux = slot + len(material)
+    hostile.bytes[slot : aux + len(asked)] = material + asked
+    hostile.submit(1, Operation.SESSION_OPEN, 0, 7, slot, len(material), slot, 0, aux, len(asked), 0)
+    hostile.ring_doorbell()
+    with connect(device.address) as accel:
+        assert call(accel, "echo", b"honest").result == b"honest"
+    completions = hostile.reap()
+    assert [completion.status for completion in completions] == [Status.UNSUPPORTED]
+    assert device.stat()["clients"][0]["keys"] == 0
+    hostile.close()
+
+
+def test_all_who_wait_are_let_in_at_one_look() -> None:
+    """Between two looks there may be a visit to every client: one each would be too late for a program that is
+    patient for 250 ms."""
+    with Server(fresh_address()) as server:
+        peers = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(ACCEPTED_AT_ONCE)]
+        for peer in peers:
+            peer.connect(wire.socket_address(server.address))
+            peer.send(wire.hello(4, 1024))
+        server._handle(server._epoll.poll(0))
+        for peer in peers:
+            peer.setblocking(False)
+            data, fds, _, _ = socket.recv_fds(peer, wire.MAX_MESSAGE_BYTES, 3)
+            assert data == wire.welcome(wire.Layout.of(4, 1024))
+            for fd in fds:
+                os.close(fd)
+            peer.close()
 
 
 def test_an_interrupt_is_seen_until_it_is_acknowledged(device: DeviceProcess) -> None:
