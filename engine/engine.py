@@ -16,7 +16,7 @@ from engine.aio import Aio
 from engine.errors import ClosedError, StalledError, UsageError
 from engine.operation import Operation
 from engine.operations import Operations
-from engine.pause import PAUSE, pause_job
+from engine.pause import PAUSED_HERE, pause_job
 from engine.perform import Performer, checked_deadline
 from engine.pool import LOCAL
 from engine.protocol import Accelerator
@@ -97,7 +97,7 @@ class Engine(Operations[bytes]):
                     if thread.blocked:  # by another job meanwhile
                         pause_job()  # type: ignore[unreachable]
                     else:
-                        thread.dispatcher.switch(PAUSE)
+                        thread.dispatcher.switch(PAUSED_HERE)
                 except BaseException as error:  # a cancel: the operation must hear of it
                     perform.throw(error)
                 else:

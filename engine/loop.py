@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary, ref
 
 from engine.errors import StalledError, UsageError
 from engine.operation import Operation
-from engine.protocol import Source
+from engine.protocol import BatchCallback, Source
 from waitctx import WaitCtx
 
 FRUITLESS_MOST = 1_000
@@ -186,6 +186,8 @@ class LoopWaker:
     blocking = False
     silent_again = False
     erred = False
+    batch_callback: BatchCallback | None = None
+    arg = None
 
     def __init__(self, loop: asyncio.AbstractEventLoop, driver: LoopDriver) -> None:
         self._loop = loop

@@ -12,10 +12,11 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.protocol import Timer
+    from engine.protocol import BatchCallback, Timer
     from engine.wake import Waker
 
 ORPHANED = 1
@@ -97,6 +98,40 @@ class Operation:
         self.done = True
         self.waker.wake(self)
         return None
+
+    @staticmethod
+    def complete_all(operations: Sequence[Operation], report: Callable[[Operation, object], object]) -> None:
+        """The device has completed all of these: `complete` for each, and one call for those whom one callback tells.
+
+        `report(operation, outcome)` is called for those whose `complete` would have answered anything but None, or
+        raised: with that. Only by a thread that no KeyboardInterrupt comes to. Hot: it saves a quarter of what a
+        completion costs, and of the wake-ups all but one.
+        """
+        told: BatchCallback | None = None
+        args: list[Any] = []
+        for operation in operations:
+            try:
+                del operation.flight[operation]
+            except KeyError:
+                report(operation, operation.complete())
+                continue
+            operation.completed = operation.done = True
+            waker = operation.waker
+            callback = waker.batch_callback
+            if callback is None:
+                try:
+                    waker.wake(operation)
+                except BaseException as error:
+                    report(operation, error)
+                continue
+            if callback is not told:
+                if told is not None:
+                    told.call_all(args)
+                    args = []
+                told = callback
+            args.append(waker.arg)
+        if told is not None:
+            told.call_all(args)
 
     def wake(self) -> None:
         """A wake without a completion, as a faulty device gives it: whoever waits looks, and waits on. Any thread."""

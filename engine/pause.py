@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from engine.errors import UsageError
 from engine.job import Job
 from engine.pool import LOCAL
 
 
-class _Pause:
-    """Awaiting it yields itself once: to the job, which then pauses. One object serves all."""
+class _Yields(tuple[object, ...]):
+    """Awaiting it yields what is in it to whoever runs the job. One object serves all.
+
+    A tuple's iterator is made and exhausted in C, without a call of Python: a generator would cost half a pause.
+    """
 
     __slots__ = ()
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        # A tuple's iterator is made and exhausted in C; a generator here would cost half a pause.
-        return cast(Generator[Any, Any, None], iter(_ONCE))
+    __await__ = cast(Callable[..., Generator[Any, Any, None]], tuple.__iter__)
 
 
-class _NoPause:
-    """What `pause_job` returns where there is nothing left to await."""
-
-    __slots__ = ()
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        return cast(Generator[Any, Any, None], iter(()))
-
-
-PAUSE = _Pause()
-NO_PAUSE = _NoPause()
-_ONCE = (PAUSE,)
+PAUSED_HERE: Final = object()
+"""What a job hands to whoever runs it, when it pauses."""
+PAUSE: Final[Awaitable[None]] = _Yields((PAUSED_HERE,))
+"""`await PAUSE` pauses a stackless job."""
+NO_PAUSE: Final[Awaitable[None]] = _Yields()
+"""What `pause_job` returns where there is nothing left to await."""
 
 
 def pause_job() -> Awaitable[None]:
@@ -52,7 +46,7 @@ def pause_job() -> Awaitable[None]:
             raise UsageError("an earlier pause_job() of this async job was not awaited: write `await pause_job()`")
         thread.pausing = True
         return PAUSE
-    thread.dispatcher.switch(PAUSE)
+    thread.dispatcher.switch(PAUSED_HERE)
     return NO_PAUSE
 
 

@@ -26,7 +26,8 @@ class Request(Protocol):
 
     The engine fills in `op`, `payload`, `aux` and `session`. The accelerator may set `kernel` and `key` for itself,
     sets the three times if it has any, then `result` or `error`, and calls `complete` once, from any thread. A truthy
-    answer of `complete` says that nobody wanted the completion (1: any more, 2: ever).
+    answer of `complete` says that nobody wanted the completion (1: any more, 2: ever). An accelerator that completes
+    many at once may call `complete_all` of their class instead.
     """
 
     op: str
@@ -85,6 +86,16 @@ class Accelerator(Protocol):
 
     def call_at(self, due_ns: int, fn: Callable[[], object]) -> Timer:
         """Call fn at that time of the clock, in any thread."""
+        ...
+
+
+class BatchCallback(Protocol):
+    """A callback that many completions at once may call once. It must not raise."""
+
+    def __call__(self, arg: Any) -> object: ...
+
+    def call_all(self, args: list[Any]) -> object:
+        """The same as to call it with each of these, in their order."""
         ...
 
 

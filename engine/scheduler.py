@@ -216,7 +216,7 @@ class Scheduler:
             job = self._new[0]
             job.wait_ctx = seat.ctx
             if seat.ctx.callback is None:
-                seat.ctx.set_callback(self._wakeups.wake, seat)
+                seat.ctx.set_callback(self._wakeups, seat)
             seat.job = job
             self._busy[seat] = None
             self._new.popleft()

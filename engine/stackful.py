@@ -14,7 +14,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 
 from engine.errors import UsageError
 from engine.job import NEW, PAUSED, RUNNING, Job
-from engine.pause import PAUSE
+from engine.pause import PAUSED_HERE
 from engine.pool import LOCAL, ThreadState
 
 
@@ -82,7 +82,7 @@ class StackfulJob(Job):
                 answer = slot.switch((fn, args))
         finally:
             thread.current = thread.dispatcher = None
-        if answer is PAUSE:
+        if answer is PAUSED_HERE:
             self.state = PAUSED
         else:
             self._conclude(answer)
@@ -99,7 +99,7 @@ class StackfulJob(Job):
         thread.dispatcher = getcurrent()
         answer = self._slot.switch()  # type: ignore[union-attr]
         thread.current = thread.dispatcher = None
-        if answer is PAUSE:
+        if answer is PAUSED_HERE:
             self.state = PAUSED
         else:
             self._conclude(answer)
@@ -110,7 +110,7 @@ class StackfulJob(Job):
         thread.dispatcher = getcurrent()
         answer = self._slot.throw(error)  # type: ignore[union-attr]
         thread.current = thread.dispatcher = None
-        if answer is PAUSE:
+        if answer is PAUSED_HERE:
             self.state = PAUSED
         else:
             self._conclude(answer)

@@ -19,11 +19,12 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 from engine.errors import OperationError
 from engine.fds import WakeFd
 from engine.operation import Operation
+from engine.protocol import BatchCallback
 from waitctx import Callback, Status, WaitCtx
 
 # Looked up once: an attribute of an enum class takes as long as a call.
@@ -48,6 +49,10 @@ class Waker(Protocol):
 
     def nudge(self) -> None: ...
 
+    batch_callback: BatchCallback | None
+    """What to tell of many completions at once, each by its `arg`; None: call `wake` for each."""
+    arg: Any
+
     erred: bool
     """Whether a fatal end left the status at ERR where nothing but `end_well` would take it away."""
 
@@ -66,6 +71,8 @@ class FdWaker:
     __slots__ = ("_ctx", "erred", "gone", "owner", "wake_fd")
     blocking = False
     silent_again = False
+    batch_callback: BatchCallback | None = None
+    arg = None
 
     def __init__(self, owner: object, ctx: WaitCtx, wake_fd: WakeFd) -> None:
         self.owner = owner
@@ -130,30 +137,34 @@ class FdWaker:
 class QatCallback:
     """By callback, as QAT_Engine: the status is set before the pause, and the callback alone tells of completion."""
 
-    __slots__ = ("_arg", "_ctx", "_fn", "owner")
+    __slots__ = ("_ctx", "_fn", "arg", "batch_callback", "owner")
     blocking = False
     silent_again = True
+    batch_callback: BatchCallback | None
     erred: bool = False  # the next operation sets a status of its own
 
     def __init__(self, owner: object, ctx: WaitCtx, callback: Callback) -> None:
         self.owner = owner
         self._ctx = ctx
-        self._fn, self._arg = callback
+        self._fn, self.arg = fn, _ = callback
+        self.batch_callback = cast(BatchCallback, fn) if hasattr(fn, "call_all") else None
 
     def wait_again(self, operation: Operation) -> None:
         self._ctx.status = _EAGAIN
 
     def wait_done(self, operation: Operation) -> None:
-        self._ctx.status = _OK
+        ctx = self._ctx
+        if ctx.stored_status is not _OK:  # it stays from one operation to the next
+            ctx.status = _OK
 
     def resumed(self, operation: Operation) -> bool:
         return operation.done
 
     def wake(self, operation: Operation) -> None:
-        self._fn(self._arg)
+        self._fn(self.arg)
 
     def nudge(self) -> None:
-        self._fn(self._arg)
+        self._fn(self.arg)
 
     def end_badly(self) -> None:
         if not self._ctx.closed:
@@ -169,6 +180,10 @@ class StrictCallback(QatCallback):
 
     __slots__ = ()
 
+    def __init__(self, owner: object, ctx: WaitCtx, callback: Callback) -> None:
+        super().__init__(owner, ctx, callback)
+        self.batch_callback = None  # the status comes before each call
+
     def wait_done(self, operation: Operation) -> None:
         self._ctx.status = _UNSUPPORTED
         if operation.done:  # completed before the line above took its status away
@@ -177,7 +192,7 @@ class StrictCallback(QatCallback):
     def wake(self, operation: Operation) -> None:
         if not self._ctx.closed:
             self._ctx.status = _final(operation)
-        self._fn(self._arg)
+        self._fn(self.arg)
 
 
 class DasyncCallback(QatCallback):
@@ -188,6 +203,7 @@ class DasyncCallback(QatCallback):
 
     def __init__(self, owner: object, ctx: WaitCtx, callback: Callback, sleep: Callable[[BlockedThread], None]) -> None:
         super().__init__(owner, ctx, callback)
+        self.batch_callback = None
         self.erred = False
         self._sleep = sleep
         self._thread = BlockedThread()
@@ -198,7 +214,7 @@ class DasyncCallback(QatCallback):
 
     def wake(self, operation: Operation) -> None:
         try:
-            self._fn(self._arg)
+            self._fn(self.arg)
         finally:
             operation.fired = True
             self._thread.rouse()
@@ -219,6 +235,8 @@ class BlockedThread:
     __slots__ = ("_lock",)
     blocking = True
     silent_again = False
+    batch_callback: BatchCallback | None = None
+    arg = None
     erred = False
 
     def __init__(self) -> None:

@@ -31,8 +31,8 @@ class Seat:
 class Wakeups:
     """Turns readable fds and callbacks into seats that are ready.
 
-    `wake` and `rouse` may be called by any thread; the rest belongs to the scheduler's. `forget(seat)` is called for a
-    seat whose fd is readable though no job sits there.
+    `wake`, `call_all` and `rouse` may be called by any thread; the rest belongs to the scheduler's. `forget(seat)` is
+    called for a seat whose fd is readable though no job sits there.
     """
 
     __slots__ = ("_bell", "_by_fd", "_forget", "_poller", "_sleeping", "ready")
@@ -48,13 +48,27 @@ class Wakeups:
         self._sleeping = False
 
     def wake(self, seat: Seat) -> None:
-        """The callback of every wait context here. Any thread."""
+        """Make a seat ready. Any thread."""
         if not seat.woken:
             seat.woken = True
             self.ready.append(seat)
             if self._sleeping:
                 self._sleeping = False
                 self._bell.put()
+
+    __call__ = wake
+    """This object is the callback of every wait context here; see `protocol.BatchCallback`."""
+
+    def call_all(self, seats: list[Seat]) -> None:
+        """Make many ready at once. Any thread."""
+        ready = self.ready
+        for seat in seats:
+            if not seat.woken:
+                seat.woken = True
+                ready.append(seat)
+        if self._sleeping:
+            self._sleeping = False
+            self._bell.put()
 
     def watch(self, seat: Seat) -> None:
         """Follow what has changed in its wait context."""

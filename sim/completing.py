@@ -78,25 +78,45 @@ class CompletionSide:
         failed = len([request for request in batch if request.error is not None])
         counters.failed += failed
         counters.completed += len(batch) - failed
-        counters.by_op.update(map(_op, batch))
+        ops = list(map(_op, batch))
+        if ops.count(ops[0]) == len(ops):  # as nearly always: a Counter's update costs three times as much
+            counters.by_op[ops[0]] += len(ops)
+        else:
+            counters.by_op.update(ops)
         ring.reaped += len(batch)
+        interrupted: KeyboardInterrupt | None = None
+        if self.clock.virtual or self.interrupt.masked or (complete_all := _common_way(batch)) is None:
+            interrupted = self._tell_each(batch)
+        else:
+            complete_all(batch, self._hear)
+        for tell in tuple(self.on_space):  # an engine may end by what it is told
+            self.call_guarded(partial(tell, len(batch)))
+        if interrupted is not None:
+            raise interrupted
+        return len(batch)
+
+    def _tell_each(self, batch: list[Submittable]) -> KeyboardInterrupt | None:
+        """Tell the owners one after the other. The Ctrl-C that came meanwhile, if this is the user's own thread."""
         interrupted: KeyboardInterrupt | None = None
         for request in batch:
             try:
                 delivery = request.complete()
             except BaseException as error:
                 if isinstance(error, KeyboardInterrupt) and (self.clock.virtual or self.interrupt.masked):
-                    interrupted = error  # this is the user's own thread, and the Ctrl-C not the handler's affair
+                    interrupted = error  # not the handler's affair
                 else:
-                    self._report(error, "the handler of a completion", request)
-                continue
-            if delivery:
-                self._recount(request, delivery)
-        for tell in tuple(self.on_space):  # an engine may end by what it is told
-            self.call_guarded(partial(tell, len(batch)))
-        if interrupted is not None:
-            raise interrupted
-        return len(batch)
+                    self._hear(request, error)
+            else:
+                if delivery:
+                    self._hear(request, delivery)
+        return interrupted
+
+    def _hear(self, request: Submittable, outcome: Delivery | BaseException | None) -> None:
+        """What an owner answered to its completion, or raised."""
+        if isinstance(outcome, BaseException):
+            self._report(outcome, "the handler of a completion", request)
+        elif outcome:
+            self._recount(request, outcome)
 
     def _recount(self, request: Submittable, delivery: Delivery) -> None:
         counters = self.counters
@@ -124,3 +144,12 @@ class CompletionSide:
     def _report(self, error: BaseException, what: str, culprit: object) -> None:
         self.counters.handler_errors += 1
         report_unraisable(error, f"{what} raised; the device goes on", culprit)
+
+
+def _common_way(batch: list[Submittable]) -> Callable[..., object] | None:
+    """How to tell the owners of all these in one call; None if there is no way in common."""
+    first = type(batch[0])
+    for request in batch:
+        if type(request) is not first:
+            return None
+    return getattr(first, "complete_all", None)

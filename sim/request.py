@@ -28,7 +28,9 @@ class Submittable(Protocol):
     belongs to the device until `complete` is called, which happens in the thread that reaps: the worker, or whoever
     polls. `complete` must not block, and must not submit on a ring that may be full and wait for it.
 
-    A request may also have `wake()`, which a faulty device calls without completing it; see SpuriousWake.
+    A request may also have `wake()`, which a faulty device calls without completing it, see SpuriousWake; and its class
+    a static `complete_all(requests, hear)`, which the worker calls instead with all that complete at once, if they are
+    of that class: it calls hear(request, answer or exception) for each that was not just delivered.
     """
 
     op: str

@@ -23,7 +23,7 @@ MAX_DEPTH = 1 << 20
 class SubmissionRing:
     """A ring of `depth` slots, a power of two up to 1,048,576."""
 
-    __slots__ = ("_mask", "_slots", "depth", "head", "high_water", "reaped", "rung", "tail")
+    __slots__ = ("depth", "head", "high_water", "mask", "reaped", "rung", "slots", "tail")
 
     def __init__(self, depth: int) -> None:
         """Raises UsageError for a depth that isn't a power of two."""
@@ -34,8 +34,8 @@ class SubmissionRing:
                 hint = f", such as {below}" + (f" or {below * 2}" if below < MAX_DEPTH else "")
             raise UsageError(f"depth={depth!r}: use a power of two from 1 to {MAX_DEPTH:,}{hint}")
         self.depth = depth
-        self._mask = depth - 1
-        self._slots: list[Submittable | None] = [None] * depth
+        self.mask = depth - 1
+        self.slots: list[Submittable | None] = [None] * depth
         self.tail = 0
         """Pushed so far. Written by the producer."""
         self.rung = 0
@@ -57,7 +57,7 @@ class SubmissionRing:
         outstanding = self.tail - self.reaped
         if outstanding >= self.depth:
             return False
-        self._slots[self.tail & self._mask] = request
+        self.slots[self.tail & self.mask] = request
         self.tail += 1
         if outstanding >= self.high_water:
             self.high_water = outstanding + 1
@@ -72,7 +72,7 @@ class SubmissionRing:
         if waiting <= 0:
             return []
         # Slices rather than a loop over slots: at 64 requests a visit a sixth of the time.
-        slots, first = self._slots, head & self._mask
+        slots, first = self.slots, head & self.mask
         last = first + waiting
         if last <= self.depth:
             batch = slots[first:last]

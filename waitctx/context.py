@@ -67,12 +67,13 @@ class WaitCtx:
     the cleanups that it runs; in C that is a use after free.
     """
 
-    __slots__ = ("__weakref__", "_callback", "_entries", "_phase", "_status", "has_changes", "memo")
+    __slots__ = ("__weakref__", "_callback", "_entries", "_phase", "has_changes", "memo", "stored_status")
 
     def __init__(self) -> None:
         self._entries: list[_Entry] = []  # oldest first, so that the newest is put and taken at the end
         self._callback: Callback | None = None
-        self._status: int = Status.UNSUPPORTED
+        self.stored_status: int = Status.UNSUPPORTED
+        """What `status` answers, without a look whether the context is open. For reading, where a call is too dear."""
         self._phase: str | None = None  # None: open; else how to say that it is not
         self.has_changes = False
         """Whether `changed_fds` has anything to report: a job looks here before it asks for the reset."""
@@ -172,17 +173,17 @@ class WaitCtx:
         """A Status, or whatever other int was stored last. Nothing but an assignment changes it."""
         if self._phase is not None:
             self._check_open()
-        return self._status
+        return self.stored_status
 
     @status.setter
     def status(self, value: int) -> None:
         if type(value) is Status and self._phase is None:  # the common case pays for no look-up
-            self._status = value
+            self.stored_status = value
             return
         self._check_open()
         if not isinstance(value, int):
             raise UsageError(f"the status must be an int, not {value!r}")
-        self._status = as_status(value)
+        self.stored_status = as_status(value)
 
     # end
 
@@ -229,7 +230,8 @@ class WaitCtx:
     def __repr__(self) -> str:
         if self._phase is not None:
             return f"<WaitCtx at {id(self):#x}, {self._phase}>"
-        return f"<WaitCtx at {id(self):#x}: fds {self.all_fds()}, status {self._status!r}, callback {self._callback}>"
+        what = f"fds {self.all_fds()}, status {self.stored_status!r}, callback {self._callback}"
+        return f"<WaitCtx at {id(self):#x}: {what}>"
 
     def _newest(self, key: object) -> _Entry:
         for entry in reversed(self._entries):

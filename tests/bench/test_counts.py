@@ -17,16 +17,16 @@ _PIPE = {"epoll.poll": 0.062, "read": 1.0, "write": 1.0}
 # System calls by name; locks taken and given back; Python functions entered; C functions called; memory blocks of a
 # job in flight. System calls hold exactly; the rest is a ceiling, to be lowered by whoever gets below it.
 HELD: dict[tuple[str, str], tuple[dict[str, float], float, float, float, float]] = {
-    ("fd", "stackful"): (_FD, 2.0, 46, 34, 32),
-    ("fd", "stackless"): (_FD, 2.0, 46, 30, 24),
-    ("pipe", "stackful"): (_PIPE, 2.0, 46, 35, 33),
-    ("pipe", "stackless"): (_PIPE, 2.0, 46, 31, 25),
-    ("callback", "stackful"): ({}, 1.0, 43, 29, 25),
-    ("callback", "stackless"): ({}, 1.0, 43, 25, 17),
-    ("poll", "stackful"): ({}, 1.0, 43, 29, 25),
-    ("poll", "stackless"): ({}, 1.0, 43, 25, 17),
-    ("heuristic", "stackful"): ({}, 1.0, 45, 32, 25),
-    ("heuristic", "stackless"): ({}, 1.0, 45, 28, 17),
+    ("fd", "stackful"): (_FD, 2.0, 40, 28, 31),
+    ("fd", "stackless"): (_FD, 2.0, 41, 24, 24),
+    ("pipe", "stackful"): (_PIPE, 2.0, 40, 29, 32),
+    ("pipe", "stackless"): (_PIPE, 2.0, 41, 25, 25),
+    ("callback", "stackful"): ({}, 1.0, 36, 24, 24),
+    ("callback", "stackless"): ({}, 1.0, 37, 20, 17),
+    ("poll", "stackful"): ({}, 1.0, 36, 24, 24),
+    ("poll", "stackless"): ({}, 1.0, 37, 20, 17),
+    ("heuristic", "stackful"): ({}, 1.0, 38, 28, 24),
+    ("heuristic", "stackless"): ({}, 1.0, 39, 24, 17),
 }
 
 

@@ -223,7 +223,7 @@ def test_wrap_around_keeps_order_and_contents(depth: int, bursts: list[int]) -> 
         assert 0 <= ring.outstanding <= depth
     fetched += ring.fetch()
     assert fetched == pushed
-    assert ring._slots == [None] * depth  # nothing is kept alive behind its fetch
+    assert ring.slots == [None] * depth  # nothing is kept alive behind its fetch
     assert ring.high_water <= depth
 
 

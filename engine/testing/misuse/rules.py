@@ -295,7 +295,7 @@ class Rules:
 
 def _status_of(track: CtxTrack) -> int:
     ctx = track.ref()
-    return Status.UNSUPPORTED if ctx is None else ctx._status
+    return Status.UNSUPPORTED if ctx is None else ctx.stored_status
 
 
 def _named(status: int) -> str:
