@@ -68,10 +68,11 @@ static void finish_all(struct record *list)
     }
 }
 
-void ring_reap(struct connection *c)
+unsigned ring_reap(struct connection *c)
 {
     struct record *first = NULL, **last = &first;
     uint64_t tail, pending;
+    unsigned reaped = 0;
     int broken = 0;
 
     pthread_mutex_lock(&c->lock);
@@ -84,6 +85,7 @@ void ring_reap(struct connection *c)
 
             memcpy(&e, c->memory + c->cq_off + (c->cq_head & (c->entries - 1)) * sizeof(e), sizeof(e));
             c->cq_head++;
+            reaped++;
             *last = accept_completion(c, &e);
             if (*last != NULL) {
                 (*last)->next = NULL;
@@ -98,6 +100,7 @@ void ring_reap(struct connection *c)
         settings_trace("the device's completion index runs wild: connection given up");
         connection_lost(c);
     }
+    return reaped;
 }
 
 void ring_wait(struct record *r)

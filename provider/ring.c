@@ -161,6 +161,16 @@ void ring_release(struct record *r)
         connection_unref(c); /* a lost record gave its reference up when it was lost */
 }
 
+uint32_t ring_in_flight(struct connection *c)
+{
+    uint32_t taken;
+
+    pthread_mutex_lock(&c->lock);
+    taken = c->entries - c->free_count;
+    pthread_mutex_unlock(&c->lock);
+    return taken;
+}
+
 void ring_leave_line(struct connection *c, struct waiter *w)
 {
     struct waiter *next;

@@ -59,7 +59,10 @@ uint8_t *ring_slot(const struct record *record);
 void ring_submit(struct record *record, const struct request *request);
 
 /* Works off the completion ring: marks records and wakes who waits for them. Any thread may call it. */
-void ring_reap(struct connection *connection);
+unsigned ring_reap(struct connection *connection);
+
+/* Slots that are taken. */
+uint32_t ring_in_flight(struct connection *connection);
 
 /* Whether there is something to reap, without taking the lock. */
 int ring_has_completions(const struct connection *connection);
