@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: run test check lint types bench provider conformance conformance-waits conformance-rest clean
+.PHONY: run test check lint types bench provider wheel conformance conformance-waits conformance-rest clean
 
 run: $(READY)
 	$(BIN)/simaccel run
@@ -32,6 +32,10 @@ $(VENV)/.ready-bench: $(READY)
 # The OpenSSL provider, in C; OPENSSL=prefix takes another libcrypto than the system's.
 provider:
 	$(MAKE) -C provider
+
+# The wheel, with the providers that were built: the system's, and those of prefixes.
+wheel: $(READY) provider
+	$(BIN)/python -m build --wheel
 
 # All random programs against the real libcrypto; SIMACCEL_LIBCRYPTO=path takes another one.
 # In two halves, about one to each core.

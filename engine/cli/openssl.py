@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from engine.cli.exits import FAILED, OK, complain
+from engine.cli.provider import provider_for
 from sim import UsageError
 from sim.bridge import default_address
 
@@ -33,35 +34,21 @@ activate = 1
 activate = 1
 """
 
-_CANDIDATES = (
-    Path(__file__).parent.parent / "provider" / "simaccel.so",  # in the wheel
-    Path(__file__).parent.parent.parent / "provider" / "build" / "simaccel.so",  # in a checkout
-)
-
-
-def module_path() -> Path:
-    """The provider's shared object: SIMACCEL_MODULE, or the one that was built. Raises UsageError if there is none."""
-    said = os.environ.get("SIMACCEL_MODULE")
-    candidates = (Path(said),) if said else _CANDIDATES
-    for path in candidates:
-        if path.is_file():
-            return path.resolve()
-    raise UsageError(
-        f"no provider at {' or '.join(map(str, candidates))}: build it with make provider (gcc and libssl-dev), "
-        "or point SIMACCEL_MODULE at it"
-    )
-
 
 def command(
     program: Annotated[list[str] | None, typer.Argument(help="Behind --: the program and its arguments.")] = None,
     socket: Annotated[str, typer.Option(help="Where the device is. [default: $SIMACCEL_SOCKET or @simaccel]")] = "",
     module: Annotated[bool, typer.Option("--module", help="Print where the provider is.")] = False,
     config: Annotated[bool, typer.Option("--config", help="Print an openssl.cnf that loads it.")] = False,
+    libcrypto: Annotated[
+        str | None,
+        typer.Option(help="Which one it is for, such as libcrypto.so.4. [default: the program's, or that of openssl]"),
+    ] = None,
 ) -> Callable[[], int]:
     """Run a program with the provider: simaccel openssl -- openssl speed -async_jobs 8 rsa2048."""
     if module + config + bool(program) != 1:
         raise UsageError("give a program behind --, or --module, or --config: one of the three")
-    path = module_path()
+    path = provider_for(program[0] if program else None, libcrypto)
     text = CONFIG.format(module=path, socket=socket or default_address())
     if program:
         return lambda: _run(program, text, socket)

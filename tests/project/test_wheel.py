@@ -63,6 +63,16 @@ def test_imports_come_from_the_wheel(installed: Path, tmp_path: Path) -> None:
         assert (Path(file).parent / "py.typed").is_file()
 
 
+def test_without_a_provider_it_is_for_any_machine_and_says_what_is_missing(
+    wheel: Path, installed: Path, tmp_path: Path
+) -> None:
+    assert wheel.name.endswith("-py3-none-any.whl")
+    command, environment = (installed / "simaccel", "openssl", "--module"), {"PATH": "/usr/bin:/bin"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "no provider was built: call make provider in a checkout" in done.stderr
+
+
 def test_version(installed: Path, tmp_path: Path) -> None:
     assert __version__ in run(installed / "simaccel", "--version", folder=tmp_path)
 

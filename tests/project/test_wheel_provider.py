@@ -1,0 +1,93 @@
+"""The wheel of a machine where the provider was built: it holds it, and finds it. Needs pip and its index."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.project.source import ROOT
+from tests.project.test_wheel import run
+from tests.real.conftest import require
+from tests.real.device import WATCHDOG_S, fresh_address
+
+pytestmark = pytest.mark.watchdog(900)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of what git knows, so that nothing is in it that was built here."""
+    require("cc", "make", "openssl", "git")
+    folder = tmp_path_factory.mktemp("checkout") / "simaccel"
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for name in listed.stdout.split("\0")[:-1]:
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built in the checkout, behind `make provider`."""
+    run("make", "-C", checkout, "provider", folder=checkout)
+    folder = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "build", "--wheel", "--outdir", folder, checkout, folder=folder)
+    (built,) = folder.glob("simaccel-*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs' folder of an environment with nothing in it but the wheel and what it asks for."""
+    folder = tmp_path_factory.mktemp("environment")
+    run(sys.executable, "-m", "venv", folder, folder=folder)
+    run(folder / "bin" / "python", "-m", "pip", "install", "--quiet", wheel, folder=folder)
+    return folder / "bin"
+
+
+def test_its_name_says_for_which_machine_it_is(wheel: Path) -> None:
+    platform = re.sub("[-.]", "_", sysconfig.get_platform())
+    assert wheel.name.endswith(f"-py3-none-{platform}.whl")
+    archive = zipfile.ZipFile(wheel)
+    (described,) = (name for name in archive.namelist() if name.endswith(".dist-info/WHEEL"))
+    assert "Root-Is-Purelib: false" in archive.read(described).decode()
+
+
+def test_it_holds_the_provider_under_the_libcrypto_that_it_is_for(wheel: Path) -> None:
+    machine_code = [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".so")]
+    assert len(machine_code) == 1
+    assert re.fullmatch(r"engine/provider/libcrypto\.so\.\d+/simaccel\.so", machine_code[0])
+
+
+def test_programs_load_it_and_use_the_device(installed: Path, tmp_path: Path) -> None:
+    address = fresh_address()
+    environment = {"PATH": f"{installed}:/usr/bin:/bin", "SIMACCEL_SOCKET": address, "TMPDIR": str(tmp_path)}
+
+    def simaccel(*arguments: str) -> str:
+        done = subprocess.run(
+            [installed / "simaccel", *arguments],
+            env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=WATCHDOG_S, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert simaccel("openssl", "--module").startswith(f"{installed.parent}/")
+    assert "simaccel, a simulated accelerator" in simaccel("openssl", "--", "openssl", "list", "-providers")
+    with subprocess.Popen([installed / "simaccel", "serve"], env=environment, stdout=subprocess.PIPE) as device:
+        assert device.stdout is not None
+        assert device.stdout.readline().decode() == f"serving at {address}\n"
+        request = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout", os.devnull)
+        simaccel("openssl", "--", "openssl", *request)
+        assert '"rsa-sign": 1' in simaccel("stat", "--json")
+        device.terminate()
