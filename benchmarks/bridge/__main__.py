@@ -1,14 +1,13 @@
 """The bridge's figures, software and device side by side in interleaved rounds; medians, and whether the target is met.
 
-`python -m benchmarks.bridge [ROUNDS]`. Needs gcc, make and openssl. On a machine that is not idle the figures
-mean little, so its load is printed with them.
+`python -m benchmarks.bridge [ROUNDS]`. Needs gcc, make, openssl and HAProxy. A round takes 30 s. On a machine that is
+not idle the figures mean little, so its load is printed with them. Ratios are medians of the rounds' own ratios: what
+slows the machine down slows a whole round.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import resource
 import statistics
 import subprocess
 import sys
@@ -16,99 +15,102 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.bridge import haproxy
+from benchmarks.bridge.processes import ROOT, Device, compile_c
+from benchmarks.bridge.speed import SECONDS, sign, sign_in_processes
 from engine.cli.openssl import CONFIG
 
-ROOT = Path(__file__).parent.parent.parent
-SECONDS = 2
-
-
-class Device:
-    """`simaccel serve` with so many workers."""
-
-    def __init__(self, name: str, workers: int) -> None:
-        self.name = name
-        command = [sys.executable, "-m", "sim.bridge", name, str(workers)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
-        assert self.process.stdout is not None
-        self.process.stdout.readline()
-
-    def close(self) -> None:
-        """Stops it."""
-        self.process.terminate()
-        self.process.communicate()
-
-
-def speed(algorithm: str, environment: dict[str, str], jobs: int | None) -> tuple[float, float]:
-    """Signatures a second by the wall clock, and the cores that the calling process kept busy."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    asynchronous = [] if jobs is None else ["-async_jobs", str(jobs)]
-    # Signing only: verification is software in any case, and speed can't leave it out.
-    command = ["openssl", "speed", "-elapsed", "-seconds", str(SECONDS), *asynchronous, algorithm]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # The last line: '... 0.000302s 0.000017s   3315.5  59569.0' or, for elliptic curves, the same with a name in front.
-    signed = float(re.findall(r"([\d.]+)\s+[\d.]+\s*$", done.stdout.strip())[0])
-    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return signed, max(0.0, cpu_s - SECONDS) / SECONDS
+Round = dict[str, tuple[float, float]]
+"""By what was measured: a rate, and for programs the time of the processor that they took."""
 
 
 def main() -> None:
     """Prints the table."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     subprocess.run(["make", "-s", "-C", str(ROOT / "provider")], check=True, stdout=subprocess.DEVNULL)
-    with tempfile.TemporaryDirectory() as folder:
-        client = Path(folder) / "batch_client"
-        sources = [
-            Path(__file__).with_name("batch_client.c"),
-            *(ROOT / "provider" / f for f in ("handshake.c", "settings.c")),
-        ]
-        subprocess.run(["cc", "-O2", "-o", str(client), *map(str, sources)], check=True)
-        config = Path(folder) / "openssl.cnf"
-        one, two = Device(f"@simaccel-bench-1-{os.getpid()}", 1), Device(f"@simaccel-bench-2-{os.getpid()}", 2)
-        config.write_text(CONFIG.format(module=ROOT / "provider" / "build" / "simaccel.so", socket=one.name))
-        try:
-            _measure(rounds, client, config, one, two)
-        finally:
-            one.close()
-            two.close()
+    one, two = Device(f"@simaccel-bench-1-{os.getpid()}", 1), Device(f"@simaccel-bench-2-{os.getpid()}", 2)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            measured = _measured(Path(folder), one, two)
+            load = os.getloadavg()[0]
+            _print([_round(measured) for _ in range(rounds)], load)
+    finally:
+        one.close()
+        two.close()
 
 
-def _measure(rounds: int, client: Path, config: Path, one: Device, two: Device) -> None:
+def _measured(folder: Path, one: Device, two: Device) -> dict[str, Callable[[], tuple[float, float]]]:
+    config = folder / "openssl.cnf"
+    config.write_text(CONFIG.format(module=ROOT / "provider" / "build" / "simaccel.so", socket=one.name))
     software = {"PATH": os.environ["PATH"]}
     accelerated = software | {"OPENSSL_CONF": str(config)}
     on_two = accelerated | {"SIMACCEL_SOCKET": two.name}
+    provider = ROOT / "provider"
+    client = compile_c(
+        Path(__file__).with_name("batch_client.c"),
+        folder / "batch_client",
+        *(str(provider / name) for name in ("handshake.c", "settings.c")),
+    )
+    bench = haproxy.Bench(folder, accelerated, software)
 
-    def null() -> float:
-        command = [str(client), one.name, "64", str(SECONDS)]
-        return float(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+    def null() -> tuple[float, float]:
+        done = subprocess.run([str(client), one.name, "64", str(SECONDS)], capture_output=True, check=True, text=True)
+        return float(done.stdout), 0.0
 
-    measured: dict[str, Callable[[], tuple[float, float]]] = {
-        "null, batch 64": lambda: (null(), 0.0),
-        "rsa2048 software": lambda: speed("rsa2048", software, None),
-        "rsa2048 async 64, one worker": lambda: speed("rsa2048", accelerated, 64),
-        "rsa2048 async 64, two workers": lambda: speed("rsa2048", on_two, 64),
-        "ecdsap256 software": lambda: speed("ecdsap256", software, None),
-        "ecdsap256 async 8": lambda: speed("ecdsap256", accelerated, 8),
+    def serve(way: str) -> Callable[[], tuple[float, float]]:
+        return lambda: bench.serve(way)
+
+    return {
+        "null, batch 64": null,
+        "rsa2048 software": lambda: sign("rsa2048", software, None),
+        "rsa2048 async 64, one worker": lambda: sign("rsa2048", accelerated, 64),
+        "rsa2048 async 64, two workers": lambda: sign("rsa2048", on_two, 64),
+        "rsa2048 software, two processes": lambda: sign_in_processes("rsa2048", software, 2),
+        "ecdsap256 software": lambda: sign("ecdsap256", software, None),
+        "ecdsap256 async 8": lambda: sign("ecdsap256", accelerated, 8),
+        **{f"haproxy {way}": serve(way) for way in haproxy.WAYS},
     }
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in measured}
-    for _ in range(rounds):
-        for name, measure in measured.items():
-            found[name].append(measure())
-    rate = {name: statistics.median(value for value, _ in values) for name, values in found.items()}
-    busy = {name: statistics.median(cores for _, cores in values) for name, values in found.items()}
-    rsa, ecdsa = rate["rsa2048 software"], rate["ecdsap256 software"]
-    rows = [
-        ("null operations/s, batch 64", rate["null, batch 64"], 400_000),
-        ("rsa2048 async 64, one worker / software", rate["rsa2048 async 64, one worker"] / rsa, 0.95),
-        ("rsa2048 async 64, two workers / software", rate["rsa2048 async 64, two workers"] / rsa, 1.7),
-        ("ecdsap256 async 8 / software", rate["ecdsap256 async 8"] / ecdsa, 0.7),
-    ]
-    for name, value in rate.items():
-        print(f"{name:32}{value:>12,.0f}/s")
-    print(f"cores busy in the calling process, rsa2048 async 64: {busy['rsa2048 async 64, one worker']:.2f}")
-    print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
-    for row, figure, target in rows:
-        print(f"{row:44}{figure:>12,.2f}  target {target:>10,}  {'reached' if figure >= target else 'NOT reached'}")
+
+
+def _round(measured: dict[str, Callable[[], tuple[float, float]]]) -> Round:
+    return {name: measure() for name, measure in measured.items()}
+
+
+def _print(rounds: list[Round], load: float) -> None:
+    for name in rounds[0]:
+        rate = statistics.median(found[name][0] for found in rounds)
+        cpu = statistics.median(found[name][1] for found in rounds)
+        unit = " us of HAProxy each" if "haproxy" in name else " cores in the calling process"
+        print(f"{name:34}{rate:>12,.0f}/s" + (f"{cpu:>9.2f}{unit}" if cpu else ""))
+    print(f"load of the machine at the start: {load:.1f} on {os.cpu_count()} cores\n")
+
+    def ratio(name: str, to: str, of: int = 0) -> float:
+        return statistics.median(found[name][of] / found[to][of] for found in rounds)
+
+    busy = statistics.median(found["rsa2048 async 64, one worker"][1] for found in rounds)
+    null = statistics.median(found["null, batch 64"][0] for found in rounds)
+    for row, figure, target in (
+        ("null operations/s, batch 64", null, 400_000),
+        ("rsa2048 async 64, one worker / software", ratio("rsa2048 async 64, one worker", "rsa2048 software"), 0.95),
+        ("    cores busy in the calling process", busy, -0.1),
+        ("rsa2048 async 64, two workers / software", ratio("rsa2048 async 64, two workers", "rsa2048 software"), 1.7),
+        ("    two processes in software / one", ratio("rsa2048 software, two processes", "rsa2048 software"), 0),
+        ("ecdsap256 async 8 / software", ratio("ecdsap256 async 8", "ecdsap256 software"), 0.7),
+        ("haproxy async / software", ratio("haproxy async", "haproxy software"), 1.0),
+        ("haproxy async / without async", ratio("haproxy async", "haproxy without async"), 1.25),
+        ("    its CPU a handshake, async / software", ratio("haproxy async", "haproxy software", 1), -0.55),
+    ):
+        _print_row(row, figure, target)
+
+
+def _print_row(row: str, figure: float, target: float) -> None:
+    """A negative target is a limit; 0: there is none."""
+    text = f"{row:44}{figure:>12,.2f}"
+    if target:
+        reached = figure >= target if target > 0 else figure <= -target
+        bound = f"at least {target:,}" if target > 0 else f"at most {-target}"
+        text += f"  target {bound:>18}  {'reached' if reached else 'NOT reached'}"
+    print(text)
 
 
 if __name__ == "__main__":

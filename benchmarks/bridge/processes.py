@@ -1,0 +1,37 @@
+"""The device as a process of its own, and what a process has used of the processor."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class Device:
+    """`simaccel serve` with so many workers."""
+
+    def __init__(self, name: str, workers: int) -> None:
+        self.name = name
+        command = [sys.executable, "-m", "sim.bridge", name, str(workers)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
+        assert self.process.stdout is not None
+        self.process.stdout.readline()
+
+    def close(self) -> None:
+        """Stops it."""
+        self.process.terminate()
+        self.process.communicate()
+
+
+def cpu_s(pid: int) -> float:
+    """Seconds of processor, user and system, that all living threads of a process have had, to the nanosecond."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
+
+
+def compile_c(source: Path, out: Path, *more: str) -> Path:
+    """Compiles a program of this folder."""
+    subprocess.run(["cc", "-O2", "-o", str(out), str(source), *more], check=True)
+    return out
