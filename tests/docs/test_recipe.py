@@ -1,0 +1,81 @@
+"""docs/openssl.md: what it tells a newcomer, and the CI of others, to type does what it says."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import ROOT, blocks
+from tests.real.conftest import require
+from tests.real.device import fresh_address
+from tests.real.toolbox import Toolbox
+
+PAGE = ROOT / "docs" / "openssl.md"
+
+
+def _lines(language: str) -> list[str]:
+    (block,) = (block for block in blocks(language) if block.page == PAGE)
+    return block.text.splitlines()
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    require("cc", "make", "openssl", "bash")
+    return Toolbox.build(tmp_path_factory.mktemp("provider")).provider
+
+
+def _bash(lines: list[str], folder: Path, provider: Path) -> str:
+    """What a shell prints that is given these lines, without the device that they start in the background."""
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PYTHONPATH": str(ROOT),
+        "SIMACCEL_MODULE": str(provider),
+        "SIMACCEL_SOCKET": fresh_address(),
+        "TMPDIR": str(folder),
+    }
+    script = "\n".join(["trap 'kill $(jobs -p); wait' EXIT", "set -e", *lines])
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def test_a_newcomer_sees_a_handshake_counted(provider: Path, tmp_path: Path) -> None:
+    install, build, *rest = _lines("sh")
+    assert install.startswith("apt-get install ")
+    assert build == "make .venv/.ready provider && . .venv/bin/activate"
+    assert len(rest) + 2 <= 10
+    with socket.create_server(("localhost", 0)) as free:
+        port = free.getsockname()[1]
+    out = _bash([line.replace("4433", str(port)) for line in rest], tmp_path, provider)
+    last = out[out.rindex("device ") :]
+    assert re.search(r"^  rsa-sign +1$", last, re.MULTILINE)
+    assert re.search(r"^  x25519 +1$", last, re.MULTILINE)
+
+
+def test_the_packages_it_names_are_those_that_ci_installs() -> None:
+    named = set(_lines("sh")[0].split()[2:])
+    ci = (ROOT / ".ci" / "run").read_text()
+    assert named - {"make", "python3-venv"} <= set(re.findall(r"[\w.-]+", ci))
+
+
+def test_the_steps_for_the_ci_of_others(provider: Path, tmp_path: Path) -> None:
+    steps = [line.partition("- run: ")[2] for line in _lines("yaml") if "- run: " in line]
+    commands = [step.replace("simaccel/.venv/bin/", "") for step in steps if step.startswith("simaccel/")]
+    assert len(commands) == 3
+    serve, run, check = commands
+    check, _, condition = check.partition(" | ")
+    assert condition == """jq --exit-status '.by_op["rsa-sign"] > 0'"""
+    program = tmp_path / "run-my-tests"
+    program.write_text("#!/bin/sh\nopenssl req -x509 -newkey rsa:2048 -nodes -subj /CN=x -keyout /dev/null\n")
+    program.chmod(0o755)
+    out = _bash([serve, run, check], tmp_path, provider)
+    (report,) = (line for line in out.splitlines() if line.startswith("{"))
+    assert json.loads(report)["by_op"]["rsa-sign"] > 0
