@@ -5,7 +5,10 @@ from __future__ import annotations
 import socket
 import ssl
 import struct
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from subprocess import Popen
 
@@ -91,10 +94,19 @@ def client_hello() -> bytes:
     raise AssertionError("a handshake without a server")
 
 
-def vanish(port: int, hello: bytes, count: int) -> None:
-    """So many clients that send their first flight and reset the connection, before the server can have answered."""
-    for _ in range(count):
-        with socket.create_connection(("127.0.0.1", port), WATCHDOG_S) as raw:
-            raw.sendall(hello)
+def vanish(port: int, hello: bytes, count: int, half_way: Callable[[], bool]) -> None:
+    """So many clients at a time that send their first flight and, once they are half-way, reset their connections."""
+    with ExitStack() as stack:
+        peers = [stack.enter_context(socket.create_connection(("127.0.0.1", port), WATCHDOG_S)) for _ in range(count)]
+        for peer in peers:
             # Linger of 0: close is a reset.
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            peer.sendall(hello)
+        wait_until(half_way)
+
+
+def wait_until(reached: Callable[[], bool]) -> None:
+    """Until it is so. Fails when the watchdog's time is over."""
+    end_s = time.monotonic() + WATCHDOG_S
+    while not reached():
+        assert time.monotonic() < end_s, "the watchdog's time is over"
