@@ -11,10 +11,10 @@ from typing import Annotated
 
 import typer
 
+from engine.cli.address import Socket, address_of
 from engine.cli.exits import FAILED, OK, complain
 from engine.cli.provider import provider_for
 from sim import UsageError
-from sim.bridge import default_address
 
 CONFIG = """\
 openssl_conf = simaccel_init
@@ -35,9 +35,12 @@ activate = 1
 """
 
 
+_SPECIAL = frozenset("\\#$;'\"` ")
+
+
 def command(
     program: Annotated[list[str] | None, typer.Argument(help="Behind --: the program and its arguments.")] = None,
-    socket: Annotated[str, typer.Option(help="Where the device is. [default: $SIMACCEL_SOCKET or @simaccel]")] = "",
+    socket: Socket = "",
     module: Annotated[bool, typer.Option("--module", help="Print where the provider is.")] = False,
     config: Annotated[bool, typer.Option("--config", help="Print an openssl.cnf that loads it.")] = False,
     libcrypto: Annotated[
@@ -49,10 +52,17 @@ def command(
     if module + config + bool(program) != 1:
         raise UsageError("give a program behind --, or --module, or --config: one of the three")
     path = provider_for(program[0] if program else None, libcrypto)
-    text = CONFIG.format(module=path, socket=socket or default_address())
+    text = CONFIG.format(module=quoted(str(path)), socket=quoted(address_of(socket)))
     if program:
         return lambda: _run(program, text, socket)
     return lambda: _print(text.rstrip() if config else str(path))
+
+
+def quoted(value: str) -> str:
+    """As it has to stand in an openssl.cnf, where #, $ and others mean something. UsageError for what can't."""
+    if not value.isprintable():
+        raise UsageError(f"{value!r}: no name for an openssl.cnf; use one that can be printed")
+    return "".join(f"\\{letter}" if letter in _SPECIAL else letter for letter in value)
 
 
 def _print(text: str) -> int:

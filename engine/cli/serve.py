@@ -9,17 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
+from engine.cli.address import Socket, address_of
 from engine.cli.exits import OK
 from sim import UsageError
-from sim.bridge import Server, default_address
+from sim.bridge import Server
 
+LONGEST_S = 1_000_000
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 def command(
-    socket: Annotated[
-        str, typer.Option(help="A path, or @ and an abstract name. [default: $SIMACCEL_SOCKET or @simaccel]")
-    ] = "",
+    socket: Socket = "",
     depth: Annotated[int, typer.Option(help="The most slots that a client's ring may have, a power of two.")] = 1024,
     units: Annotated[int | None, typer.Option(help="Parallel units of the timing model.")] = None,
     workers: Annotated[int, typer.Option(help="Threads for long operations, such as RSA.")] = 1,
@@ -31,9 +31,9 @@ def command(
     stats_interval: Annotated[float, typer.Option(help="Seconds between lines of statistics; 0: none.")] = 0,
 ) -> Callable[[], int]:
     """Run the device as a process, until SIGTERM or SIGINT."""
-    if stats_interval < 0:
-        raise UsageError(f"--stats-interval {stats_interval}: use 0 or more seconds")
-    address = socket or default_address()
+    if not 0 <= stats_interval <= LONGEST_S:
+        raise UsageError(f"--stats-interval {stats_interval}: use 0 to {LONGEST_S:,} seconds")
+    address = address_of(socket)
     server = Server(address, depth=depth, workers=workers, units=units, latency=latency, seed=seed, faults=fault or ())
     return lambda: _serve(server, stats_interval)
 
