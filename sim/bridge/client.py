@@ -64,6 +64,11 @@ class Client:
         self._interrupt.close()
         self._interrupt = None
 
+    @property
+    def ring_is_full(self) -> bool:
+        """Whether it can submit nothing more until something completes."""
+        return self.memory.waiting + self.endpoint.outstanding >= self.memory.layout.entries
+
     def fetch(self) -> list[tuple[int, ...]]:
         """Its next submissions. Raises Violation, behind which the client must go."""
         endpoint = self.endpoint

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from time import monotonic_ns
 from typing import Any
 
@@ -21,6 +22,7 @@ from sim.errors import SimError
 from sim.faults import parse_faults
 from sim.faults.control import Guard
 from sim.kernels import Kernels
+from sim.statistics import Percentiles
 from sim.timing import INSTANT
 
 DEPTH = 4096
@@ -73,6 +75,7 @@ class Engines:
         self._threads = Workers(workers)
         self._modelled = accelerators[0].timing != INSTANT
         self._guards: list[Guard] = []
+        self._injected: list[str] = []
         try:
             for fault in faults:
                 self.inject(fault)
@@ -123,10 +126,12 @@ class Engines:
     def inject(self, faults: str) -> None:
         """Installs fault rules, given as text, on every worker, until `clear`. UsageError for what can't be one."""
         parse_faults(faults)  # all of it, so that nothing is installed of what is wrong
+        self._injected.append(faults)
         self._guards += [worker.accelerator.faults.install(faults) for worker in self.workers]
 
     def clear(self) -> None:
         """Removes all fault rules; what they hold is released, and a device that was pulled out is back."""
+        self._injected.clear()
         while self._guards:
             self._guards.pop().remove()
         for worker in self.workers:
@@ -149,6 +154,11 @@ class Engines:
             "spurious": sum(part.spurious for part in parts),
             "orphaned": sum(part.orphaned for part in parts),
             "batches": sum(part.batches for part in parts),
+            "short": {
+                "queue": asdict(Percentiles.of(list(self._straight.queue_samples))),
+                "service": asdict(Percentiles.of(list(self._straight.service_samples))),
+            },
+            "injected": list(self._injected),
             "workers": [part.to_dict() for part in parts],
         }
 

@@ -82,6 +82,11 @@ class Memory:
         # A copy: the client may write on while this is read.
         return SUBMISSION.iter_unpack(bytes(self.bytes[at : at + count * SUBMISSION.size]))
 
+    @property
+    def waiting(self) -> int:
+        """How many submissions were not fetched yet, as the client says: any number."""
+        return self._words[AT_SQ_TAIL // _WORD_BYTES] - self.sq_head
+
     def has_submissions(self) -> bool:
         """Whether the client has submitted what was not fetched yet."""
         return self._words[AT_SQ_TAIL // _WORD_BYTES] != self.sq_head

@@ -53,6 +53,8 @@ class Server:
             raise UsageError(f"depth={depth}: use a power of two from 2 to {wire.MAX_ENTRIES}")
         if not 1 <= workers <= 64:
             raise UsageError(f"workers={workers}: use a number from 1 to 64")
+        if units is not None and units < workers:
+            raise UsageError(f"units={units}: each of the {workers} workers takes one or more")
         self.address = address
         self.depth = depth
         self.kernels = Kernels()
@@ -66,7 +68,7 @@ class Server:
         self._clients: dict[int, Client] = {}
         self._waiting: dict[int, socket.socket] = {}
         self._past = {"submitted": 0, "completed": 0, "failed": 0, "interrupts": 0}
-        self._counts = {"connects": 0, "refused": 0, "violations": 0, "wakes": 0}
+        self._counts = {"connects": 0, "refused": 0, "violations": 0, "wakes": 0, "ring_full": 0}
         self._started_ns = time.monotonic_ns()
         self._stopping = False
         self._fence = threading.Lock()
@@ -97,6 +99,7 @@ class Server:
             if not client.memory.has_submissions() or self._engines.free < BUDGET:
                 continue
             worked = True
+            self._counts["ring_full"] += client.ring_is_full
             try:
                 self._engines.run(client, client.fetch())
             except Violation:

@@ -7,6 +7,7 @@ completion without an object in between. With a timing model nothing comes this 
 
 from __future__ import annotations
 
+from collections import deque
 from time import monotonic_ns
 
 from sim.bridge.client import Client
@@ -17,6 +18,7 @@ from sim.bridge.wire import CHECKSUM_WORD, Status
 from sim.bridge.wire import Operation as Code
 from sim.bridge.workers import Run, Work, perform
 from sim.kernels import Kernels
+from sim.statistics import SAMPLES
 
 SHOWN_NS = 200_000
 """Completions are shown to the client, and it is interrupted, at the latest after so long."""
@@ -33,7 +35,7 @@ _Entry = tuple[Run, type | None, str]
 class Straight:
     """Belongs to the server's thread."""
 
-    __slots__ = ("_kernels", "_long", "_short", "by_op")
+    __slots__ = ("_kernels", "_long", "_short", "by_op", "queue_samples", "service_samples")
 
     def __init__(self, kernels: Kernels) -> None:
         self._kernels = kernels
@@ -41,6 +43,8 @@ class Straight:
         self._long: dict[int, _Entry] = {code: entry for code, entry in entries.items() if code in _LONG}
         self._short: dict[int, _Entry] = {code: entry for code, entry in entries.items() if code not in _LONG}
         self.by_op: dict[str, int] = {}
+        self.queue_samples: deque[int] = deque(maxlen=SAMPLES)
+        self.service_samples: deque[int] = deque(maxlen=SAMPLES)
 
     def run(self, client: Client, batch: list[tuple[int, ...]]) -> tuple[list[Work], list[Operation]]:
         """Does the short ones of a client's submissions and completes them; returns the others: those for worker
@@ -80,14 +84,24 @@ class Straight:
                 if len(done) >= share or finished_ns - shown_ns >= SHOWN_NS:
                     client.endpoint.complete_all(done)
                     client.endpoint.fire()
+                    self._sample(fields, done[-1])
                     done.clear()
                     shown_ns = finished_ns
         finally:
             if done:
                 client.endpoint.complete_all(done)
+                self._sample(fields, done[-1])
             if done or answered:
                 client.endpoint.fire()
         return long, others
+
+    def _sample(self, fields: tuple[int, ...], last: Completion) -> None:
+        """One of those that are shown together, if the batch ends with it: more would tell no more, and cost."""
+        cookie, _, _, started_ns, finished_ns = last
+        if fields[0] == cookie:
+            # The client says when it submitted, and may say anything.
+            self.queue_samples.append(max(0, started_ns - fields[10]))
+            self.service_samples.append(finished_ns - started_ns)
 
     def _do(
         self, client: Client, fields: tuple[int, ...], run: Run, key_class: type | None, name: str

@@ -123,7 +123,8 @@ class WorkerThread:
         endpoint.complete_all(done)
         endpoint.fire()
         _, _, _, started_ns, finished_ns = done[-1]
-        self.queue_samples.append(started_ns - submitted_ns)
+        # The client says when it submitted, and may say anything.
+        self.queue_samples.append(max(0, started_ns - submitted_ns))
         self.service_samples.append(finished_ns - started_ns)
         self.busy_ns += finished_ns - done[0][3]
         self.interrupts += 1
