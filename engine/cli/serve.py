@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import threading
 from collections.abc import Callable
@@ -39,6 +40,9 @@ def command(
 
 
 def _serve(server: Server, interval_s: float) -> int:
+    # A client takes three fds: with the usual soft limit that would be some 300 of them.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     before = {number: signal.signal(number, lambda *_: server.stop()) for number in STOPPING}
     ended = threading.Event()
     teller = threading.Thread(target=_tell, args=(server, interval_s, ended), daemon=True)

@@ -9,6 +9,7 @@ import json
 import os
 import select
 import socket
+from contextlib import ExitStack
 from typing import Any
 from zlib import crc32
 
@@ -30,7 +31,7 @@ MAX_KEYS = 65_536
 
 
 class Client:
-    """A connection with memory of its own. Belongs to the server's thread."""
+    """A connection with memory of its own. Belongs to the server's thread. OSError if there are no fds left for it."""
 
     __slots__ = ("_interrupt", "control", "doorbell", "endpoint", "keys", "memory", "pid", "uid")
 
@@ -38,16 +39,21 @@ class Client:
         self.control = control
         self.pid = pid
         self.uid = uid
-        self.memory = Memory(layout)
         flags = os.EFD_CLOEXEC | os.EFD_NONBLOCK
-        interrupt = os.eventfd(0, flags)
-        self.endpoint = Endpoint(self.memory, interrupt)
-        # Whoever holds an eventfd can make it blocking and full, and so stop whoever writes to it. So the client gets
-        # an epoll that watches for edges of ours, which it can wait for and acknowledge, and can't reach.
-        self._interrupt: select.epoll | None = select.epoll()
-        self._interrupt.register(interrupt, select.EPOLLIN | select.EPOLLET)
-        self.doorbell = os.eventfd(0, flags)
-        """Watched for edges and never read: a client could make a read block."""
+        with ExitStack() as opened:  # in case there are no fds left for all of it
+            self.memory = Memory(layout)
+            opened.callback(self.memory.close_fd)
+            interrupt = os.eventfd(0, flags)
+            opened.callback(os.close, interrupt)
+            self.endpoint = Endpoint(self.memory, interrupt)
+            # Whoever holds an eventfd can make it blocking and full, and so stop whoever writes to it. So the client
+            # gets an epoll that watches for edges of ours, which it can wait for and acknowledge, and can't reach.
+            self._interrupt: select.epoll | None = select.epoll()
+            self._interrupt.register(interrupt, select.EPOLLIN | select.EPOLLET)
+            opened.callback(self._interrupt.close)
+            self.doorbell = os.eventfd(0, flags)
+            """Watched for edges and never read: a client could make a read block."""
+            opened.pop_all()
         self.keys: dict[int, Any] = {}
         """By the client's own ids: private keys of the provider, and sessions."""
 

@@ -49,10 +49,14 @@ class Memory:
         self.sq_head = 0
         self.cq_tail = 0
         self.fd = os.memfd_create("simaccel", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(self.fd, layout.memory_bytes)
-        # Neither side may take pages from under the other: that would be a SIGBUS.
-        fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
-        self._mapping = mmap.mmap(self.fd, layout.memory_bytes)
+        try:
+            os.ftruncate(self.fd, layout.memory_bytes)
+            # Neither side may take pages from under the other: that would be a SIGBUS.
+            fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+            self._mapping = mmap.mmap(self.fd, layout.memory_bytes)
+        except BaseException:
+            os.close(self.fd)
+            raise
         self._mapping.madvise(mmap.MADV_DONTDUMP)  # key material passes through
         self.bytes = memoryview(self._mapping)
         self._words = self.bytes.cast("Q")

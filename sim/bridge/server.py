@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import select
@@ -71,6 +72,8 @@ class Server:
         self._counts = {"connects": 0, "refused": 0, "violations": 0, "wakes": 0, "ring_full": 0}
         self._started_ns = time.monotonic_ns()
         self._stopping = False
+        self._no_fds = False
+        """Whether we have stopped letting clients in until one goes."""
         self._fence = threading.Lock()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._epoll = select.epoll()
@@ -149,7 +152,11 @@ class Server:
         for _ in range(ACCEPTED_AT_ONCE):
             try:
                 connection, _ = self._listener.accept()
-            except OSError:  # no more, or no fds are left: those who are served go on
+            except OSError as error:  # those who are served go on in any case
+                if error.errno in (errno.EMFILE, errno.ENFILE) and (self._clients or self._waiting):
+                    # Somebody still waits, so to look again before anybody has gone would be to spin.
+                    self._epoll.unregister(self._listener)
+                    self._no_fds = True
                 return
             self._let_in(connection)
 
@@ -210,7 +217,10 @@ class Server:
         except ValueError as error:
             raise Violation(str(error)) from None
         pid, uid = credentials(connection)
-        client = Client(connection, layout, pid, uid)
+        try:
+            client = Client(connection, layout, pid, uid)
+        except OSError as error:
+            raise Violation(f"no room for one more client: {error.strerror}") from None
         try:
             socket.send_fds(connection, [wire.welcome(layout)], client.welcome_fds)
         except OSError:  # it has gone again
@@ -242,6 +252,13 @@ class Server:
             connection.send(data, socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
 
     def _drop(self, fd: int) -> None:
+        """The end of a connection, of a client's or one that has said nothing yet."""
+        self._part(fd)
+        if self._no_fds:
+            self._no_fds = False
+            self._epoll.register(self._listener, select.EPOLLIN)
+
+    def _part(self, fd: int) -> None:
         client = self._clients.pop(fd, None)
         if client is None:
             connection = self._waiting.pop(fd, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import resource
 import select
 import socket
 from contextlib import suppress
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from sim import connect
 from sim.bridge import Server, wire
+from sim.bridge.remote import NoDeviceError
 from sim.bridge.server import ACCEPTED_AT_ONCE
 from sim.bridge.shared import SharedRings
 from sim.bridge.wire import AT_NO_INTERRUPT, Operation, Status
@@ -74,6 +76,31 @@ def test_no_key_that_may_take_long_to_open_is_opened(
     assert [completion.status for completion in completions] == [Status.UNSUPPORTED]
     assert device.stat()["clients"][0]["keys"] == 0
     hostile.close()
+
+
+def test_clients_for_whom_there_are_no_fds_left_harm_nobody(device: DeviceProcess) -> None:
+    resource.prlimit(device.process.pid, resource.RLIMIT_NOFILE, (40, 40))
+    with connect(device.address) as accel:
+        before = device.stat()
+        others: list[SharedRings] = []
+
+        def connect_many() -> None:
+            for _ in range(40):
+                others.append(SharedRings(device.address, 4, 1024))
+
+        with pytest.raises(NoDeviceError, match="no room for one more client: Too many open files"):
+            connect_many()
+        waiting = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(20)]
+        for peer in waiting:
+            peer.connect(wire.socket_address(device.address))
+        assert all(call(accel, "echo", b"honest").result == b"honest" for _ in range(20))
+        for rings in others:
+            rings.close()
+        for peer in waiting:
+            peer.close()
+        while len((after := device.stat())["clients"]) > 1:
+            pass
+    assert after["wakes"] - before["wakes"] < 400  # it has not looked for them all the time
 
 
 def test_all_who_wait_are_let_in_at_one_look() -> None:
