@@ -12,6 +12,9 @@ from engine.protocol import Source
 from waitctx import WaitCtx
 
 
+_NONE: frozenset[int] = frozenset()
+
+
 class Seat:
     """A wait context, reused by one job after the other, so that an engine's fd in it stays."""
 
@@ -20,8 +23,9 @@ class Seat:
     def __init__(self) -> None:
         self.ctx = WaitCtx()
         self.job: Job | None = None
-        self.fds: set[int] = set()
-        self.foreign: set[int] = set()
+        # Sets of fds; most seats never have any, and two empty sets each would be for the garbage collector to visit.
+        self.fds = _NONE
+        self.foreign = _NONE
         """Those of `fds` that are not an engine's own."""
         self.woken = False
         self.again = False
@@ -87,18 +91,18 @@ class Wakeups:
                 self.wake(seat)
                 continue
             self._by_fd.setdefault(fd, []).append(seat)
-            seat.fds.add(fd)
+            seat.fds |= {fd}
             if not is_wake_fd(fd):
-                seat.foreign.add(fd)
+                seat.foreign |= {fd}
 
     def unwatch(self, seat: Seat) -> None:
         """Follow none of its fds any more."""
-        for fd in tuple(seat.fds):
+        for fd in seat.fds:
             self._unwatch_fd(seat, fd)
 
     def _unwatch_fd(self, seat: Seat, fd: int) -> None:
-        seat.fds.discard(fd)
-        seat.foreign.discard(fd)
+        seat.fds -= {fd}
+        seat.foreign -= {fd}
         sharers = self._by_fd[fd]
         sharers.remove(seat)
         if not sharers:

@@ -60,6 +60,10 @@ class _Entry:
         self.deleted = False
 
 
+_NO_ENTRIES: list[_Entry] = []
+"""Shared by all contexts that have none; never filled."""
+
+
 class WaitCtx:
     """A wait context (ASYNC_WAIT_CTX). A context manager: leaving it is ASYNC_WAIT_CTX_free.
 
@@ -70,7 +74,9 @@ class WaitCtx:
     __slots__ = ("__weakref__", "_callback", "_entries", "_phase", "has_changes", "memo", "stored_status")
 
     def __init__(self) -> None:
-        self._entries: list[_Entry] = []  # oldest first, so that the newest is put and taken at the end
+        # Oldest first, so that the newest is put and taken at the end. Most contexts of callbacks never have any, and
+        # a list each would be for the garbage collector to visit.
+        self._entries = _NO_ENTRIES
         self._callback: Callback | None = None
         self.stored_status: int = Status.UNSUPPORTED
         """What `status` answers, without a look whether the context is open. For reading, where a call is too dear."""
@@ -96,7 +102,11 @@ class WaitCtx:
             raise UsageError(f"fd {fd} does not fit a C int")
         if cleanup is not None and not callable(cleanup):
             raise UsageError(f"cleanup must be callable or None, not {cleanup!r}")
-        self._entries.append(_Entry(key, fd, custom_data, cleanup))
+        entry = _Entry(key, fd, custom_data, cleanup)
+        if self._entries:
+            self._entries.append(entry)
+        else:
+            self._entries = [entry]
         self.has_changes = True
         self.memo = None
 
@@ -203,7 +213,7 @@ class WaitCtx:
         self._phase = "is being freed: a cleanup must not touch it"
         self.memo = None
         errors: list[BaseException] = []
-        entries, self._entries = self._entries, []
+        entries, self._entries = self._entries, _NO_ENTRIES
         for entry in reversed(entries):
             if entry.cleanup is not None and not entry.deleted:
                 try:
