@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import socket
 import stat
 import struct
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from sim.bridge.wire import socket_address
 from sim.errors import UsageError
@@ -23,13 +25,32 @@ def listen(name: str) -> socket.socket:
         raise UsageError(str(error)) from None
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
-        _bind(listener, name, address)
-        listener.listen(128)
+        # Until it listens it looks as a stale one does, so nobody else may look meanwhile.
+        with _locked_folder(name):
+            _bind(listener, name, address)
+            listener.listen(128)
         listener.setblocking(False)
     except BaseException:
         listener.close()
         raise
     return listener
+
+
+@contextmanager
+def _locked_folder(name: str) -> Iterator[None]:
+    """Against other devices that begin or end in that folder. Nothing for an abstract name: the kernel ends that."""
+    if name.startswith("@"):
+        yield
+        return
+    try:
+        folder = os.open(os.path.dirname(name) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise UsageError(f"socket {name!r}: {error.strerror}") from None
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _bind(listener: socket.socket, name: str, address: str) -> None:
@@ -72,10 +93,23 @@ def _remove_stale(name: str) -> None:
     os.unlink(name)
 
 
-def unlink(name: str) -> None:
-    """The end of `listen` for a path."""
-    if not name.startswith("@"):
-        with suppress(FileNotFoundError):
+def identity(name: str) -> tuple[int, int] | None:
+    """Which file a socket's path leads to; None for an abstract name, or if there is none."""
+    if name.startswith("@"):
+        return None
+    try:
+        found = os.lstat(name)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def unlink(name: str, mine: tuple[int, int] | None) -> None:
+    """The end of `listen`, while it still listens: removes the file, if that is still the one that `identity` told."""
+    if mine is None:
+        return
+    with suppress(UsageError), _locked_folder(name):  # the folder may have gone
+        if identity(name) == mine:
             os.unlink(name)
 
 

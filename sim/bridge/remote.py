@@ -8,6 +8,7 @@ import socket
 from typing import Any
 
 from sim.bridge import wire
+from sim.bridge.listener import credentials
 from sim.errors import SimError, UsageError
 
 PATIENCE_S = 5.0
@@ -31,6 +32,11 @@ def connect(name: str) -> socket.socket:
     except OSError as error:
         peer.close()
         raise NoDeviceError(f"no device at {name}: {error.strerror or error}; start one with simaccel serve") from None
+    # Anybody may take an abstract name that is free, and keys are about to go over: only root and our own user will do.
+    _, uid = credentials(peer)
+    if uid not in (0, os.geteuid(), os.getuid()):
+        peer.close()
+        raise NoDeviceError(f"the device at {name} belongs to another user, {uid}")
     return peer
 
 

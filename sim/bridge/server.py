@@ -16,7 +16,7 @@ from typing import Any
 from sim.bridge import wire
 from sim.bridge.client import BUDGET, Client
 from sim.bridge.engines import Engines
-from sim.bridge.listener import credentials, listen, unlink
+from sim.bridge.listener import credentials, identity, listen, unlink
 from sim.bridge.memory import Violation
 from sim.bridge.wire import Layout, Message
 from sim.errors import UsageError
@@ -66,6 +66,7 @@ class Server:
         except BaseException:
             self._engines.close()
             raise
+        self._file = identity(address)
         self._clients: dict[int, Client] = {}
         self._waiting: dict[int, socket.socket] = {}
         self._past = {"submitted": 0, "completed": 0, "failed": 0, "interrupts": 0}
@@ -310,9 +311,9 @@ class Server:
         for fd in [*self._clients, *self._waiting]:
             self._drop(fd)
         self._epoll.close()
+        unlink(self.address, self._file)
         self._listener.close()
         os.close(self._wake)
-        unlink(self.address)
         self._engines.close()
 
     def __enter__(self) -> Server:

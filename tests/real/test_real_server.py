@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -14,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from sim.bridge import Server, wire
+from sim import connect
+from sim.bridge import NoDeviceError, Server, listener, read_report, wire
 from sim.errors import UsageError
 from tests.real.device import DeviceProcess, fresh_address
-from tests.real.toolbox import Toolbox, run
+from tests.real.toolbox import Toolbox, finish, run
 
 SIMACCEL = str(Path(sys.executable).with_name("simaccel"))
 
@@ -98,6 +100,85 @@ def test_other_users_are_refused(device: DeviceProcess) -> None:
     with os.fdopen(reader, "rb") as answer:
         assert b"user 65534 may not use this device" in answer.read()
     os.waitpid(child, 0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_device_of_another_user_is_refused() -> None:
+    """An abstract name is anybody's who takes it first."""
+    address = fresh_address()
+    reader, writer = os.pipe()
+    end_reader, end_writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(end_writer)
+            os.setgid(65534)
+            os.setuid(65534)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as other:
+                other.bind(wire.socket_address(address))
+                other.listen()
+                os.write(writer, b".")
+                os.read(end_reader, 1)
+        finally:
+            os._exit(0)
+    assert os.read(reader, 1)
+    for ask in (connect, read_report):
+        with pytest.raises(NoDeviceError, match="belongs to another user, 65534"):
+            ask(address)
+    for fd in (reader, writer, end_reader, end_writer):
+        os.close(fd)
+    os.waitpid(child, 0)
+
+
+def test_who_ends_leaves_the_socket_of_another_alone(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    first = DeviceProcess(str(path))
+    path.unlink()
+    with DeviceProcess(str(path)) as second:
+        assert first.close() == 0
+        assert second.stat()["address"] == str(path)
+    assert not path.exists()
+
+
+def test_a_stale_socket_is_looked_at_and_taken_over_by_one_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two that find it stale the slower would remove the socket of the faster."""
+    path = tmp_path / "socket"
+    DeviceProcess(str(path)).kill()
+    remove, seen = listener._remove_stale, []
+
+    def remove_while_another_begins(name: str) -> None:
+        folder = os.open(tmp_path, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(folder)
+        seen.append(name)
+        remove(name)
+
+    monkeypatch.setattr(listener, "_remove_stale", remove_while_another_begins)
+    with Server(str(path)), pytest.raises(UsageError, match="a device is running there"):
+        Server(str(path))
+    assert seen == [str(path)]
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_end_by_a_signal_is_clean_under_load_too(toolbox: Toolbox, number: signal.Signals) -> None:
+    device = DeviceProcess(None, "2")
+    process = toolbox.start_jobs(device.address, "fd", 16, 20_000, "ecdsa,x25519,rsa-pkcs1", entries=16)
+    try:
+        while device.stat()["completed"] < 100:
+            assert process.poll() is None
+        device.process.send_signal(number)
+        assert device.process.wait(60) == 0
+        counted = finish(process)
+    finally:
+        process.kill()
+        process.communicate()
+        device.kill()
+    assert counted["good"] == 20_000
+    assert counted["software"] > 0
 
 
 @pytest.mark.parametrize(
