@@ -11,7 +11,6 @@ from engine.poller import Poller
 from engine.protocol import Source
 from waitctx import WaitCtx
 
-
 _NONE: frozenset[int] = frozenset()
 
 

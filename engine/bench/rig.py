@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,3 +19,5 @@ class Rig:
     accelerator: Callable[..., Any]
     virtual_clock: Callable[[], Any]
     coalescing: Callable[..., Any]
+    device_process: Callable[[], AbstractContextManager[Callable[..., Any]]]
+    """Starts a device that is a process of its own, and gives what is called as accelerator(depth=)."""

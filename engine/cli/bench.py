@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from engine.bench.rig import Rig
 from engine.bench.session import Order, plan
 from engine.cli.exits import OK
-from sim import Accelerator, Coalescing, VirtualClock
+from sim import Accelerator, Coalescing, VirtualClock, connect
+from sim.bridge import device_process
+
+
+@contextmanager
+def _device_process() -> Iterator[Callable[..., Any]]:
+    with device_process() as address:
+        yield partial(connect, address)
+
+
+RIG = Rig(Accelerator, VirtualClock, Coalescing, _device_process)
 
 
 def command(
@@ -27,7 +39,7 @@ def command(
 ) -> Callable[[], int]:
     """Measure, and say what of the table is reached. The whole takes minutes."""
     order = Order(part or (), row or (), rounds, minutes, json, out, compare)
-    carry_out = plan(Rig(Accelerator, VirtualClock, Coalescing), order)
+    carry_out = plan(RIG, order)
 
     def measure() -> int:
         carry_out()

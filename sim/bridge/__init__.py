@@ -3,5 +3,6 @@
 from sim.bridge.accelerator import RemoteAccelerator
 from sim.bridge.remote import NoDeviceError, default_address, inject, read_report
 from sim.bridge.server import Server
+from sim.bridge.spawn import device_process
 
-__all__ = ["NoDeviceError", "RemoteAccelerator", "Server", "default_address", "inject", "read_report"]
+__all__ = ["NoDeviceError", "RemoteAccelerator", "Server", "default_address", "device_process", "inject", "read_report"]

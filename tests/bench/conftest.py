@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from engine.bench.rig import Rig
-from sim import Accelerator, Coalescing, VirtualClock
+from engine.cli.bench import RIG
 
 
 @pytest.fixture(scope="session")
 def rig() -> Rig:
-    return Rig(Accelerator, VirtualClock, Coalescing)
+    return RIG
