@@ -147,6 +147,9 @@ int key_load(struct key *key, struct record *record)
     struct connection *connection = record->connection;
     struct der der = {.type = key->type};
     struct request load = {.operation = WIRE_KEY_LOAD, .flags = WIRE_CHECKSUM};
+    /* Without what an RSA-PSS key is restricted to: a plain RSA key can't carry it, and the default provider's signature
+     * context keeps to it. */
+    const int parts = key->type->is_rsa ? OSSL_KEYMGMT_SELECT_KEYPAIR : OSSL_KEYMGMT_SELECT_ALL;
     uint32_t sum;
     int done = 0;
 
@@ -158,7 +161,7 @@ int key_load(struct key *key, struct record *record)
     }
     /* The errors of a key that can't be exported, such as one without a private part, are software's to report. */
     ERR_set_mark();
-    (*key->type->export)(key->object, OSSL_KEYMGMT_SELECT_ALL, write_der, &der);
+    (*key->type->export)(key->object, parts, write_der, &der);
     ERR_pop_to_mark();
     if (der.length > 0 && (uint32_t)der.length + 8 <= connection->slot_bytes) {
         pthread_mutex_lock(&connection->lock);

@@ -23,12 +23,15 @@
     const struct key_type key_type_##ident = {title, &ident##_export, rsa};
 
 KEY_TYPE(rsa, "RSA", 1)
+/* To the device it is an RSA key as any other. */
+KEY_TYPE(rsapss, "RSA", 1)
 KEY_TYPE(ec, "EC", 0)
 KEY_TYPE(ed25519, "ED25519", 0)
 KEY_TYPE(x25519, "X25519", 0)
 
 const struct algorithm keymgmt_algorithms[] = {
     {OSSL_OP_KEYMGMT, "RSA", 0, rsa_changes, rsa_adopt},
+    {OSSL_OP_KEYMGMT, "RSA-PSS", 0, rsapss_changes, rsapss_adopt},
     {OSSL_OP_KEYMGMT, "EC", 0, ec_changes, ec_adopt},
     {OSSL_OP_KEYMGMT, "ED25519", 0, ed25519_changes, ed25519_adopt},
     {OSSL_OP_KEYMGMT, "X25519", 0, x25519_changes, x25519_adopt},

@@ -4,6 +4,6 @@
 
 #include "default.h"
 
-extern const struct key_type key_type_rsa, key_type_ec, key_type_ed25519, key_type_x25519;
+extern const struct key_type key_type_rsa, key_type_rsapss, key_type_ec, key_type_ed25519, key_type_x25519;
 
 #endif

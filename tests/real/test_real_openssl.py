@@ -31,7 +31,11 @@ def test_speed_runs_on_the_device(toolbox: Toolbox, device: DeviceProcess, algor
     assert counted is None or by_op(report, op) >= int(counted.group(1))
 
 
+_PSS = ["-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"]
+
 _KEYS = {
+    "rsa-pss": _PSS,
+    "rsa-pss-bound": [*_PSS, "-pkeyopt", "rsa_pss_keygen_md:sha256", "-pkeyopt", "rsa_pss_keygen_saltlen:32"],
     "rsa": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
     "p256": ["-algorithm", "EC", "-pkeyopt", "group:P-256"],
     "p521": ["-algorithm", "EC", "-pkeyopt", "group:P-521"],
@@ -46,7 +50,7 @@ _KEYS = {
 def test_keys_in_every_form_sign(
     toolbox: Toolbox, device: DeviceProcess, tmp_path: Path, kind: str, form: str, made_with: str
 ) -> None:
-    if kind == "ed25519" and form == "traditional":
+    if kind in ("ed25519", "rsa-pss", "rsa-pss-bound") and form == "traditional":
         return  # there is none
     ours = toolbox.environment(device.address)
     key, public, message, signature = (str(tmp_path / name) for name in ("key", "public", "message", "signature"))
@@ -88,7 +92,7 @@ def test_keys_in_every_form_sign(
         verify = ["openssl", "dgst", "-sha256", "-verify", public, "-signature", signature, message]
     run(sign, ours)
     run(verify, PLAIN)
-    op = {"rsa": "rsa-sign", "ed25519": "ed25519-sign"}.get(kind, "ecdsa-sign")
+    op = "rsa-sign" if kind.startswith("rsa") else {"ed25519": "ed25519-sign"}.get(kind, "ecdsa-sign")
     assert by_op(device.stat(), op) == 1
 
 
@@ -179,7 +183,9 @@ def s_server(toolbox: Toolbox, address: str, pem: Path, *options: str) -> Iterat
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["tls12", "tls13"])
-@pytest.mark.parametrize(("kind", "op"), [("rsa", "rsa-sign"), ("ec", "ecdsa-sign"), ("ed25519", "ed25519-sign")])
+@pytest.mark.parametrize(
+    ("kind", "op"), [("rsa", "rsa-sign"), ("rsa-pss", "rsa-sign"), ("ec", "ecdsa-sign"), ("ed25519", "ed25519-sign")]
+)
 def test_s_server_pauses_on_the_device(
     toolbox: Toolbox, device: DeviceProcess, tmp_path: Path, kind: str, op: str, version: ssl.TLSVersion
 ) -> None:

@@ -23,7 +23,12 @@ def make_certificate(folder: Path, kind: str, name: str | None = None) -> Path:
     """A self-signed certificate with its key in one PEM file, made in software."""
     name = name or kind
     key, certificate, both = folder / f"{name}.key", folder / f"{name}.crt", folder / f"{name}.pem"
-    options = {"rsa": ["rsa:2048"], "ec": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "ed25519": ["ed25519"]}[kind]
+    options = {
+        "rsa": ["rsa:2048"],
+        "ec": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+        "ed25519": ["ed25519"],
+        "rsa-pss": ["rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048"],
+    }[kind]
     command = ["openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext"]
     run(
         [*command, "subjectAltName=DNS:localhost", "-newkey", *options, "-keyout", str(key), "-out", str(certificate)],
