@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections import deque
 from time import monotonic_ns
+from zlib import crc32
 
 from sim.bridge.client import Client
 from sim.bridge.kernels import PROVIDER_KERNELS
 from sim.bridge.memory import Violation
 from sim.bridge.operation import Completion, Operation
-from sim.bridge.wire import CHECKSUM_WORD, Status
+from sim.bridge.wire import CHECKSUM, CHECKSUM_WORD, Status
 from sim.bridge.wire import Operation as Code
 from sim.bridge.workers import Run, Work, perform
 from sim.kernels import Kernels
@@ -114,7 +115,8 @@ class Straight:
             if not isinstance(key, key_class):
                 return Status.NO_KEY, 0
         self.by_op[name] = self.by_op.get(name, 0) + 1
-        return perform(client.memory, run, payload, aux, key, flags, out_off, out_max)
+        seal = crc32(aux, crc32(payload)) if flags & CHECKSUM else None
+        return perform(client.memory, run, payload, aux, key, seal, out_off, out_max)
 
 
 def _read(
@@ -145,4 +147,5 @@ def _prepare(client: Client, fields: tuple[int, ...], run: Run, key_class: type 
     key = client.keys.get(key_id)
     if key_class is None or not isinstance(key, key_class):
         return None
-    return Work(client.endpoint, cookie, run, name, payload, aux, key, flags, out_off, out_max, submitted_ns)
+    seal = crc32(aux, crc32(payload)) if flags & CHECKSUM else None
+    return Work(client.endpoint, cookie, run, name, payload, aux, key, seal, out_off, out_max, submitted_ns)

@@ -20,7 +20,7 @@ from zlib import crc32
 from sim.bridge.memory import Memory
 from sim.bridge.operation import Completion, Endpoint
 from sim.bridge.schemes import UnsupportedScheme
-from sim.bridge.wire import CHECKSUM, CHECKSUM_WORD, Status
+from sim.bridge.wire import CHECKSUM_WORD, Status
 from sim.statistics import SAMPLES, Percentiles, Statistics
 from sim.worker import Worker
 
@@ -44,14 +44,15 @@ class Work(NamedTuple):
     payload: bytes
     aux: bytes
     key: Any
-    flags: int
+    seal: int | None
+    """The checksum of payload and aux, if the result is to be sealed with one."""
     out_off: int
     out_max: int
     submitted_ns: int
 
 
 def perform(
-    memory: Memory, run: Run, payload: bytes, aux: bytes, key: Any, flags: int, out_off: int, out_max: int
+    memory: Memory, run: Run, payload: bytes, aux: bytes, key: Any, seal: int | None, out_off: int, out_max: int
 ) -> tuple[int, int]:
     """The work of one, result in the client's memory: status and length. All places must have been checked."""
     try:
@@ -63,8 +64,8 @@ def perform(
     out_len = len(result)
     if out_len > out_max:
         return Status.TOO_LONG, 0
-    if flags & CHECKSUM:
-        result += CHECKSUM_WORD.pack(crc32(result, crc32(aux, crc32(payload))))
+    if seal is not None:
+        result += CHECKSUM_WORD.pack(crc32(result, seal))
     if result:
         memory.bytes[out_off : out_off + len(result)] = result
     return 0, out_len
@@ -105,8 +106,8 @@ class WorkerThread:
                 endpoint = work[0]
             if not done:
                 show_ns = started_ns + HELD_NS
-            _, cookie, run, name, payload, aux, key, flags, out_off, out_max, submitted_ns = work
-            status, out_len = perform(endpoint.memory, run, payload, aux, key, flags, out_off, out_max)
+            _, cookie, run, name, payload, aux, key, seal, out_off, out_max, submitted_ns = work
+            status, out_len = perform(endpoint.memory, run, payload, aux, key, seal, out_off, out_max)
             finished_ns = monotonic_ns()
             by_op[name] = by_op.get(name, 0) + 1
             if status:
