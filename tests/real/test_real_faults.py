@@ -32,7 +32,9 @@ KINDS = "ecdsa,rsa-pkcs1,x25519,rsa-oaep"
 )
 def test_faults_of_the_core(toolbox: Toolbox, device: DeviceProcess, mode: str, fault: str, seen: str | None) -> None:
     inject(device.address, fault)
-    counted = toolbox.run_jobs(device.address, mode, 8, COUNT, KINDS, entries=64, deadline_ms=100)
+    # Short only where it is to pass: a machine that stalls for so long must change nothing elsewhere.
+    deadline_ms = 100 if seen == "expired" else 60_000
+    counted = toolbox.run_jobs(device.address, mode, 8, COUNT, KINDS, entries=64, deadline_ms=deadline_ms)
     assert counted["good"] == COUNT
     assert counted["offloaded"] > 0
     if seen is None:

@@ -87,8 +87,8 @@ def test_4800_clients_that_vanish_half_way_leave_nothing_behind(
         worker = _children(master)[0]
         before = _fds(worker)
         for _ in range(rounds):
-            submitted = device.stat()["submitted"]
-            vanish(port, hello, at_once, lambda: device.stat()["submitted"] > submitted)  # noqa: B023 - called here
+            signed = by_op(device.stat(), "rsa-sign")  # the key exchange comes before it, and says nothing of it
+            vanish(port, hello, at_once, lambda: by_op(device.stat(), "rsa-sign") > signed)  # noqa: B023 - called here
             load(port, client_context(), others, b"served by haproxy")
         wait_until(lambda: device.stat()["in_flight"] == 0)
         # HAProxy closes connections when it comes to them; in software as well it then has as many fds as before.
@@ -96,7 +96,7 @@ def test_4800_clients_that_vanish_half_way_leave_nothing_behind(
         load(port, client_context(), 32, b"served by haproxy")
         report = device.stat()
     # All that was signed beyond those who stayed was for nobody.
-    assert by_op(report, "rsa-sign") > 1 + rounds * others + 32 + rounds
+    assert by_op(report, "rsa-sign") >= 1 + rounds * others + 32 + rounds
     assert report["failed"] == 0
 
 
