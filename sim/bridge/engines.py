@@ -1,8 +1,9 @@
 """Where operations run: in the server's own thread the short ones, in worker threads the long ones.
 
-A short operation costs less than handing it to another thread. A long one (RSA) releases the GIL while it computes, so
-workers run in parallel with the server and with each other. With a timing model or faults everything goes to
-accelerators like any other, one for each worker, because what an operation then takes is decided by the device core.
+A short operation costs less than handing it to another thread. A long one (RSA, and what a Python program asks of RSA
+and elliptic curves) releases the GIL while it computes, so workers run in parallel with the server and with each other.
+With a timing model or faults everything goes to accelerators like any other, one for each worker, because what an
+operation then takes is decided by the device core.
 """
 
 from __future__ import annotations
@@ -92,6 +93,11 @@ class Engines:
     def free(self) -> int:
         """Operations that surely find room."""
         return min(DEPTH - worker.accelerator.in_flight for worker in self.workers)
+
+    @property
+    def backlog_ns(self) -> int:
+        """For how long the worker threads have something to do, about, whatever is submitted meanwhile."""
+        return self._threads.backlog_ns
 
     def run(self, client: Client, batch: list[tuple[int, ...]]) -> None:
         """Does the short ones of a client's submissions, and starts the others. There must be room.

@@ -69,6 +69,8 @@ class Straight:
                         operation = client.operation(fields, started_ns, self._kernels)
                         if operation is None:
                             answered = True
+                        elif operation.kernel.asymmetric and not operation.flags:
+                            long.append(_work(operation))
                         else:
                             others.append(operation)
                         continue
@@ -138,6 +140,13 @@ def _read(
     if out_off < first or out_off + out_max + CHECKSUM_WORD.size > last:
         raise Violation("output outside of the slots")
     return payload, aux
+
+
+def _work(operation: Operation) -> Work:
+    """Of an operation that a Python program asks for by its kernel's name."""
+    op = operation
+    place = op.out_off, op.out_max
+    return Work(op.endpoint, op.cookie, op.kernel.run, op.op, op.payload, op.aux, op.key, None, *place, op.submitted_ns)
 
 
 def _prepare(client: Client, fields: tuple[int, ...], run: Run, key_class: type | None, name: str) -> Work | None:

@@ -164,6 +164,12 @@ class Workers:
         self._queue: deque[Work] = deque()
         self.threads = [WorkerThread(self._queue) for _ in range(count)]
 
+    @property
+    def backlog_ns(self) -> int:
+        """For how long all threads have something to do, about, going by what each did last."""
+        last = [thread.service_samples[-1] for thread in self.threads if thread.service_samples]
+        return len(self._queue) * min(last) // len(self.threads) if last else 0
+
     def add(self, work: list[Work]) -> None:
         """To be done, oldest first."""
         self._queue.extend(work)
