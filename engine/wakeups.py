@@ -137,7 +137,9 @@ class Wakeups:
         self._poller.close()
 
     def _take_events(self, timeout_ns: int | None) -> None:
-        for fd in self._poller.wait(timeout_ns):
+        fds = self._poller.wait(timeout_ns)
+        self._sleeping = False  # or each seat that is woken below would ring the bell for us
+        for fd in fds:
             if fd == self._bell.fd:
                 self._bell.drain()
                 continue
