@@ -64,8 +64,10 @@ class Interrupt:
         return True
 
     def notify(self) -> None:
-        """There is something to poll for: tell who asked. Any thread."""
-        while self.on_masked:
+        """There is something to poll for: tell who asked, once. Any thread."""
+        # Not those that ask meanwhile. Who is told polls, finds nothing more and asks again, at once and on a thread of
+        # its own: we would tell each other for ever, and the device would get on with nothing else.
+        for _ in range(len(self.on_masked)):
             try:
                 fn = self.on_masked.popleft()
             except IndexError:  # somebody else was faster

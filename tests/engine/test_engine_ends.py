@@ -71,7 +71,7 @@ def test_an_engine_closed_by_another_thread_frees_who_is_blocked() -> None:
 @pytest.mark.parametrize("drain", [False, True])
 def test_an_accelerator_closed_under_an_engine(notify: str, virtual: bool, retry: Retry, drain: bool) -> None:
     """What is in flight completes or fails, and who waits for a slot meets the refusal: nobody is left waiting."""
-    latency = "fixed:1ms" if drain else "fixed:3600s"
+    latency = "fixed:50ms" if drain else "fixed:3600s"  # none is over before the last job has started
     accel = Accelerator(depth=4, latency=latency, clock=VirtualClock() if virtual else None)
     with Engine(accel, notify, retry=retry) as engine, Scheduler() as scheduler:
         jobs = [scheduler.spawn(engine.call, "null") for _ in range(12)]

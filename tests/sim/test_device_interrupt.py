@@ -153,6 +153,28 @@ def test_notified_once_at_the_next_completion(clock: VirtualClock) -> None:
         accel.poll()
 
 
+def test_who_asks_again_while_notified_is_told_of_the_next_completion(clock: VirtualClock) -> None:
+    """And not of the same one: a loop that polls, finds nothing more and asks again kept the worker busy for ever."""
+    told: list[int] = []
+
+    def poll_and_ask_again() -> None:
+        accel.poll()
+        told.append(clock.now_ns())
+        if len(told) < 100:
+            accel.notify_once(poll_and_ask_again)
+
+    with Accelerator(8, latency="fixed:100ns", clock=clock) as accel:
+        accel.attach(nothing, polled=True)
+        completions = Completions(accel)
+        accel.notify_once(poll_and_ask_again)
+        completions.submit()
+        clock.advance(100)
+        assert told == [100]
+        completions.submit()
+        clock.advance(100)
+        assert told == [100, 200]
+
+
 def test_notified_at_once_if_there_is_something_to_poll_for(clock: VirtualClock) -> None:
     with Accelerator(8, clock=clock) as accel:
         accel.attach(nothing, polled=True)
