@@ -17,8 +17,11 @@ from waitctx import WaitCtx
 if TYPE_CHECKING:
     from engine.engine import Engine
 
-_PATIENCE_S = {Wait.WOKEN: None, Wait.AGAIN: 0.001, Wait.FAILED: 0.0, Wait.NOTHING: 0.0}
+_PATIENCE_S = {Wait.WOKEN: None, Wait.FAILED: 0.0, Wait.NOTHING: 0.0}
 """How long a paused job is left alone if nothing wakes it; None: for ever."""
+AGAIN_FIRST_S, AGAIN_LAST_S = 0.001, 0.016
+"""The same of EAGAIN, doubled each time that one operation asks for a slot in vain. Some tens of jobs that each ask
+every ms would keep a loop from ever sleeping, and so the worker from the GIL that it needs to free a slot."""
 CANCELS = 100
 """How often a job that pauses again while it cleans up is cancelled, before it is left to the garbage collector."""
 
@@ -57,7 +60,7 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
             ctx.set_callback(driver.post, waker)
             job = new_job(fn, args, ctx, False)
             job.driver = waker
-            errors = 0
+            errors = tries = 0
             try:
                 job.start()
                 while job.paused:
@@ -68,14 +71,19 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
                         if errors > 1:
                             break
                     operation, virtual = job.waiting, waker.virtual
-                    if virtual and wait is Wait.AGAIN:
+                    if wait is not Wait.AGAIN:
+                        await waker.wait(_PATIENCE_S[wait], operation)
+                    elif virtual:
                         await waker.wait(None, operation, again=True)
                     else:
-                        await waker.wait(_PATIENCE_S[wait], operation)
+                        await waker.wait(min(AGAIN_FIRST_S * 2 ** min(tries, 10), AGAIN_LAST_S), operation)
                     waker.virtual = False  # unless an operation that it calls now says so, or it is still the same
                     job.resume()
                     if job.waiting is operation:
                         waker.virtual = virtual
+                        tries += 1
+                    else:
+                        tries = 0
             finally:
                 driver.unwatch(waker)
                 for _ in range(CANCELS):

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+from typing import Any
 
 import pytest
 
 from engine import (
     JobCancelled,
     NoJobsError,
+    Retry,
     cleanup_pool,
     current_job,
     init_pool,
     pause_job,
 )
+from engine.loop import LoopWaker
 from tests.engine.ways import complete_next, manual, reached
 from waitctx import Status
 
@@ -167,3 +170,27 @@ def test_a_jobs_exception_and_an_exhausted_pool_come_out_of_the_await() -> None:
             asyncio.run(main())
     finally:
         cleanup_pool()
+
+
+def test_jobs_that_ask_for_a_slot_ask_ever_more_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many that each asked every ms would keep the loop from sleeping, and the worker from the GIL."""
+    waits: list[float | None] = []
+    wait = LoopWaker.wait
+
+    async def noted(self: LoopWaker, timeout_s: float | None = None, *args: Any, **named: Any) -> None:
+        waits.append(timeout_s)
+        if len(waits) >= 9 and accel.requests:
+            complete_next(accel)
+        await wait(self, timeout_s, *args, **named)
+
+    async def main() -> None:
+        first = asyncio.ensure_future(engine.aio.run(engine.call, "echo", b"1"))
+        await reached(lambda: bool(accel.requests))
+        assert await engine.aio.run(engine.call, "echo", b"2") == b"echo:2"
+        assert await first == b"echo:1"
+
+    with manual("callback", retry=Retry(wake="at_once"), depth=1, real=True) as (accel, engine):
+        monkeypatch.setattr(LoopWaker, "wait", noted)
+        asyncio.run(main())
+    asked = [timeout_s for timeout_s in waits if timeout_s is not None]
+    assert asked[:7] == [0.001, 0.002, 0.004, 0.008, 0.016, 0.016, 0.016]
