@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from engine.cli.address import Socket, address_of
+from engine.cli.become import become, environment_of_caller
 from engine.cli.exits import FAILED, OK, complain
 from engine.cli.provider import provider_for
 from sim import UsageError
@@ -71,11 +72,11 @@ def _print(text: str) -> int:
 
 
 def _run(program: list[str], config: str, socket: str) -> int:
-    environment = dict(os.environ, OPENSSL_CONF=str(_written(config)))
+    environment = environment_of_caller() | {"OPENSSL_CONF": str(_written(config))}
     if socket:
         environment["SIMACCEL_SOCKET"] = socket
     try:
-        os.execvpe(program[0], program, environment)
+        become(program, environment)
     except OSError as error:
         complain(f"{program[0]}: {error.strerror}")
         return FAILED

@@ -1,0 +1,48 @@
+"""Becoming another program, which then runs as if it had been called directly.
+
+The Python interpreter changes two things at its start that a program inherits through exec. It ignores SIGPIPE and
+SIGXFSZ, so that `yes | head` would go on, or complain, instead of ending. And in the C locale it sets LC_CTYPE in the
+environment (PEP 538). Both are undone here, in the way `subprocess` undoes the first for the programs that it starts.
+Whether a signal was ignored before the interpreter came is not known any more; it then gets its default as well.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+_AT_START = Path("/proc/self/environ")
+"""The environment as the kernel gave it to this process, whatever the process has changed since."""
+
+
+def become(program: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+    """Replace this process by the program, which is looked for in PATH. Main thread only.
+
+    Raises OSError if it can't be run; this process then goes on as it was.
+    """
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in IGNORED_BY_PYTHON}
+    try:
+        os.execvpe(program[0], program, environment)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def environment_of_caller() -> dict[str, str]:
+    """`os.environ`, without the LC_CTYPE that the interpreter added to it."""
+    environment = dict(os.environ)
+    if "LC_CTYPE" in environment and not _had_lc_ctype():
+        del environment["LC_CTYPE"]
+    return environment
+
+
+def _had_lc_ctype() -> bool:
+    try:
+        entries = _AT_START.read_bytes().split(b"\0")
+    except OSError:  # no /proc: what is there is taken to be the caller's
+        return True
+    return any(entry.startswith(b"LC_CTYPE=") for entry in entries)
