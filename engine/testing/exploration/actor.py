@@ -34,7 +34,7 @@ Body = Generator[str | Wait | Spin, None, Any]
 class Actor:
     """To the code under test a thread of its own: it has its own jobs."""
 
-    __slots__ = ("at", "body", "condition", "daemon", "done", "glet", "name", "spinning", "thread")
+    __slots__ = ("at", "body", "condition", "daemon", "done", "glet", "name", "own", "spinning", "thread")
 
     def __init__(self, name: str, fn: Callable[..., Any], args: tuple[Any, ...], daemon: bool) -> None:
         self.name = name
@@ -44,10 +44,13 @@ class Actor:
         """The generator, of an actor that is one."""
         self.glet: greenlet | None = None
         """Of another actor: the greenlet to switch to, which may be that of a job that the actor runs."""
+        self.own: greenlet | None = None
+        """Of another actor: the greenlet of its function. The actor has ended when this one is dead, whichever greenlet
+        it was that gave way last: a job's greenlet lives on in its pool."""
         if getattr(getattr(fn, "__code__", None), "co_flags", 0) & CO_GENERATOR:
             self.body = fn(*args)
         else:
-            self.glet = greenlet(lambda: fn(*args))
+            self.glet = self.own = greenlet(lambda: fn(*args))
         self.condition: Callable[[], object] | None = None
         self.spinning = False
         self.done = False

@@ -192,12 +192,11 @@ class Run:
                 raise ModelError(f"actor {actor.name!r} yielded {given!r}: yield a label, a Wait or a Spin")
             return
         assert actor.glet is not None
-        first = actor.glet
-        first.switch()
+        assert actor.own is not None
+        actor.glet.switch()
         if self._broken is not None:
             raise self._broken
-        if first.dead and actor.glet is first:
-            actor.done = True
+        actor.done = actor.own.dead
 
     def _give_way(self, actor: Actor) -> None:
         """In an actor's greenlet: decide who is next, and turn to the hub unless it is the actor itself."""
@@ -296,8 +295,12 @@ class Run:
             with suppress(BaseException):
                 if actor.body is not None:
                     actor.body.close()
-                elif actor.glet is not None and actor.glet:
-                    actor.glet.throw(GreenletExit)
+                # Through the job that it runs, if it runs one, and then by itself if that did not end it.
+                for glet in (actor.glet, actor.own):
+                    if glet and not actor.done:
+                        with suppress(BaseException):
+                            glet.throw(GreenletExit)
+                        actor.done = actor.own is not None and actor.own.dead
         self._current = None
         self._actors.clear()
         while self._cleanups:
