@@ -39,6 +39,9 @@ from sim.faults.verdicts import (
 from sim.request import Submittable
 from sim.ring import Echo
 
+DRAWN_OFFSETS = 1 << 24
+"""Any byte of a result is drawn from so many, as large as a result can be, and then taken modulo its length."""
+
 
 class SlowPath(Outages):
     """One device's. `counts` says how often each kind of fault was met."""
@@ -234,13 +237,13 @@ class SlowPath(Outages):
         if not request.result:
             return
         result = bytearray(request.result)
-        offsets = verdict.offsets or (int(drawn_offset * len(result)),)
+        offsets = verdict.offsets or (int(drawn_offset * DRAWN_OFFSETS),)
         mask = verdict.mask or 1 << int(drawn_bit * 8)
-        positions = sorted({offset % len(result) for offset in offsets})
-        for position in positions:
+        for position in {offset % len(result) for offset in offsets}:
             result[position] ^= mask
         request.result = bytes(result)
-        self.note("corrupt", request, f"{'+'.join(map(str, positions))} {mask:#04x}")
+        # Not the positions: an ECDSA signature's length depends on its nonce, which no seed decides.
+        self.note("corrupt", request, f"{'+'.join(map(str, offsets))} {mask:#04x}")
 
     def reap(self, batch: list[Any]) -> int:
         """Hand out a batch of completions: first those that have slots, then those that come a second time."""

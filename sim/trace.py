@@ -10,7 +10,9 @@ clock or the version of Python.
     fault KIND                           it will meet that      orphaned, spurious     its owner wanted it no more
     fetch                                the device has it      duplicate              its owner is told again
     start at NS                          a unit will take it    false-wake             its owner is woken for nothing
-    corrupt BYTES BITS                   of its result          doorbell-stuck, reset, remove, plug-in
+    corrupt OFFSETS BITS                 of its result (*)      doorbell-stuck, reset, remove, plug-in
+
+(*) An offset is taken modulo the length of the result, which for an ECDSA signature is not the same each time.
 """
 
 from __future__ import annotations

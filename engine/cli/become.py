@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,7 +19,7 @@ _AT_START = Path("/proc/self/environ")
 """The environment as the kernel gave it to this process, whatever the process has changed since."""
 
 
-def become(program: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+def become(program: list[str], environment: Mapping[str, str]) -> NoReturn:
     """Replace this process by the program, which is looked for in PATH. Main thread only.
 
     Raises OSError if it can't be run; this process then goes on as it was.

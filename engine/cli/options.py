@@ -4,27 +4,51 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
 from engine.cli.software import MAKERS
-from engine.engine import CONTRACTS, NOTIFY, Engine
+from engine.engine import NOTIFY, Engine
 from engine.errors import UsageError
 from engine.operation import Operation
 from sim import Accelerator, Trace, VirtualClock
 from sim import UsageError as SimUsageError
 from sim.randomness import Randomness
+from sim.timing import parse_timing, without_files
 from sim.timing.quantities import parse_duration_ns
 
 DEFAULT_OPS = ("sha256", "aes-gcm-encrypt", "ecdsa-sign", "rsa-sign")
 DEFAULT_FILE_OPS = ("sha256", "aes-gcm-encrypt")
 DEFAULT_WAYS = ("fd", "callback", "poll")
 DEFAULT_COUNT, DEFAULT_JOBS, DEFAULT_DEPTH = 2_000, 64, 256
-_NOT_RECORDED = frozenset({"paths", "json", "digests", "trace"})
 FAULTY_DEADLINE_NS = 10_000_000_000
 SPARE_FDS = 64
 """Besides those of the jobs: standard streams, epoll, files being read, what the process came with."""
+
+
+def _is_count(value: object, least: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+_RECORDED: dict[str, Callable[[Any], bool]] = {
+    "ops": lambda value: _are_names(value) and bool(value),
+    "count": lambda value: value is None or _is_count(value),
+    "jobs": _is_count,
+    "ways": lambda value: _are_names(value) and bool(value),
+    "contract": lambda value: isinstance(value, str),
+    "depth": _is_count,
+    "units": lambda value: value is None or _is_count(value),
+    "latency": lambda value: value is None or isinstance(value, str),
+    "seed": lambda value: _is_count(value, 0),
+    "faults": _are_names,
+    "deadline_ns": lambda value: value is None or _is_count(value),
+}
+"""Which options are kept in the file of a recorded run, and whether a value read from there can be one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +72,27 @@ class RunOptions:
     trace: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """What of it decides a recorded run, for JSON."""
-        return {name: value for name, value in asdict(self).items() if name not in _NOT_RECORDED}
+        """What of it decides a recorded run, for JSON. The run can be repeated without any other file."""
+        described = {name: getattr(self, name) for name in _RECORDED}
+        if self.latency is not None:
+            described["latency"] = without_files(parse_timing(self.latency)).spec
+        return described
 
     @classmethod
     def from_dict(cls, described: Mapping[str, Any], trace: str) -> RunOptions:
         """Of a run that was recorded in that file. UsageError for what no run can be described by."""
-        names = {field.name for field in fields(cls)} - _NOT_RECORDED
-        if set(described) != names:
-            raise UsageError(f"a run is described by {', '.join(sorted(names))}, and nothing else")
-        try:
-            options = checked(
-                **{name: described[name] for name in names - {"faults", "deadline_ns"}},
-                paths=(),
-                faults=tuple(described["faults"]),
-                json=None,
-                digests=False,
-                trace=trace,
-            )
-        except TypeError as error:
-            raise UsageError(f"a run that can't be: {error}") from None
+        if described.keys() != _RECORDED.keys():
+            raise UsageError(f"a run is described by {', '.join(sorted(_RECORDED))}, and nothing else")
+        for name, fits in _RECORDED.items():
+            if not fits(described[name]):
+                raise UsageError(f"{name} {described[name]!r}: no run has that")
+        options = _complete(
+            **{name: value for name, value in described.items() if name != "deadline_ns"},
+            paths=(),
+            json=None,
+            digests=False,
+            trace=trace,
+        )
         return replace(options, deadline_ns=described["deadline_ns"])
 
     def accelerator(self, trace: Trace | None = None) -> Accelerator:
@@ -82,7 +107,18 @@ class RunOptions:
         return Engine(accel, notify=way, contract=self.contract, deadline_ns=self.deadline_ns, observe=observe)
 
 
-def checked(
+def checked(*, contract: str | None, ways: Sequence[str], **others: Any) -> RunOptions:
+    """The options as a user gave them, with defaults filled in. UsageError, of engine or sim, for what can't be, does
+    not fit, or would have no effect."""
+    options = _complete(contract=contract, ways=ways, **others)
+    if contract is not None and set(options.ways) <= {"fd", "pipe"}:
+        raise UsageError(
+            f"--contract {contract}: it is about callbacks, and --notify {options.ways[0]} uses none; leave it out"
+        )
+    return options
+
+
+def _complete(
     *,
     paths: Sequence[str],
     ops: Sequence[str],
@@ -100,7 +136,7 @@ def checked(
     deadline: str | None = None,
     trace: str | None = None,
 ) -> RunOptions:
-    """The options, with defaults filled in. UsageError, of engine or sim, for what can't be or does not fit."""
+    """The options with defaults filled in. UsageError, of engine or sim, for what can't be or does not fit."""
     for name, value in (("--count", count), ("--jobs", jobs)):
         if value is not None and value < 1:
             raise UsageError(f"{name} {value}: use a whole number, 1 or more")
@@ -121,10 +157,6 @@ def checked(
         deadline_ns=_deadline_ns(deadline, bool(faults)),
         trace=trace,
     )
-    if contract is not None and set(options.ways) <= {"fd", "pipe"} and contract in CONTRACTS:
-        raise UsageError(
-            f"--contract {contract}: it is about callbacks, and --notify {options.ways[0]} uses none; leave it out"
-        )
     # The device and the engine know best what they take.
     with options.accelerator() as accel, options.engine(accel, options.ways[0]):
         pass

@@ -5,7 +5,7 @@ from sim.timing.parse import parse_timing
 from sim.timing.presets import preset, preset_names
 from sim.timing.quantities import format_duration_ns, parse_duration_ns
 from sim.timing.timing import INSTANT, Timing
-from sim.timing.trace import Trace
+from sim.timing.trace import Trace, without_files
 
 __all__ = [
     "INSTANT",
@@ -23,4 +23,5 @@ __all__ = [
     "parse_timing",
     "preset",
     "preset_names",
+    "without_files",
 ]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any
 from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
@@ -74,3 +76,17 @@ class Trace:
             # What the grammar uses for itself is written as in a URL.
             return "trace:" + quote(self.path, safe=_UNQUOTED)
         return "values:" + ",".join(format_duration_ns(duration_ns) for duration_ns in self.durations_ns)
+
+
+def without_files(timing: Any) -> Any:
+    """An equal Timing, or model, whose text form names no file: each `trace:PATH` in it became `values:`.
+
+    For what is kept longer than the files are, such as a recorded run.
+    """
+    if isinstance(timing, Trace):
+        return Trace(timing.durations_ns)
+    if isinstance(timing, Mapping):
+        return {op: without_files(model) for op, model in timing.items()}
+    if not is_dataclass(timing) or isinstance(timing, type):
+        return timing
+    return replace(timing, **{part.name: without_files(getattr(timing, part.name)) for part in fields(timing)})
