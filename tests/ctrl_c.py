@@ -1,0 +1,63 @@
+"""Ctrl-C at random instants, by a timer of the system: `storm`.
+
+What `tests.interrupting` does at places that it knows, this does at any: thousands of times, by a seed.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import FrameType
+
+Scenario = Callable[[random.Random], AbstractContextManager[Callable[[], object]]]
+
+
+class _Armed:
+    """A signal handler that raises once for each time that it is armed."""
+
+    def __init__(self) -> None:
+        self.armed = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.armed:
+            self.armed = False
+            raise KeyboardInterrupt
+
+
+def storm(scenario: Scenario, *, seed: int, seconds: float, rounds: int | None = None) -> tuple[int, int]:
+    """Interrupt what the scenario yields, again and again; (rounds, those in which a KeyboardInterrupt came out).
+
+    The scenario is as for `tests.interrupting.sweep`, and is given random numbers. What it yields is interrupted once
+    in each round, somewhere in the time that it took in the rounds before; nothing else is. Ends after so many seconds
+    or rounds. For the main thread.
+    """
+    choice = random.Random(seed)
+    handler = _Armed()
+    before = signal.signal(signal.SIGALRM, handler)
+    done = hits = 0
+    span_s = 200e-6
+    end_s = time.monotonic() + seconds
+    try:
+        while time.monotonic() < end_s and done != rounds:
+            with scenario(choice) as act:
+                begin_s = time.monotonic()
+                try:
+                    try:
+                        handler.armed = True
+                        signal.setitimer(signal.ITIMER_REAL, choice.uniform(2e-6, span_s))
+                        act()
+                    finally:
+                        handler.armed = False
+                except KeyboardInterrupt:
+                    hits += 1
+                else:  # it was over before the signal came
+                    span_s = min(max(0.9 * span_s + 0.1 * (time.monotonic() - begin_s), 20e-6), 20e-3)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            done += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    return done, hits

@@ -1,0 +1,295 @@
+"""Raises an exception at every place where one can come, one place at a time: `sweep`.
+
+A scenario is a context manager that yields what is to be interrupted. What stands before its `yield` sets up, what
+stands after it checks: that the next operation works, that `close()` works, that the counts are right.
+
+    @contextmanager
+    def one_operation():
+        accel = Accelerator(clock=VirtualClock())
+        yield lambda: Engine(accel).sha256(b"interrupted")
+        assert Engine(accel).sha256(b"next")
+        accel.close()
+
+    sweep(one_operation, [sim.device, Worker.wake])
+
+There are two kinds of places:
+
+- `SIGNALS`: where CPython runs signal handlers, so where a KeyboardInterrupt can come: on entry to a function, after a
+  call, and when a loop goes round. A stretch without any of these can't be interrupted.
+- `LINES`: before each line. For MemoryError and RecursionError, which come from the line that fails. Left out are lines
+  that can't fail, because they only load and store, and the end of a `with`, which CPython enters without a look at
+  signals.
+"""
+
+from __future__ import annotations
+
+import dis
+import faulthandler
+import inspect
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from types import CodeType, FrameType, FunctionType, ModuleType
+from typing import Any
+
+SIGNALS, LINES = "signals", "lines"
+Scenario = Callable[[], AbstractContextManager[Callable[[], object]]]
+
+_LOOKS_FOR_SIGNALS = {"CALL", "CALL_FUNCTION_EX", "CALL_KW"}
+_CANNOT_FAIL = {
+    *("CACHE", "COPY", "EXTENDED_ARG", "NOP", "POP_TOP", "PUSH_NULL", "SWAP", "RESUME", "PUSH_EXC_INFO", "POP_EXCEPT"),
+    *("LOAD_ATTR", "LOAD_CONST", "LOAD_DEREF", "LOAD_FAST", "LOAD_GLOBAL", "LOAD_FAST_LOAD_FAST", "LOAD_CLOSURE"),
+    *("STORE_ATTR", "STORE_DEREF", "STORE_FAST", "STORE_FAST_STORE_FAST", "STORE_FAST_LOAD_FAST", "DELETE_FAST"),
+    *("BINARY_SUBSCR", "DELETE_SUBSCR", "CHECK_EXC_MATCH", "COMPARE_OP", "CONTAINS_OP", "IS_OP", "UNARY_NOT"),
+    *("JUMP_FORWARD", "JUMP_BACKWARD", "POP_JUMP_IF_FALSE", "POP_JUMP_IF_TRUE", "POP_JUMP_IF_NONE"),
+    *("POP_JUMP_IF_NOT_NONE", "POP_JUMP_FORWARD_IF_FALSE", "POP_JUMP_FORWARD_IF_TRUE", "POP_JUMP_FORWARD_IF_NONE"),
+    *("POP_JUMP_FORWARD_IF_NOT_NONE", "POP_JUMP_BACKWARD_IF_FALSE", "POP_JUMP_BACKWARD_IF_TRUE"),
+    *("JUMP_IF_FALSE_OR_POP", "JUMP_IF_TRUE_OR_POP", "TO_BOOL", "RERAISE", "RETURN_CONST", "RETURN_VALUE"),
+}
+"""Instructions that need no memory and no deeper stack, on what our code gives them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an exception can come."""
+
+    code: CodeType
+    offset: int
+    """Of the instruction before which it comes; -1 for the entry to the function."""
+    line: int
+
+    def __str__(self) -> str:
+        at = "entry" if self.offset < 0 else f"offset {self.offset}"
+        return f"{os.path.basename(self.code.co_filename)}:{self.line} in {self.code.co_qualname} ({at})"
+
+
+class Raiser:
+    """Raises `error()` at the nth visit of one place, in one thread, or raises nothing and only notes the places."""
+
+    def __init__(
+        self,
+        watched: frozenset[CodeType],
+        kind: str,
+        place: Place | None,
+        visit: int,
+        error: type[BaseException],
+    ) -> None:
+        self.seen: dict[Place, int] = {}
+        """The places that were visited, and how often."""
+        self.raised: BaseException | None = None
+        self._watched = watched
+        self._places = _signal_places if kind == SIGNALS else _line_places
+        self._lines = kind == LINES
+        self._place = place
+        self._visit = visit
+        self._error = error
+
+    def trace(self, frame: FrameType, event: str, arg: Any) -> Any:
+        """For sys.settrace."""
+        if self.raised is not None or frame.f_code not in self._watched:
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        if not self._lines and frame.f_lasti <= _entry(frame.f_code):  # a generator that goes on is no entry
+            self._visited(Place(frame.f_code, -1, frame.f_code.co_firstlineno))
+        return self._trace_opcode
+
+    def _trace_opcode(self, frame: FrameType, event: str, arg: Any) -> Any:
+        if event == "opcode" and self.raised is None and frame.f_lasti in self._places(frame.f_code):
+            self._visited(Place(frame.f_code, frame.f_lasti, frame.f_lineno or 0))
+        return self._trace_opcode
+
+    def _visited(self, place: Place) -> None:
+        count = self.seen[place] = self.seen.get(place, 0) + 1
+        if place == self._place and count == self._visit:
+            self.raised = self._error()
+            raise self.raised
+
+
+def sweep(
+    scenario: Scenario,
+    watched: Iterable[object],
+    error: type[BaseException] = KeyboardInterrupt,
+    *,
+    kind: str = SIGNALS,
+    visits: int = 2,
+    new_threads: bool = False,
+    limit_s: float = 20.0,
+) -> list[Place]:
+    """Run the scenario once for each place in the watched code and each of its first `visits` visits. The places.
+
+    `watched`: functions, methods, classes and modules; of the latter two all functions in them. The exception comes in
+    the thread that calls what the scenario yields or, with `new_threads`, in threads that are started meanwhile, the
+    setting up included. What comes out of there may be the exception itself, or something raised because of it; all
+    else, and what the checks raise, fails with the place as a note. A run that takes longer than `limit_s` ends the
+    process, with the place and all stacks on stderr.
+    """
+    codes = frozenset(code for thing in watched for code in _codes(thing))
+    with _Watchdog(limit_s) as watchdog:
+        noted = Raiser(codes, kind, None, 0, error)
+        _run(scenario, noted, new_threads)
+        places = list(noted.seen)
+        known = set(places)
+        for place in places:  # which grows: an exception leads to places that are not reached without it
+            for visit in range(1, visits + 1):
+                watchdog.begin(f"{place}, visit {visit}")
+                raiser = Raiser(codes, kind, place, visit, error)
+                try:
+                    _run(scenario, raiser, new_threads)
+                except BaseException as failure:
+                    failure.add_note(f"after {error.__name__} at {place}, visit {visit}")
+                    raise
+                if raiser.raised is None:
+                    break
+                places += [other for other in raiser.seen if other not in known]
+                known.update(raiser.seen)
+    assert places, "the scenario never came to the watched code"
+    return places
+
+
+def _run(scenario: Scenario, raiser: Raiser, new_threads: bool) -> None:
+    if new_threads:
+        threading.settrace(raiser.trace)
+    try:
+        with scenario() as act:
+            if not new_threads:
+                sys.settrace(raiser.trace)
+            try:
+                act()
+            except BaseException as outcome:
+                if not _comes_of(outcome, raiser.raised):
+                    raise
+            finally:
+                sys.settrace(None)
+            if new_threads:
+                threading.settrace(None)
+    finally:
+        if new_threads:
+            threading.settrace(None)
+
+
+def _comes_of(outcome: BaseException | None, cause: BaseException | None) -> bool:
+    """Whether one was raised because of the other."""
+    while outcome is not None and cause is not None:
+        if outcome is cause:
+            return True
+        outcome = outcome.__cause__ or outcome.__context__
+    return False
+
+
+class _Watchdog:
+    """A thread of its own: faulthandler's one timer is that of the test."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._what = "the run without an exception"
+        self._begun = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="sweep-watchdog", daemon=True)
+
+    def begin(self, what: str) -> None:
+        self._what = what
+        self._begun += 1
+
+    def _watch(self) -> None:
+        seen = -1
+        while seen != self._begun:
+            seen = self._begun
+            if self._over.wait(self._limit_s):
+                return
+        print(f"\nhangs after {self._limit_s:g} s: {self._what}", file=sys.__stderr__, flush=True)
+        faulthandler.dump_traceback(file=2)
+        os._exit(3)
+
+    def __enter__(self) -> _Watchdog:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+def _codes(thing: object) -> Iterable[CodeType]:
+    if isinstance(thing, ModuleType):
+        for value in vars(thing).values():
+            if getattr(value, "__module__", None) == thing.__name__:
+                yield from _codes(value)
+    elif isinstance(thing, type):
+        for value in vars(thing).values():
+            yield from _codes(value)
+    elif isinstance(thing, property):
+        for part in (thing.fget, thing.fset):
+            yield from _codes(part)
+    else:
+        function = inspect.unwrap(getattr(thing, "__func__", thing))  # type: ignore[arg-type]
+        if isinstance(function, FunctionType):
+            yield from _with_inner(function.__code__)
+
+
+def _with_inner(code: CodeType) -> Iterable[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _with_inner(constant)
+
+
+@cache
+def _entry(code: CodeType) -> int:
+    """The offset of the first RESUME."""
+    return next(one.offset for one in dis.get_instructions(code) if one.opname == "RESUME")
+
+
+@cache
+def _signal_places(code: CodeType) -> frozenset[int]:
+    """Before which instructions it is as if a signal had come: those after a call, and jumps backward."""
+    instructions = list(dis.get_instructions(code))
+    handlers = _handlers(code)
+    places = set()
+    for one, following in pairwise(instructions):
+        goes_on = one.opname == "RESUME" and one.arg  # a generator or coroutine; arg 0 is the entry
+        # Where what follows has another handler, as in `with lock: return f()`, it would not be as in the call itself.
+        called = one.opname in _LOOKS_FOR_SIGNALS and handlers(one.offset) == handlers(following.offset)
+        if one.opname == "JUMP_BACKWARD":
+            places.add(one.offset)
+        elif goes_on or called:
+            places.add(following.offset)
+    return frozenset(places)
+
+
+@cache
+def _line_places(code: CodeType) -> frozenset[int]:
+    """The first instructions of lines that can fail."""
+    lines: list[list[dis.Instruction]] = []
+    starts = {start for start, line in dis.findlinestarts(code) if line is not None}
+    for instruction in dis.get_instructions(code):
+        if instruction.offset in starts or not lines:
+            lines.append([])
+        lines[-1].append(instruction)
+    return frozenset(
+        line[0].offset
+        for line in lines
+        if line[0].opname != "RESUME"
+        and not _ends_with(line)
+        and any(instruction.opname not in _CANNOT_FAIL for instruction in line)
+    )
+
+
+def _ends_with(line: list[dis.Instruction]) -> bool:
+    """Whether this calls the `__exit__` of a `with`: with three Nones, or with the exception."""
+    names = [instruction.opname for instruction in line]
+    nones = [one.opname == "LOAD_CONST" and one.argval is None for one in line[:3]]
+    return (len(nones) == 3 and all(nones)) or "WITH_EXCEPT_START" in names
+
+
+def _handlers(code: CodeType) -> Callable[[int], int | None]:
+    entries = dis.Bytecode(code).exception_entries  # type: ignore[attr-defined]
+
+    def handler(offset: int) -> int | None:
+        return next((entry.target for entry in entries if entry.start <= offset < entry.end), None)
+
+    return handler

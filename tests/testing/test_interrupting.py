@@ -1,0 +1,118 @@
+"""The tool that interrupts at every place: it finds what is not safe, and lets pass what is."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.ctrl_c import storm
+from tests.interrupting import LINES, SIGNALS, Scenario, sweep
+
+
+class Moves:
+    """Moves numbers from one deque to another: by taking first, or by looking first."""
+
+    def __init__(self) -> None:
+        self.source = deque([1, 2, 3])
+        self.target: deque[int] = deque()
+        self.lock = threading.Lock()
+
+    def carelessly(self) -> None:
+        while self.source:
+            number = self.source.popleft()
+            self.target.append(number)
+
+    def carefully(self) -> None:
+        while self.source:
+            number = self.source[0]
+            if number not in self.target:
+                self.target.append(number)
+            del self.source[0]
+
+    def locked(self) -> None:
+        with self.lock:
+            self.carefully()
+
+    def locked_by_hand(self) -> None:
+        self.lock.acquire()
+        self.carefully()
+        self.lock.release()
+
+
+def scenario_of(way: Callable[[Moves], None]) -> Scenario:
+    @contextmanager
+    def scenario() -> Iterator[Callable[[], object]]:
+        moves = Moves()
+        yield lambda: way(moves)
+        assert not moves.lock.locked()
+        moves.carefully()
+        assert list(moves.target) == [1, 2, 3]
+
+    return scenario
+
+
+@pytest.mark.parametrize(("kind", "error"), [(SIGNALS, KeyboardInterrupt), (LINES, MemoryError)])
+@pytest.mark.parametrize(
+    ("way", "safe"),
+    [(Moves.carelessly, False), (Moves.carefully, True), (Moves.locked, True), (Moves.locked_by_hand, False)],
+)
+def test_what_is_not_safe_is_found(
+    kind: str, error: type[BaseException], way: Callable[[Moves], None], safe: bool
+) -> None:
+    if safe:
+        assert sweep(scenario_of(way), [way, Moves.carefully], error, kind=kind)
+        return
+    with pytest.raises(AssertionError) as failure:
+        sweep(scenario_of(way), [way, Moves.carefully], error, kind=kind)
+    assert f"after {error.__name__} at test_interrupting.py:" in failure.value.__notes__[0]
+
+
+def test_an_exception_in_a_thread_that_is_started_meanwhile() -> None:
+    @contextmanager
+    def scenario() -> Iterator[Callable[[], object]]:
+        moves, raised = Moves(), []
+
+        def run() -> None:
+            try:
+                Moves.carelessly(moves)
+            except MemoryError as error:
+                raised.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        yield thread.join
+        assert not raised or len(moves.source) + len(moves.target) == 3
+
+    with pytest.raises(AssertionError):
+        sweep(scenario, [Moves.carelessly], MemoryError, kind=LINES, new_threads=True)
+
+
+def test_what_was_not_raised_because_of_it_comes_out() -> None:
+    def fails(moves: Moves) -> None:
+        raise ValueError("of its own")
+
+    with pytest.raises(ValueError, match="of its own"):
+        sweep(scenario_of(fails), [Moves.carefully])
+
+
+def test_a_storm_interrupts_at_most_once_a_round() -> None:
+    @contextmanager
+    def scenario(choice: object) -> Iterator[Callable[[], object]]:
+        moves = Moves()
+
+        def act() -> None:
+            for _ in range(200):
+                moves.source.append(1)
+                moves.locked()
+
+        yield act
+        assert not moves.lock.locked()
+        moves.carefully()
+
+    rounds, hits = storm(scenario, seed=1, seconds=60, rounds=100)
+    assert rounds == 100
+    assert 0 < hits <= rounds
