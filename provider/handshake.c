@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "ring.h"
 #include "settings.h"
 #include "wire.h"
 
@@ -46,35 +47,74 @@ static int address_of(const char *name, struct sockaddr_un *address, socklen_t *
     return 1;
 }
 
-/* Anybody may bind a free abstract name, and private keys are about to go over: only root and our own user will do. */
-static int trusted(int control)
+/* Long enough for a busy device, short enough for a program that is serving others meanwhile. */
+enum { PATIENCE_US = 250000 };
+
+/* Anybody may bind a free abstract name, and private keys are about to go over: only root, our own user and those that
+ * the settings name will do. */
+static int trusted(int control, uid_t *uid)
 {
     struct ucred peer;
     socklen_t length = sizeof(peer);
 
-    return getsockopt(control, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 &&
-           (peer.uid == 0 || peer.uid == geteuid() || peer.uid == getuid());
+    *uid = (uid_t)-1;
+    if (getsockopt(control, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
+        return 0;
+    *uid = peer.uid;
+    for (unsigned i = 0; i < settings.trusted_count; i++)
+        if (peer.uid == settings.trusted_users[i])
+            return 1;
+    return peer.uid == 0 || peer.uid == geteuid() || peer.uid == getuid();
+}
+
+/* Waits for a place in the device's queue, where that is full, until the patience ends. A signal ends the wait in the
+ * kernel but not here. 0, or the error. */
+static int connect_patiently(int control, const struct sockaddr_un *address, socklen_t length)
+{
+    const uint64_t end_ns = now_ns() + PATIENCE_US * UINT64_C(1000);
+    uint64_t left_us = PATIENCE_US;
+
+    for (;;) {
+        /* Never 0, which would be for ever. */
+        const struct timeval left = {.tv_usec = (suseconds_t)(left_us > 0 ? left_us : 1)};
+        uint64_t now;
+
+        setsockopt(control, SOL_SOCKET, SO_SNDTIMEO, &left, sizeof(left));
+        if (connect(control, (const struct sockaddr *)address, length) == 0)
+            return 0;
+        now = now_ns();
+        if (errno != EINTR)
+            return errno;
+        if (now >= end_ns)
+            return EAGAIN;
+        left_us = (end_ns - now) / 1000;
+    }
 }
 
 static int connect_to_device(char *reason, size_t reason_bytes)
 {
-    /* Long enough for a busy device, short enough for a program that is serving others meanwhile. */
-    const struct timeval patience = {.tv_usec = 250000};
+    const struct timeval patience = {.tv_usec = PATIENCE_US};
     struct sockaddr_un address;
     socklen_t length;
-    int control;
+    uid_t uid;
+    int control, error;
 
     if (!address_of(settings.socket, &address, &length))
         return fail(reason, reason_bytes, "socket %.20s... is too long: 107 bytes at most", settings.socket), -1;
     control = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (control < 0)
         return fail(reason, reason_bytes, "no socket: %s", strerror(errno)), -1;
+    error = connect_patiently(control, &address, length);
     setsockopt(control, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     setsockopt(control, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-    if (connect(control, (struct sockaddr *)&address, length) != 0) {
-        fail(reason, reason_bytes, "no device at %.120s: %s", settings.socket, strerror(errno));
-    } else if (!trusted(control)) {
-        fail(reason, reason_bytes, "the device at %.120s belongs to another user", settings.socket);
+    if (error == EAGAIN) {
+        fail(reason, reason_bytes, "the device at %.120s is busy: it has let nobody in for %d ms", settings.socket,
+             PATIENCE_US / 1000);
+    } else if (error != 0) {
+        fail(reason, reason_bytes, "no device at %.120s: %s", settings.socket, strerror(error));
+    } else if (!trusted(control, &uid)) {
+        fail(reason, reason_bytes, "the device at %.100s belongs to another user, %d: if you trust it, trusted_users = %d",
+             settings.socket, (int)uid, (int)uid);
     } else {
         return control;
     }
@@ -120,7 +160,9 @@ static int layout_is_right(const struct wire_welcome *w, int memfd)
     struct stat about;
     int seals = fcntl(memfd, F_GET_SEALS);
 
-    return w->entries == settings.entries && w->slot_bytes == settings.slot_bytes &&
+    /* A device that allows fewer entries than were asked for gives what it allows. */
+    return w->entries >= 2 && w->entries <= settings.entries && (w->entries & (w->entries - 1)) == 0 &&
+           w->slot_bytes == settings.slot_bytes &&
            w->memory_bytes <= WIRE_MAX_MEMORY_BYTES && w->sq_off >= WIRE_PAGE_BYTES && w->sq_off % 64 == 0 &&
            w->cq_off % 64 == 0 && w->slots_off % 64 == 0 && w->sq_off + sq_bytes <= w->cq_off &&
            w->cq_off + cq_bytes <= w->slots_off && w->slots_off + slots <= w->memory_bytes &&

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@ struct settings settings = {
 };
 
 const char *const settings_names[] = {"socket",     "entries",  "slot_bytes", "deadline_ms",
-                                      "operations", "fallback", "trace",      NULL};
+                                      "operations", "fallback", "trace",      "trusted_users", NULL};
 
 static int refuse(char *reason, size_t reason_bytes, const char *name, const char *value, const char *cure)
 {
@@ -79,6 +80,53 @@ static int parse_operations(const char *value, unsigned *operations)
     return 1;
 }
 
+/* Only what /etc/passwd says: the name services may use OpenSSL themselves, which is being set up at this moment. */
+static int user_id(const char *name, size_t length, uid_t *uid)
+{
+    struct passwd entry, *found;
+    char space[4096];
+    FILE *file = fopen("/etc/passwd", "re");
+    int known = 0;
+
+    if (file == NULL)
+        return 0;
+    while (!known && fgetpwent_r(file, &entry, space, sizeof(space), &found) == 0)
+        if (strlen(entry.pw_name) == length && memcmp(entry.pw_name, name, length) == 0) {
+            *uid = entry.pw_uid;
+            known = 1;
+        }
+    fclose(file);
+    return known;
+}
+
+static int parse_users(const char *value)
+{
+    uid_t users[MAX_TRUSTED_USERS];
+    unsigned count = 0;
+
+    value += strspn(value, ", ");
+    while (*value != '\0') {
+        size_t length = strcspn(value, ", ");
+        char word[64];
+        uint64_t number;
+
+        if (length >= sizeof(word) || count == MAX_TRUSTED_USERS)
+            return 0;
+        memcpy(word, value, length);
+        word[length] = '\0';
+        if (parse_number(word, &number) && number < (uid_t)-1)
+            users[count] = (uid_t)number;
+        else if (!user_id(value, length, &users[count]))
+            return 0;
+        count++;
+        value += length;
+        value += strspn(value, ", ");
+    }
+    memcpy(settings.trusted_users, users, count * sizeof(*users));
+    settings.trusted_count = count;
+    return 1;
+}
+
 int settings_set(const char *name, const char *value, char *reason, size_t reason_bytes)
 {
     uint64_t number;
@@ -109,6 +157,9 @@ int settings_set(const char *name, const char *value, char *reason, size_t reaso
     } else if (strcmp(name, "trace") == 0) {
         if (!parse_flag(value, &settings.trace))
             return refuse(reason, reason_bytes, name, value, "use yes or no");
+    } else if (strcmp(name, "trusted_users") == 0) {
+        if (!parse_users(value))
+            return refuse(reason, reason_bytes, name, value, "use at most 16 names of /etc/passwd, or uids");
     }
     return 1;
 }

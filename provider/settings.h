@@ -4,8 +4,11 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum offload { OFFLOAD_RSA = 1, OFFLOAD_ECDSA = 2, OFFLOAD_ED25519 = 4, OFFLOAD_X25519 = 8, OFFLOAD_ALL = 15 };
+
+enum { MAX_TRUSTED_USERS = 16 };
 
 struct settings {
     char socket[256];      /* a path, or @ and an abstract name; longer than the kernel takes fails at the connect */
@@ -15,6 +18,8 @@ struct settings {
     unsigned operations;   /* which kinds go to the device */
     int fallback;          /* software when the device can't, or an error */
     int trace;             /* connections and why they ended, on stderr */
+    uid_t trusted_users[MAX_TRUSTED_USERS]; /* whose device may have our keys, besides our own user's and root's */
+    unsigned trusted_count;
 };
 
 extern struct settings settings;

@@ -39,7 +39,7 @@ struct wire_header {
 
 struct wire_hello {
     struct wire_header header;
-    uint32_t entries;    /* a power of two */
+    uint32_t entries;    /* a power of two: the most that the client wants */
     uint32_t slot_bytes; /* a multiple of 64 */
     uint32_t flags;      /* 0 */
     uint32_t spare;
@@ -47,7 +47,7 @@ struct wire_hello {
 
 struct wire_welcome {
     struct wire_header header;
-    uint32_t entries;
+    uint32_t entries; /* as asked for, or the most that the device allows */
     uint32_t slot_bytes;
     uint32_t sq_off;
     uint32_t cq_off;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -14,6 +15,8 @@ from engine.cli.address import Socket, address_of
 from engine.cli.exits import OK
 from sim import UsageError
 from sim.bridge import Server
+from sim.bridge.admission import Refused
+from sim.bridge.users import group_id, user_id, user_name
 
 LONGEST_S = 1_000_000
 STOPPING = (signal.SIGTERM, signal.SIGINT)
@@ -29,14 +32,52 @@ def command(
         list[str] | None, typer.Option(help="Such as corrupt:op=rsa-sign,every=100; again and again.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    allow_user: Annotated[
+        list[str] | None, typer.Option(help="A user, by name or uid, that may connect; again and again.")
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option(help="A group whose members may connect; the socket's file is its.")
+    ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(help="Of the socket's file. [default: 0600; 0660 with --group; 0666 with --allow-user]"),
+    ] = None,
     stats_interval: Annotated[float, typer.Option(help="Seconds between lines of statistics; 0: none.")] = 0,
 ) -> Callable[[], int]:
     """Run the device as a process, until SIGTERM or SIGINT."""
     if not 0 <= stats_interval <= LONGEST_S:
         raise UsageError(f"--stats-interval {stats_interval}: use 0 to {LONGEST_S:,} seconds")
     address = address_of(socket)
-    server = Server(address, depth=depth, workers=workers, units=units, latency=latency, seed=seed, faults=fault or ())
+    server = Server(
+        address,
+        depth=depth,
+        workers=workers,
+        units=units,
+        latency=latency,
+        seed=seed,
+        faults=fault or (),
+        uids=tuple(user_id(user) for user in allow_user or ()),
+        gid=None if group is None else group_id(group),
+        mode=None if mode is None else _mode(mode),
+        on_refused=_tell_refused,
+    )
     return lambda: _serve(server, stats_interval)
+
+
+def _mode(text: str) -> int:
+    """An octal number, such as 0660."""
+    if not 1 <= len(text) <= 4 or text.strip("01234567") or (mode := int(text, 8)) > 0o777:
+        raise UsageError(f"--mode {text}: use an octal number from 0 to 0777, such as 0660")
+    return mode
+
+
+def _tell_refused(refused: Refused) -> None:
+    # Of more from the same user, stat tells how many.
+    print(
+        f"simaccel: refused pid {refused.pid} of user {user_name(refused.uid)}: {refused.why}",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _serve(server: Server, interval_s: float) -> int:

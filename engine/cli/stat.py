@@ -12,6 +12,7 @@ import typer
 from engine.cli.address import Socket, address_of
 from engine.cli.exits import FAILED, OK, complain
 from sim.bridge import NoDeviceError, read_report
+from sim.bridge.users import user_name
 
 WATCH_S = 1.0
 
@@ -56,6 +57,13 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
         yield f"at once     {_times(report['short'])}"
     for number, worker in enumerate(report["workers"], 1):
         yield f"worker {number:<5}{_times(worker)}, busy {worker['utilisation']:.0%}"
+    for refused in report["refused_users"]:
+        yield (
+            f"refused     user {user_name(refused['uid'])}, {refused['times']:,} times, last pid {refused['pid']}: "
+            f"{refused['why']}"
+        )
+    if report["refused_unlisted"]:
+        yield f"refused     {report['refused_unlisted']:,} times users that are not listed"
     for client in report["clients"]:
         yield (
             f"client      pid {client['pid']}, ring of {client['entries']}, {client['keys']} keys, "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count
 from types import TracebackType
@@ -17,6 +17,7 @@ from sim.bridge.keys import Opening, RemoteSession, material_bytes
 from sim.bridge.reader import Reader
 from sim.bridge.remote import NoDeviceError, default_address
 from sim.bridge.shared import SharedRings
+from sim.bridge.users import trusted_ids
 from sim.bridge.wire import Operation
 from sim.errors import ClosedError, UsageError
 from sim.kernels import Kernels
@@ -37,20 +38,30 @@ SPARE_BYTES = 64
 class RemoteAccelerator:
     """An accelerator whose device is another process. A context manager; fits the engine's Protocol.
 
-    - `depth`: slots of the ring, a power of two. `slot_bytes`: the most that payload and aux, or a result, may have.
+    - `depth`: slots of the ring, a power of two; fewer if the device allows no more. `slot_bytes`: the most that
+      payload and aux, or a result, may have.
+    - `trusted_users`: names or uids whose device may have our keys, besides root's and our own. None: those of
+      SIMACCEL_TRUSTED_USERS.
 
     Any thread may submit and ask. Completions come in a thread of its own, or in the thread that polls. When the device
     goes away, what is in flight fails with NoDeviceError and what comes later raises ClosedError. Timing and faults are
     the device's; so are kernels of the user's own, which are registered there.
     """
 
-    def __init__(self, address: str | None = None, *, depth: int = 256, slot_bytes: int = 131_072) -> None:
-        """Raises NoDeviceError if no device answers, UsageError for an address or sizes that can't be."""
+    def __init__(
+        self,
+        address: str | None = None,
+        *,
+        depth: int = 256,
+        slot_bytes: int = 131_072,
+        trusted_users: Sequence[str | int] | None = None,
+    ) -> None:
+        """Raises NoDeviceError if no device answers, UsageError for an address, users or sizes that can't be."""
         self.address = address or default_address()
         self.kernels = Kernels()
         self._closed = True  # until all is made
         try:
-            rings = SharedRings(self.address, depth, slot_bytes)
+            rings = SharedRings(self.address, depth, slot_bytes, trusted_ids(trusted_users))
         except ValueError as error:
             raise UsageError(str(error)) from None
         self.max_payload_bytes = rings.layout.slot_bytes - SPARE_BYTES

@@ -17,8 +17,11 @@ from sim.errors import UsageError
 _UCRED = struct.Struct("iII")
 
 
-def listen(name: str) -> socket.socket:
-    """A listening socket. Raises UsageError if the name can't be used, or a device is there already."""
+def listen(name: str, mode: int = 0o600, gid: int | None = None) -> socket.socket:
+    """A listening socket; the file of a path has that mode and, unless it is None, that group.
+
+    Raises UsageError if the name or the group can't be used, or a device is there already.
+    """
     try:
         address = socket_address(name)
     except ValueError as error:
@@ -27,7 +30,9 @@ def listen(name: str) -> socket.socket:
     try:
         # Until it listens it looks as a stale one does, so nobody else may look meanwhile.
         with _locked_folder(name):
-            _bind(listener, name, address)
+            _bind(listener, name, address, mode)
+            if gid is not None:
+                _give_to_group(name, gid)
             listener.listen(128)
         listener.setblocking(False)
     except BaseException:
@@ -53,9 +58,9 @@ def _locked_folder(name: str) -> Iterator[None]:
         os.close(folder)
 
 
-def _bind(listener: socket.socket, name: str, address: str) -> None:
+def _bind(listener: socket.socket, name: str, address: str, mode: int) -> None:
     # The mode of the socket's file is what bind makes it: a chmod afterwards would leave a moment in between.
-    before = os.umask(0o177)
+    before = os.umask(0o777 & ~mode)
     try:
         try:
             listener.bind(address)
@@ -72,6 +77,18 @@ def _bind(listener: socket.socket, name: str, address: str) -> None:
             raise UsageError(f"socket {name!r}: {error.strerror}") from None
     finally:
         os.umask(before)
+
+
+def _give_to_group(name: str, gid: int) -> None:
+    if name.startswith("@"):  # no file: the group is looked at when somebody connects
+        return
+    try:
+        os.chown(name, -1, gid, follow_symlinks=False)
+    except OSError as error:
+        os.unlink(name)
+        raise UsageError(
+            f"socket {name!r} can't be group {gid}'s: {error.strerror}; use a group that you are in"
+        ) from None
 
 
 def _answers(address: str) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+import struct
+import time
 from typing import Any
 
 from sim.bridge import wire
@@ -12,35 +14,70 @@ from sim.bridge.listener import credentials
 from sim.errors import SimError, UsageError
 
 PATIENCE_S = 5.0
+"""How long a device may take to let us in, and to answer."""
+
 MAX_REPORT_BYTES = 1 << 18
+
+
+_TIMEVAL = struct.Struct("@ll")
 
 
 class NoDeviceError(SimError):
     """No device answers at that socket, or it refuses us."""
 
 
-def connect(name: str, *, any_user: bool = False) -> socket.socket:
-    """A connection to the device at that socket, which is to be root's or our own unless it may be any user's.
+def connect(name: str, *, any_user: bool = False, trusted: tuple[int, ...] = ()) -> socket.socket:
+    """A connection to the device at that socket, with a time-out of PATIENCE_S.
 
-    Raises UsageError for a name that can't be one, else NoDeviceError.
+    The device is to be root's, our own or that of one of the `trusted` uids, unless it may be any user's. Blocks for
+    PATIENCE_S at most, while the device lets in those who came before. Raises UsageError for a name that can't be one,
+    else NoDeviceError.
     """
     try:
         address = wire.socket_address(name)
     except ValueError as error:
         raise UsageError(str(error)) from None
     peer = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    peer.settimeout(PATIENCE_S)
     try:
-        peer.connect(address)
+        _connect_patiently(peer, address)
+        peer.settimeout(PATIENCE_S)
+        # Anybody may take an abstract name that is free, and keys are about to go over.
+        _, uid = credentials(peer)
+        if not any_user and uid not in (0, os.geteuid(), os.getuid(), *trusted):
+            raise NoDeviceError(
+                f"the device at {name} belongs to another user, {uid}: name it in trusted_users if you trust it"
+            )
+    except BlockingIOError:
+        peer.close()
+        raise NoDeviceError(f"the device at {name} is busy: it has let nobody in for {PATIENCE_S:.0f} s") from None
     except OSError as error:
         peer.close()
         raise NoDeviceError(f"no device at {name}: {error.strerror or error}; start one with simaccel serve") from None
-    # Anybody may take an abstract name that is free, and keys are about to go over.
-    _, uid = credentials(peer)
-    if not any_user and uid not in (0, os.geteuid(), os.getuid()):
+    except BaseException:
         peer.close()
-        raise NoDeviceError(f"the device at {name} belongs to another user, {uid}")
+        raise
     return peer
+
+
+def _connect_patiently(peer: socket.socket, address: str) -> None:
+    """Connects. Where the device's queue is full, waits in line for PATIENCE_S, and then raises BlockingIOError.
+
+    With a time-out of Python's own the socket would not block, and a full queue would be EAGAIN at once; there is
+    nothing to poll for. A socket that blocks waits in the kernel, in the order of arrival. Python must not know that it
+    blocks: after a signal it would take an interrupted connect for one that goes on by itself, which is so for TCP.
+    """
+    end_s = time.monotonic() + PATIENCE_S
+    peer.setblocking(False)
+    os.set_blocking(peer.fileno(), True)
+    while True:
+        left_us = max(1, int((end_s - time.monotonic()) * 1e6))
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.pack(*divmod(left_us, 1_000_000)))
+        try:
+            peer.connect(address)
+            return
+        except InterruptedError:  # a signal; its handler has run
+            if time.monotonic() >= end_s:
+                raise BlockingIOError from None
 
 
 def read_report(name: str) -> dict[str, Any]:

@@ -9,11 +9,12 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from sim.bridge import wire
+from sim.bridge.admission import Admission, Refused
 from sim.bridge.client import BUDGET, Client
 from sim.bridge.engines import Engines
 from sim.bridge.listener import credentials, identity, listen, unlink
@@ -35,9 +36,13 @@ class Server:
     """Serves clients at a socket until it is stopped. A context manager.
 
     - `address`: a path, or @ and an abstract name.
-    - `depth`: the most entries that a client's ring may have, a power of two.
+    - `depth`: the most entries that a client's ring may have, a power of two. Who asks for more gets so many.
     - `workers`: threads for long operations. `units`, `latency`, `seed`, `faults`: as of `Accelerator`.
-    - `uids`: users that may connect besides our own and root.
+    - `uids`: users that may connect besides our own and root. `gid`: a group whose members may.
+    - `mode`: of the socket's file. By default it is open to those alone whom `uids` and `gid` let in, as far as a mode
+      can say that: 0600, with `gid` 0660, with `uids` 0666. Who connects is checked all the same.
+    - `own_process`: whether clients in this very process may connect.
+    - `on_refused`: called with the first refusal of each user, in the thread of `serve`.
 
     `serve` runs in one thread; `stop` and `report` may be called from any. Raises UsageError for bad parameters, a
     socket that can't be used, or one at which a device is running.
@@ -54,6 +59,10 @@ class Server:
         seed: int | None = None,
         faults: Sequence[str] = (),
         uids: tuple[int, ...] = (),
+        gid: int | None = None,
+        mode: int | None = None,
+        own_process: bool = False,
+        on_refused: Callable[[Refused], object] | None = None,
     ) -> None:
         if not 2 <= depth <= wire.MAX_ENTRIES or depth & (depth - 1):
             raise UsageError(f"depth={depth}: use a power of two from 2 to {wire.MAX_ENTRIES}")
@@ -64,10 +73,12 @@ class Server:
         self.address = address
         self.depth = depth
         self.kernels = Kernels()
-        self._uids = {os.geteuid(), 0, *uids}
+        self._admission = Admission(uids, gid, own_process, on_refused)
         self._engines = Engines(self.kernels, workers, units, latency, seed, faults)
+        if mode is None:
+            mode = 0o666 if uids else 0o600 if gid is None else 0o660
         try:
-            self._listener = listen(address)
+            self._listener = listen(address, mode, gid)
         except BaseException:
             self._engines.close()
             raise
@@ -174,9 +185,9 @@ class Server:
 
     def _let_in(self, connection: socket.socket) -> None:
         connection.setblocking(False)
-        _, uid = credentials(connection)
-        if uid not in self._uids:
-            self._refuse(connection, f"user {uid} may not use this device")
+        why = self._admission.refusal_of_peer(connection)
+        if why is not None:
+            self._refuse(connection, why)
             connection.close()
             return
         self._waiting[connection.fileno()] = connection
@@ -222,12 +233,13 @@ class Server:
 
     def _welcome(self, fd: int, connection: socket.socket, data: bytes) -> None:
         entries, slot_bytes = wire.HELLO.unpack(data)[3:5]
-        if entries > self.depth:
-            raise Violation(f"a ring of {entries} entries: the device allows {self.depth}")
         try:
-            layout = Layout.of(entries, slot_bytes)
+            layout = Layout.agreed(entries, slot_bytes, self.depth)
         except ValueError as error:
             raise Violation(str(error)) from None
+        why = self._admission.refusal_of_client(connection)
+        if why is not None:
+            raise Violation(why)
         pid, uid = credentials(connection)
         try:
             client = Client(connection, layout, pid, uid)
@@ -299,6 +311,8 @@ class Server:
             "uptime_ns": time.monotonic_ns() - self._started_ns,
             "seed": self._engines.seed,
             "address": self.address,
+            "refused_users": self._admission.rows(),
+            "refused_unlisted": self._admission.unlisted,
             **self._engines.statistics(),
             "clients": [
                 {

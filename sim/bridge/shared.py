@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import mmap
 import os
-import select
-import socket
 import threading
 from contextlib import suppress
 from typing import NamedTuple
 
-from sim.bridge import wire
 from sim.bridge.remote import NoDeviceError, connect
-from sim.bridge.wire import AT_CQ_HEAD, AT_CQ_TAIL, AT_SLEEPING, AT_SQ_TAIL, COMPLETION, SUBMISSION, Layout
+from sim.bridge.welcome import agree
+from sim.bridge.wire import AT_CQ_HEAD, AT_CQ_TAIL, AT_SLEEPING, AT_SQ_TAIL, COMPLETION, SUBMISSION
 
 _WORD_BYTES = 8
 
@@ -30,59 +27,27 @@ class Completion(NamedTuple):
 class SharedRings:
     """A connection with its rings and slots. `submit` and `reap` each want one thread at a time."""
 
-    def __init__(self, name: str, entries: int, slot_bytes: int) -> None:
-        """Connects. Raises UsageError for a name or sizes that can't be, NoDeviceError if there is no device."""
-        self.control = connect(name)
+    def __init__(self, name: str, entries: int, slot_bytes: int, trusted: tuple[int, ...] = ()) -> None:
+        """Connects. The device must be root's, our own or that of a `trusted` uid; it may give fewer entries.
+
+        Raises UsageError for a name that can't be, ValueError for sizes that can't be, NoDeviceError if there is no
+        device or it can't be right.
+        """
+        self.control = connect(name, trusted=trusted)
         try:
-            self.layout, fds = self._agree(name, entries, slot_bytes)
+            welcome = agree(self.control, name, entries, slot_bytes)
         except BaseException:
             self.control.close()
             raise
-        memfd, self.doorbell, interrupt = fds
-        self._interrupt = select.epoll.fromfd(interrupt)
-        try:
-            self._mapping = mmap.mmap(memfd, self.layout.memory_bytes)
-        finally:
-            os.close(memfd)
-        # Two processes on one ring would overwrite what the other submits; key material is for no core dump.
-        self._mapping.madvise(mmap.MADV_DONTFORK)
-        self._mapping.madvise(mmap.MADV_DONTDUMP)
+        self.layout = welcome.layout
+        self.doorbell = welcome.doorbell
+        self._interrupt = welcome.interrupt
+        self._mapping = welcome.mapping
         self.bytes = memoryview(self._mapping)
         self._words = self.bytes.cast("Q")
         self._sq_tail = 0
         self._cq_head = 0
         self._fence = threading.Lock()
-
-    def _agree(self, name: str, entries: int, slot_bytes: int) -> tuple[Layout, list[int]]:
-        try:
-            with suppress(
-                BrokenPipeError
-            ):  # refused for who we are, before we said anything: the reason is there to read
-                self.control.send(wire.hello(entries, slot_bytes))
-            try:
-                data, fds, _, _ = socket.recv_fds(self.control, wire.MAX_MESSAGE_BYTES, 3)
-            except ConnectionResetError:  # it has not read what we said, and the reason comes behind this error
-                data, fds, _, _ = socket.recv_fds(self.control, wire.MAX_MESSAGE_BYTES, 3)
-        except OSError as error:
-            raise NoDeviceError(f"the device at {name} does not answer: {error}") from None
-        try:
-            if len(data) < wire.HEADER.size:
-                raise NoDeviceError(f"the device at {name} closed the connection")
-            magic, version, kind = wire.HEADER.unpack_from(data)
-            if magic == wire.MAGIC and kind == wire.Message.REFUSED:
-                raise NoDeviceError(
-                    f"the device at {name} refused: {data[wire.HEADER.size :].decode(errors='replace')}"
-                )
-            layout = Layout.of(entries, slot_bytes)
-            if data != wire.welcome(layout) or version != wire.VERSION or len(fds) != 3:
-                raise NoDeviceError(
-                    f"the device at {name} speaks another protocol: install the same simaccel on both sides"
-                )
-        except BaseException:
-            for fd in fds:
-                os.close(fd)
-            raise
-        return layout, fds
 
     @property
     def interrupt(self) -> int:
@@ -111,7 +76,8 @@ class SharedRings:
             pass
         if not self._words[AT_SLEEPING // _WORD_BYTES]:
             return False
-        os.eventfd_write(self.doorbell, 1)
+        with suppress(BlockingIOError):  # a counter that is full is readable anyway
+            os.eventfd_write(self.doorbell, 1)
         return True
 
     def has_completions(self) -> bool:

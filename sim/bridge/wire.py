@@ -149,6 +149,13 @@ class Layout:
             )
         return cls(entries, slot_bytes, sq_off, cq_off, slots_off, memory_bytes)
 
+    @classmethod
+    def agreed(cls, entries: int, slot_bytes: int, allowed: int) -> Layout:
+        """What a device that allows so many entries gives to who asks for that. Raises ValueError as `of` does."""
+        if entries > MAX_ENTRIES or entries & (entries - 1):
+            raise ValueError(f"entries={entries}: use a power of two from 2 to {MAX_ENTRIES}")
+        return cls.of(min(entries, allowed), slot_bytes)
+
     def pack(self) -> tuple[int, int, int, int, int, int]:
         """The fields in the order of the welcome message and of page 0."""
         return (self.entries, self.slot_bytes, self.sq_off, self.cq_off, self.slots_off, self.memory_bytes)

@@ -9,7 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
 from itertools import count
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -32,11 +35,25 @@ def fresh_address() -> str:
 class DeviceProcess:
     """A device in a process of its own, ready when the constructor returns. A context manager."""
 
-    def __init__(self, address: str | None = None, *arguments: str, module: str = "sim.bridge") -> None:
+    def __init__(
+        self,
+        address: str | None = None,
+        *arguments: str,
+        module: str = "sim.bridge",
+        errors: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """`errors`: the file that stderr goes to. `environment`: what is set besides what is set here."""
         self.address = address or fresh_address()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", *module.split(), self.address, *arguments], stdout=subprocess.PIPE, text=True
-        )
+        with ExitStack() as opened:
+            stderr = None if errors is None else opened.enter_context(errors.open("wb"))
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", *module.split(), self.address, *arguments],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                env={**os.environ, **(environment or {})},
+            )
         assert self.process.stdout is not None
         readable, _, _ = select.select([self.process.stdout], [], [], WATCHDOG_S)
         line = self.process.stdout.readline() if readable else ""

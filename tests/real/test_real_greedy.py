@@ -106,7 +106,7 @@ def test_clients_for_whom_there_are_no_fds_left_harm_nobody(device: DeviceProces
 def test_all_who_wait_are_let_in_at_one_look() -> None:
     """Between two looks there may be a visit to every client: one each would be too late for a program that is
     patient for 250 ms."""
-    with Server(fresh_address()) as server:
+    with Server(fresh_address(), own_process=True) as server:
         peers = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(ACCEPTED_AT_ONCE)]
         for peer in peers:
             peer.connect(wire.socket_address(server.address))

@@ -185,7 +185,7 @@ def test_the_end_by_a_signal_is_clean_under_load_too(toolbox: Toolbox, number: s
     [
         (wire.HEADER.pack(wire.MAGIC, 99, wire.Message.HELLO) + bytes(16), b"speaks version 2 of the protocol, you 99"),
         (wire.hello(3, 4096), b"use a power of two"),
-        (wire.hello(4096, 4096), b"the device allows 1024"),
+        (wire.hello(8192, 4096), b"use a power of two from 2 to 4096"),
         (wire.hello(16, 100), b"use a multiple of 64"),
         (wire.forget(1), b"a message of type 4"),
         (b"GET / HTTP/1.0\r\n\r\n", b"this is no client"),

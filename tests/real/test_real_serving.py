@@ -21,7 +21,7 @@ from tests.real.device import fresh_address
 @contextmanager
 def serving() -> Iterator[str]:
     """The address of a device in a thread of this process."""
-    with Server(fresh_address()) as server:
+    with Server(fresh_address(), own_process=True) as server:
         thread = threading.Thread(target=server.serve)
         thread.start()
         try:
