@@ -4,10 +4,10 @@ Rules, as in OpenSSL's crypto/async/async_wait.c:
 
 - Setting a key always puts a new entry in front; an older one with the same key stays and is listed too.
 - Every look-up meets the newest entry first. Keys are compared by identity.
-- Clearing an entry that was never reported removes it without trace. Clearing a reported one marks it deleted;
-  it is reported as deleted until the next resume. Neither ever runs its cleanup.
+- Clearing an entry that was never reported removes it without trace. Clearing a reported one marks it deleted, and it
+  is reported as deleted until the next resume. Clearing never runs a cleanup.
 - A resume of the job (`reset_counts`), and nothing else, starts a new list of changes.
-- Closing runs the cleanups of what was not cleared, newest first.
+- Closing runs the cleanups of all entries that were not cleared, newest first.
 
 A context has no lock and knows no job and no thread: whoever drives the job owns it.
 """
@@ -74,26 +74,26 @@ class WaitCtx:
     __slots__ = ("__weakref__", "_callback", "_entries", "_phase", "has_changes", "memo", "stored_status")
 
     def __init__(self) -> None:
-        # Oldest first, so that the newest is put and taken at the end. Most contexts of callbacks never have any, and
-        # a list each would be for the garbage collector to visit.
+        # Oldest first, so that the newest is put and taken at the end. A context that works by callback never has any
+        # entry, and a list of its own would only be one more object for the garbage collector to visit.
         self._entries = _NO_ENTRIES
         self._callback: Callback | None = None
         self.stored_status: int = Status.UNSUPPORTED
-        """What `status` answers, without a look whether the context is open. For reading, where a call is too dear."""
+        """What `status` answers, without the check that the context is open. For hot paths that only read it."""
         self._phase: str | None = None  # None: open; else how to say that it is not
         self.has_changes = False
-        """Whether `changed_fds` has anything to report: a job looks here before it asks for the reset."""
+        """Whether `changed_fds` has anything to report. A job looks here before it asks for the reset."""
         self.memo: Any = None
-        """Where an engine may keep what it found out about this context, to have it in one look at its next operation.
-        Emptied whenever an fd or the callback changes. One engine's memo replaces another's."""
+        """What an engine remembers about this context, so that its next operation need not look again.
+        Set to None whenever an fd or the callback changes. One engine's memo replaces another's."""
 
     # fds
 
     def set_wait_fd(self, key: object, fd: int, custom_data: Any = None, cleanup: Cleanup | None = None) -> None:
         """Put a new entry in front, also if the key or the fd is there already.
 
-        `fd` is any C int: a context doesn't look at its fds. `cleanup(ctx, key, fd, custom_data)` runs at close
-        unless the entry was cleared before. Raises UsageError for anything that is no C int or not callable.
+        `fd` is any C int: a context never uses its fds. `cleanup(ctx, key, fd, custom_data)` runs at close unless the
+        entry was cleared before. Raises UsageError if `fd` is not a C int, or `cleanup` neither None nor callable.
         """
         self._check_open()
         if not isinstance(fd, int):
@@ -111,7 +111,7 @@ class WaitCtx:
         self.memo = None
 
     def get_fd(self, key: object) -> WaitFd:
-        """The newest entry of that key. UnknownKeyError if there is none, or all were cleared."""
+        """The newest entry of that key. Raises UnknownKeyError if there is none, or all were cleared."""
         self._check_open()
         entry = self._newest(key)
         return WaitFd(entry.fd, entry.custom_data)
@@ -135,10 +135,10 @@ class WaitCtx:
         return ChangedFds(added, deleted)
 
     def clear_fd(self, key: object) -> None:
-        """Take away the newest entry of that key; an older one of the same key shows again.
+        """Remove the newest entry of that key; an older one of the same key becomes visible again.
 
-        The cleanup of a cleared entry is never called: whoever clears it closes what it stands for.
-        UnknownKeyError if there is none.
+        The cleanup of a cleared entry is never called: whoever clears it must close the fd. Raises UnknownKeyError if
+        the key has no entry.
         """
         self._check_open()
         entry = self._newest(key)
@@ -151,9 +151,9 @@ class WaitCtx:
             self.has_changes = True
 
     def reset_counts(self) -> None:
-        """Start a new list of changes. For whatever resumes jobs, at the resume; nobody else calls it.
+        """Start a new list of changes. Only code that resumes jobs calls it, at the resume.
 
-        Entries marked deleted go, without their cleanup.
+        Entries marked deleted are removed, without running their cleanup.
         """
         self._check_open()
         self._entries = [entry for entry in self._entries if not entry.deleted]
@@ -164,7 +164,7 @@ class WaitCtx:
     # callback and status
 
     def set_callback(self, fn: Callable[[Any], object] | None, arg: Any = None) -> None:
-        """Store the callback; None takes it away. An engine calls it as fn(arg) when an operation completes."""
+        """Store the callback; None removes it. An engine calls it as fn(arg) when an operation completes."""
         self._check_open()
         if fn is not None and not callable(fn):
             raise UsageError(f"the callback must be callable or None, not {fn!r}")
@@ -187,7 +187,7 @@ class WaitCtx:
 
     @status.setter
     def status(self, value: int) -> None:
-        if type(value) is Status and self._phase is None:  # the common case pays for no look-up
+        if type(value) is Status and self._phase is None:  # the common case, without the look-up below
             self.stored_status = value
             return
         self._check_open()
@@ -205,8 +205,8 @@ class WaitCtx:
     def close(self) -> None:
         """Free the context: run the cleanups of all entries that were not cleared, newest first.
 
-        Also of those never reported. Each cleanup runs once, whatever the others do; what they raise comes out
-        when all have run: one exception as itself, several as an ExceptionGroup. Closing again does nothing.
+        Entries that were never reported are cleaned up too. Each cleanup runs once, whatever the others raise. When all
+        have run, one exception is raised as itself, and several as an ExceptionGroup. Closing again does nothing.
         """
         if self._phase is not None:
             return
@@ -248,7 +248,7 @@ class WaitCtx:
             if entry.key is key and not entry.deleted:
                 return entry
         raise UnknownKeyError(
-            f"no fd is set for key {key!r}; keys are compared by identity, so pass the very object that was set"
+            f"no fd is set for key {key!r}; keys are compared by identity, so pass the same object that was set"
         )
 
     def _check_open(self) -> None:

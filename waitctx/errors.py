@@ -1,4 +1,4 @@
-"""What a wait context raises. After each of these the context is as it was before the call."""
+"""What a wait context raises. After each of these, the context is as it was before the call."""
 
 
 class WaitCtxError(Exception):
@@ -6,11 +6,11 @@ class WaitCtxError(Exception):
 
 
 class UsageError(WaitCtxError, ValueError):
-    """An argument that no wait context can take."""
+    """The argument is not valid for any wait context."""
 
 
 class UnknownKeyError(WaitCtxError, LookupError):
-    """No entry of that key, or all of them were cleared. C answers 0 here."""
+    """The key has no entry, or all of its entries were cleared. C returns 0 here."""
 
 
 class ClosedError(WaitCtxError):
@@ -18,4 +18,4 @@ class ClosedError(WaitCtxError):
 
 
 class NullContextError(WaitCtxError, TypeError):
-    """None, or something else, where a wait context must stand. Most calls crash on it in C."""
+    """The context is None, or not a wait context. Most calls crash in C then."""

@@ -1,7 +1,8 @@
 """The door for those who know the C API: openssl/async.h's names, with outputs as tuples.
 
-Return codes are C's. Where C would crash - NULL for a context, a freed context - these raise a WaitCtxError. A buffer
-argument of C is an element of the tuple here, so 'count only' calls have no counterpart: take len() of the list.
+Return codes are C's. Where C would crash, on a NULL context or a freed one, these raise a WaitCtxError. What C writes
+into a buffer is an element of the returned tuple here. C's calls that only count have no counterpart: take len() of the
+list.
 """
 
 from __future__ import annotations
@@ -49,18 +50,21 @@ def ASYNC_WAIT_CTX_new() -> WaitCtx:
 
 
 def ASYNC_WAIT_CTX_free(ctx: WaitCtx | None) -> None:
-    """Run the cleanups of what was not cleared, newest first. None is allowed; a second free raises ClosedError."""
+    """Run the cleanups of all entries that were not cleared, newest first.
+
+    None is allowed. A second free raises ClosedError.
+    """
     if ctx is None:
         return
     if _given(ctx, "ASYNC_WAIT_CTX_free").closed:
-        raise ClosedError("the wait context was freed before, or frees itself now: a double free in C")
+        raise ClosedError("the wait context was freed before, or is being freed: a double free in C")
     ctx.close()
 
 
 def ASYNC_WAIT_CTX_set_wait_fd(
     ctx: WaitCtx | None, key: object, fd: int, custom_data: Any, cleanup: Cleanup | None
 ) -> int:
-    """Always a new entry in front; always 1."""
+    """Put a new entry in front. Always returns 1."""
     _given(ctx, "ASYNC_WAIT_CTX_set_wait_fd").set_wait_fd(key, fd, custom_data, cleanup)
     return 1
 
@@ -86,7 +90,7 @@ def ASYNC_WAIT_CTX_get_changed_fds(ctx: WaitCtx | None) -> tuple[int, list[int],
 
 
 def ASYNC_WAIT_CTX_clear_fd(ctx: WaitCtx | None, key: object) -> int:
-    """1, or 0 where the key has no entry."""
+    """Return 1, or 0 if the key has no entry."""
     try:
         _given(ctx, "ASYNC_WAIT_CTX_clear_fd").clear_fd(key)
     except UnknownKeyError:
@@ -95,7 +99,7 @@ def ASYNC_WAIT_CTX_clear_fd(ctx: WaitCtx | None, key: object) -> int:
 
 
 def ASYNC_WAIT_CTX_set_callback(ctx: WaitCtx | None, callback: Callable[[Any], object] | None, arg: Any) -> int:
-    """1; 0 for None as the context (the one call besides free that C lets have NULL)."""
+    """Return 1, or 0 if the context is None: besides free, this is the only call that allows NULL in C."""
     if ctx is None:
         return 0
     _given(ctx, "ASYNC_WAIT_CTX_set_callback").set_callback(callback, arg)
@@ -103,17 +107,17 @@ def ASYNC_WAIT_CTX_set_callback(ctx: WaitCtx | None, callback: Callable[[Any], o
 
 
 def ASYNC_WAIT_CTX_get_callback(ctx: WaitCtx | None) -> tuple[int, Callable[[Any], object] | None, Any]:
-    """(1, callback, arg), or (0, None, None) where none is set."""
+    """(1, callback, arg), or (0, None, None) if none is set."""
     callback = _given(ctx, "ASYNC_WAIT_CTX_get_callback").callback
     return (0, None, None) if callback is None else (1, callback.fn, callback.arg)
 
 
 def ASYNC_WAIT_CTX_set_status(ctx: WaitCtx | None, status: int) -> int:
-    """Store any int; always 1."""
+    """Store any int. Always returns 1."""
     _given(ctx, "ASYNC_WAIT_CTX_set_status").status = status
     return 1
 
 
 def ASYNC_WAIT_CTX_get_status(ctx: WaitCtx | None) -> int:
-    """The int stored last; UNSUPPORTED at first."""
+    """The int that was stored last; UNSUPPORTED before the first."""
     return _given(ctx, "ASYNC_WAIT_CTX_get_status").status

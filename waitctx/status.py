@@ -4,19 +4,19 @@ from enum import IntEnum
 
 
 class Status(IntEnum):
-    """What an engine says of its last submission, where completions come by callback.
+    """What an engine says about its last submission, when completions come by callback.
 
-    C stores any int, and so does `WaitCtx.status`: these four are the ones with a meaning.
+    C stores any int, and so does `WaitCtx.status`. These four have a meaning.
     """
 
     UNSUPPORTED = 0
-    """Nothing was ever reported: the engine works by fd, or not asynchronously."""
+    """The engine has reported nothing: it works by fd, or not asynchronously."""
     ERR = 1
     """The operation failed; no callback will come."""
     OK = 2
     """Submitted (QAT_Engine's contract) or completed (the man page's): see docs/contracts.md."""
     EAGAIN = 3
-    """Not submitted, the ring was full: resume the job and it tries again."""
+    """Not submitted, because the ring was full. Resume the job, and it tries again."""
 
 
 def as_status(value: int) -> int:
