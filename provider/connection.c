@@ -102,6 +102,7 @@ static struct connection *make(void)
     }
     if (!prepare(c) || !dispatcher_start(c)) {
         snprintf(failure, sizeof(failure), "no memory, fd or thread for a connection");
+        counters_hide();
         connection_unref(c);
         return NULL;
     }
@@ -133,6 +134,7 @@ static void abandon_inherited(void)
 {
     if (current != NULL && !connection_is_ours(current)) {
         close_fds(current);
+        counters_hide();
         current = NULL;
         next_attempt_ns = 0;
     }
@@ -176,6 +178,7 @@ void connection_lost(struct connection *c)
         c->unjoined = unjoined;
         unjoined = c; /* with the reference that `current` had */
         snprintf(failure, sizeof(failure), "the device at %.120s went away", settings.socket);
+        counters_hide();
     }
     pthread_mutex_unlock(&lock);
     if (was_current)
@@ -205,6 +208,7 @@ void connection_close(void)
         current->unjoined = unjoined;
         unjoined = current;
         current = NULL;
+        counters_hide();
     }
     while ((c = unjoined) != NULL) {
         unjoined = c->unjoined;

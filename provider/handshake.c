@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "counters.h"
 #include "ring.h"
 #include "settings.h"
 #include "wire.h"
@@ -227,6 +228,7 @@ int handshake(struct connection *c, char *reason, size_t reason_bytes)
         close(c->control);
         return 0;
     }
+    counters_show(fds[0]);
     close(fds[0]);
     c->doorbell = fds[1];
     c->interrupt = fds[2];

@@ -254,10 +254,12 @@ static enum outcome run_in_slot(struct operation *o, struct record *record, uint
     if (waiter != NULL)
         waiter_attach(waiter, record);
     ring_submit(record, &request);
-    if (waiter == NULL)
+    if (waiter == NULL) {
+        COUNT(blocked);
         ring_wait(record);
-    else if (!pause_until_done(place, record))
+    } else if (!pause_until_done(place, record)) {
         return without_device(place->context, BEFORE_FORK);
+    }
     status = record->status;
     good = status == WIRE_OK && collect(record, &request, o);
     if (waiter != NULL)

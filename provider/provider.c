@@ -18,8 +18,6 @@
 #include "key.h"
 #include "settings.h"
 
-struct counters counters;
-
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int loads; /* library contexts that have us loaded */
 static int fork_hooks;
@@ -41,6 +39,7 @@ static void after_fork_in_parent(void)
 static void after_fork_in_child(void)
 {
     connection_after_fork_in_child();
+    counters_after_fork_in_child();
     keys_after_fork();
     contexts_after_fork();
 }
@@ -119,6 +118,7 @@ static int get_params(void *provctx, OSSL_PARAM params[])
 static void tear_down_all(void)
 {
     connection_close();
+    counters_tear_down();
     algorithms_free();
     default_unload();
 }
@@ -168,6 +168,7 @@ static int set_up_all(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in)
         error_raise(ERROR_MEMORY, "dispatch tables");
         return 0;
     }
+    counters_set_up();
     if (!fork_hooks)
         fork_hooks = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) == 0;
     return 1;

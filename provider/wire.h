@@ -72,6 +72,8 @@ struct wire_forget {
 #define WIRE_AT_SLEEPING 0x140u      /* u64, device: 1 while it waits for the doorbell */
 #define WIRE_AT_NO_INTERRUPT 0x180u  /* u64, client: 1 while it polls and wants no interrupt */
 #define WIRE_AT_COUNTERS 0x1C0u      /* u64 submitted, completed, failed: device; they outlive a killed device */
+#define WIRE_AT_CLIENT_COUNTED 0x200u /* u64, client: which of the counts that follow it keeps, a bit each; 0: none */
+#define WIRE_AT_CLIENT_COUNTS 0x240u  /* u64 each, client: counts since the connection, as COUNTERS in counters.h */
 
 enum wire_operation {
     WIRE_NULL = 0,

@@ -11,6 +11,7 @@ import typer
 
 from engine.cli.address import Socket, address_of
 from engine.cli.exits import FAILED, OK, complain
+from engine.cli.told import told_text
 from sim.bridge import NoDeviceError, read_report
 from sim.bridge.users import user_name
 
@@ -64,11 +65,15 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
         )
     if report["refused_unlisted"]:
         yield f"refused     {report['refused_unlisted']:,} times users that are not listed"
+    if report["told"]:
+        yield f"clients say {told_text(report['told'])}"
     for client in report["clients"]:
         yield (
             f"client      pid {client['pid']}, ring of {client['entries']}, {client['keys']} keys, "
             f"{client['completed']:,} completed, {client['failed']:,} failed, {client['in_flight']} in flight"
         )
+        if client["told"]:
+            yield f"  says      {told_text(client['told'])}"
 
 
 def _times(of: dict[str, Any]) -> str:

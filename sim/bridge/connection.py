@@ -20,7 +20,7 @@ from sim.clock import RealClock
 from sim.completing import CompletionSide
 from sim.errors import ClosedError, ResetError, SimError, again
 from sim.interrupt import Coalescing
-from sim.request import Submittable
+from sim.request import Delivery, Submittable
 
 
 class RequestFailed(SimError):
@@ -51,6 +51,7 @@ class Connection(CompletionSide):
         self.make_locks()
         # A send must not wait: sessions are forgotten by the garbage collector, anywhere.
         rings.control.setblocking(False)
+        self._tell_device()
 
     def make_locks(self) -> None:
         """Also anew in the child of a fork, where they may be held by threads that are not there."""
@@ -80,6 +81,7 @@ class Connection(CompletionSide):
                     self.counters.ring_full += 1
                     if self.counters.full_since_ns is None:
                         self.counters.full_since_ns = now_ns
+                    self._tell_device()
                 return False
             index = self._free.pop()
             slot = rings.slot(index)
@@ -145,6 +147,7 @@ class Connection(CompletionSide):
             opening = self._opening.get(cookie)
             if opening is None:
                 self.strays += 1
+                self.rings.tell(stray=self.strays)
                 return
             opening.status = status
             opening.answered.set()
@@ -162,6 +165,17 @@ class Connection(CompletionSide):
         request.started_ns, request.finished_ns = started_ns, finished_ns
         self.counters.busy_ns += finished_ns - started_ns
         self.completions.entries.append(request)
+
+    def _recount(self, request: Submittable, delivery: Delivery) -> None:
+        super()._recount(request, delivery)
+        self._tell_device()
+
+    def _tell_device(self) -> None:
+        """Tell the device what it can't see itself, for `simaccel stat`. Only called where one of these has changed,
+        which is rare. Pauses are not among them: jobs are the engine's, and we do not know of them."""
+        with self._drainers:
+            if not self.severed:
+                self.rings.tell(full=self.counters.ring_full, orphaned=self.counters.orphaned, stray=self.strays)
 
     def _tell(self) -> None:
         with self.changed:

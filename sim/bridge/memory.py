@@ -14,6 +14,8 @@ import struct
 from collections.abc import Iterator
 
 from sim.bridge.wire import (
+    AT_CLIENT_COUNTED,
+    AT_CLIENT_COUNTS,
     AT_COUNTERS,
     AT_CQ_TAIL,
     AT_MAGIC,
@@ -22,6 +24,7 @@ from sim.bridge.wire import (
     AT_SQ_HEAD,
     AT_SQ_TAIL,
     COMPLETION,
+    COUNTS,
     MAGIC,
     SUBMISSION,
     VERSION,
@@ -150,6 +153,12 @@ class Memory:
         """The counters that outlive a killed device."""
         at = AT_COUNTERS // _WORD_BYTES
         self._words[at], self._words[at + 1], self._words[at + 2] = submitted, completed, failed
+
+    def client_counts(self) -> dict[str, int]:
+        """What the client counts about itself since it connected, of those counts that it keeps. Any numbers: nothing
+        here may depend on them."""
+        kept, at = self._words[AT_CLIENT_COUNTED // _WORD_BYTES], AT_CLIENT_COUNTS // _WORD_BYTES
+        return {name: self._words[at + bit] for bit, name in enumerate(COUNTS) if kept >> bit & 1}
 
     def close_fd(self) -> None:
         """Behind the welcome: the mapping is enough."""

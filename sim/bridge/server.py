@@ -9,6 +9,7 @@ import select
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -86,6 +87,8 @@ class Server:
         self._clients: dict[int, Client] = {}
         self._waiting: dict[int, socket.socket] = {}
         self._past = {"submitted": 0, "completed": 0, "failed": 0, "interrupts": 0}
+        self._told: Counter[str] = Counter()
+        """What clients that have gone had counted about themselves."""
         self._counts = {"connects": 0, "refused": 0, "violations": 0, "wakes": 0, "ring_full": 0}
         self._started_ns = time.monotonic_ns()
         self._stopping = False
@@ -292,6 +295,7 @@ class Server:
             return
         for watched in (fd, client.doorbell):
             self._epoll.unregister(watched)
+        self._told.update(client.memory.client_counts())
         client.close()
         for name in self._past:
             self._past[name] += getattr(client.endpoint, name)
@@ -308,6 +312,7 @@ class Server:
             **sums,
             "in_flight": sum(client.endpoint.outstanding for client in clients),
             **self._counts,
+            "told": self._all_told(clients),
             "uptime_ns": time.monotonic_ns() - self._started_ns,
             "seed": self._engines.seed,
             "address": self.address,
@@ -324,10 +329,18 @@ class Server:
                     "completed": client.endpoint.completed,
                     "failed": client.endpoint.failed,
                     "in_flight": client.endpoint.outstanding,
+                    "told": client.memory.client_counts(),
                 }
                 for client in clients
             ],
         }
+
+    def _all_told(self, clients: Sequence[Client]) -> dict[str, int]:
+        """What all clients have counted about themselves, also those that have gone."""
+        told = self._told.copy()
+        for client in clients:
+            told.update(client.memory.client_counts())
+        return dict(told)
 
     # End
 

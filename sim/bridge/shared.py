@@ -9,7 +9,17 @@ from typing import NamedTuple
 
 from sim.bridge.remote import NoDeviceError, connect
 from sim.bridge.welcome import agree
-from sim.bridge.wire import AT_CQ_HEAD, AT_CQ_TAIL, AT_SLEEPING, AT_SQ_TAIL, COMPLETION, SUBMISSION
+from sim.bridge.wire import (
+    AT_CLIENT_COUNTED,
+    AT_CLIENT_COUNTS,
+    AT_CQ_HEAD,
+    AT_CQ_TAIL,
+    AT_SLEEPING,
+    AT_SQ_TAIL,
+    COMPLETION,
+    COUNTS,
+    SUBMISSION,
+)
 
 _WORD_BYTES = 8
 
@@ -97,6 +107,13 @@ class SharedRings:
             self._cq_head += 1
         self._words[AT_CQ_HEAD // _WORD_BYTES] = self._cq_head
         return taken
+
+    def tell(self, **counts: int) -> None:
+        """Tells the device what we count about ourselves, by names of `wire.COUNTS`."""
+        for name, value in counts.items():
+            bit = COUNTS.index(name)
+            self._words[AT_CLIENT_COUNTS // _WORD_BYTES + bit] = value
+            self._words[AT_CLIENT_COUNTED // _WORD_BYTES] |= 1 << bit
 
     def unmap(self) -> None:
         """Gives the memory back: nobody may look at it any more. Not in the child of a fork, where it is not mapped."""

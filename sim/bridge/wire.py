@@ -94,6 +94,28 @@ AT_CQ_HEAD = 0x100
 AT_SLEEPING = 0x140
 AT_NO_INTERRUPT = 0x180
 AT_COUNTERS = 0x1C0
+AT_CLIENT_COUNTED = 0x200
+AT_CLIENT_COUNTS = 0x240
+
+COUNTS = (
+    "offloaded",
+    "software",
+    "unsupported",
+    "pauses",
+    "spurious",
+    "full",
+    "expired",
+    "failed",
+    "damaged",
+    "gone",
+    "stray",
+    "orphaned",
+    "connects",
+    "blocked",
+)
+"""What a client may count about itself, in the order of the words at AT_CLIENT_COUNTS; `provider/counters.h` says what
+each one is. The word at AT_CLIENT_COUNTED has a bit for each that the client keeps: 0 for one that keeps none, such as
+an older one."""
 
 HEADER = struct.Struct("<IHH")
 HELLO = struct.Struct("<IHHIIII")

@@ -232,7 +232,10 @@ static void run_forked(unsigned jobs, uint64_t count)
 
     run_jobs(FD, jobs, count, 0);
     if (child == 0)
-        _exit(outcomes[GOOD] == 2 * count && load_counter("software") == 0 && load_counter("connects") == 2 ? 0 : 1);
+        _exit(outcomes[GOOD] == 2 * count && load_counter("offloaded") == count &&
+                      load_counter("software") == 0 && load_counter("connects") == 1
+                  ? 0
+                  : 1);
     if (waitpid(child, &status, 0) != child || status != 0) {
         fprintf(stderr, "the child failed: %d\n", status);
         exit(4);
@@ -259,7 +262,7 @@ int main(int argc, char **argv)
 {
     static const char *const counters[] = {"offloaded", "software", "unsupported", "pauses",   "spurious", "full",
                                            "expired",   "failed",   "damaged",     "gone",     "stray",    "orphaned",
-                                           "connects"};
+                                           "connects",  "blocked"};
     enum mode mode;
     unsigned jobs;
     uint64_t count;

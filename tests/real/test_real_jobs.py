@@ -17,6 +17,7 @@ def test_every_result_is_right(toolbox: Toolbox, device: DeviceProcess, mode: st
     assert counted["good"] == counted["offloaded"] == COUNT
     assert counted["software"] == counted["stray"] == 0
     assert (counted["pauses"] >= COUNT) == (mode != "blocking")
+    assert counted["blocked"] == (COUNT if mode == "blocking" else 0)
     if mode != "blocking":
         assert (counted["full"] > 0) == (entries == 4)
         assert (counted["eagains"] > 0) == (entries == 4)

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(bool(PREFIX), reason="Debian's servers use the s
 
 _HAPROXY = """\
 global
-    ssl-mode-async
+    {mode}
     ssl-propquery ?provider=simaccel
     nbthread 1
     log stderr local0
@@ -48,12 +48,16 @@ frontend tls
 
 
 @contextmanager
-def haproxy(toolbox: Toolbox, address: str, folder: Path, kind: str, **settings: object) -> Iterator[tuple[int, int]]:
-    """HAProxy with ssl-mode-async as master and worker; its port and the master's pid."""
+def haproxy(
+    toolbox: Toolbox, address: str, folder: Path, kind: str, *, asynchronous: bool = True, **settings: object
+) -> Iterator[tuple[int, int]]:
+    """HAProxy as master and worker, with ssl-mode-async unless it is to block; its port and the master's pid."""
     require("haproxy")
     port = free_port()
     config = folder / "haproxy.cfg"
-    config.write_text(_HAPROXY.format(port=port, pem=make_certificate(folder, kind)))
+    config.write_text(
+        _HAPROXY.format(port=port, pem=make_certificate(folder, kind), mode="ssl-mode-async" if asynchronous else "")
+    )
     environment = toolbox.environment(address, **settings) | PLAIN
     with (folder / "haproxy.log").open("wb") as log:
         process = subprocess.Popen(["haproxy", "-W", "-f", str(config)], env=environment, stdout=log, stderr=log)

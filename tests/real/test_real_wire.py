@@ -70,6 +70,11 @@ def _packed_with_marks(fields: str, codec: object, size: int) -> bytes:
     return codec.pack(*range(1, len(fields.split()) + 1)).ljust(size, b"\0")
 
 
+def test_what_a_client_counts_has_the_same_order() -> None:
+    names = re.findall(r"^    X\((\w+)\)", (HEADER.parent / "counters.h").read_text(), flags=re.MULTILINE)
+    assert names == list(wire.COUNTS)
+
+
 def test_the_header_names_nothing_that_python_does_not_know() -> None:
     named = set(re.findall(r"\b(WIRE_[A-Z0-9_]+)\b", re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.DOTALL)))
     assert named == set(_constants())

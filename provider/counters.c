@@ -1,0 +1,95 @@
+#define _GNU_SOURCE
+#include "counters.h"
+
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "settings.h"
+#include "wire.h"
+
+struct counters counters;
+
+static struct counters nowhere;
+struct counters *_Atomic counters_shown = &nowhere;
+
+/* Always mapped while the provider is loaded, and always at the same address: either page 0 of the connection's memory
+ * or a page of our own. MAP_FIXED puts one in place of the other atomically, so a thread that counts meanwhile hits one
+ * of them and never nothing. */
+static uint8_t *page;
+
+static void replace_page(int memfd)
+{
+    const int flags = memfd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+
+    if (mmap(page, WIRE_PAGE_BYTES, PROT_READ | PROT_WRITE, flags | MAP_FIXED, memfd, 0) != MAP_FAILED)
+        return;
+    /* The kernel may have unmapped what was there. */
+    counters_shown = &nowhere;
+    page = NULL;
+}
+
+void counters_set_up(void)
+{
+    void *made = mmap(NULL, WIRE_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    _Static_assert(sizeof(struct counters) <= WIRE_PAGE_BYTES - WIRE_AT_CLIENT_COUNTS, "they lie in page 0");
+    _Static_assert(sizeof(struct counters) / sizeof(uint64_t) <= 64, "one bit each");
+    _Static_assert(sizeof(atomic_uint_fast64_t) == sizeof(uint64_t), "the wire's width");
+    if (made == MAP_FAILED)
+        return;
+    page = made;
+    counters_shown = (void *)(page + WIRE_AT_CLIENT_COUNTS);
+}
+
+void counters_tear_down(void)
+{
+    counters_shown = &nowhere;
+    if (page != NULL)
+        munmap(page, WIRE_PAGE_BYTES);
+    page = NULL;
+}
+
+void counters_show(int memfd)
+{
+    const uint64_t all = UINT64_MAX >> (64 - sizeof(struct counters) / sizeof(uint64_t));
+
+    if (page == NULL)
+        return;
+    replace_page(memfd);
+    if (page != NULL)
+        atomic_store((_Atomic uint64_t *)(void *)(page + WIRE_AT_CLIENT_COUNTED), all);
+}
+
+void counters_hide(void)
+{
+    if (page != NULL)
+        replace_page(-1);
+}
+
+void counters_after_fork_in_child(void)
+{
+    counters_hide();
+#define X(name) atomic_store_explicit(&counters.name, 0, memory_order_relaxed);
+    COUNTERS(X)
+#undef X
+}
+
+/* At exit, or when the provider is unloaded for good: OpenSSL 4.0 often never calls our teardown. */
+__attribute__((destructor)) static void tell_at_exit(void)
+{
+    static const char *const names[] = {
+#define X(name) #name,
+        COUNTERS(X)
+#undef X
+    };
+    const atomic_uint_fast64_t *values = (const atomic_uint_fast64_t *)&counters;
+    char line[512] = "";
+    size_t used = 0;
+
+    if (!settings.trace)
+        return;
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        used += (size_t)snprintf(line + used, used < sizeof(line) ? sizeof(line) - used : 0, "%s%llu %s",
+                                 i > 0 ? ", " : "", (unsigned long long)atomic_load(&values[i]), names[i]);
+    settings_trace("at exit: %s", line);
+}
