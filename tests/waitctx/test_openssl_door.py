@@ -74,5 +74,5 @@ def test_double_free() -> None:
 def test_free_from_a_cleanup() -> None:
     ctx = door.ASYNC_WAIT_CTX_new()
     door.ASYNC_WAIT_CTX_set_wait_fd(ctx, KEY, 7, None, lambda ctx, key, fd, data: door.ASYNC_WAIT_CTX_free(ctx))
-    with pytest.raises(ClosedError, match="frees itself now"):
+    with pytest.raises(ClosedError, match="is being freed"):
         door.ASYNC_WAIT_CTX_free(ctx)
