@@ -25,13 +25,16 @@ _failed = pytest.StashKey[bool]()
 _trace_file = pytest.StashKey[Path]()
 
 
-def made_for(request: pytest.FixtureRequest) -> Generator[Accel]:
+def made_for(request: pytest.FixtureRequest, seed: int) -> Generator[Accel]:
     """The fixture: an Accel as the test's marks say; at the end it is checked."""
     config, node = request.config, request.node
+    refused = None
     try:
-        accel = Accel(seed=getattr(request, "param", config.option.accel_seed), **_marked(node))
+        accel = Accel(seed=seed, **_marked(node))
     except UsageError as error:
-        pytest.fail(str(error), pytrace=False)  # one line, without the stack of this plugin
+        refused = str(error)
+    if refused is not None:
+        pytest.fail(refused, pytrace=False)  # one line: no stack of this plugin, and no exception "during handling"
     node.stash[_accel] = accel
     accel.save_schedules_as = _folder(config) / f"{_file_name(node)}.schedule"
     if config.option.accel_schedule is not None:

@@ -19,6 +19,7 @@ from engine.scheduler import Scheduler
 from engine.testing.exploration import Exploration, Model, ScheduleFailure, explore, replay
 from engine.testing.invariants import check_invariants
 from engine.testing.misuse import Kind, Misuse, detect_misuse
+from engine.testing.misuse.detector import check_ignored
 from sim import Accelerator, RealClock, Timing, Trace, VirtualClock
 from sim.faults import Rule, Verdict, When
 from sim.faults.control import Guard
@@ -59,6 +60,7 @@ class Options:
         options = cls(**given)
         if options.clock not in CLOCKS:
             raise UsageError(f"clock={options.clock!r}: use one of {', '.join(CLOCKS)}")
+        check_ignored(options.ignore)
         return options
 
 
@@ -87,6 +89,10 @@ class Accel:
         self._scheduler: Scheduler | None = None
         self._engines: list[Engine] = []
         self._stack = ExitStack()
+
+    def __repr__(self) -> str:
+        given = self.options
+        return f"<Accel seed={self.seed}, {given.clock} clock, depth {given.depth}, notify {given.notify}>"
 
     # What a test uses
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
@@ -22,6 +23,11 @@ class Misuse:
         """In the order in which they were found. What was left behind is found at the end."""
         return self._rules.reports
 
+    def __repr__(self) -> str:
+        counts = Counter(report.kind.value for report in self.reports)
+        found = ", ".join(f"{kind} ({count})" for kind, count in counts.items())
+        return f"<Misuse: {found or 'nothing found'}>"
+
     def of(self, kind: Kind) -> list[MisuseReport]:
         """Those of one kind."""
         return [report for report in self.reports if report.kind is kind]
@@ -41,6 +47,12 @@ class Misuse:
             raise MisuseError(self.reports)
 
 
+def check_ignored(ignore: object) -> None:
+    """Raises UsageError unless it is a collection of kinds."""
+    if not isinstance(ignore, Collection) or not all(isinstance(kind, Kind) for kind in ignore):
+        raise UsageError(f"ignore={ignore!r}: use a collection of members of Kind, such as [Kind.RESUMED_BLINDLY]")
+
+
 @contextmanager
 def detect_misuse(
     *, ignore: Collection[Kind] = (), busy_after: int = 100, raises: bool = True, stop_busy: bool = False
@@ -55,9 +67,7 @@ def detect_misuse(
     """
     if not isinstance(busy_after, int) or isinstance(busy_after, bool) or busy_after < 1:
         raise UsageError(f"busy_after={busy_after!r}: use a whole number of at least 1")
-    for kind in ignore:
-        if not isinstance(kind, Kind):
-            raise UsageError(f"ignore={kind!r}: use members of Kind, such as Kind.RESUMED_BLINDLY")
+    check_ignored(ignore)
     rules = Rules(ignore, busy_after, stop_busy)
     misuse = Misuse(rules)
     with observing(rules):

@@ -1,0 +1,187 @@
+"""What the pytest plugin shows where something fails: the test's own lines, and one clear error for what can't work."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import engine.pytest_frames
+import engine.pytest_plugin
+import engine.testing.exploration
+import simaccel_pytest
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture(autouse=True)
+def suite(pytester: pytest.Pytester) -> None:
+    pytester.makeini(
+        "[pytest]\nasyncio_mode = strict\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n"
+    )
+
+
+FAILING = """
+import pytest
+from engine.testing import explore
+
+def test_refused(accel):
+    accel.new_engine(notify="x")
+
+def test_of_the_job(accel):
+    def job():
+        raise ValueError("the job's own")
+    accel.run(job)
+
+@pytest.mark.accel(faults="fail")
+def test_with_a_cause(accel):
+    accel.run(accel.engine.sha256, b"x")
+
+def test_explore():
+    def model(run):
+        def fail():
+            raise ValueError("in a model")
+        run.actor("only", fail)
+    explore(model)
+"""
+
+
+def frames(result: pytest.RunResult) -> set[str]:
+    """The files of which tracebacks show lines."""
+    lines = (line.partition(":") for line in result.outlines)
+    return {file for file, _, rest in lines if file.endswith(".py") and rest[:1].isdigit()}
+
+
+def test_tracebacks_have_no_frames_of_ours(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it=FAILING)
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(failed=4)
+    assert frames(result) == {"test_it.py"}
+    assert any(line.startswith(">") and "new_engine" in line for line in result.outlines)
+    whole = pytester.runpytest_inprocess("--full-trace")
+    assert any("/engine/" in file for file in frames(whole))
+    assert not hasattr(engine.testing.exploration, "__tracebackhide__")
+
+
+def test_what_we_do_not_raise_on_purpose_shows_where_it_came_up(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        def test_it(accel):
+            accel.map(accel.engine.sha256, 5)
+        """
+    )
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(failed=1)
+    assert any(file.endswith("engine/scheduler.py") for file in frames(result))
+
+
+@pytest.mark.parametrize("name", simaccel_pytest.PACKAGES)
+@pytest.mark.parametrize("form", ["package", "module"])
+def test_a_package_that_shadows_ours_is_one_clear_error(pytester: pytest.Pytester, name: str, form: str) -> None:
+    theirs = f"{name}/__init__.py" if form == "package" else f"{name}.py"
+    (pytester.path / theirs).parent.mkdir(exist_ok=True)
+    (pytester.path / theirs).write_text("ANSWER = 42\n")
+    pytester.makeconftest("")
+    pytester.makepyfile(
+        f"""
+        from {name} import ANSWER
+
+        def test_their_own():
+            assert ANSWER == 42
+
+        def test_with_accel(accel):
+            pass
+
+        def test_that_fails():
+            assert ANSWER == 43
+        """
+    )
+    result = pytester.runpytest_subprocess("-p", "no:randomly")
+    result.assert_outcomes(passed=1, failed=1, errors=1)
+    output = result.stdout.str()
+    assert "INTERNALERROR" not in output + result.stderr.str()
+    told = [line for line in result.outlines if line.startswith("the fixture accel needs")]
+    assert len(told) == 1
+    for part in (str(pytester.path / theirs), str(Path(simaccel_pytest.HERE) / name), "Rename that one"):
+        assert part in told[0]
+
+
+def test_the_plugin_knows_all_packages_that_can_be_shadowed() -> None:
+    settings = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    shipped = settings["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    assert sorted(simaccel_pytest.PACKAGES) == sorted(name for name in shipped if not name.endswith(".py"))
+
+
+def test_a_suite_may_have_an_accel_of_its_own(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("import pytest\n@pytest.fixture\ndef accel():\n    return 'theirs'\n")
+    pytester.makepyfile("def test_it(accel):\n    assert accel == 'ours'\n")
+    result = pytester.runpytest_inprocess("--accel-seeds=3")
+    result.assert_outcomes(failed=1)
+    assert "replay: " not in result.stdout.str()
+
+
+def test_an_accel_built_on_ours_gets_the_seeds(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        "import pytest\n@pytest.fixture\ndef accel(accel):\n    accel.faults('fail:nth=9')\n    return accel\n"
+    )
+    pytester.makepyfile("def test_it(accel, request):\n    assert accel.seed < 12\n")
+    result = pytester.runpytest_inprocess("--accel-seeds=3", "--accel-seed=10")
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["seed: 12", "replay: *test_it?seed12?*"])
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--accel-seed=abc", "*argument --accel-seed: 'abc': use a whole number of at least 0"),
+        ("--accel-seed=-1", "*argument --accel-seed: '-1': use a whole number of at least 0"),
+        ("--accel-seeds=0", "*argument --accel-seeds: '0': use a whole number of at least 1"),
+        ("--accel-seeds=1.5", "*argument --accel-seeds: '1.5': use a whole number of at least 1"),
+        ("--accel-schedule=none.schedule", "*--accel-schedule=none.schedule: there is no such file"),
+        ("--accel-trace=tox.ini", "*--accel-trace=tox.ini: that is a file; give a folder*"),
+    ],
+)
+def test_an_option_that_can_not_work_is_refused_by_name(pytester: pytest.Pytester, option: str, message: str) -> None:
+    pytester.makepyfile("def test_it(accel):\n    pass\n")
+    result = pytester.runpytest_inprocess(option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([message])
+
+
+@pytest.mark.parametrize(
+    "mark", ["ignore=5", "ignore=['x']", "ignore='x'", "ignore=Kind.FD_LEAKED", "depht=4", "clock='fast'"]
+)
+def test_a_mark_that_can_not_work_is_one_line(pytester: pytest.Pytester, mark: str) -> None:
+    pytester.makepyfile(
+        f"import pytest\nfrom engine.testing import Kind\n@pytest.mark.accel({mark})\ndef test_it(accel):\n    pass\n"
+    )
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(errors=1)
+    at = next(number for number, line in enumerate(result.outlines) if "ERROR at setup" in line)
+    assert result.outlines[at + 2].startswith("=" * 10), result.outlines[at : at + 5]
+    assert f"{mark.partition('=')[0]}" in result.outlines[at + 1]
+
+
+def test_what_a_failing_test_shows_of_its_fixture_can_be_read(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        from engine import pause_job, start_job
+
+        async def waits():
+            await pause_job()
+
+        @pytest.mark.accel(depth=4)
+        def test_it(accel):
+            start_job(waits)
+            job = start_job(waits)
+            job.cancel()
+            assert repr(accel.misuse) == "<Misuse: nothing found>"
+            accel.misuse._rules.finish()
+            assert repr(accel.misuse) == "<Misuse: paused job never resumed (1)>"
+            assert not "reached"
+        """
+    )
+    result = pytester.runpytest_inprocess("--accel-seed=7")
+    result.stdout.fnmatch_lines(["accel = <Accel seed=7, virtual clock, depth 4, notify fd>", "*assert not 'reached'*"])
