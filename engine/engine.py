@@ -13,6 +13,7 @@ from typing import Any, Self
 from weakref import WeakSet
 
 from engine.aio import Aio
+from engine.ending import interpreter_ends, refuse_at_the_end
 from engine.errors import ClosedError, StalledError, UsageError
 from engine.operation import Operation
 from engine.operations import Operations
@@ -161,6 +162,8 @@ class Engine(Operations[bytes]):
         _alive.discard(self)
         performer = self._performer
         performer.refusal = performer.refusal or "the engine was closed"
+        if interpreter_ends():
+            return
         for operation in tuple(performer.flight):
             try:
                 operation.fail(ClosedError("the engine was closed while this operation was in flight"))
@@ -182,6 +185,8 @@ class Engine(Operations[bytes]):
     # Outside of a job
 
     def _block(self, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None) -> bytes:
+        if not self._accel.clock.virtual:
+            refuse_at_the_end()
         waker = BlockedThread()
         perform = self._performer.for_waker(waker, op, payload, aux, session, deadline_ns)
         try:

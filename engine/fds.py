@@ -13,6 +13,7 @@ import threading
 from typing import Protocol
 from weakref import WeakValueDictionary
 
+from engine.ending import interpreter_ends
 from engine.errors import OperationError
 
 HAS_EVENTFD = hasattr(os, "eventfd")
@@ -102,6 +103,8 @@ class EventFd:
         self.close()
 
     def close(self) -> None:
+        if interpreter_ends():  # with it, all fds go
+            return
         with self.lock:
             fd, self.fd = self.fd, -1
             _open.pop(fd, None)
@@ -161,6 +164,8 @@ class Pipe:
         self.close()
 
     def close(self) -> None:
+        if interpreter_ends():  # with it, all fds go
+            return
         with self.lock:
             fds, self.fd, self._write_fd = (self.fd, self._write_fd), -1, -1
             _open.pop(fds[0], None)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
+from engine.ending import interpreter_ends
 from engine.errors import ClosedError, DeadlineError, OperationError, RingFullError, UsageError
 from engine.fds import wake_fd
 from engine.job import Job
@@ -242,6 +243,8 @@ class Performer:
         """The caller was cancelled, or its fd is gone, or the ring stayed full: leave nothing of it behind."""
         if operation.abandon():
             operation.fired = True
+        if interpreter_ends():  # a paused job that is collected at the very end: nobody is left to be told
+            return
         self.space.leave(operation)
         with suppress(OperationError):  # the fd is gone, which may be the very reason
             waker.resumed(operation)

@@ -21,6 +21,7 @@ from typing import Any, Self
 from weakref import WeakSet
 
 from engine.again import AgainQueue
+from engine.ending import refuse_at_the_end
 from engine.errors import ClosedError, Errors, NoJobsError, StalledError, UsageError
 from engine.job import Job
 from engine.pool import LOCAL
@@ -85,6 +86,7 @@ class Scheduler:
             raise ClosedError(self._refusal)
         if LOCAL.state.current is not None or self._running:
             raise UsageError("a scheduler can't be run inside of a job: spawn there, and run outside")
+        refuse_at_the_end()
         self._running = True
         try:
             while self._new or self._busy:

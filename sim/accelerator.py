@@ -6,6 +6,7 @@ Source of the model: a QAT-like ring (qatlib, adf_user_ring.c), nvmevirt's timin
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Sequence
@@ -197,9 +198,10 @@ class Accelerator(SubmissionSide):
         """Stop. With `drain` all that is in flight completes first, as long as the model says that takes; what
         never would, and without `drain` everything, fails with ClosedError. Joins the worker thread.
 
-        Calling again does nothing. UsageError from inside a completion's handler, which it would wait for.
+        Calling again does nothing. UsageError from inside a completion's handler, which it would wait for. While the
+        interpreter ends it only marks the accelerator as closed: see `_interpreter_ends`.
         """
-        if self._closed:
+        if self._closed or self._interpreter_ends():
             return
         if self._in_handler:
             raise UsageError("an accelerator can't be closed by the handler of a completion: it would wait for itself")
@@ -220,6 +222,17 @@ class Accelerator(SubmissionSide):
             device.abort(ClosedError("the accelerator was closed while this was in flight"))
             # Their time will not come. Whoever waits for it is told now, tries again and meets the refusal.
             device.call_timers()
+
+    def _interpreter_ends(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> bool:
+        """Whether nothing can be waited for any more; then the accelerator counts as closed.
+
+        Once the interpreter ends no thread but this one runs, and the others may have stopped anywhere, also while they
+        held a lock. To join one or to take a lock would be for ever; what is in flight has nobody left to be told.
+        """
+        ends = is_finalizing()  # an argument, because the module's globals may be gone by now
+        if ends:
+            self._closed = True
+        return ends
 
     @property
     def _in_handler(self) -> bool:
@@ -242,13 +255,13 @@ class Accelerator(SubmissionSide):
     ) -> None:
         self.close(drain=kind is None)
 
-    def __del__(self) -> None:
+    def __del__(self, warn: Callable[..., None] = warnings.warn) -> None:
         if getattr(self, "_closed", True):
             return
         try:
-            warnings.warn(f"{self!r} was never closed", ResourceWarning, stacklevel=1, source=self)
+            warn(f"{self!r} was never closed", ResourceWarning, stacklevel=1, source=self)
         finally:  # also where warnings are errors
-            if not self._in_handler:
+            if not self._interpreter_ends() and not self._in_handler:
                 self.close(drain=False)
 
     def __repr__(self) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from itertools import count
 
 from sim.clock import Steppable
+from sim.errors import ClosedError
 from sim.report import report_unraisable
 
 _serial = count(1)
@@ -25,6 +26,9 @@ class Worker:
     """
 
     def __init__(self, device: Steppable, now_ns: Callable[[], int], on_crash: Callable[[BaseException], None]) -> None:
+        """Raises ClosedError while the interpreter ends: no new thread would run."""
+        if sys.is_finalizing():
+            raise ClosedError("the interpreter ends: no device can be made any more")
         self._device = device
         self._now_ns = now_ns
         self._on_crash = on_crash

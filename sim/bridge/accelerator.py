@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -279,8 +280,9 @@ class RemoteAccelerator:
         """Ends the connection; with `drain` what is in flight completes first, as long as anything does.
 
         What is left fails with ClosedError. Calling again does nothing. UsageError from inside a completion's handler.
+        While the interpreter ends it only marks the accelerator as closed: see `_interpreter_ends`.
         """
-        if self._closed:
+        if self._closed or self._interpreter_ends():
             return
         if self._reader.inside:
             raise UsageError("an accelerator can't be closed by the handler of a completion: it would wait for itself")
@@ -309,13 +311,20 @@ class RemoteAccelerator:
     ) -> None:
         self.close(drain=kind is None)
 
-    def __del__(self) -> None:
+    def _interpreter_ends(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> bool:
+        """As `sim.Accelerator` has it: here the reader's thread is what has stopped. The device sees us end."""
+        ends = is_finalizing()  # an argument, because the module's globals may be gone by now
+        if ends:
+            self._closed = True
+        return ends
+
+    def __del__(self, warn: Callable[..., None] = warnings.warn) -> None:
         if getattr(self, "_closed", True):
             return
         try:
-            warnings.warn(f"{self!r} was never closed", ResourceWarning, stacklevel=1, source=self)
+            warn(f"{self!r} was never closed", ResourceWarning, stacklevel=1, source=self)
         finally:  # also where warnings are errors
-            if not self._reader.inside:
+            if not self._interpreter_ends() and not self._reader.inside:
                 self.close(drain=False)
 
     def __repr__(self) -> str:

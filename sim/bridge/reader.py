@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from contextlib import suppress
 
 from sim.bridge.connection import Connection
 from sim.bridge.remote import NoDeviceError
-from sim.errors import InternalError
+from sim.errors import ClosedError, InternalError
 from sim.timers import Timer, Timers
 
 
@@ -19,6 +20,9 @@ class Reader:
     """A daemon thread, so that a program that forgets to close its accelerator still ends. Times are kept to the ms."""
 
     def __init__(self, connection: Connection) -> None:
+        """Raises ClosedError while the interpreter ends: no new thread would run."""
+        if sys.is_finalizing():
+            raise ClosedError("the interpreter ends: no device can be connected any more")
         self._connection = connection
         self._timers = Timers()
         self._stopping = False

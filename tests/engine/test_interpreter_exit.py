@@ -107,3 +107,73 @@ def test_a_keyboard_interrupt_by_signal_leaves_nothing_behind() -> None:
         """
     )
     assert printed.splitlines() == ["interrupted", "True", "1", "0"]
+
+
+AT_THE_END = """
+class AtTheEnd:
+    '''Calls it while the interpreter ends, when no other thread runs any more.'''
+
+    def __init__(self, call, *args):
+        self._call, self._args = call, args
+
+    def __del__(self, is_finalizing=sys.is_finalizing, show=print, refused=ClosedError):
+        assert is_finalizing()
+        try:
+            show(self._call(*self._args))
+        except refused as error:
+            show(error)
+
+def hold_for_ever(lock):
+    '''In a thread that the end of the interpreter stops inside.'''
+    own = {"lock": lock, "held": threading.Event(), "forever": threading.Event()}
+    # With globals of its own, or the thread's frame would keep what is in ours alive.
+    exec("def hold():\\n with lock:\\n  held.set()\\n  forever.wait()", own)
+    threading.Thread(target=own["hold"], daemon=True).start()
+    own["held"].wait()
+
+import warnings
+warnings.simplefilter("ignore", ResourceWarning)
+accel = Accelerator(latency="fixed:3600s")
+engine = Engine(accel)
+"""
+
+
+def test_an_operation_called_while_the_interpreter_ends_is_refused() -> None:
+    """Its device's worker does not run any more, so it would wait for ever."""
+    assert "the interpreter ends" in run(AT_THE_END + "at_the_end = AtTheEnd(engine.sha256, b'')")
+
+
+def test_a_scheduler_run_while_the_interpreter_ends_is_refused() -> None:
+    assert "the interpreter ends" in run(AT_THE_END + "at_the_end = AtTheEnd(Scheduler().run)")
+
+
+@pytest.mark.parametrize("step", ["engine.close", "ctx.close"])
+def test_what_stopped_threads_hold_is_not_waited_for_when_the_interpreter_ends(step: str) -> None:
+    """As if the worker had been stopped in the middle of a wake."""
+    run(
+        AT_THE_END
+        + f"""
+ctx = WaitCtx()
+job = start_job(engine.sha256, b"", wait_ctx=ctx)
+(operation,) = engine._performer.flight
+hold_for_ever(operation.waker.wake_fd.lock)
+at_the_end = AtTheEnd({step})
+at_the_end.keeps = job  # or it would be collected, and its operation given up, before
+"""
+    )
+
+
+@pytest.mark.parametrize("kind", ["engine.sha256", "engine.aio.sha256"])
+def test_a_job_that_is_collected_while_the_interpreter_ends_waits_for_no_wake(kind: str) -> None:
+    """As if the worker had been stopped behind its claim of the operation and before the token."""
+    run(
+        AT_THE_END
+        + f"""
+async def awaits():
+    await engine.aio.sha256(b"")
+
+job = start_job({"awaits" if "aio" in kind else "engine.sha256, b''"}, wait_ctx=WaitCtx())
+(operation,) = engine._performer.flight
+del engine._performer.flight[operation]
+"""
+    )

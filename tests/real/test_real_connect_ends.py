@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -223,3 +225,24 @@ def test_its_statistics_are_as_those_of_any_accelerator(device: DeviceProcess) -
     assert statistics.busy_ns >= statistics.service.max_ns
     assert statistics.time_at_full_ns > 0
     assert statistics.to_dict()["polls"] == statistics.polls > 0
+
+
+def test_a_program_that_forgets_to_close_ends(device: DeviceProcess) -> None:
+    """Also where a finaliser closes it: the reader's thread, which close() waits for, does not run any more."""
+    program = f"""
+import warnings
+from sim import connect
+warnings.simplefilter("ignore", ResourceWarning)
+accel = connect({device.address!r})
+
+def use():
+    with connect({device.address!r}):
+        yield
+
+used = use()
+next(used)
+"""
+    child = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=WATCHDOG_S
+    )
+    assert (child.stdout, child.stderr, child.returncode) == ("", "", 0)

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+LIMIT_S = 60
+
 FORGETS = """
 from sim import Accelerator, Request
 accel = Accelerator(latency={latency!r})
@@ -23,9 +25,75 @@ print("submitted", flush=True)
 @pytest.mark.parametrize(("end", "status"), [("", 0), ("raise SystemExit(3)", 3), ("1 / 0", 1)])
 def test_interpreter_exit_without_close_does_not_hang(latency: str | None, end: str, status: int) -> None:
     child = subprocess.run(
-        [sys.executable, "-c", FORGETS.format(latency=latency, end=end)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", FORGETS.format(latency=latency, end=end)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_S,
     )
     assert (child.stdout, child.returncode) == ("submitted\n", status)
+
+
+AT_THE_END = """
+import sys, threading, warnings
+from sim import Accelerator, ClosedError, Request
+warnings.simplefilter("ignore", ResourceWarning)
+
+class AtTheEnd:
+    '''Calls it while the interpreter ends, when no other thread runs any more.'''
+
+    def __init__(self, call):
+        self._call = call
+
+    def __del__(self, is_finalizing=sys.is_finalizing, show=print):
+        assert is_finalizing()
+        show(self._call())
+
+"""
+CLOSED_BY_A_FINALISER = """
+accel = Accelerator(latency="fixed:3600s")
+request = Request("sha256", b"")
+accel.prepare(request)
+accel.submit(request)
+at_the_end = AtTheEnd(accel.close)
+"""
+CLOSED_BY_A_GENERATOR = """
+def use():
+    with Accelerator():
+        yield
+    print("not reached")
+used = use()
+next(used)
+at_the_end = AtTheEnd(used.close)
+"""
+CLOSED_UNDER_A_LOCK = """
+accel = Accelerator()
+held = threading.Event()
+# With globals of its own, or the thread's frame would keep what is in ours alive.
+own = {"lock": accel._producers, "held": held, "forever": threading.Event()}
+exec("def hold():\\n with lock:\\n  held.set()\\n  forever.wait()", own)
+threading.Thread(target=own["hold"], daemon=True).start()
+held.wait()
+at_the_end = AtTheEnd(accel.close)
+"""
+MADE_BY_A_FINALISER = """
+def make(make=Accelerator, refused=ClosedError):
+    try:
+        make()
+    except refused:
+        return None
+at_the_end = AtTheEnd(make)
+"""
+
+
+@pytest.mark.parametrize(
+    "program", [CLOSED_BY_A_FINALISER, CLOSED_BY_A_GENERATOR, CLOSED_UNDER_A_LOCK, MADE_BY_A_FINALISER]
+)
+def test_no_finaliser_waits_for_a_thread_when_the_interpreter_ends(program: str) -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", AT_THE_END + program], capture_output=True, text=True, check=False, timeout=LIMIT_S
+    )
+    assert (child.stdout, child.stderr, child.returncode) == ("None\n", "", 0)
 
 
 FORK = """
@@ -69,7 +137,9 @@ print(os.waitstatus_to_exitcode(status), mine.result)
 
 
 def test_in_the_child_of_a_fork_the_inherited_one_is_refused_and_a_new_one_works() -> None:
-    child = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, check=False)
+    # From Python 3.12 on it warns of a fork with threads, which is what is tested.
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK]
+    child = subprocess.run(command, capture_output=True, text=True, check=False)
     assert child.stderr == ""
     lines = child.stdout.splitlines()
     assert lines[0].startswith("this accelerator belongs to the parent process")
