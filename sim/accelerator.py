@@ -185,6 +185,8 @@ class Accelerator(SubmissionSide):
             longest_interrupt_ns=counters.longest_interrupt_ns,
             by_op=dict(sorted(counters.by_op.items())),
             faults=self.faults.counts,
+            late=counters.late,
+            late_ns=counters.late_ns,
         )
 
     # End

@@ -30,6 +30,9 @@ from sim.units import UnitBank
 SHORT_NS = 50_000
 """Work that goes on for longer than this does not hold back the completions before it."""
 
+LATE_NS = 50_000
+"""A completion that is later than the model says by less is no late one: a thread that wakes up takes as long."""
+
 
 class Scheduled:
     """A request that has its unit and its times."""
@@ -198,7 +201,12 @@ class Device(CompletionSide):
         scheduled = schedule[0][3]
         if not scheduled.worked:  # due before it was its turn: the model is faster than the work
             self.work(scheduled)
-            scheduled.due_ns = max(scheduled.due_ns, self.clock.now_ns())
+            done_ns = self.clock.now_ns()
+            if done_ns > scheduled.due_ns:
+                if done_ns - scheduled.due_ns > LATE_NS and self._timing != INSTANT:
+                    self.counters.late += 1
+                    self.counters.late_ns += done_ns - scheduled.due_ns
+                scheduled.due_ns = done_ns
         heappop(schedule)  # behind the work: what is interrupted in it stays on the schedule
         return scheduled
 

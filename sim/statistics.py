@@ -76,6 +76,11 @@ class Statistics:
     """Delivered and failed requests by operation."""
     faults: Mapping[str, int]
     """Faults met, by kind."""
+    late: int = 0
+    """Requests that completed later than the timing model says, because their work took longer. In virtual time, where
+    work takes no time, there are none; many in real time mean that no time here is the model's."""
+    late_ns: int = 0
+    """By how much, all of them together."""
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: nested dicts of str, int and float."""
@@ -95,6 +100,8 @@ class Counters:
         "failed",
         "full_since_ns",
         "handler_errors",
+        "late",
+        "late_ns",
         "longest_interrupt_ns",
         "orphaned",
         "polls",
@@ -121,6 +128,8 @@ class Counters:
         self.busy_ns = 0
         self.handler_errors = 0
         self.longest_interrupt_ns = 0
+        self.late = 0
+        self.late_ns = 0
         self.by_op: Counter[str] = Counter()
         self.queue_samples: deque[int] = deque(maxlen=SAMPLES)
         self.service_samples: deque[int] = deque(maxlen=SAMPLES)

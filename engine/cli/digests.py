@@ -21,6 +21,7 @@ from engine.cli.files import Unreadable, quoted, read_blocks, walk
 from engine.cli.measuring import Meter, WayResult
 from engine.cli.options import RunOptions
 from engine.cli.progress import ProgressBar
+from engine.cli.span import Span, until_interrupted
 from engine.engine import Engine
 from engine.scheduler import Scheduler
 
@@ -75,7 +76,12 @@ def print_digests(options: RunOptions, way: str, printing: bool, bar: ProgressBa
     tally = _Tally()
     kernel = PartialHashes()
     numbers = count()
-    with options.accelerator() as accel, options.engine(accel, way, meter.observe) as engine, Scheduler() as sched:
+    span = Span()
+    with until_interrupted(span) as stack:
+        accel = stack.enter_context(options.accelerator())
+        engine = stack.enter_context(options.engine(accel, way, meter.observe))
+        sched = stack.enter_context(Scheduler())
+        span.of(accel, engine)
         accel.register(PARTIAL, kernel.run)
         paths = walk(options.paths or ("-",), complaints.add_path)
 
@@ -100,25 +106,12 @@ def print_digests(options: RunOptions, way: str, printing: bool, bar: ProgressBa
                 if printing:
                     lines.put(number, line)
 
-        started_ns = accel.clock.now_ns()
-        jobs = [sched.spawn(job) for _ in range(options.jobs)]
-        sched.run()
-        elapsed_ns = accel.clock.now_ns() - started_ns
+        with span:
+            jobs = [sched.spawn(job) for _ in range(options.jobs)]
+            sched.run()
         for each in jobs:
             each.result()
-        statistics = accel.statistics()
-        return WayResult(
-            notify=way,
-            verified=tally.verified,
-            failed=tally.failed,
-            wrong=tally.wrong,
-            elapsed_ns=elapsed_ns,
-            utilisation=min(statistics.busy_ns / (elapsed_ns * accel.units), 1.0),
-            total=meter.total(),
-            by_op=meter.rows(),
-            engine=engine.statistics,
-            device=statistics,
-        )
+    return span.result(way, meter, tally)
 
 
 class _Tally:
@@ -140,7 +133,7 @@ def _digest(engine: Engine, file: BinaryIO, number: int, meter: Meter, bar: Prog
         else:
             result = engine.call(PARTIAL, b"".join((number.to_bytes(8, "big"), bytes((last,)), block)))
         meter.record(called_ns)
-        bar.step(called_ns)
+        bar.step()
         software.update(block)
     if result != software.finalize():
         tally.wrong += 1

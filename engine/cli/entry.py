@@ -9,12 +9,14 @@ import os
 import sys
 from collections.abc import Sequence
 
-from engine.cli.exits import FAILED, INTERRUPTED, OK, PIPE_CLOSED, complain, print_version
+from engine.cli.exits import FAILED, INTERRUPTED, OK, PIPE_CLOSED, OutputError, complain, print_version
+from engine.cli.streams import occupy_closed
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line, by default that of the process; returns the exit code. Raises for bugs of ours alone."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    occupy_closed()
     try:
         code = _run(arguments)
         sys.stdout.flush()
@@ -24,9 +26,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # stdout's reader has seen enough, as `head` does
         _silence_stdout()
         return PIPE_CLOSED
-    except OSError as error:  # stdout can't be written: a full disk
-        _silence_stdout()
+    except OutputError as error:
         complain(str(error))
+        return FAILED
+    except OSError as error:  # stdout can't be written: a full disk, or it was closed before we came
+        _silence_stdout()
+        complain(f"standard output: {error.strerror or error}")
         return FAILED
     return code
 

@@ -70,6 +70,8 @@ class RunOptions:
     faults: tuple[str, ...] = ()
     deadline_ns: int | None = None
     trace: str | None = None
+    virtual: bool = False
+    """Virtual time: what takes time is the timing model alone. Always so with a trace."""
 
     def to_dict(self) -> dict[str, Any]:
         """What of it decides a recorded run, for JSON. The run can be repeated without any other file."""
@@ -96,8 +98,8 @@ class RunOptions:
         return replace(options, deadline_ns=described["deadline_ns"])
 
     def accelerator(self, trace: Trace | None = None) -> Accelerator:
-        """A new device; each way gets its own, from the same seed. With a trace it runs in virtual time."""
-        clock = None if self.trace is None else VirtualClock()
+        """A new device; each way gets its own, from the same seed."""
+        clock = VirtualClock() if self.virtual else None
         return Accelerator(
             self.depth, self.units, self.latency, seed=self.seed, clock=clock, faults=self.faults, trace=trace
         )
@@ -135,6 +137,7 @@ def _complete(
     faults: Sequence[str] = (),
     deadline: str | None = None,
     trace: str | None = None,
+    virtual: bool = False,
 ) -> RunOptions:
     """The options with defaults filled in. UsageError, of engine or sim, for what can't be or does not fit."""
     for name, value in (("--count", count), ("--jobs", jobs)):
@@ -156,6 +159,7 @@ def _complete(
         faults=tuple(faults),
         deadline_ns=_deadline_ns(deadline, bool(faults)),
         trace=trace,
+        virtual=virtual or trace is not None,
     )
     # The device and the engine know best what they take.
     with options.accelerator() as accel, options.engine(accel, options.ways[0]):

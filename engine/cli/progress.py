@@ -7,23 +7,33 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
-EVERY, EVERY_NS = 32, 100_000_000
-"""Looks at the clock once in so many operations, and draws at most once in that time."""
+from sim.clock import RealClock
+
+EVERY_NS = 100_000_000
+"""Draws at most once in that time. Of the machine's clock: with `--virtual` that of the operations may stand still."""
+
+
+class _Done(ProgressColumn):
+    """So many of so many, or so many alone where nobody knows of how many."""
+
+    def render(self, task: Task) -> Text:
+        done = f"{int(task.completed):,}"
+        return Text(done if task.total is None else f"{done}/{int(task.total):,}")
 
 
 class ProgressBar:
     """Counts operations; draws only where stderr is a terminal. A context manager: leaving it wipes the bar."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True)
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
-            MofNCompleteColumn(),
+            _Done(),
             TimeElapsedColumn(),
-            console=self._console,
+            console=Console(stderr=True),
             transient=True,
             auto_refresh=False,
             disable=not sys.stderr.isatty(),
@@ -37,10 +47,13 @@ class ProgressBar:
         self._done = 0
         self._progress.reset(self._task, total=total, completed=0, description=what)
 
-    def step(self, now_ns: int) -> None:
+    def step(self) -> None:
         """One more is done."""
         self._done += 1
-        if self._done % EVERY == 0 and not self._progress.disable and now_ns - self._drawn_ns >= EVERY_NS:
+        if self._progress.disable:
+            return
+        now_ns = RealClock.now_ns()
+        if now_ns - self._drawn_ns >= EVERY_NS:
             self._drawn_ns = now_ns
             self._progress.update(self._task, completed=self._done, refresh=True)
 

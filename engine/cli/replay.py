@@ -66,7 +66,8 @@ def _replay_run(options: RunOptions, trace: ComparedTrace) -> Difference | None:
     with ProgressBar() as bar:
         for way in options.ways:
             bar.begin(f"by {way}", options.count)
-            run_one_way(options, way, kinds, bar, complaints, trace)
+            if run_one_way(options, way, kinds, bar, complaints, trace).interrupted:
+                raise KeyboardInterrupt
     return trace.end()
 
 

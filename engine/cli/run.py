@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
+from engine.bench.columns import print_line
 from engine.cli.complaints import Complaints
 from engine.cli.digests import print_digests
-from engine.cli.exits import FAILED, OK
+from engine.cli.exits import FAILED, INTERRUPTED, OK, OutputError, complain
 from engine.cli.files import blocks
 from engine.cli.measuring import WayResult
 from engine.cli.options import (
@@ -25,9 +26,10 @@ from engine.cli.options import (
     RunOptions,
     checked,
 )
+from engine.cli.output import STDOUT, check_writable, write_text
 from engine.cli.progress import ProgressBar
 from engine.cli.software import MAKERS, Kind
-from engine.cli.table import console, print_way
+from engine.cli.table import console, duration, print_way
 from engine.cli.way import run_way
 from engine.cli.workload import Work, from_blocks, generated
 from engine.engine import CONTRACTS, NOTIFY
@@ -107,12 +109,17 @@ def command(
         str | None,
         typer.Option(metavar="FILE", help="Run in virtual time, and write all that happens there for simaccel replay."),
     ] = None,
+    virtual: Annotated[
+        bool,
+        typer.Option("--virtual", help="In virtual time: exactly the timing model, however long the work takes here."),
+    ] = False,
     json: Annotated[str | None, typer.Option(metavar="FILE", help="Write the results there too; - is stdout.")] = None,
     digests: Annotated[bool, typer.Option("--digests", help="Print what sha256sum prints for these paths.")] = False,
 ) -> Callable[[], int]:
     """Real work through the simulated accelerator, every result checked against software.
 
-    Exit code 0: all verified; 1: an operation failed or was wrong, or a path could not be read; 2: usage.
+    Exit code 0: all verified; 1: an operation failed or was wrong, or a path could not be read; 2: usage; 130: Ctrl-C,
+    and what was done until then has been told.
     """
     options = checked(
         paths=paths or (),
@@ -130,40 +137,76 @@ def command(
         faults=fault or (),
         deadline=deadline,
         trace=trace,
+        virtual=virtual,
     )
     kinds = kinds_of(options)
     if paths:
         for kind in kinds.values():
             if not kind.takes_files:
                 raise UsageError(f"--op {kind.op}: it can't take the contents of files; leave out the paths, or it")
-    _check_writable("--json", options.json)
-    _check_writable("--trace", options.trace)
+    for name, target in (("--json", options.json), ("--trace", options.trace)):
+        if target is not None:
+            check_writable(name, target)
     return lambda: _run(options, kinds)
 
 
 def _run(options: RunOptions, kinds: dict[str, Kind]) -> int:
-    to_stdout = not options.digests and options.json != "-"
+    to_stdout = not options.digests and options.json != STDOUT
     screen = console(sys.stdout if to_stdout else sys.stderr)
     complaints = Complaints()
-    screen.print(f"simaccel {__version__}, seed {options.seed}")
-    results: list[WayResult] = []
+    print_line(screen, f"simaccel {__version__}, seed {options.seed}")
     trace = None if options.trace is None else Trace()
+    results = list(_results(options, kinds, screen, complaints, trace))
+    complaints.end()
+    ok = not complaints.any and all(result.ok for result in results)
+    interrupted = any(result.interrupted for result in results)
+    if options.json is not None:
+        write_text(options.json, json.dumps(_document(options, results, ok), indent=2) + "\n")
+    if interrupted:
+        complain("interrupted" if trace is None else f"interrupted: {options.trace} was not written")
+        return INTERRUPTED
+    if trace is not None and options.trace is not None:
+        try:
+            save_trace(options.trace, {"run": options.to_dict()}, trace)
+        except OSError as error:
+            raise OutputError(options.trace, error) from None
+    return OK if ok else FAILED
+
+
+def _results(
+    options: RunOptions, kinds: dict[str, Kind], screen: Console, complaints: Complaints, trace: Trace | None
+) -> Iterator[WayResult]:
+    """One way after the other, each shown as it ends; none is begun after Ctrl-C, or if there turned out to be nothing
+    to do."""
     for way in options.ways:
         with ProgressBar() as bar:
             bar.begin(f"by {way}", options.count or (None if options.paths else DEFAULT_COUNT))
             if options.digests:
-                results.append(print_digests(options, way, way == options.ways[0], bar, complaints))
+                result = print_digests(options, way, way == options.ways[0], bar, complaints)
             else:
-                results.append(run_one_way(options, way, kinds, bar, complaints, trace))
+                result = run_one_way(options, way, kinds, bar, complaints, trace)
+        if result.idle and not result.interrupted:
+            if not complaints.any:
+                print_line(screen, "nothing to do: there is no file in what was named")
+            yield result
+            return
         if not options.digests:
-            print_way(screen, results[-1])
-    complaints.end()
-    ok = not complaints.any and all(result.ok for result in results)
-    if options.json is not None:
-        _write_json(options.json, _document(options, results, ok))
-    if trace is not None and options.trace is not None:
-        save_trace(options.trace, {"run": options.to_dict()}, trace)
-    return OK if ok else FAILED
+            print_way(screen, result)
+        if not result.as_modelled:
+            complain(_late(options, result))
+        yield result
+        if result.interrupted:
+            return
+
+
+def _late(options: RunOptions, result: WayResult) -> str:
+    late = result.device.late
+    fewer_units = f", fewer units than {options.units}" if (options.units or 1) > 1 else ""
+    return (
+        f"by {result.notify}: {late:,} of {result.total.operations:,} operations completed later than "
+        f"--latency {options.latency} says, by {duration(result.device.late_ns // late)} on average: the software here "
+        f"is slower than the model, and the times are not the model's; use --virtual{fewer_units}, or a slower model"
+    )
 
 
 def kinds_of(options: RunOptions) -> dict[str, Kind]:
@@ -199,6 +242,8 @@ def _document(options: RunOptions, results: list[WayResult], ok: bool) -> dict[s
         "simaccel": __version__,
         "seed": options.seed,
         "ok": ok,
+        "time": "virtual" if options.virtual else "real",
+        "interrupted": any(result.interrupted for result in results),
         "options": {
             "paths": options.paths,
             "op": options.ops,
@@ -214,23 +259,3 @@ def _document(options: RunOptions, results: list[WayResult], ok: bool) -> dict[s
         },
         "ways": [result.to_dict() for result in results],
     }
-
-
-def _check_writable(option: str, target: str | None) -> None:
-    """Before hours of work, not behind them. An existing file keeps its contents until there is something better."""
-    if target is not None and target != "-":
-        try:
-            with open(target, "a", encoding="utf-8"):
-                pass
-        except (OSError, ValueError) as error:
-            raise UsageError(
-                f"{option} {target}: {getattr(error, 'strerror', None) or error}; give a file that can be written"
-            ) from None
-
-
-def _write_json(target: str, document: dict[str, Any]) -> None:
-    text = json.dumps(document, indent=2) + "\n"
-    if target == "-":
-        sys.stdout.write(text)
-    else:
-        Path(target).write_text(text, encoding="utf-8")

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sys
-from typing import TextIO
+from contextlib import suppress
+from typing import Any, TextIO
 
 from rich.console import Console
-from rich.table import Table
 
+from engine.bench.columns import Column, print_line, print_table
 from engine.cli.measuring import Row, WayResult
 
-WIDTH = 100
-"""Where there is no terminal to ask, such as in a file or a CI's log."""
+_COLUMNS = (
+    Column("\noperation", text=True),
+    *(Column(f"{group}\n{name}") for group, name in (("", "count"), ("", "bytes"))),
+    *(Column(f"total\n{name}") for name in ("p50", "p99", "p99.9")),
+    *(Column(f"{phase}\n{name}") for phase in ("queue", "service", "wake") for name in ("p50", "p99")),
+)
 
 
 class _Console(Console):
@@ -20,48 +25,62 @@ class _Console(Console):
         raise BrokenPipeError
 
 
+class _ErrorConsole(_Console):
+    def print(self, *objects: Any, **options: Any) -> None:
+        """What can't be written to standard error, of a full disk for example, is lost and stops nothing."""
+        with suppress(OSError):
+            super().print(*objects, **options)
+
+
 def console(file: TextIO | None = None) -> Console:
-    """Where tables go."""
+    """Where tables go. An OSError of standard output is raised, one of standard error is not."""
     stream = sys.stdout if file is None else file
-    return _Console(file=stream, width=None if stream.isatty() else WIDTH, highlight=False, markup=False)
+    return (_ErrorConsole if stream is sys.stderr else _Console)(file=stream, highlight=False, markup=False)
 
 
 def print_way(screen: Console, result: WayResult) -> None:
-    """All that `simaccel run` shows of one way. The rows fit 80 columns, but for the longest names."""
-    table = Table(box=None, pad_edge=False, padding=(0, 0, 0, 1), header_style="", show_header=True)
-    table.add_column("\noperation", no_wrap=True)
-    for heading in ("\ncount", "\nbytes", "queue\np50", "\np99", "service\np50", "\np99", "wake\np50", "\np99"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for op, row in result.by_op.items():
-        table.add_row(op, *_cells(row))
-    if len(result.by_op) != 1:
-        table.add_row("all", *_cells(result.total))
+    """All that `simaccel run` shows of one way."""
+    print_line(screen)
+    print_line(screen, f"by {result.notify}, {result.time} time: {_rate(result)}", "bold")
+    rows = [(op, *_cells(row)) for op, row in result.by_op.items()]
+    if len(rows) != 1:
+        rows.append(("all", *_cells(result.total)))
+    print_table(screen, _COLUMNS, rows)
     engine = result.engine
-    screen.print()
-    screen.print(
-        f"by {result.notify}: {result.operations_per_s:,.0f} operations/s, "
-        f"utilisation {100 * result.utilisation:.0f} %",
-        style="bold",
-    )
-    screen.print(table)
-    screen.print(
+    print_line(
+        screen,
         f"{engine.pauses:,} pauses, {engine.eagains:,} EAGAINs, {engine.wakes:,} wakes, "
-        f"{engine.spurious_wakes:,} spurious wakes"
+        f"{engine.spurious_wakes:,} spurious wakes",
     )
     if engine.eagains:
         slot = result.total.slot
-        screen.print(f"waited for a slot of the ring: p50 {duration(slot.p50_ns)}, p99 {duration(slot.p99_ns)}")
-    screen.print(_verdict(result))
+        print_line(screen, f"waited for a slot of the ring: p50 {duration(slot.p50_ns)}, p99 {duration(slot.p99_ns)}")
+    print_line(screen, verdict(result))
 
 
-def _verdict(result: WayResult) -> str:
+def _rate(result: WayResult) -> str:
+    rate = result.operations_per_s
+    if rate is None:
+        return "without --latency nothing takes any"
+    modelled = "" if result.as_modelled else ", NOT as modelled"
+    return f"{rate:,.0f} operations/s, utilisation {100 * result.utilisation:.0f} %{modelled}"
+
+
+def verdict(result: WayResult) -> str:
+    """One line: what was verified, and what was not right."""
     if result.ok:
         return f"all {result.verified:,} results verified"
-    return f"{result.verified:,} results verified, {result.failed:,} operations FAILED, {result.wrong:,} WRONG"
+    parts = [f"{result.verified:,} results verified"]
+    if result.failed or result.wrong:
+        parts += [f"{result.failed:,} operations FAILED", f"{result.wrong:,} WRONG"]
+    if result.interrupted:
+        parts.append("interrupted before the end")
+    return ", ".join(parts)
 
 
 def _cells(row: Row) -> list[str]:
     cells = [f"{row.operations:,}", size(row.bytes)]
+    cells += [duration(time_ns) for time_ns in (row.whole.p50_ns, row.whole.p99_ns, row.whole.p999_ns)]
     for latency in (row.queue, row.service, row.wake):
         cells += [duration(latency.p50_ns), duration(latency.p99_ns)]
     return cells

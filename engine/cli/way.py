@@ -10,6 +10,7 @@ from engine.cli.measuring import Meter, WayResult
 from engine.cli.options import RunOptions
 from engine.cli.progress import ProgressBar
 from engine.cli.software import Kind
+from engine.cli.span import Span, until_interrupted
 from engine.cli.workload import Work, rounds
 from engine.engine import Engine
 from engine.scheduler import Scheduler
@@ -27,52 +28,60 @@ def run_way(
     complaints: Complaints,
     trace: Trace | None = None,
 ) -> WayResult:
-    """Do all the work, from `options.jobs` jobs at once, in rounds; what fails or is wrong is complained of."""
+    """Do all the work, from `options.jobs` jobs at once, in rounds; what fails or is wrong is complained of.
+
+    Ctrl-C ends it early: the result then tells of what was done until then. A second one is raised.
+    """
     if trace is not None:
         trace.add(0, "way", None, way)
     meter = Meter()
-    outcomes: list[Outcome] = []
-    verified = failed = wrong = elapsed_ns = busy_ns = 0
-    with options.accelerator(trace) as accel, options.engine(accel, way, meter.observe) as engine, Scheduler() as sched:
+    checks = _Checks(way, complaints)
+    span = Span()
+    with until_interrupted(span) as stack:
+        accel = stack.enter_context(options.accelerator(trace))
+        engine = stack.enter_context(options.engine(accel, way, meter.observe))
+        sched = stack.enter_context(Scheduler())
+        span.of(accel, engine)
         sessions = {kind.op: engine.session(kind.op, kind.key) for kind in kinds if kind.key is not None}
-        now_ns = accel.clock.now_ns
         for batch in rounds(work):
             items = iter(batch)
-            busy_ns -= accel.statistics().busy_ns
-            started_ns = now_ns()
-            jobs = [
-                sched.spawn(_job, engine, items, sessions, meter, outcomes, bar)
-                for _ in range(min(options.jobs, len(batch)))
-            ]
-            sched.run()
-            elapsed_ns += now_ns() - started_ns
-            busy_ns += accel.statistics().busy_ns
+            with span:
+                jobs = [
+                    sched.spawn(_job, engine, items, sessions, meter, checks.outcomes, bar)
+                    for _ in range(min(options.jobs, len(batch)))
+                ]
+                sched.run()
             for job in jobs:
                 job.result()
-            for item, outcome in outcomes:
-                if isinstance(outcome, Exception):
-                    failed += 1
-                    complaints.add(f"{item}, by {way}: {outcome}")
-                elif not item.request.right(outcome):
-                    wrong += 1
-                    complaints.add(f"{item}, by {way}: the result is wrong")
-                else:
-                    verified += 1
+            checks.check()
             # Before the next round is prepared: two at once would take twice the memory.
             batch.clear()
-            outcomes.clear()
-        return WayResult(
-            notify=way,
-            verified=verified,
-            failed=failed,
-            wrong=wrong,
-            elapsed_ns=elapsed_ns,
-            utilisation=min(busy_ns / (elapsed_ns * accel.units), 1.0) if elapsed_ns else 0.0,
-            total=meter.total(),
-            by_op=meter.rows(),
-            engine=engine.statistics,
-            device=accel.statistics(),
-        )
+    checks.check()
+    return span.result(way, meter, checks)
+
+
+class _Checks:
+    """Compares results with software, and counts."""
+
+    def __init__(self, way: str, complaints: Complaints) -> None:
+        self.outcomes: list[Outcome] = []
+        """What has not been looked at."""
+        self.verified = self.failed = self.wrong = 0
+        self._way = way
+        self._complaints = complaints
+
+    def check(self) -> None:
+        """Look at all outcomes."""
+        for item, outcome in self.outcomes:
+            if isinstance(outcome, Exception):
+                self.failed += 1
+                self._complaints.add(f"{item}, by {self._way}: {outcome}")
+            elif not item.request.right(outcome):
+                self.wrong += 1
+                self._complaints.add(f"{item}, by {self._way}: the result is wrong")
+            else:
+                self.verified += 1
+        self.outcomes.clear()
 
 
 def _job(
@@ -95,4 +104,4 @@ def _job(
         else:
             meter.record(called_ns)
             outcomes.append((item, result))
-        bar.step(called_ns)
+        bar.step()

@@ -132,8 +132,19 @@ def test_a_file_that_fails_half_way(monkeypatch: pytest.MonkeyPatch, cli: Cli, t
 
 def test_an_empty_folder_is_no_failure(cli: Cli, tree: Path) -> None:
     run = cli("run", str(tree / "c-empty"), "--notify", "fd")
-    assert run.code == 0
-    assert "all 0 results verified" in run.text
+    assert (run.code, run.errors) == (0, [])
+    assert "nothing to do" in run.text
+    assert "verified" not in run.text
+
+
+def test_where_nothing_can_be_read_nothing_is_verified(cli: Cli, tmp_path: Path) -> None:
+    target = tmp_path / "out.json"
+    run = cli("run", "/nonexistent", "--json", str(target))
+    assert (run.code, run.errors) == (1, ["simaccel: /nonexistent: No such file or directory"])
+    assert "verified" not in run.text
+    document = json.loads(target.read_text())
+    assert document["ok"] is False
+    assert [way["verified"] for way in document["ways"]] == [0]
 
 
 def test_count_ends_early(cli: Cli, tree: Path) -> None:

@@ -15,7 +15,7 @@ from tests.cli.cli import Cli, child
 def test_default_is_the_main_job(cli: Cli) -> None:
     run = cli("run")
     assert (run.code, run.errors) == (0, [])
-    assert re.findall(r"^by (\w+): [\d,]+ operations/s, utilisation \d+ %$", run.text, re.M) == [
+    assert re.findall(r"^by (\w+), real time: [\d,]+ operations/s, utilisation \d+ %$", run.text, re.M) == [
         "fd",
         "callback",
         "poll",

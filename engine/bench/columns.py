@@ -1,0 +1,122 @@
+"""Tables as text that never lose a character, whatever the width of the terminal.
+
+A table that is wider than the terminal first gets its long texts wrapped. If that is not enough, its columns are spread
+over several tables, one below the other, each of which begins with the first column. Where there is no terminal, such
+as in a pipe or a file, a table is as wide as it needs.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.text import Text
+
+GAP = "  "
+NARROWEST_TEXT = 18
+"""Long texts are wrapped to no less than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its heading, which may have several lines, and what stands in it."""
+
+    heading: str
+    """Columns side by side whose headings have the same first line of two stay together where there is room."""
+    text: bool = False
+    """Words, which stand at the left and may be wrapped, instead of numbers, which stand at the right and may not."""
+    styles: tuple[tuple[str, str], ...] = ()
+    """How cells look that have exactly these contents, such as (("worse", "red"),)."""
+
+
+def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]], title: str = "") -> None:
+    """Print it, in as many parts as the console's width asks for. A console that is no terminal has any width."""
+    width = console.width if console.is_terminal else None
+    if title:
+        print_line(console, title, "bold")
+    for chosen, widths in _parts(columns, rows, width):
+        headings = [columns[index].heading for index in chosen]
+        if any(headings):
+            _print_row(console, [columns[index] for index in chosen], headings, widths, "dim")
+        for row in rows:
+            _print_row(console, [columns[index] for index in chosen], [row[index] for index in chosen], widths)
+
+
+def print_line(console: Console, line: str = "", style: str = "") -> None:
+    """Print a line as it is: a terminal wraps it, and nothing is cut off, highlighted or taken for markup."""
+    console.print(Text(line, style), soft_wrap=True)
+
+
+def _parts(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None
+) -> list[tuple[list[int], list[int]]]:
+    """Which columns stand beside each other, and how wide each is."""
+    every = list(range(len(columns)))
+    natural = [_width([columns[index].heading, *(row[index] for row in rows)]) for index in every]
+    if width is None or _total(natural) <= width:
+        return [(every, natural)]
+    floors = [min(natural[index], NARROWEST_TEXT) if columns[index].text else natural[index] for index in every]
+    if _total(floors) <= width:
+        return [(every, _widened(floors, natural, width))]
+    parts = [[0]]
+    for group in _groups(columns):
+        if len(parts[-1]) > 1 and _total([floors[at] for at in (*parts[-1], *group)]) > width:
+            parts.append([0])
+        for index in group:
+            if len(parts[-1]) > 1 and _total([floors[at] for at in (*parts[-1], index)]) > width:
+                parts.append([0])
+            parts[-1].append(index)
+    return [
+        (chosen, _widened([floors[at] for at in chosen], [natural[at] for at in chosen], width)) for chosen in parts
+    ]
+
+
+def _groups(columns: Sequence[Column]) -> list[list[int]]:
+    """The columns after the first: what stays together."""
+    groups: list[list[int]] = []
+    before = ""
+    for index, column in enumerate(columns[1:], 1):
+        first, two_lines, _ = column.heading.partition("\n")
+        if groups and two_lines and first and first == before:
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+        before = first
+    return groups
+
+
+def _widened(floors: list[int], natural: list[int], width: int) -> list[int]:
+    """The widths from `floors` up to `natural`, the first columns first, as far as there is room."""
+    widths = list(floors)
+    for index, wanted in enumerate(natural):
+        room = width - _total(widths)
+        widths[index] += max(0, min(room, wanted - widths[index]))
+    return widths
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + len(GAP) * (len(widths) - 1)
+
+
+def _width(cells: Sequence[str]) -> int:
+    return max(len(line) for cell in cells for line in cell.split("\n"))
+
+
+def _print_row(
+    console: Console, columns: Sequence[Column], cells: Sequence[str], widths: Sequence[int], style: str = ""
+) -> None:
+    folded = [
+        [part for line in cell.split("\n") for part in (textwrap.wrap(line, width) if column.text else [line]) or [""]]
+        for column, cell, width in zip(columns, cells, widths, strict=True)
+    ]
+    for number in range(max(map(len, folded))):
+        line = Text(style=style)
+        for column, cell, lines, width in zip(columns, cells, folded, widths, strict=True):
+            text = lines[number] if number < len(lines) else ""
+            if line:
+                line.append(GAP)
+            line.append(text.ljust(width) if column.text else text.rjust(width), dict(column.styles).get(cell, ""))
+        line.rstrip()
+        console.print(line, soft_wrap=True)

@@ -1,0 +1,29 @@
+"""Standard streams that are closed when the process starts, as by `simaccel run >&-`.
+
+Their numbers would be given to the next files that are opened, sockets and event fds among them, and what is printed
+would end up there. And Python has None for such a stream, which prints to standard output what is meant for standard
+error.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def occupy_closed() -> None:
+    """Give a closed stream's number to /dev/null, so that using it fails as it does in any program: to read standard
+    input, or to write to standard output, is a bad file descriptor. What goes to standard error goes nowhere."""
+    for number, flags in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, flags)  # gets the lowest number that is free: this one
+            os.set_inheritable(number, True)
+    # These stay open as long as the process runs.
+    if sys.stdin is None:
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115

@@ -1,0 +1,63 @@
+"""Standard streams that are closed, full, or read by nobody."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.cli.streams import occupy_closed
+from tests.cli.cli import ROOT, command, environment
+
+
+def _shell(redirected: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    words = ["sh", "-c", f'"$@" {redirected}', "sh", *command(*arguments)]
+    return subprocess.run(words, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+
+PRINTING = [["run", "--count", "5"], ["run", "--digests", "LICENSE"], ["info"], ["--version"], ["run", "--help"]]
+
+
+@pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
+def test_a_closed_stdout_is_told_in_one_line(arguments: list[str]) -> None:
+    done = _shell(">&-", *arguments)
+    errors = [line for line in done.stderr.splitlines() if "seed" not in line]
+    assert (done.returncode, errors) == (1, ["simaccel: standard output: Bad file descriptor"])
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full", "0<&- 2>&-"])
+def test_what_nobody_can_be_told_does_not_get_into_the_output(closed: str) -> None:
+    missing = ["run", "--digests", "/nonexistent", "LICENSE"]
+    done = _shell(closed, *missing)
+    expected = subprocess.run(["sha256sum", "LICENSE"], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, expected.stdout)
+    assert _shell(closed, "run", "--depth", "3").returncode == 2
+
+
+def test_a_closed_stdin_is_an_unreadable_file() -> None:
+    done = _shell("<&-", "run", "--digests")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[1:] == ["simaccel: -: Bad file descriptor"]
+
+
+def test_no_file_of_ours_gets_the_number_of_a_closed_stream(tmp_path: Path) -> None:
+    # All three are closed, and the device opens fds: what it prints must not come into one of them.
+    target = tmp_path / "out.json"
+    done = _shell("<&- >&- 2>&-", "run", "--count", "5", "--op", "null", "--notify", "all", "--json", str(target))
+    assert done.returncode == 1
+    script = (
+        "import os\nfrom engine.cli.streams import occupy_closed\noccupy_closed()\n"
+        "links = [os.readlink(f'/proc/self/fd/{number}') for number in range(3)]\n"
+        f"open({str(target)!r}, 'w').write(' '.join(links))"
+    )
+    words = ["sh", "-c", '"$@" <&- >&- 2>&-', "sh", sys.executable, "-c", script]
+    subprocess.run(words, cwd=ROOT, env=environment(), check=True)
+    assert target.read_text() == "/dev/null /dev/null /dev/null"
+
+
+def test_open_streams_are_left_alone() -> None:
+    before = (sys.stdin, sys.stdout, sys.stderr)
+    occupy_closed()
+    assert (sys.stdin, sys.stdout, sys.stderr) == before
