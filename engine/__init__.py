@@ -2,6 +2,7 @@
 
 from engine.engine import Engine
 from engine.errors import (
+    BlocksLoopWarning,
     ClosedError,
     DeadlineError,
     EngineError,
@@ -23,6 +24,7 @@ from engine.statistics import EngineStatistics
 from engine.version import __version__
 
 __all__ = [
+    "BlocksLoopWarning",
     "ClosedError",
     "DeadlineError",
     "Engine",

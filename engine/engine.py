@@ -15,6 +15,7 @@ from weakref import WeakSet
 from engine.aio import Aio
 from engine.ending import interpreter_ends, refuse_at_the_end
 from engine.errors import ClosedError, StalledError, UsageError
+from engine.event_loops import loop_here, warn_of_blocking
 from engine.operation import Operation
 from engine.operations import Operations
 from engine.pause import PAUSED_HERE, pause_job
@@ -39,7 +40,8 @@ class Engine(Operations[bytes]):
     - `retry`: what happens on a full ring. `deadline_ns`: for every operation, from its call; None for none.
     - `observe(operation)`: called in the caller's thread with each operation that succeeded, with its times set.
 
-    In a job a call pauses it; outside of one, and while pauses are blocked, it keeps its thread. Any number of threads
+    In a job a call pauses it; outside of one, and while pauses are blocked, it keeps its thread. If an asyncio or trio
+    loop runs in that thread, a call outside of a job warns of it (BlocksLoopWarning). Any number of threads
     may use one engine, and any number of engines one wait context. Behind a fork it raises ClosedError in the child.
     """
 
@@ -187,6 +189,8 @@ class Engine(Operations[bytes]):
     def _block(self, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None) -> bytes:
         if not self._accel.clock.virtual:
             refuse_at_the_end()
+        if LOCAL.state.current is None and (loop := loop_here()) is not None:
+            warn_of_blocking(op, loop)  # before anything is begun: the filters may make an exception of it
         waker = BlockedThread()
         perform = self._performer.for_waker(waker, op, payload, aux, session, deadline_ns)
         try:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 
 class EngineError(Exception):
-    """Root of everything this package raises, but for JobCancelled."""
+    """Root of everything this package raises, but for JobCancelled; BlocksLoopWarning is a warning."""
 
 
 class UsageError(EngineError, ValueError):
@@ -37,6 +37,10 @@ class StalledError(EngineError):
 
 class InternalError(EngineError):
     """A bug of ours."""
+
+
+class BlocksLoopWarning(RuntimeWarning):
+    """An operation was called in a way that keeps the thread of a running event loop until it is done."""
 
 
 class JobCancelled(BaseException):

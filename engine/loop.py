@@ -8,7 +8,8 @@ from collections.abc import Callable
 from functools import partial
 from weakref import WeakKeyDictionary, ref
 
-from engine.errors import StalledError, UsageError
+from engine.errors import StalledError
+from engine.event_loops import no_asyncio
 from engine.operation import Operation
 from engine.protocol import BatchCallback, Source
 from waitctx import WaitCtx
@@ -275,13 +276,11 @@ _drivers: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDriver] = WeakKeyDict
 
 
 def running_loop() -> tuple[asyncio.AbstractEventLoop, LoopDriver]:
-    """The loop that runs here, and its driver. UsageError outside of one."""
+    """The loop that runs here, and its driver. UsageError outside of one, also where trio runs."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        raise UsageError(
-            "await engine.aio calls in an async def job or in asyncio; elsewhere call engine.sha256(...) itself"
-        ) from None
+        raise no_asyncio() from None
     driver = _drivers.get(loop)
     if driver is None:
         driver = _drivers[loop] = LoopDriver(loop)
