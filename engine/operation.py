@@ -126,12 +126,12 @@ class Operation:
                 continue
             if callback is not told:
                 if told is not None:
-                    told.call_all(args)
+                    _call_all(told, args, operations, report)
                     args = []
                 told = callback
             args.append(waker.arg)
         if told is not None:
-            told.call_all(args)
+            _call_all(told, args, operations, report)
 
     def wake(self) -> None:
         """A wake without a completion, as a faulty device gives it: whoever waits looks, and waits on. Any thread."""
@@ -161,3 +161,25 @@ class Operation:
     def __repr__(self) -> str:
         state = "done" if self.done else "in flight" if self.submitted else "not submitted"
         return f"<operation {self.op} of {len(self.payload)} bytes, {state}>"
+
+
+def _call_all(
+    callback: BatchCallback,
+    args: list[Any],
+    operations: Sequence[Operation],
+    report: Callable[[Operation, object], object],
+) -> None:
+    """Call it once for all of these; if it raises, once for each, so that none is left untold."""
+    try:
+        callback.call_all(args)
+        return
+    except BaseException as error:
+        failure = error
+    ids = {id(arg) for arg in args}
+    told = [one for one in operations if one.waker.batch_callback is callback and id(one.waker.arg) in ids]
+    report(told[0], failure)
+    for operation in told:
+        try:
+            operation.waker.wake(operation)
+        except BaseException as error:
+            report(operation, error)

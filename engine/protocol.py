@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -89,14 +90,22 @@ class Accelerator(Protocol):
         ...
 
 
-class BatchCallback(Protocol):
-    """A callback that many completions at once may call once. It must not raise."""
+class BatchCallback(ABC):
+    """A callback that many completions at once may call once.
 
-    def __call__(self, arg: Any) -> object: ...
+    Only a subclass, or a class that is registered here, is one: a `call_all` by chance, as a Mock has, does not count.
+    Neither method may raise; where `call_all` does, each is called alone, so that some may be called twice.
+    """
 
+    __slots__ = ()
+
+    @abstractmethod
+    def __call__(self, arg: Any) -> object:
+        """Tell of one completion. Any thread."""
+
+    @abstractmethod
     def call_all(self, args: list[Any]) -> object:
-        """The same as to call it with each of these, in their order."""
-        ...
+        """The same as to call it with each of these, in their order. Any thread."""
 
 
 class Source(Protocol):

@@ -19,7 +19,7 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from engine.errors import OperationError
 from engine.fds import WakeFd
@@ -147,7 +147,7 @@ class QatCallback:
         self.owner = owner
         self._ctx = ctx
         self._fn, self.arg = fn, _ = callback
-        self.batch_callback = cast(BatchCallback, fn) if hasattr(fn, "call_all") else None
+        self.batch_callback = fn if isinstance(fn, BatchCallback) else None
 
     def wait_again(self, operation: Operation) -> None:
         self._ctx.status = _EAGAIN

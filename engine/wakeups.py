@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from engine.fds import is_wake_fd, wake_fd
 from engine.job import Job
 from engine.poller import Poller
-from engine.protocol import Source
+from engine.protocol import BatchCallback, Source
 from waitctx import WaitCtx
 
 _NONE: frozenset[int] = frozenset()
@@ -31,7 +31,7 @@ class Seat:
         self.errors = 0
 
 
-class Wakeups:
+class Wakeups(BatchCallback):
     """Turns readable fds and callbacks into seats that are ready.
 
     `wake`, `call_all` and `rouse` may be called by any thread; the rest belongs to the scheduler's. `forget(seat)` is
@@ -59,7 +59,7 @@ class Wakeups:
                 self._sleeping = False
                 self._bell.put()
 
-    __call__ = wake
+    __call__: Callable[[Wakeups, Seat], None] = wake  # type: ignore[assignment]  # each is only given its own seats
     """This object is the callback of every wait context here; see `protocol.BatchCallback`."""
 
     def call_all(self, seats: list[Seat]) -> None:

@@ -98,7 +98,7 @@ class SubmissionSide:
                 if taken >= ring.high_water:
                     ring.high_water = taken + 1
         worker = self._worker
-        if worker is not None and worker.asleep and worker.wake():
+        if worker is not None and (sleep := worker.asleep) and sleep != worker.rung and worker.wake():
             device.counters.doorbells += 1
         return True
 

@@ -17,6 +17,7 @@ from sim.errors import ClosedError
 from sim.report import report_unraisable
 
 _serial = count(1)
+CRASH_TRIES = 3
 
 
 class Worker:
@@ -34,25 +35,30 @@ class Worker:
         self._on_crash = on_crash
         self._bell = threading.Lock()
         self._bell.acquire()
-        self.asleep: list[bool] = []
-        """Holds one token while the worker sleeps. Whoever pops it, and list.pop is atomic, must release the bell."""
+        self.asleep = 0
+        """The number of the worker's sleep; 0 while it is awake. Written by the worker alone."""
+        self.rung = 0
+        """The last sleep that somebody has ended: saves others the call. What ends a sleep is the bell alone."""
+        self._sleeps = count(1)
         self._may_stop: Callable[[], bool] | None = None
         self._thread = threading.Thread(target=self._run, name=f"simaccel-worker-{next(_serial)}", daemon=True)
         self._thread.start()
 
     def wake(self) -> bool:
-        """Wake the worker if it sleeps; whether it did. Any thread."""
-        if not self.asleep:
+        """Wake the worker if it sleeps and nobody has woken it; whether that was so. Any thread."""
+        sleep = self.asleep
+        if not sleep or sleep == self.rung:
             return False
         try:
-            self.asleep.pop()
-        except IndexError:  # somebody else was faster
+            self._bell.release()
+        except RuntimeError:  # somebody else was faster
             return False
-        self._bell.release()
+        # After the bell: whoever is interrupted in between leaves a bell that others find rung.
+        self.rung = sleep
         return True
 
     def stop(self, may_stop: Callable[[], bool]) -> None:
-        """End the thread as soon as may_stop() says so behind a step, and wait for that."""
+        """End the thread as soon as may_stop() says so after a step, and wait for that."""
         self._may_stop = may_stop
         self.wake()
         self._thread.join()
@@ -73,21 +79,27 @@ class Worker:
                 self._sleep(due_ns, may_stop)
         except BaseException as error:
             report_unraisable(error, "the device's worker crashed; what was in flight fails", self._device)
-            self._on_crash(error)
+            self._tell_of_crash(error)
+
+    def _tell_of_crash(self, error: BaseException) -> None:
+        """Callers wait for this, so what ended the worker, such as a lack of memory, must not end this as well."""
+        for _ in range(CRASH_TRIES):
+            try:
+                self._on_crash(error)
+                return
+            except BaseException as again:
+                report_unraisable(again, "telling of the crash of the device's worker failed", self._device)
 
     def _sleep(self, due_ns: int | None, seen: Callable[[], bool] | None) -> None:
-        self.asleep.append(True)
-        # Looked at after the token is out: what came before it is seen here, what comes after it wakes.
+        self.asleep = next(self._sleeps)
+        # Looked at after the number is set: what came before it is seen here, what comes after it rings the bell.
         if not self._device.has_work() and self._may_stop is seen:
             timeout = -1.0
             if due_ns is not None:
                 timeout = min(max(due_ns - self._now_ns(), 0) / 1e9, threading.TIMEOUT_MAX)
-            if self._bell.acquire(timeout=timeout):
-                return
-        try:
-            self.asleep.pop()
-        except IndexError:  # a wake crossed our waking up by ourselves: take what it released
-            self._bell.acquire()
+            self._bell.acquire(timeout=timeout)
+        # A ring that crosses this stays, and ends the next sleep at once: one step more, and nothing lost.
+        self.asleep = 0
 
 
 def _be_punctual() -> None:

@@ -20,6 +20,7 @@ import pytest
 from hypothesis import settings
 
 from engine.pool import LOCAL
+from tests import interrupting
 
 WATCHDOG_SECONDS = 180
 CONFORMANCE_FULL_SECONDS = 7_200
@@ -35,7 +36,7 @@ _stderr = pytest.StashKey[int]()
 def pytest_configure(config: pytest.Config) -> None:
     """Nothing is captured here yet: this is the stderr that whoever waits for the run reads."""
     config.addinivalue_line("markers", "watchdog(seconds): how long the test may take before the run ends")
-    config.stash[_stderr] = os.dup(2)
+    config.stash[_stderr] = interrupting.STDERR[0] = os.dup(2)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

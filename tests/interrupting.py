@@ -38,6 +38,8 @@ from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
 SIGNALS, LINES = "signals", "lines"
+STDERR = [2]
+"""The fd on which a hang is shown; conftest.py puts in the one that is not captured."""
 Scenario = Callable[[], AbstractContextManager[Callable[[], object]]]
 
 _LOOKS_FOR_SIGNALS = {"CALL", "CALL_FUNCTION_EX", "CALL_KW"}
@@ -201,8 +203,8 @@ class _Watchdog:
             seen = self._begun
             if self._over.wait(self._limit_s):
                 return
-        print(f"\nhangs after {self._limit_s:g} s: {self._what}", file=sys.__stderr__, flush=True)
-        faulthandler.dump_traceback(file=2)
+        os.write(STDERR[0], f"\nhangs after {self._limit_s:g} s: {self._what}\n".encode())
+        faulthandler.dump_traceback(file=STDERR[0])
         os._exit(3)
 
     def __enter__(self) -> _Watchdog:

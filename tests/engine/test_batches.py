@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import Mock, call
 
 from engine import Engine, Retry, start_job
 from engine.operation import ORPHANED, SPURIOUS, Operation
+from engine.protocol import BatchCallback
 from engine.testing.manual import ManualAccelerator
 from engine.wake import BlockedThread, DasyncCallback
 from tests.engine.ways import manual, readable
 from waitctx import Status, WaitCtx
 
 
-class Batches:
+class Batches(BatchCallback):
     """A callback that may be called for many at once, and remembers how it was."""
 
     def __init__(self) -> None:
@@ -102,4 +104,63 @@ def test_a_callback_that_raises_is_told_and_the_others_are_woken() -> None:
         jobs.complete(0, 1, 2)
         assert jobs.heard == [(1, error)]
         assert callback.calls == [[0, 2]]
+        jobs.finish()
+
+
+class RaisingBatches(Batches):
+    """One whose call for many raises."""
+
+    def call_all(self, args: list[Any]) -> None:
+        raise RuntimeError("no batches")
+
+
+def test_where_the_call_for_many_raises_it_is_told_once_and_each_is_called_alone() -> None:
+    raising, other = RaisingBatches(), Batches()
+    with manual("callback") as (accel, engine):
+        jobs = Jobs(accel, engine, [raising, other, raising])
+        jobs.complete(0, 2, 1)
+        assert [(number, str(error)) for number, error in jobs.heard] == [(0, "no batches")]
+        assert raising.calls == [[0], [2]]
+        assert other.calls == [[1]]
+        jobs.finish()
+
+
+def test_a_call_all_by_chance_makes_no_batch_callback() -> None:
+    class ByChance:
+        def __init__(self) -> None:
+            self.calls: list[Any] = []
+
+        def __call__(self, arg: Any) -> None:
+            self.calls.append(arg)
+
+        def call_all(self, args: list[Any]) -> None:
+            raise AssertionError("not what this is for")
+
+    callback, mock = ByChance(), Mock()
+    with manual("callback") as (accel, engine):
+        jobs = Jobs(accel, engine, [callback, mock, callback])
+        jobs.complete(0, 1, 2)
+        assert callback.calls == [0, 2]
+        assert mock.mock_calls == [call(1)]
+        assert jobs.heard == []
+        jobs.finish()
+
+
+def test_a_class_may_be_registered_as_a_batch_callback() -> None:
+    class Registered:
+        def __init__(self) -> None:
+            self.calls: list[list[Any]] = []
+
+        def __call__(self, arg: Any) -> None:
+            self.calls.append([arg])
+
+        def call_all(self, args: list[Any]) -> None:
+            self.calls.append(args)
+
+    BatchCallback.register(Registered)
+    callback = Registered()
+    with manual("callback") as (accel, engine):
+        jobs = Jobs(accel, engine, [callback, callback])
+        jobs.complete(0, 1)
+        assert callback.calls == [[0, 1]]
         jobs.finish()

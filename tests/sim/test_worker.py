@@ -6,12 +6,14 @@ import random
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from sim import Accelerator, Coalescing, Request
 from sim.worker import Worker
+from tests.interrupting import LINES, SIGNALS, sweep
 from tests.sim.sim_requests import Completions, Gate
 
 
@@ -186,18 +188,22 @@ class Idle:
         return self.due.pop(0) if self.due else None
 
 
-class LateToken(list[bool]):
-    """Somebody else comes just before the token is put out: finds nobody asleep, and wakes nobody."""
+class LateSleeper(Worker):
+    """Somebody else comes just before a sleep begins: finds nobody asleep, and wakes nobody."""
 
-    def __init__(self, meanwhile: Callable[[], object]) -> None:
-        super().__init__()
-        self.meanwhile: Callable[[], object] | None = meanwhile
+    meanwhile: Callable[[], object] | None = None
+    _asleep = 0
 
-    def append(self, token: bool) -> None:
-        meanwhile, self.meanwhile = self.meanwhile, None
-        if meanwhile is not None:
+    @property
+    def asleep(self) -> int:
+        return self._asleep
+
+    @asleep.setter
+    def asleep(self, number: int) -> None:
+        if number and self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
             meanwhile()
-        super().append(token)
+        self._asleep = number
 
 
 def no_crash(error: BaseException) -> None:
@@ -206,8 +212,10 @@ def no_crash(error: BaseException) -> None:
 
 def test_a_stop_that_comes_as_the_worker_goes_to_sleep() -> None:
     device = Idle()
-    worker = Worker(device, lambda: 0, no_crash)
+    worker = LateSleeper(device, lambda: 0, no_crash)
     device.stepped.acquire()
+    while not worker.asleep:
+        pass
     stopped = threading.Event()
 
     def stop() -> None:
@@ -215,11 +223,8 @@ def test_a_stop_that_comes_as_the_worker_goes_to_sleep() -> None:
         stopped.set()
         assert worker.wake() is False
 
-    worker.asleep, before = LateToken(stop), worker.asleep
-    while not before:  # it sleeps still, by the token in the list of before
-        pass
-    before.pop()
-    worker._bell.release()
+    worker.meanwhile = stop
+    assert worker.wake()
     stopped.wait()
     worker._thread.join()
 
@@ -244,7 +249,7 @@ class CrossedBell:
 
 
 def test_a_wake_that_crosses_the_end_of_a_sleep() -> None:
-    """Its ring is taken, or the next one would find the bell rung already."""
+    """Its ring stays, ends the next sleep at once, and is gone then."""
     device = Idle(None, 0)
     worker = Worker(device, lambda: 0, no_crash)
     device.stepped.acquire()
@@ -254,9 +259,57 @@ def test_a_wake_that_crosses_the_end_of_a_sleep() -> None:
     worker._bell = bell
     assert worker.wake()  # to the step after which it sleeps until now, and is crossed
     bell.crossed.wait()
-    device.stepped.acquire()
-    device.stepped.acquire()
+    for _ in range(3):  # the step it was woken for, the one after the crossing, and one more
+        device.stepped.acquire()
     while not worker.asleep:
         pass
+    assert not device.stepped.acquire(blocking=False)
     assert worker.wake()
     worker.stop(lambda: True)
+
+
+# Interrupted
+
+
+@contextmanager
+def a_submit_in_real_time() -> Iterator[Callable[[], object]]:
+    """The worker sleeps, a submit is interrupted, and the next one must wake it all the same."""
+    accel = Accelerator(8)
+    completions = Completions(accel)
+    worker = accel._worker
+    assert worker is not None
+    while not worker.asleep:
+        pass
+    request = completions.request()
+    yield lambda: accel.submit(request)
+    last = completions.submit()
+    while last not in completions.done:
+        completions.wait()
+    accel.close()
+    statistics = accel.statistics()
+    assert statistics.submitted == statistics.completed == len(completions.done)
+    assert len(completions.done) == len(set(map(id, completions.done)))
+
+
+@pytest.mark.parametrize(("kind", "error"), [(SIGNALS, KeyboardInterrupt), (LINES, MemoryError)])
+def test_an_exception_anywhere_in_a_wake_loses_no_other(kind: str, error: type[BaseException]) -> None:
+    sweep(a_submit_in_real_time, [Worker.wake, Accelerator.submit], error, kind=kind)
+
+
+@contextmanager
+def a_call_in_real_time() -> Iterator[Callable[[], object]]:
+    accel = Accelerator(8)
+    worker = accel._worker
+    assert worker is not None
+    while not worker.asleep:
+        pass
+    yield lambda: accel.call_at(0, lambda: None)
+    called = threading.Semaphore(0)
+    accel.call_at(accel.clock.now_ns(), called.release)
+    called.acquire()
+    accel.close()
+
+
+@pytest.mark.parametrize(("kind", "error"), [(SIGNALS, KeyboardInterrupt), (LINES, RecursionError)])
+def test_an_exception_anywhere_in_call_at_loses_no_other(kind: str, error: type[BaseException]) -> None:
+    sweep(a_call_in_real_time, [Worker.wake, Accelerator.call_at], error, kind=kind)

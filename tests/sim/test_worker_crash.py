@@ -79,6 +79,62 @@ def test_a_hook_that_raises_ends_nothing(monkeypatch: pytest.MonkeyPatch, capfd:
         completions.wait()
 
 
+class Unshowable:
+    """Called by the device, raises, and can't be shown."""
+
+    def __call__(self, *args: object) -> None:
+        raise ValueError("told")
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
+
+
+class Unnotable(Exception):
+    """Takes no notes, and can't be shown."""
+
+    def add_note(self, note: str) -> None:
+        raise RuntimeError("no notes")
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
+
+
+def test_a_culprit_that_cannot_be_shown_is_reported_all_the_same(reported: list[BaseException]) -> None:
+    with Accelerator(8) as accel:
+        accel.call_at(accel.clock.now_ns(), Unshowable())
+        completions = Completions(accel)
+        completions.submit()
+        completions.wait()
+    assert [str(error) for error in reported] == ["told"]
+    assert "a Unshowable whose __repr__ raises" in reported[0].__notes__[0]
+
+
+@pytest.mark.parametrize("hook_raises", [False, True])
+def test_an_error_that_takes_no_note_is_reported_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], hook_raises: bool
+) -> None:
+    seen: list[BaseException | None] = []
+
+    def hook(args: threading.ExceptHookArgs) -> None:
+        seen.append(args.exc_value)
+        if hook_raises:
+            raise Unnotable
+
+    def fails(request: Request) -> None:
+        raise Unnotable
+
+    monkeypatch.setattr(threading, "excepthook", hook)
+    with Accelerator(8) as accel:
+        request = Request("null", b"", on_complete=fails)
+        accel.prepare(request)
+        accel.submit(request)
+        completions = Completions(accel)
+        completions.submit()
+        completions.wait()
+        assert accel.statistics().handler_errors == 1
+    assert [type(error) for error in seen] == [Unnotable]
+
+
 # A bug of ours
 
 
