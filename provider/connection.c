@@ -15,6 +15,7 @@
 #include "counters.h"
 #include "dispatcher.h"
 #include "handshake.h"
+#include "report.h"
 #include "ring.h"
 #include "settings.h"
 #include "wire.h"
@@ -108,6 +109,7 @@ static struct connection *make(void)
     }
     failure[0] = '\0';
     COUNT(connects);
+    report(REPORT_CONNECTED, settings.socket);
     settings_trace("connected to %s, %u slots of %u bytes", settings.socket, c->entries, c->slot_bytes);
     return c;
 }
@@ -152,8 +154,10 @@ struct connection *connection_get(void)
         join_the_ended();
         current = make();
         next_attempt_ns = now_ns() + RETRY_NS;
-        if (current == NULL)
+        if (current == NULL) {
+            report(REPORT_FAILED, failure);
             settings_trace("%s", failure);
+        }
     }
     c = current;
     if (c != NULL)
@@ -178,6 +182,7 @@ void connection_lost(struct connection *c)
         c->unjoined = unjoined;
         unjoined = c; /* with the reference that `current` had */
         snprintf(failure, sizeof(failure), "the device at %.120s went away", settings.socket);
+        report(REPORT_LOST, failure);
         counters_hide();
     }
     pthread_mutex_unlock(&lock);

@@ -12,6 +12,7 @@
 #include "counters.h"
 #include "error.h"
 #include "key.h"
+#include "report.h"
 #include "ring.h"
 #include "settings.h"
 #include "waiter.h"
@@ -41,7 +42,7 @@ static enum outcome without_device(ASYNC_WAIT_CTX *context, const char *why)
 
 enum outcome operation_unsupported(const char *what)
 {
-    (void)what;
+    report_unsupported(what);
     /* Not the device's fault, so there is no error even without fallback: the documented way for such keys. */
     COUNT(unsupported);
     return software();

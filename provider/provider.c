@@ -16,6 +16,7 @@
 #include "default.h"
 #include "error.h"
 #include "key.h"
+#include "report.h"
 #include "settings.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -119,6 +120,7 @@ static void tear_down_all(void)
 {
     connection_close();
     counters_tear_down();
+    report_withdraw();
     algorithms_free();
     default_unload();
 }
@@ -155,6 +157,7 @@ static int set_up_all(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in)
     if (!configure(handle, in, reason, sizeof(reason))) {
         /* Programs hardly ever report a provider that fails to load; this is the one line that says why. */
         fprintf(stderr, "simaccel: %s\n", reason);
+        report(REPORT_REFUSED, reason);
         error_raise(ERROR_SETTING, reason);
         return 0;
     }
@@ -169,6 +172,7 @@ static int set_up_all(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in)
         return 0;
     }
     counters_set_up();
+    report(REPORT_LOADED, settings.socket);
     if (!fork_hooks)
         fork_hooks = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) == 0;
     return 1;

@@ -25,6 +25,7 @@ COMMANDS = {
     "stat": "engine.cli.stat",
     "inject": "engine.cli.inject",
     "openssl": "engine.cli.openssl",
+    "check": "engine.cli.check",
 }
 """Each subcommand and its module, in the order of the help."""
 

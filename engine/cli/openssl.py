@@ -53,10 +53,15 @@ def command(
     if module + config + bool(program) != 1:
         raise UsageError("give a program behind --, or --module, or --config: one of the three")
     path = provider_for(program[0] if program else None, libcrypto)
-    text = CONFIG.format(module=quoted(str(path)), socket=quoted(address_of(socket)))
+    text = configuration(path, address_of(socket))
     if program:
         return lambda: _run(program, text, socket)
     return lambda: _print(text.rstrip() if config else str(path))
+
+
+def configuration(module: Path, address: str) -> str:
+    """An openssl.cnf that loads the provider and prefers it. UsageError for names that can't stand in one."""
+    return CONFIG.format(module=quoted(str(module)), socket=quoted(address))
 
 
 def quoted(value: str) -> str:

@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 import time
+from contextlib import suppress
 from typing import Any
 
 from sim.bridge import wire
@@ -96,8 +97,12 @@ def inject(name: str, faults: str) -> dict[str, Any]:
 def _ask(name: str, message: bytes) -> dict[str, Any]:
     with connect(name, any_user=True) as peer:  # root may look after the devices of others
         try:
-            peer.send(message)
-            data = peer.recv(MAX_REPORT_BYTES)
+            with suppress(BrokenPipeError):  # refused for who we are: the reason is there to read
+                peer.send(message)
+            try:
+                data = peer.recv(MAX_REPORT_BYTES)
+            except ConnectionResetError:  # refused before it had read what we said: the reason comes after this error
+                data = peer.recv(MAX_REPORT_BYTES)
         except OSError as error:
             raise NoDeviceError(f"the device at {name} does not answer: {error}") from None
     if len(data) < wire.HEADER.size:
