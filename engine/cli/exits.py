@@ -10,6 +10,9 @@ from engine.version import __version__
 OK, FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 """All verified; an operation failed or was wrong; usage; Ctrl-C and a closed pipe, as a shell has them."""
 
+NO_DEVICE = 125
+"""`openssl --require-device` did not start the program. As with timeout and env: 125 is none of the program's own."""
+
 
 class OutputError(Exception):
     """A file, or a stream, that can't be written."""

@@ -12,8 +12,9 @@ from typing import Annotated
 import typer
 
 from engine.cli.address import Socket, address_of
+from engine.cli.answering import why_no_device
 from engine.cli.become import become, environment_of_caller
-from engine.cli.exits import FAILED, OK, complain
+from engine.cli.exits import FAILED, NO_DEVICE, OK, complain
 from engine.cli.provider import provider_for
 from sim import UsageError
 
@@ -48,14 +49,21 @@ def command(
         str | None,
         typer.Option(help="Which one it is for, such as libcrypto.so.4. [default: the program's, or that of openssl]"),
     ] = None,
+    require_device: Annotated[
+        bool,
+        typer.Option("--require-device", help=f"Exit with {NO_DEVICE} if no device answers, instead of a warning."),
+    ] = False,
 ) -> Callable[[], int]:
     """Run a program with the provider: simaccel openssl -- openssl speed -async_jobs 8 rsa2048."""
     if module + config + bool(program) != 1:
         raise UsageError("give a program behind --, or --module, or --config: one of the three")
+    if require_device and not program:
+        raise UsageError("--require-device goes with a program behind --")
     path = provider_for(program[0] if program else None, libcrypto)
-    text = configuration(path, address_of(socket))
+    address = address_of(socket)
+    text = configuration(path, address)
     if program:
-        return lambda: _run(program, text, socket)
+        return lambda: _run(program, text, socket, address, require_device)
     return lambda: _print(text.rstrip() if config else str(path))
 
 
@@ -76,7 +84,13 @@ def _print(text: str) -> int:
     return OK
 
 
-def _run(program: list[str], config: str, socket: str) -> int:
+def _run(program: list[str], config: str, socket: str, address: str, require_device: bool) -> int:
+    why = why_no_device(address)
+    if why is not None and require_device:
+        complain(f"{program[0]} was not started: {why}")
+        return NO_DEVICE
+    if why is not None:
+        complain(f"warning: {program[0]} does without the device for now: {why}")
     environment = environment_of_caller() | {"OPENSSL_CONF": str(_written(config))}
     if socket:
         environment["SIMACCEL_SOCKET"] = socket
