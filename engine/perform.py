@@ -31,9 +31,11 @@ from waitctx import UnknownKeyError, WaitCtx
 HEURISTIC_ASYMMETRIC, HEURISTIC_SYMMETRIC = 48, 24
 """In flight at which heuristic polling polls by itself; the numbers are QAT_Engine's."""
 SPINS, SPIN_NS = 16, 100_000
-"""After so many tries in real time a wake "at once" comes this much later, and from the worker. A loop that only spins
-gives the GIL away for moments, at its system calls; where threads wake up slowly, the worker never catches one of them,
-and the slot that all spin for never falls free."""
+"""After so many tries a wake "at once" comes this much later, and from the worker. A loop that only spins gives the GIL
+away for moments, at its system calls; where threads wake up slowly, the worker never catches one of them, and the slot
+that all spin for never falls free. In virtual time a level-triggered loop that always finds an fd readable never
+jumps the clock. There, and without a limit, the wake comes with a free slot: a timer for each try would keep the clock
+going for ever where no slot ever falls free, and nobody would be told that the jobs are stalled."""
 
 
 class Performer:
@@ -227,8 +229,11 @@ class Performer:
                 operation.promised = not waker.silent_again
                 if not operation.promised:
                     return None
-                if tries < SPINS or accel.clock.virtual:
+                if tries < SPINS:
                     waker.nudge()
+                    return None
+                if accel.clock.virtual and retry.limit is None:
+                    self.space.join(operation)
                     return None
                 wait_ns = SPIN_NS
         return accel.call_at(accel.clock.now_ns() + wait_ns, waker.nudge) if wait_ns else None

@@ -19,7 +19,8 @@ class Retry:
       busy loop. In callback mode the callback is called then.
     - `wake="at_once"`: it is woken at once and tries again, as QAT_Engine does it: by fd, the fd becomes readable; in
       callback mode there is no callback, the status EAGAIN says that the application must resume it by itself. After
-      16 tries in vain, in real time, each wake by fd comes 100 us later, so that the device gets on. With a
+      16 tries in vain each wake by fd comes 100 us later, so that the device gets on; in virtual time without a `limit`
+      it comes when a slot is free, because no try before that can succeed. With a
       `backoff_ns`, it is woken after that time instead, twice as long each time up to `backoff_max_ns`, by fd or
       callback.
 

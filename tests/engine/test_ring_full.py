@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+
 import pytest
 
 from engine import (
@@ -9,10 +11,12 @@ from engine import (
     Retry,
     RingFullError,
     Scheduler,
+    StalledError,
     block_pauses,
     start_job,
 )
 from engine.perform import SPIN_NS, SPINS
+from engine.testing import Accel
 from sim import Accelerator, VirtualClock
 from tests.engine.waiters import WAYS, Waiters
 from tests.engine.ways import BY_FD, complete_next, manual
@@ -58,11 +62,12 @@ def test_who_is_resumed_out_of_turn_does_not_push_in(notify: str) -> None:
         waiters.close()
 
 
-@pytest.mark.parametrize("real", [True, False])
+@pytest.mark.parametrize(("real", "limit"), [(True, None), (True, SPINS + 9), (False, SPINS + 9)])
 @pytest.mark.parametrize("notify", BY_FD)
-def test_woken_at_once_it_does_not_spin_for_ever(notify: str, real: bool) -> None:
-    """A loop that only spins can keep the GIL from the worker, for ever, where threads wake up slowly."""
-    with manual(notify, retry=Retry(wake="at_once"), depth=1, real=real) as (accel, engine):
+def test_woken_at_once_it_does_not_spin_for_ever(notify: str, real: bool, limit: int | None) -> None:
+    """A loop that only spins can keep the GIL from the worker, for ever, where threads wake up slowly; and in virtual
+    time it never comes to jump the clock."""
+    with manual(notify, retry=Retry(wake="at_once", limit=limit), depth=1, real=real) as (accel, engine):
         waiters = Waiters(engine, 1, notify)
         for _ in range(SPINS - 1):
             assert accel.timers == []
@@ -70,16 +75,62 @@ def test_woken_at_once_it_does_not_spin_for_ever(notify: str, real: bool) -> Non
             tried_ns = accel.clock.now_ns()
             waiters.resume(1)
         for _ in range(3):
-            if real:
-                (timer,) = accel.timers
-                assert tried_ns + SPIN_NS <= timer.due_ns <= accel.clock.now_ns() + SPIN_NS
-                assert waiters.woken() == []
-                timer.fire()
+            (timer,) = accel.timers
+            assert tried_ns + SPIN_NS <= timer.due_ns <= accel.clock.now_ns() + SPIN_NS
+            assert waiters.woken() == []
+            timer.fire()
             assert waiters.woken() == [1]
             tried_ns = accel.clock.now_ns()
             waiters.resume(1)
-        assert len(accel.timers) == real
+        assert len(accel.timers) == 1
         waiters.close()
+
+
+@pytest.mark.parametrize("notify", BY_FD)
+def test_woken_at_once_in_virtual_time_it_waits_for_a_slot_in_the_end(notify: str) -> None:
+    with manual(notify, retry=Retry(wake="at_once"), depth=1) as (accel, engine):
+        waiters = Waiters(engine, 1, notify)
+        for _ in range(SPINS - 1):
+            assert waiters.woken() == [1]
+            waiters.resume(1)
+        assert waiters.woken() == []
+        assert accel.timers == []
+        complete_next(accel)
+        assert waiters.woken() == [0, 1]
+        waiters.close()
+
+
+@pytest.mark.parametrize("notify", [*BY_FD, "poll"])
+def test_a_level_triggered_loop_of_ones_own_gets_on_in_virtual_time(notify: str) -> None:
+    """By fd it can't know of EAGAIN. It looks for readable fds, and jumps the clock when there are none."""
+    with Accel(seed=1, depth=1, latency="fixed:50us", notify=notify, retry=Retry(wake="at_once")) as accel:
+        ctxs = [WaitCtx() for _ in range(3)]
+        poller, jobs = select.poll(), {}
+        for ctx in ctxs:
+            job = start_job(accel.engine.sha256, b"x", wait_ctx=ctx)
+            for fd in ctx.changed_fds().added:
+                poller.register(fd, select.POLLIN)
+                jobs[fd] = job
+        while any(job.paused for job in jobs.values()):
+            if accel.engine.polled:
+                accel.engine.poll()
+            ready = poller.poll(0)
+            if not ready:
+                assert isinstance(accel.clock, VirtualClock)
+                assert accel.clock.jump()
+            for fd, _ in ready:
+                if jobs[fd].paused:
+                    jobs[fd].resume()
+        for ctx in ctxs:
+            ctx.close()
+
+
+def test_jobs_that_are_woken_at_once_for_a_slot_that_never_comes_are_stalled() -> None:
+    with (
+        Accel(seed=1, depth=1, retry=Retry(wake="at_once"), faults="lose", misuse=False, invariants=False) as accel,
+        pytest.raises(StalledError, match="not submitted"),
+    ):
+        accel.map(accel.engine.sha256, [b"1", b"2"])
 
 
 @WAYS
