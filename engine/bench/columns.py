@@ -38,6 +38,8 @@ def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequ
         print_line(console, title, "bold")
     for chosen, widths in _parts(columns, rows, width):
         headings = [columns[index].heading for index in chosen]
+        most = max(heading.count("\n") for heading in headings)
+        headings = ["\n" * (most - heading.count("\n")) + heading for heading in headings]  # they stand at the bottom
         if any(headings):
             _print_row(console, [columns[index] for index in chosen], headings, widths, "dim")
         for row in rows:

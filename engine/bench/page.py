@@ -29,15 +29,15 @@ _PICTURES = {
 }
 
 
-def write(report: dict[str, Any], folder: Path) -> Path:
-    """Write index.html beside the pictures that are in the folder."""
+def write(report: dict[str, Any], folder: Path, goals: bool = False) -> Path:
+    """Write index.html beside the pictures that are in the folder; `goals` as for `tables.show_rows`."""
     parts = [
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>simaccel: benchmarks</title>',
         f"<style>{_STYLE}</style><h1>simaccel: benchmarks</h1>",
         f"<p>{escape(machine.one_line(report['machine']))}; {escape(report['machine']['when'])}.</p>",
     ]
     if report.get("rows"):
-        parts += ["<h2>What must be reached</h2>", _rows(report["rows"])]
+        parts += ["<h2>Figures</h2>", _rows(report["rows"], goals)]
     for name, text in _PICTURES.items():
         if (folder / f"{name}.svg").exists():
             parts.append(f'<h2>{name.capitalize()}</h2><p>{text}</p><img src="{name}.svg" alt="{name}">')
@@ -58,9 +58,12 @@ def write(report: dict[str, Any], folder: Path) -> Path:
     return path
 
 
-def _rows(rows: Sequence[dict[str, Any]]) -> str:
+def _rows(rows: Sequence[dict[str, Any]], goals: bool) -> str:
     lines = [(row["text"], *figure_cells(figure, _REACHED), row["part"]) for row in rows for figure in row["figures"]]
-    return _table(("what", "figure", "target", "value", "reached", "middle half of the rounds", "part"), lines)
+    if not goals:
+        shown = [(text, what, value, spread) for text, what, _, value, _, spread, _ in lines]
+        return _table(("what", "figure", "measured", "middle half of the rounds"), shown)
+    return _table(("what", "figure", "target", "measured", "reached", "middle half of the rounds", "part"), lines)
 
 
 def _ns(values: Sequence[float]) -> tuple[str, str]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import gc
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 Turn = Callable[[], float]
@@ -34,15 +35,36 @@ class Samples:
         return first, third
 
 
+_watching: list[Callable[[str], object]] = []
+
+
+@contextmanager
+def watched(tell: Callable[[str], object]) -> Iterator[None]:
+    """While it lasts, `tell` is called before each turn with the number of its round, in words. Not while anything is
+    measured."""
+    _watching.append(tell)
+    try:
+        yield
+    finally:
+        _watching.pop()
+
+
+def _tell(text: str) -> None:
+    for tell in _watching:
+        tell(text)
+
+
 def interleave(contenders: Mapping[str, Turn], rounds: int) -> dict[str, Samples]:
     """Run them all, `rounds` times, after one turn each that does not count. What each took, in the order given."""
     taken: dict[str, list[float]] = {name: [] for name in contenders}
     names = list(contenders)
-    for turn in contenders.values():
+    for name, turn in contenders.items():
+        _tell(f"warming up, {name}")
         turn()
     for round_ in range(rounds):
         shift = round_ % len(names)
         for name in names[shift:] + names[:shift]:
+            _tell(f"round {round_ + 1} of {rounds}, {name}")
             # Nobody pays for another's garbage. The collector stays on: who uses the library has it on, too.
             gc.collect()
             taken[name].append(contenders[name]())

@@ -1,22 +1,28 @@
-"""One call of the benchmark command: measure, show, write, compare."""
+"""One call of the benchmark command: measure, show, draw, compare."""
 
 from __future__ import annotations
 
 import json
+import os
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter_ns
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from engine.bench import page, plots, run, tables
+from engine.bench import depths, openssl_jobs, page, plots, run, tables
 from engine.bench.budget import Budget
+from engine.bench.columns import print_line
 from engine.bench.compare import compare, only_in_one
+from engine.bench.progress import Progress
 from engine.bench.rig import Rig
 from engine.bench.rows import BY_NAME
 from engine.errors import UsageError
+
+LONGEST_MINUTES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,92 +37,113 @@ class Order:
     """Interleaved rounds; None for what each part takes by itself."""
     minutes: float = 10.0
     """How long it may take, about; 0 for as long as it does."""
-    json_path: Path | None = None
     folder: Path | None = None
     """Where the pictures and the page go."""
     compare_path: Path | None = None
     """The JSON of an earlier run."""
+    goals: bool = False
+    """Whether to show what this project wants to reach, and whether it does."""
+
+    @property
+    def chosen_parts(self) -> Sequence[str]:
+        """The parts to be measured."""
+        return self.parts or (("rows",) if self.rows else run.PARTS)
 
 
-def plan(rig: Rig, order: Order) -> Callable[[], run.Report]:
-    """Check the order, and return what carries it out. Raises UsageError; nothing has been measured then."""
+def plan(rig: Rig, order: Order) -> Callable[[Console], run.Report]:
+    """Check the order, and return what carries it out and shows it on a console; that takes minutes, and its report has
+    "interrupted" if Ctrl-C ended it early. Raises UsageError; nothing has been measured then."""
     for given, known, what in ((order.parts, run.PARTS, "part"), (order.rows, BY_NAME, "row")):
         for name in given:
             if name not in known:
                 raise UsageError(f"no {what} {name!r}: use one of {', '.join(known)}")
     if order.rounds is not None and order.rounds < 1:
         raise UsageError(f"rounds={order.rounds}: use 1 or more")
-    if not order.minutes >= 0:
-        raise UsageError(f"minutes={order.minutes}: use 0 or more")
+    if not 0 <= order.minutes <= LONGEST_MINUTES:
+        raise UsageError(f"minutes={order.minutes}: use 0 to {LONGEST_MINUTES:,}")
     before = load(order.compare_path) if order.compare_path else None
-    try:
-        if order.json_path:
-            order.json_path.parent.mkdir(parents=True, exist_ok=True)
-            order.json_path.open("a").close()
-        if order.folder:
-            order.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{error.filename}: {error.strerror}; give one that can be written") from None
-    return lambda: _carry_out(rig, order, before)
+    if order.folder:
+        _check_folder(order.folder)
+    return lambda console: _carry_out(rig, order, before, console)
 
 
 def load(path: Path) -> run.Report:
     """The report of an earlier run. UsageError if it is none."""
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: {error}; give the file that an earlier run wrote with --json") from None
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{path}: {reason}; give the file that an earlier run wrote with --json") from None
     if not isinstance(report, dict) or report.get("version") != run.VERSION:
         raise UsageError(f"{path} is no report of this version of the benchmarks: measure again with --json")
+    try:
+        compare(report, report)
+    except (TypeError, LookupError, AttributeError, ArithmeticError, ValueError, statistics.StatisticsError):
+        raise UsageError(f"{path} is damaged: it has no series that could be compared; measure again") from None
     return report
 
 
-def _carry_out(rig: Rig, order: Order, before: run.Report | None) -> run.Report:
-    """Measure, and show and write what was asked for. Takes minutes."""
-    console = tables.wide_console()
-    report = _measured(rig, order, console)
+def missing(order: Order) -> list[str]:
+    """What can't be measured or drawn on this machine, and the cure: to be told before anything takes minutes."""
+    told = []
+    if order.folder and not find_spec("matplotlib"):
+        told.append("no pictures will be drawn: matplotlib is not installed; pip install 'simaccel[bench]'")
+    if "depths" in order.chosen_parts:
+        told += depths.missing_peers()
+    no_compiler = openssl_jobs.missing() if {"rows", "bare"} & set(order.chosen_parts) else None
+    return told + ([no_compiler] if no_compiler else [])
+
+
+def _check_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(None, "Permission denied", folder)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"--out {folder}: {reason}; give a folder that can be written") from None
+
+
+def _carry_out(rig: Rig, order: Order, before: run.Report | None, console: Console) -> run.Report:
+    report = _measured(rig, order)
     if order.rows and set(report) & set(run.PARTS) == {"rows"}:
-        tables.show_rows(report["rows"], console, times=True)
+        tables.show_rows(report["rows"], console, times=True, goals=order.goals)
+        for note in report["notes"]:
+            print_line(console, note)
     else:
-        tables.show(report, console)
-    if order.json_path:
-        order.json_path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        tables.show(report, console, order.goals)
     if order.folder:
-        _write_page(report, order.folder, console)
+        if find_spec("matplotlib"):
+            plots.draw(report, order.folder)
+        print_line(console, f"the page: {page.write(report, order.folder, order.goals)}")
     if before is not None:
         tables.show_changes(compare(before, report), console)
         gone, new = only_in_one(before, report)
         if gone or new:
-            console.print(f"not compared: {len(gone)} series of the earlier run alone, {len(new)} of this one alone")
+            print_line(console, f"not compared: {len(gone)} series of the earlier run alone, {len(new)} of this alone")
     return report
 
 
-def _measured(rig: Rig, order: Order, console: Console) -> run.Report:
+def _measured(rig: Rig, order: Order) -> run.Report:
     report: run.Report = {}
-    parts = order.parts or (("rows",) if order.rows else run.PARTS)
     budget = Budget(int(order.minutes * 60e9) or None, order.rounds, perf_counter_ns)
-    todo = list(run.steps(rig, report, parts, order.rows or list(BY_NAME), budget))
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    # No refresh by itself: that would be a thread, which takes turns with what is measured.
-    with Progress(
-        *columns, console=console, transient=True, auto_refresh=False, disable=not console.is_terminal
-    ) as progress:
-        task = progress.add_task("", total=len(todo))
-        for done, (what, measure) in enumerate(todo):
-            if budget.spent:
-                left_out = ", ".join(what for what, _ in todo[done:])
-                report["notes"].append(f"left out, for {order.minutes:g} minutes were over: {left_out}")
-                break
-            progress.update(task, description=what, refresh=True)
-            measure()
-            progress.advance(task)
+    todo = list(run.steps(rig, report, order.chosen_parts, order.rows or list(BY_NAME), budget))
+    done = 0
+    with Progress(len(todo)) as progress:
+        try:
+            for done, (what, measure) in enumerate(todo):
+                if budget.spent:
+                    report["notes"].append(f"left out, for {order.minutes:g} minutes were over: {_names(todo[done:])}")
+                    break
+                progress.begin(what)
+                measure()
+                progress.end()
+        except KeyboardInterrupt:
+            report["interrupted"] = True
+            report["notes"].append(f"left out, for it was interrupted: {_names(todo[done:])}")
     report["took_s"] = round(budget.used_ns / 1e9, 1)
     return report
 
 
-def _write_page(report: run.Report, folder: Path, console: Console) -> None:
-    try:
-        plots.draw(report, folder)
-    except ImportError as error:
-        console.print(f"no pictures: {error}; pip install 'simaccel[bench]'", highlight=False, markup=False)
-    console.print(f"the page: {page.write(report, folder)}", highlight=False, markup=False)
+def _names(steps: Sequence[run.Step]) -> str:
+    return ", ".join(what for what, _ in steps)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json as json_format
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -9,10 +11,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from engine.bench.rig import Rig
-from engine.bench.session import Order, plan
-from engine.cli.exits import OK
+from engine.bench.run import Report
+from engine.bench.session import Order, missing, plan
+from engine.cli.exits import INTERRUPTED, OK, complain
+from engine.cli.output import STDOUT, check_writable, write_text
+from engine.cli.table import console
 from sim import Accelerator, Coalescing, VirtualClock, connect
 from sim.bridge import device_process
 
@@ -33,16 +39,34 @@ def command(
     ] = None,
     rounds: Annotated[int | None, typer.Option(help="Interleaved rounds; by default what each part takes.")] = None,
     minutes: Annotated[float, typer.Option(help="How long it may take, about; 0 for as long as it does.")] = 10.0,
-    json: Annotated[Path | None, typer.Option(help="Write everything that was measured.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the pictures, PNG and SVG, and the page.")] = None,
-    compare: Annotated[Path | None, typer.Option(help="The JSON of an earlier run: say what changed.")] = None,
+    json: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write everything that was measured; - is stdout.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="For the pictures, PNG and SVG, and the page.")
+    ] = None,
+    compare: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The JSON of an earlier run: say what changed.")
+    ] = None,
+    goals: Annotated[
+        bool, typer.Option("--goals", help="Also say what this project wants to reach, and whether it does here.")
+    ] = False,
 ) -> Callable[[], int]:
-    """Measure, and say what of the table is reached. The whole takes minutes."""
-    order = Order(part or (), row or (), rounds, minutes, json, out, compare)
+    """Measure what a pause and resume cost, by themselves and beside what else there is. The whole takes minutes."""
+    order = Order(part or (), row or (), rounds, minutes, out, compare, goals)
     carry_out = plan(RIG, order)
+    if json is not None:
+        check_writable("--json", json, make_folder=True)
+    return lambda: _measure(order, carry_out, json)
 
-    def measure() -> int:
-        carry_out()
-        return OK
 
-    return measure
+def _measure(order: Order, carry_out: Callable[[Console], Report], json: str | None) -> int:
+    for what in missing(order):
+        complain(what)
+    report = carry_out(console(sys.stderr if json == STDOUT else sys.stdout))
+    if json is not None:
+        write_text(json, json_format.dumps(report, indent=1) + "\n")
+    if report.get("interrupted"):
+        complain("interrupted")
+        return INTERRUPTED
+    return OK

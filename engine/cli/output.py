@@ -13,12 +13,14 @@ from engine.errors import UsageError
 STDOUT = "-"
 
 
-def check_writable(option: str, target: str) -> None:
+def check_writable(option: str, target: str, *, make_folder: bool = False) -> None:
     """UsageError if the file can't be written. One that is there keeps its contents until there is something better,
-    and one that is not there yet is not there afterwards either."""
+    and one that is not there yet is not there afterwards either. `make_folder` makes the folder that it is in."""
     if target == STDOUT:
         return
     try:
+        if make_folder:
+            Path(target).parent.mkdir(parents=True, exist_ok=True)
         try:
             mode = os.stat(target).st_mode
         except FileNotFoundError:

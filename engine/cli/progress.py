@@ -14,6 +14,8 @@ from sim.clock import RealClock
 
 EVERY_NS = 100_000_000
 """Draws at most once in that time. Of the machine's clock: with `--virtual` that of the operations may stand still."""
+ROOM = 80
+"""Columns of a terminal in which there is room for a bar beside the numbers. Where there is less they stand alone."""
 
 
 class _Done(ProgressColumn):
@@ -28,12 +30,13 @@ class ProgressBar:
     """Counts operations; draws only where stderr is a terminal. A context manager: leaving it wipes the bar."""
 
     def __init__(self) -> None:
+        console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(),
+            *([BarColumn()] if console.width >= ROOM else ()),
             _Done(),
             TimeElapsedColumn(),
-            console=Console(stderr=True),
+            console=console,
             transient=True,
             auto_refresh=False,
             disable=not sys.stderr.isatty(),

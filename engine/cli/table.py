@@ -12,8 +12,8 @@ from engine.bench.columns import Column, print_line, print_table
 from engine.cli.measuring import Row, WayResult
 
 _COLUMNS = (
-    Column("\noperation", text=True),
-    *(Column(f"{group}\n{name}") for group, name in (("", "count"), ("", "bytes"))),
+    Column("operation", text=True),
+    *(Column(name) for name in ("count", "bytes")),
     *(Column(f"total\n{name}") for name in ("p50", "p99", "p99.9")),
     *(Column(f"{phase}\n{name}") for phase in ("queue", "service", "wake") for name in ("p50", "p99")),
 )

@@ -6,7 +6,7 @@ from time import perf_counter_ns
 
 from engine.bench.figure import Outcome, Row, at_least
 from engine.bench.rig import Rig
-from engine.bench.rounds import Samples
+from engine.bench.rounds import interleave
 
 _SCHEDULES = 1_000
 
@@ -15,9 +15,8 @@ def _virtual_time(rig: Rig, rounds: int) -> Outcome:
     # engine.testing makes a device of its own, so it is only loaded for this row.
     from engine.testing.speed import virtual_operation_ns
 
-    virtual_operation_ns()
-    rates = tuple(1e9 / virtual_operation_ns() for _ in range(rounds))
-    return Outcome([at_least("operations a second, callback, stackless", Samples(rates), 100_000.0, "/s")])
+    rates = interleave({"jobs": lambda: 1e9 / virtual_operation_ns()}, rounds)["jobs"]
+    return Outcome([at_least("operations a second, callback, stackless", rates, 100_000.0, "/s")])
 
 
 def _explore(rig: Rig, rounds: int) -> Outcome:
@@ -31,8 +30,7 @@ def _explore(rig: Rig, rounds: int) -> Outcome:
         schedules = explore(model, preemptions=2, max_schedules=_SCHEDULES).schedules
         return schedules * 1e9 / (perf_counter_ns() - before_ns)
 
-    rate()
-    return Outcome([at_least("schedules a second", Samples(tuple(rate() for _ in range(rounds))), 2_000.0, "/s")])
+    return Outcome([at_least("schedules a second", interleave({"explore": rate}, rounds)["explore"], 2_000.0, "/s")])
 
 
 ROWS = (
