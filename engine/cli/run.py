@@ -15,6 +15,7 @@ from engine.cli.complaints import Complaints
 from engine.cli.digests import print_digests
 from engine.cli.exits import FAILED, INTERRUPTED, OK, OutputError, complain
 from engine.cli.files import blocks
+from engine.cli.late import late_text
 from engine.cli.measuring import WayResult
 from engine.cli.options import (
     DEFAULT_COUNT,
@@ -29,7 +30,7 @@ from engine.cli.options import (
 from engine.cli.output import STDOUT, check_writable, write_text
 from engine.cli.progress import ProgressBar
 from engine.cli.software import MAKERS, Kind
-from engine.cli.table import console, duration, print_way
+from engine.cli.table import console, print_way
 from engine.cli.way import run_way
 from engine.cli.workload import Work, from_blocks, generated
 from engine.engine import CONTRACTS, NOTIFY
@@ -200,13 +201,9 @@ def _results(
 
 
 def _late(options: RunOptions, result: WayResult) -> str:
-    late = result.device.late
-    fewer_units = f", fewer units than {options.units}" if (options.units or 1) > 1 else ""
-    return (
-        f"by {result.notify}: {late:,} of {result.total.operations:,} operations completed later than "
-        f"--latency {options.latency} says, by {duration(result.device.late_ns // late)} on average: the software here "
-        f"is slower than the model, and the times are not the model's; use --virtual{fewer_units}, or a slower model"
-    )
+    cures = f"--virtual, fewer units than {options.units}" if (options.units or 1) > 1 else "--virtual"
+    device, of = result.device, result.total.operations
+    return f"by {result.notify}: {late_text(device.late, of, device.late_ns, options.latency, cures)}"
 
 
 def kinds_of(options: RunOptions) -> dict[str, Kind]:

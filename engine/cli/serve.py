@@ -13,6 +13,7 @@ import typer
 
 from engine.cli.address import Socket, address_of
 from engine.cli.exits import OK
+from engine.cli.late import LateWatch
 from sim import UsageError
 from sim.bridge import Server
 from sim.bridge.admission import Refused
@@ -61,7 +62,7 @@ def command(
         mode=None if mode is None else _mode(mode),
         on_refused=_tell_refused,
     )
-    return lambda: _serve(server, stats_interval)
+    return lambda: _serve(server, stats_interval, latency)
 
 
 def _mode(text: str) -> int:
@@ -80,20 +81,25 @@ def _tell_refused(refused: Refused) -> None:
     )
 
 
-def _serve(server: Server, interval_s: float) -> int:
+def _serve(server: Server, interval_s: float, latency: str | None) -> int:
     # A client takes three fds: with the usual soft limit that would be some 300 of them.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     before = {number: signal.signal(number, lambda *_: server.stop()) for number in STOPPING}
     ended = threading.Event()
     teller = threading.Thread(target=_tell, args=(server, interval_s, ended), daemon=True)
+    late = LateWatch(server.late, latency) if latency is not None else None
     try:
         with server:
             print(f"serving at {server.address}", flush=True)
             if interval_s:
                 teller.start()
+            if late is not None:
+                late.start()
             server.serve()
             ended.set()
+            if late is not None:
+                late.end()
             if interval_s:
                 teller.join()
             print(_line(server.report()))

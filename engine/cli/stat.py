@@ -57,7 +57,7 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
     if report["short"]["service"]["max_ns"]:
         yield f"at once     {_times(report['short'])}"
     for number, worker in enumerate(report["workers"], 1):
-        yield f"worker {number:<5}{_times(worker)}, busy {worker['utilisation']:.0%}"
+        yield f"worker {number:<5}{_times(worker)}, busy {worker['utilisation']:.0%}{_late(worker)}"
     for refused in report["refused_users"]:
         yield (
             f"refused     user {user_name(refused['uid'])}, {refused['times']:,} times, last pid {refused['pid']}: "
@@ -74,6 +74,10 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
         )
         if client["told"]:
             yield f"  says      {told_text(client['told'])}"
+
+
+def _late(worker: dict[str, Any]) -> str:
+    return f", {worker['late']:,} later than the model says" if worker["late"] else ""
 
 
 def _times(of: dict[str, Any]) -> str:

@@ -99,6 +99,13 @@ class Engines:
         """For how long the worker threads have something to do, about, whatever is submitted meanwhile."""
         return self._threads.backlog_ns
 
+    @property
+    def late(self) -> tuple[int, int, int]:
+        """How many operations completed later than the timing model says, of how many, by how many ns in all."""
+        parts = [worker.accelerator.statistics() for worker in self.workers]
+        ended = sum(part.completed + part.failed for part in parts)
+        return sum(part.late for part in parts), ended, sum(part.late_ns for part in parts)
+
     def run(self, client: Client, batch: list[tuple[int, ...]]) -> None:
         """Does the short ones of a client's submissions, and starts the others. There must be room.
 

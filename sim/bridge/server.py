@@ -302,6 +302,11 @@ class Server:
 
     # Looking
 
+    def late(self) -> tuple[int, int, int]:
+        """How many operations completed later than the timing model says, of how many, by how many ns in all. From any
+        thread."""
+        return self._engines.late
+
     def report(self) -> dict[str, Any]:
         """What `simaccel stat` shows: plain data for JSON. Numbers may differ by what moves meanwhile."""
         clients = list(self._clients.values())
