@@ -210,9 +210,10 @@ class Accelerator(SubmissionSide):
         self._closed = True
         _alive.discard(self)
         device = self._device
-        with self._producers:
-            if device.refusal is None or isinstance(device.refusal, RemovedError):  # which could be plugged in again
-                device.refusal = ClosedError("the accelerator was closed")
+        closed = ClosedError("the accelerator was closed")
+        while (seen := device.refusal) is None or isinstance(seen, RemovedError):  # which could be plugged in again
+            with self._producers:
+                device.change_refusal(closed, instead_of=seen)
         try:
             if drain:
                 self._drain()
@@ -272,20 +273,20 @@ class Accelerator(SubmissionSide):
 
     def _disown(self) -> None:
         """In the child of a fork there is no worker, and locks may be held by threads that are not there."""
-        self._producers = threading.Lock()
+        self._producers = threading.RLock()
         self._pollers = threading.RLock()
+        self.faults.disown(self._producers)
         self._worker = None
         self._closed = True
-        self._device.refusal = ClosedError(
-            f"this accelerator belongs to the parent process, {os.getppid()}: make a new one behind the fork"
-        )
+        foreign = f"this accelerator belongs to the parent process, {os.getppid()}: make a new one behind the fork"
+        self._device.change_refusal(ClosedError(foreign), instead_of=self._device.refusal)
 
 
-def _crashed(device: Device, producers: threading.Lock, error: BaseException) -> None:
+def _crashed(device: Device, producers: threading.RLock, error: BaseException) -> None:
     """The worker is at its end: refuse what comes, fail what is in flight."""
     refusal = InternalError(f"the device's worker crashed: {error!r}")
     with producers:  # so that no submit that has seen no refusal comes behind the last look at the ring
-        device.refusal = refusal
+        device.change_refusal(refusal, instead_of=device.refusal)
     device.abort(refusal)
     device.call_timers()
 

@@ -36,17 +36,20 @@ class CompletionSide:
         """What every request meets while fault rules or a trace are installed; None, and free, without them."""
         self.checks_submits = False
         """Whether a submit must look twice: there is a refusal, or a slow path."""
-        self._refusal: SimError | None = None
+        self.refusal: SimError | None = None
+        """Why nothing may be submitted any more; None as long as it may. Changed by `change_refusal`."""
 
-    @property
-    def refusal(self) -> SimError | None:
-        """Why nothing may be submitted any more; None as long as it may."""
-        return self._refusal
+    def change_refusal(self, why: SimError | None, instead_of: SimError | None) -> bool:
+        """Refuse what is submitted from now on, for that reason, or take it again; by who holds the producers' lock.
 
-    @refusal.setter
-    def refusal(self, why: SimError | None) -> None:
-        self._refusal = why
+        False, and nothing is changed, if the reason was another one than the caller thought: it must look again.
+        """
+        # Nothing is called in here, so no signal handler that closes the accelerator can come in between.
+        if self.refusal is not instead_of:
+            return False
+        self.refusal = why
         self.checks_submits = why is not None or self.slow is not None
+        return True
 
     def _handle_interrupt(self, now_ns: int) -> None:
         if self.slow is not None:

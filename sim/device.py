@@ -213,15 +213,15 @@ class Device(CompletionSide):
     # Ending
 
     def abort(self, error: Exception) -> None:
-        """Fail all that is in flight with that error, and deliver it."""
+        """Fail all that is in flight with that error, and deliver it. What comes must be refused already."""
+        self.ring.rung = self.ring.tail
         self.fail_all(error)
         self.reap()
         if self.ring.outstanding:
             raise InternalError(f"{self.ring.outstanding} requests are left after an abort")
 
     def fail_all(self, error: Exception) -> None:
-        """Complete all that is in flight with that error; an interrupt will tell of it."""
-        self.ring.rung = self.ring.tail
+        """Complete all that is in flight and announced with that error; an interrupt will tell of it."""
         scheduled = [entry[3] for entry in sorted(self._schedule, key=lambda entry: entry[:3])]
         slow = self.slow
         victims = [entry.request for entry in scheduled] if slow is None else slow.give_up(scheduled)

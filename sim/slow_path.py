@@ -2,7 +2,8 @@
 
 It runs beside the device's own steps: a request arrives and the rules are asked, it is assigned, it is due, it is
 handed out. A verdict is found at the submit and waits under the request's id until the device fetches the request.
-`arrive` and `swallow_ring` belong to the submitting side, all else to the thread that steps the device.
+`arrive` and `swallow_ring` belong to the submitting side, all else to the thread that steps the device. No lock of the
+device is held while a rule or an observer is called, so they may use all of the accelerator; but they must not submit.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from sim.device import Device, Scheduled
-from sim.errors import DeviceError, RejectedError, RemovedError, again
+from sim.errors import DeviceError, RejectedError, RemovedError, UsageError, again
 from sim.faults.outages import Outages
 from sim.faults.rulebook import Installed, Rulebook
 from sim.faults.verdicts import (
@@ -46,8 +47,11 @@ DRAWN_OFFSETS = 1 << 24
 class SlowPath(Outages):
     """One device's. `counts` says how often each kind of fault was met."""
 
-    def __init__(self, device: Device, rulebook: Rulebook, producers: threading.Lock, rng: random.Random) -> None:
+    def __init__(self, device: Device, rulebook: Rulebook, producers: threading.RLock, rng: random.Random) -> None:
         super().__init__(device, producers)
+        self._asking = threading.RLock()
+        self._asked = False
+        """Whether the rules are being asked; by the thread that holds the lock above."""
         self.counts: dict[str, int] = {}
         self.observers: list[Callable[[Verdict, Submittable], object]] = []
         """Each is called at the submit, with a verdict that isn't Pass and its request."""
@@ -64,43 +68,85 @@ class SlowPath(Outages):
             Remove: self._meet_reset,
         }
 
-    # Submitting, by who holds the lock of the producers
+    # Submitting
 
     def arrive(self, request: Submittable) -> bool:
-        """Ask the rules, and put the request onto its ring, which has room. False if a rule says EAGAIN.
+        """Ask the rules, and put the request onto its ring. False if it is full meanwhile, or a rule says EAGAIN.
 
-        Raises RejectedError if one says so, and UsageError for a rule that raises or returns nonsense; nothing is
-        submitted then.
+        Raises RejectedError if a rule says so, and UsageError for a rule that raises, returns nonsense or submits;
+        nothing is submitted then. One thread at a time, in the order of the ring.
         """
+        with self._asking:
+            if self._asked:
+                raise UsageError(
+                    f"{request.op} was submitted while this thread asks the fault rules about another submit: "
+                    "a rule, an observer of faults, and a signal handler in one of them, must not submit"
+                )
+            self._asked = True
+            try:
+                return self._arrive(request)
+            finally:
+                self._asked = False
+
+    def disown(self, producers: threading.RLock) -> None:
+        """In the child of a fork: new locks."""
+        self._producers = producers
+        self._asking = threading.RLock()
+        self._asked = False
+
+    def _arrive(self, request: Submittable) -> bool:
+        device = self._device
         found = self._rulebook.consult(request)
         if found is not None:
             verdict, _ = found
             if isinstance(verdict, StallUnit) and verdict.unit is not None:
-                self._device.units.check(verdict.unit)
+                device.units.check(verdict.unit)
             self.counts[verdict.kind] = self.counts.get(verdict.kind, 0) + 1
             for observe in self.observers:
-                self._device.call_guarded(partial(observe, verdict, request))
+                device.call_guarded(partial(observe, verdict, request))
             if isinstance(verdict, Reject):
                 self.note("reject", None, f"{request.op} {'fatal' if verdict.fatal else 'eagain'}")
                 if verdict.fatal:
                     raise RejectedError(f"the device rejected {request.op} at its submit, as a fault rule says")
                 return False
-            self._marks[id(request)] = found
-            if isinstance(verdict, StickDoorbell):
-                self._rings_to_swallow += verdict.rings
-        self._device.ring.push(request)
-        if self.trace is not None:
-            self.trace.number(request)
-            self.note("submit", request, f"{request.op} {len(request.payload)} {len(request.aux)}")
-        if found is not None:
-            self.note("fault", request, found[0].kind)
+        pushed = self._push(request, found)
+        if device.refusal is not None and not pushed:  # a rule, or another thread, has closed it meanwhile
+            raise again(device.refusal)
+        if pushed and found is not None and isinstance(found[0], StickDoorbell):
+            self._rings_to_swallow += found[0].rings
+        return pushed
+
+    def _push(self, request: Submittable, found: tuple[Verdict, Installed] | None) -> bool:
+        """Put it onto the ring, with the fault that it will meet. False: the ring is full, or refuses."""
+        device, key = self._device, id(request)
+        ring = device.ring
+        with self._producers:
+            if device.refusal is not None or ring.outstanding >= ring.depth:
+                return False
+            if self.trace is not None:
+                self.trace.number(request)
+                self.note("submit", request, f"{request.op} {len(request.payload)} {len(request.aux)}")
+                if found is not None:
+                    self.note("fault", request, found[0].kind)
+            # From here on nothing is called, so nothing comes in between.
+            tail = ring.tail
+            taken = tail - ring.reaped
+            if device.refusal is not None or taken >= ring.depth:  # by a signal handler, in one of the calls above
+                return False
+            if found is not None:
+                self._marks[key] = found
+            ring.slots[tail & ring.mask] = request
+            ring.tail = tail + 1
+            if taken >= ring.high_water:
+                ring.high_water = taken + 1
         return True
 
     def swallow_ring(self) -> bool:
         """Whether this ring of the doorbell has no effect."""
-        if not self._rings_to_swallow:
-            return False
-        self._rings_to_swallow -= 1
+        with self._producers:
+            if self._rings_to_swallow <= 0:
+                return False
+            self._rings_to_swallow -= 1
         self.note("doorbell-stuck")
         return True
 

@@ -26,7 +26,9 @@ class SubmissionSide:
         self._device = device
         self._by_name = self.kernels.by_name
         self._now_ns = device.clock.now_ns
-        self._producers = threading.Lock()
+        self._producers = threading.RLock()
+        """Held for a few steps at a time, and never while something is called that is not ours. An RLock for what may
+        come in between, such as a signal handler or a finalizer that submits."""
         self._session_ids = count(1)
         self._worker: Worker | None = None
 
@@ -76,50 +78,60 @@ class SubmissionSide:
     def submit(self, request: Submittable) -> bool:
         """Put a prepared request onto the ring and ring the doorbell. False: the ring is full. Never blocks.
 
-        Raises ClosedError behind `close` and in the child of a fork.
+        Raises ClosedError after `close` and in the child of a fork, RejectedError if a fault rule says so, and
+        UsageError if a fault rule raises, or is being asked in this thread. Nothing was submitted then.
         """
         # `enqueue`, `doorbell` and the ring's `push` in one, and the hot path of all three: written out it takes three
         # fifths of the time. The lock's own methods would take half of the `with`, but a Ctrl-C that comes between
-        # `acquire` and a `try` leaves it locked.
+        # `acquire` and a `try` leaves it locked. With the lock nothing is called: where nothing is called CPython runs
+        # no signal handler, and a handler may submit as well.
         device = self._device
         ring = device.ring
+        request.submitted_ns = self._now_ns()
         with self._producers:
             taken = (tail := ring.tail) - ring.reaped
-            if taken >= ring.depth or device.checks_submits:
-                if not self._push_slowly(request):
-                    return False
-                if device.slow is not None and device.slow.swallow_ring():
-                    return True
-                ring.rung = ring.tail
-            else:
-                request.submitted_ns = self._now_ns()
+            if fast := taken < ring.depth and not device.checks_submits:
                 ring.slots[tail & ring.mask] = request
                 ring.tail = ring.rung = tail + 1
                 if taken >= ring.high_water:
                     ring.high_water = taken + 1
+        if not fast:
+            if not self._push_slowly(request):
+                return False
+            if not self._announce():
+                return True
         worker = self._worker
         if worker is not None and (sleep := worker.asleep) and sleep != worker.rung and worker.wake():
             device.counters.doorbells += 1
         return True
 
     def enqueue(self, request: Submittable) -> bool:
-        """Put a prepared request onto the ring, where it waits for the doorbell. False: the ring is full."""
+        """Put a prepared request onto the ring, where it waits for the doorbell. False: the ring is full.
+
+        Raises as `submit`.
+        """
         device = self._device
+        request.submitted_ns = self._now_ns()
         with self._producers:
-            if device.checks_submits or not device.ring.push(request):
-                return self._push_slowly(request)
-            request.submitted_ns = self._now_ns()
-        return True
+            if not device.checks_submits and device.ring.push(request):
+                return True
+        return self._push_slowly(request)
 
     def _push_slowly(self, request: Submittable) -> bool:
-        """Refuse the request, or say that the ring is full, or let it meet the fault rules on its way there."""
+        """Refuse the request, or say that the ring is full, or let it meet the fault rules on its way there.
+
+        By who does not hold the lock of the producers: the rules are asked here.
+        """
         device = self._device
-        if device.refusal is not None:
-            raise again(device.refusal)
-        request.submitted_ns = self._now_ns()
-        slow, ring = device.slow, device.ring
-        if slow is not None and ring.outstanding < ring.depth:
-            return slow.arrive(request)
+        refusal, slow, ring = device.refusal, device.slow, device.ring
+        if refusal is not None:
+            raise again(refusal)
+        if ring.outstanding < ring.depth:
+            if slow is not None:
+                return slow.arrive(request)
+            with self._producers:  # a slot has fallen free, or a device was plugged in, just now
+                if not device.checks_submits and ring.push(request):
+                    return True
         counters = device.counters
         counters.ring_full += 1
         if counters.full_since_ns is None:
@@ -130,13 +142,18 @@ class SubmissionSide:
 
     def doorbell(self) -> None:
         """Announce what was enqueued, and wake the device if it sleeps."""
+        if self._announce() and self._worker is not None and self._worker.wake():
+            self._device.counters.doorbells += 1
+
+    def _announce(self) -> bool:
+        """Make the device see what is on the ring. False if a fault swallows this ring of the doorbell."""
         device = self._device
+        if device.slow is not None and device.slow.swallow_ring():
+            return False
+        ring = device.ring
         with self._producers:
-            if device.slow is not None and device.slow.swallow_ring():
-                return
-            device.ring.rung = device.ring.tail
-        if self._worker is not None and self._worker.wake():
-            device.counters.doorbells += 1
+            ring.rung = ring.tail
+        return True
 
     @property
     def free_slots(self) -> int:

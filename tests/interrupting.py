@@ -80,6 +80,7 @@ class Raiser:
         place: Place | None,
         visit: int,
         error: type[BaseException],
+        instead: Callable[[], object] | None = None,
     ) -> None:
         self.seen: dict[Place, int] = {}
         """The places that were visited, and how often."""
@@ -90,6 +91,7 @@ class Raiser:
         self._place = place
         self._visit = visit
         self._error = error
+        self._instead = instead
 
     def trace(self, frame: FrameType, event: str, arg: Any) -> Any:
         """For sys.settrace."""
@@ -109,7 +111,9 @@ class Raiser:
         count = self.seen[place] = self.seen.get(place, 0) + 1
         if place == self._place and count == self._visit:
             self.raised = self._error()
-            raise self.raised
+            if self._instead is None:
+                raise self.raised
+            self._instead()
 
 
 def sweep(
@@ -121,6 +125,7 @@ def sweep(
     visits: int = 2,
     new_threads: bool = False,
     limit_s: float = 20.0,
+    instead: Callable[[], object] | None = None,
 ) -> list[Place]:
     """Run the scenario once for each place in the watched code and each of its first `visits` visits. The places.
 
@@ -128,7 +133,7 @@ def sweep(
     the thread that calls what the scenario yields or, with `new_threads`, in threads that are started meanwhile, the
     setting up included. What comes out of there may be the exception itself, or something raised because of it; all
     else, and what the checks raise, fails with the place as a note. A run that takes longer than `limit_s` ends the
-    process, with the place and all stacks on stderr.
+    process, with the place and all stacks on stderr. `instead` is called in place of raising, as a signal handler is.
     """
     codes = frozenset(code for thing in watched for code in _codes(thing))
     with _Watchdog(limit_s) as watchdog:
@@ -139,7 +144,7 @@ def sweep(
         for place in places:  # which grows: an exception leads to places that are not reached without it
             for visit in range(1, visits + 1):
                 watchdog.begin(f"{place}, visit {visit}")
-                raiser = Raiser(codes, kind, place, visit, error)
+                raiser = Raiser(codes, kind, place, visit, error, instead)
                 try:
                     _run(scenario, raiser, new_threads)
                 except BaseException as failure:

@@ -74,7 +74,7 @@ def _measure(rig: Rig, way: str, kind: str) -> Counts:
         by_call={name: round(count, 3) for name, count in by_call.items()},
         switches=round(calls.get("greenlet.switch", 0) if kind == "stackful" else 2 * calls.get("job", 0), 3),
         wakes=round(wakes, 3),
-        locks=round(sum(count for name, count in calls.items() if name.startswith("lock.")), 3),
+        locks=round(sum(count for name, count in calls.items() if name.startswith(("lock.", "RLock."))), 3),
         python_calls=round(calls.get("python", 0), 3),
         c_calls=round(sum(count for name, count in calls.items() if name not in ("python", "job")), 3),
         blocks_in_flight=round(_blocks_in_flight(rig, way, kind), 1),

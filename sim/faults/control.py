@@ -53,7 +53,7 @@ class Faults:
     the next jump in virtual time.
     """
 
-    def __init__(self, device: Device, producers: threading.Lock, randomness: Randomness) -> None:
+    def __init__(self, device: Device, producers: threading.RLock, randomness: Randomness) -> None:
         self._device = device
         self._producers = producers
         self._randomness = randomness
@@ -65,8 +65,9 @@ class Faults:
         """Have these asked at each submit from now on, behind those that are installed, until the guard is left.
 
         A rule is a function from a request to a verdict, a `When`, a verdict alone (for every request), or the text of
-        rules. It is asked in the thread that submits, one at a time, and must not submit. If it raises, or answers
-        nonsense, that submit raises UsageError. UsageError here for what can't be a rule; nothing is installed then.
+        rules. It is asked in the thread that submits, one at a time. It may use all of the accelerator, but not
+        submit: that raises UsageError in it. If it raises, or answers nonsense, the submit raises UsageError.
+        UsageError here for what can't be a rule; nothing is installed then.
         """
         added: list[Installed] = []
         try:
@@ -86,7 +87,8 @@ class Faults:
         return {} if slow is None else dict(sorted(slow.counts.items()))
 
     def observe(self, fn: Callable[[Verdict, Submittable], object]) -> None:
-        """Have fn called at each submit that meets a fault, in the thread that submits. It must not submit."""
+        """Have fn called at each submit that meets a fault, in the thread that submits. It may use all of the
+        accelerator, but not submit: that raises UsageError in it."""
         self._path().observers.append(fn)
 
     @property
@@ -115,7 +117,7 @@ class Faults:
         """Have all that happens recorded. For the accelerator."""
         self._path().trace = trace
 
-    # For the rules
+    # For the rules, and for the accelerator
 
     def now_ns(self) -> int:
         """The device's time."""
@@ -124,6 +126,12 @@ class Faults:
     def outstanding(self) -> int:
         """Slots that are taken."""
         return self._device.ring.outstanding
+
+    def disown(self, producers: threading.RLock) -> None:
+        """In the child of a fork: the locks may be held by threads that are not there, so take new ones."""
+        self._producers = producers
+        if self._device.slow is not None:
+            self._device.slow.disown(producers)
 
     def _uninstall(self, installed: Installed) -> None:
         if not installed.removed:
@@ -139,11 +147,13 @@ class Faults:
     def _path(self) -> SlowPath:
         """The device's slow path; made, and switched on for good, when it is first needed."""
         device = self._device
-        with self._producers:
-            if device.slow is None:
-                slow = SlowPath(device, self._rulebook, self._producers, self._randomness.stream("corrupt"))
-                # Last that a submit looks twice: what it marks must find a device that looks for marks.
-                device.slow = slow
-                device.straight = False
-                device.checks_submits = True
-            return device.slow
+        if device.slow is None:
+            slow = SlowPath(device, self._rulebook, self._producers, self._randomness.stream("corrupt"))
+            with self._producers:
+                if device.slow is None:  # nobody was faster
+                    # Last that a submit looks twice: what it marks must find a device that looks for marks.
+                    device.slow = slow
+                    device.straight = False
+                    device.checks_submits = True
+        assert device.slow is not None  # it is never taken away
+        return device.slow

@@ -21,7 +21,7 @@ class Outages:
     All belongs to the thread that steps the device, but for `held` and `plug_in`, which any may call.
     """
 
-    def __init__(self, device: Device, producers: threading.Lock) -> None:
+    def __init__(self, device: Device, producers: threading.RLock) -> None:
         self.trace: Trace | None = None
         self._device = device
         self._producers = producers
@@ -40,9 +40,10 @@ class Outages:
     def release(self, rule: Installed | None = None) -> None:
         """Let go what is held, by this rule or by any; and make a stuck doorbell ring."""
         device = self._device
+        ring = device.ring
         with self._producers:
             self._rings_to_swallow = 0
-            device.ring.rung = device.ring.tail
+            ring.rung = ring.tail
         for scheduled, owner in list(self._kept.items()):
             if isinstance(scheduled.verdict, Hold) and (rule is None or owner is rule):
                 del self._kept[scheduled]
@@ -56,27 +57,31 @@ class Outages:
 
     def reset(self) -> None:
         """Fail all that is in flight; the device goes on, with all its units free."""
-        self._fail_all("reset", ResetError("the device was reset while this was in flight"), None)
+        self._fail_all("reset", ResetError("the device was reset while this was in flight"))
 
     def remove(self) -> None:
         """Fail all that is in flight, and refuse what comes."""
-        refusal = self._device.refusal or RemovedError("the device was removed: nothing can be submitted to it")
-        self._fail_all("remove", RemovedError("the device was removed while this was in flight"), refusal)
+        removed = RemovedError("the device was removed: nothing can be submitted to it")
+        with self._producers:
+            self._device.change_refusal(removed, instead_of=None)
+        self._fail_all("remove", RemovedError("the device was removed while this was in flight"))
 
     def plug_in(self) -> None:
         """The end of `remove`."""
-        with self._producers:
-            if isinstance(self._device.refusal, RemovedError):
-                self._device.refusal = None
+        seen = self._device.refusal
+        if isinstance(seen, RemovedError):
+            with self._producers:
+                plugged = self._device.change_refusal(None, instead_of=seen)
+            if plugged:
                 self.note("plug-in")
 
-    def _fail_all(self, what: str, error: SimError, refusal: SimError | None) -> None:
+    def _fail_all(self, what: str, error: SimError) -> None:
+        self.note(what)
+        ring = self._device.ring
         with self._producers:
-            self.note(what)
-            if refusal is not None:
-                self._device.refusal = refusal
-            self._device.fail_all(error)
-            self._device.units.reset()
+            ring.rung = ring.tail
+        self._device.fail_all(error)
+        self._device.units.reset()
 
     def give_up(self, victims: list[Scheduled]) -> list[Submittable]:
         """For who fails all: the requests of what was scheduled, and those that are kept here; all is forgotten."""

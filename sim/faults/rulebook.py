@@ -26,7 +26,7 @@ class Installed:
 
 
 class Rulebook:
-    """Asked at each submit, by who holds the lock of the producers."""
+    """Asked at each submit, by one thread at a time, which holds no lock of the device."""
 
     def __init__(self, view: View, stream: Callable[[str], random.Random]) -> None:
         self._view = view

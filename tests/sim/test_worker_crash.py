@@ -218,12 +218,13 @@ def test_no_submit_slips_past_a_crash(monkeypatch: pytest.MonkeyPatch, reported:
     held: list[bool] = []
     accel = Accelerator(8)
 
-    def refuse(device: Device, why: SimError | None) -> None:
-        held.append(accel._producers.locked())
-        device._refusal = why
+    def change_refusal(device: Device, why: SimError | None, instead_of: SimError | None) -> bool:
+        held.append(accel._producers._is_owned())  # type: ignore[attr-defined]
+        device.refusal = why
         device.checks_submits = True
+        return True
 
-    monkeypatch.setattr(Device, "refusal", property(lambda device: device._refusal, refuse))
+    monkeypatch.setattr(Device, "change_refusal", change_refusal)
     completions = Completions(accel)
     crash_in(monkeypatch, "next_due_ns")
     completions.submit()
