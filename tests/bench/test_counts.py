@@ -23,10 +23,11 @@ HELD: dict[tuple[str, str], tuple[dict[str, float], float, float, float, float]]
     ("pipe", "stackless"): (_PIPE, 2.0, 41, 25, 25),
     ("callback", "stackful"): ({}, 1.0, 36, 24, 24),
     ("callback", "stackless"): ({}, 1.0, 37, 20, 17),
-    ("poll", "stackful"): ({}, 1.0, 36, 24, 24),
-    ("poll", "stackless"): ({}, 1.0, 37, 20, 17),
-    ("heuristic", "stackful"): ({}, 1.0, 38, 28, 24),
-    ("heuristic", "stackless"): ({}, 1.0, 39, 24, 17),
+    # The pollers' lock, once a poll, is an RLock: those were not counted before.
+    ("poll", "stackful"): ({}, 1.063, 36, 24, 24),
+    ("poll", "stackless"): ({}, 1.063, 37, 20, 17),
+    ("heuristic", "stackful"): ({}, 1.344, 38, 28, 24),
+    ("heuristic", "stackless"): ({}, 1.344, 39, 24, 17),
 }
 
 
