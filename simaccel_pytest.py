@@ -57,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "accel(clock='virtual', depth=256, units, latency, faults, notify, contract, retry, deadline_ns, misuse, "
-        "ignore, invariants): how the fixture accel is made for this test",
+        "ignore, strict, invariants): how the fixture accel is made for this test",
     )
     schedule = config.option.accel_schedule
     if schedule is not None and not os.path.isfile(schedule):

@@ -6,10 +6,15 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import sys
 import tempfile
-from collections.abc import Generator
+import threading
+import traceback
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -44,7 +49,7 @@ def made_for(request: pytest.FixtureRequest, seed: int) -> Generator[Accel]:
         node.stash[_trace_file] = _trace_path(node, config)
     found = None
     try:
-        with accel:
+        with accel, _told_when_killed(config, node, accel):
             yield accel
     except (InvariantError, MisuseError) as error:
         found = str(error)
@@ -54,6 +59,37 @@ def made_for(request: pytest.FixtureRequest, seed: int) -> Generator[Accel]:
     # A test that has failed has left things in disorder: that would be no news.
     if found is not None and not node.stash.get(_failed, False):
         pytest.fail(found, pytrace=False)
+
+
+@contextmanager
+def _told_when_killed(config: pytest.Config, node: pytest.Item, accel: Accel) -> Iterator[None]:
+    """Inside, a SIGTERM prints what the test waits for before it ends the process: a loop that never ends, say, in CI.
+
+    Only in the main thread, which alone may set a handler, and only where nobody has set one.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def tell(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # first: whatever comes now, the process ends
+        lines = [f"{node.nodeid} was ended by SIGTERM", *accel.describe()]
+        if accel.misuse is not None:
+            lines += [*map(str, accel.misuse.reports), *(accel.misuse.waiting() or ["no job is paused"])]
+        lines += ["it was at:", *"".join(traceback.format_stack(frame)).splitlines()]
+        lines.append(f"replay: {replay_command(node, accel)}")
+        capture = config.pluginmanager.getplugin("capturemanager")
+        with nullcontext() if capture is None else capture.global_and_fixture_disabled():
+            print("", "- simaccel -".center(80, "-"), *lines, sep="\n", file=sys.stderr, flush=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, tell)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGTERM) is tell:  # else the test has set its own, and that is its business
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _marked(node: pytest.Item) -> dict[str, Any]:

@@ -45,6 +45,8 @@ class Options:
     """Whether the misuse detector watches."""
     ignore: Collection[Kind] = ()
     """Kinds of misuse that are left out."""
+    strict: bool = False
+    """Whether the detector also reports a pause for which nothing is announced."""
     invariants: bool = True
     """Whether the invariants of device and engines are checked at the end."""
 
@@ -213,7 +215,9 @@ class Accel:
     def __enter__(self) -> Self:
         given = self.options
         if given.misuse:
-            detector: AbstractContextManager[Misuse] = detect_misuse(ignore=given.ignore, raises=False, stop_busy=True)
+            detector: AbstractContextManager[Misuse] = detect_misuse(
+                ignore=given.ignore, raises=False, stop_busy=True, strict=given.strict
+            )
             self.misuse = self._stack.enter_context(detector)
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import tomllib
 from pathlib import Path
 
@@ -185,3 +186,59 @@ def test_what_a_failing_test_shows_of_its_fixture_can_be_read(pytester: pytest.P
     )
     result = pytester.runpytest_inprocess("--accel-seed=7")
     result.stdout.fnmatch_lines(["accel = <Accel seed=7, virtual clock, depth 4, notify fd>", "*assert not 'reached'*"])
+
+
+def test_a_test_that_is_killed_tells_what_it_waits_for(pytester: pytest.Pytester) -> None:
+    """A loop that never ends, ended by SIGTERM, as a runner in CI does it. The kill comes from the loop itself."""
+    pytester.makepyfile(
+        """
+        import os, signal
+        from engine import start_job
+
+        def test_it(accel):
+            accel.faults("lose")
+            job = start_job(accel.engine.sha256, b"x")
+            while job.paused:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        def test_next():
+            assert not "reached"
+        """
+    )
+    result = pytester.runpytest_subprocess("--accel-seed=5")
+    assert result.ret == -signal.SIGTERM
+    told = result.stderr.str()
+    for line in (
+        "test_a_test_that_is_killed_tells_what_it_waits_for.py::test_it was ended by SIGTERM",
+        "seed: 5",
+        "job 1 (Operations.sha256) waits for <operation sha256 of 1 bytes, in flight>",
+        "os.kill(os.getpid(), signal.SIGTERM)",
+        "::test_it --accel-seed=5",
+    ):
+        assert line in told
+
+
+def test_a_sigterm_handler_of_the_tests_own_stays(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import os, signal
+        got = []
+
+        def test_its_own(accel):
+            signal.signal(signal.SIGTERM, lambda *args: got.append(1))
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert got == [1]
+
+        def test_it_is_still_there(accel):
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert got == [1, 1]
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+        def test_ours_leaves_nothing(accel):
+            assert callable(signal.getsignal(signal.SIGTERM))
+
+        def test_without():
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        """
+    )
+    pytester.runpytest_subprocess().assert_outcomes(passed=4)

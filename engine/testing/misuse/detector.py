@@ -41,6 +41,10 @@ class Misuse:
         finally:
             self._rules.off = before
 
+    def waiting(self) -> list[str]:
+        """The jobs that are paused now, each with its history: for who must know where it hangs. Any thread."""
+        return self._rules.waiting()
+
     def check(self) -> None:
         """Raise MisuseError if anything was found."""
         if self.reports:
@@ -55,7 +59,12 @@ def check_ignored(ignore: object) -> None:
 
 @contextmanager
 def detect_misuse(
-    *, ignore: Collection[Kind] = (), busy_after: int = 100, raises: bool = True, stop_busy: bool = False
+    *,
+    ignore: Collection[Kind] = (),
+    busy_after: int = 100,
+    raises: bool = True,
+    stop_busy: bool = False,
+    strict: bool = False,
 ) -> Iterator[Misuse]:
     """Inside, every wait context and job is watched, of the code under test and of engines, ours or not.
 
@@ -68,7 +77,7 @@ def detect_misuse(
     if not isinstance(busy_after, int) or isinstance(busy_after, bool) or busy_after < 1:
         raise UsageError(f"busy_after={busy_after!r}: use a whole number of at least 1")
     check_ignored(ignore)
-    rules = Rules(ignore, busy_after, stop_busy)
+    rules = Rules(ignore, busy_after, stop_busy, strict)
     misuse = Misuse(rules)
     with observing(rules):
         yield misuse

@@ -6,18 +6,21 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from engine.job import Job
+from engine.openssl import ASYNC_start_job
 from engine.stackful import StackfulJob
 from engine.stackless import StacklessJob
 from engine.testing.misuse.fd_identity import closes
 from engine.testing.misuse.rules import Rules
 from engine.testing.misuse.track import Recorder
+from sim import VirtualClock
 from waitctx import Callback, WaitCtx
 
-OURS = ("engine", "waitctx")
-"""Packages whose own reads of a status are not the application's."""
+OURS = ("engine", "waitctx", "sim")
+"""Packages whose own reads and calls are not the application's."""
 
 
 @contextmanager
@@ -37,6 +40,7 @@ def observing(rules: Rules) -> Iterator[None]:
         for kind in (StackfulJob, StacklessJob):
             put(kind, "start", _start(rules))
             put(kind, "resume", _resume(rules))
+        put(VirtualClock, "jump", _jump(rules))
         put(Job, "cancel", _cancel(rules))
         os.close = _counted(close)  # type: ignore[assignment]
         yield
@@ -87,6 +91,8 @@ def _on_contexts(rules: Rules) -> dict[str, Callable[[Any], Any]]:
     def callback(original: Any) -> Any:
         def callback(self: WaitCtx) -> Callback | None:
             found: Callback | None = original.fget(self)
+            if not rules.off and not _is_ours(_caller()):
+                rules.callback_read(self)
             if found is None or rules.off or isinstance(found.fn, Recorder):
                 return found
             track = rules.track(self)
@@ -97,7 +103,7 @@ def _on_contexts(rules: Rules) -> dict[str, Callable[[Any], Any]]:
     def status(original: Any) -> Any:
         def get(self: WaitCtx) -> int:
             value: int = original.fget(self)
-            if not rules.off and not _reader_is_ours():
+            if not rules.off and not _is_ours(_caller()):
                 rules.status_read(self, value)
             return value
 
@@ -118,12 +124,17 @@ def _on_contexts(rules: Rules) -> dict[str, Callable[[Any], Any]]:
     }
 
 
-def _reader_is_ours() -> bool:
-    """Whether the status is read by the engine or a scheduler of ours, not by the code under test."""
+def _caller() -> FrameType:
+    """Who called the observed function that calls this."""
     frame = sys._getframe(2)
     while frame.f_code.co_filename == __file__ and frame.f_back is not None:  # a detector inside of a detector
         frame = frame.f_back
-    name: str = frame.f_globals.get("__name__", "")
+    return frame
+
+
+def _is_ours(caller: FrameType) -> bool:
+    """Whether it is the engine or a scheduler of ours that reads or calls, not the code under test."""
+    name: str = caller.f_globals.get("__name__", "")
     # waitctx.openssl reads for its caller, whoever that is.
     return name.partition(".")[0] in OURS and name != "waitctx.openssl" and not name.startswith("engine.testing")
 
@@ -164,6 +175,9 @@ def _resume(rules: Rules) -> Callable[[Any], Any]:
             if rules.off:
                 original(self)
                 return
+            caller = _caller()
+            if caller.f_code is ASYNC_start_job.__code__:
+                rules.resumed_as(self, caller.f_locals["func"], caller.f_locals["ctx"])
             rules.job_resuming(self)
             try:
                 original(self)
@@ -171,6 +185,19 @@ def _resume(rules: Rules) -> Callable[[Any], Any]:
                 rules.job_ran(self)
 
         return resume
+
+    return make
+
+
+def _jump(rules: Rules) -> Callable[[Any], Any]:
+    def make(original: Any) -> Any:
+        def jump(self: VirtualClock) -> bool:
+            moved: bool = original(self)
+            if not rules.off and not _is_ours(_caller()):  # ours know what to do when nothing is due
+                rules.jumped(moved)
+            return moved
+
+        return jump
 
     return make
 

@@ -33,6 +33,15 @@ class Kind(Enum):
     """The status was read, and taken to mean that the operation had completed."""
     BUSY_LOOP = "busy loop of resumes"
     """One job, resumed again and again while nothing else moved."""
+    STALLED_LOOP = "loop on a clock that stands still"
+    """Virtual time was jumped again and again, nothing was due, and a job waits: that loop never ends."""
+    NOTHING_ANNOUNCED = "pause with nothing announced"
+    """Only with `strict=True`: no fd, no callback, no status says when to resume. Our drivers take such a pause for a
+    turn given to others, and resume it soon; an application of OpenSSL waits for ever."""
+    OTHER_FUNCTION = "job resumed with another function"
+    """ASYNC_start_job resumes the job that it is given, and ignores function and context."""
+    FDS_PILE_UP = "fds that pile up"
+    """Eventfds and pipes that were opened meanwhile, belong to no wait context, and are open still."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,11 @@ from itertools import count
 from weakref import WeakKeyDictionary
 
 from engine.job import Job
+from engine.testing.misuse.c_door import ignored_at_resume
 from engine.testing.misuse.fd_identity import identity
+from engine.testing.misuse.loose_fds import LooseFds
 from engine.testing.misuse.report import Kind, MisuseError, MisuseReport
+from engine.testing.misuse.standstill import Standstill
 from engine.testing.misuse.track import CtxTrack, FdTrack, JobTrack
 from waitctx import Status, WaitCtx
 
@@ -16,13 +19,16 @@ from waitctx import Status, WaitCtx
 class Rules:
     """Judges events. Job events come in the jobs' own threads, callbacks in any."""
 
-    def __init__(self, ignore: Collection[Kind], busy_after: int, stop_busy: bool) -> None:
+    def __init__(self, ignore: Collection[Kind], busy_after: int, stop_busy: bool, strict: bool = False) -> None:
         self.reports: list[MisuseReport] = []
         self.off = False
         """Whether observers look away."""
         self._ignore = frozenset(ignore)
         self._busy_after = busy_after
         self._stop_busy = stop_busy
+        self._strict = strict
+        self._loose_fds = LooseFds()
+        self._standstill = Standstill(busy_after)
         self._serial = count(1)
         self._ctx_numbers, self._job_numbers = count(1), count(1)
         self._ctxs: WeakKeyDictionary[WaitCtx, CtxTrack] = WeakKeyDictionary()
@@ -93,6 +99,9 @@ class Rules:
         for job in self.track(ctx).jobs:
             if job.paused:
                 job.status_read = status
+
+    def callback_read(self, ctx: WaitCtx) -> None:
+        self.track(ctx).callback_read = True
 
     def called_back(self, track: CtxTrack) -> None:
         self._tell(track, None, "callback called")
@@ -197,6 +206,14 @@ class Rules:
                 )
                 if self._stop_busy and Kind.BUSY_LOOP not in self._ignore:
                     raise MisuseError(self.reports)
+        if self._strict and not track.unannounced and not track.announced():
+            track.unannounced = True
+            self._report(
+                Kind.NOTHING_ANNOUNCED,
+                f"{track} paused, and nothing says when to resume it: no wait fd is set, no engine has asked for the "
+                "callback, and the status is UNSUPPORTED; set a wait fd, or take the callback, before the pause",
+                track,
+            )
 
     def _job_ended(self, track: JobTrack, cancelled: bool) -> None:
         self._progress += 1
@@ -220,6 +237,31 @@ class Rules:
                 "operation is done, or the next job of this context is woken for nothing",
                 track,
             )
+
+    def resumed_as(self, job: Job, fn: object, ctx: object) -> None:
+        """ASYNC_start_job was given this job, to resume, with that function and context."""
+        track, ignored = self._jobs.get(job), ignored_at_resume(job, fn, ctx)
+        if track is not None and ignored is not None:
+            self._report(Kind.OTHER_FUNCTION, f"{track} was resumed by ASYNC_start_job with {ignored}", track)
+
+    # Time
+
+    def jumped(self, moved: bool) -> None:
+        """The code under test has jumped a virtual clock."""
+        paused = [] if moved else [job for job in self._all_jobs if job.paused]
+        if self._standstill.jumped(paused, self._progress):
+            self._report(Kind.STALLED_LOOP, self._standstill.message(paused), paused[0])
+            if self._stop_busy and Kind.STALLED_LOOP not in self._ignore:
+                raise MisuseError(self.reports)
+
+    def waiting(self) -> list[str]:
+        """The paused jobs, each with its history."""
+        lines: list[str] = []
+        for job in tuple(self._all_jobs):
+            if job.paused:
+                lines.append(f"{job} waits" + (f" for {job.op!r}" if job.op else ""))
+                lines += [f"    {event}" for event in job.history.told()]
+        return lines
 
     # The end
 
@@ -251,6 +293,10 @@ class Rules:
             if fd.identity is not None and not fd.reported and identity(fd.fd) == fd.identity:
                 fd.reported = True
                 self._report(Kind.FD_LEAKED, f"wait fd {fd.fd} of {ctx} is still open: {why}", ctx)
+        known = {fd.fd for ctx in self._all_ctxs for fd in ctx.fds} | {fd.fd for fd, _, _ in self._dropped}
+        message = self._loose_fds.piled_up(known)
+        if message is not None and Kind.FDS_PILE_UP not in self._ignore:
+            self.reports.append(MisuseReport(Kind.FDS_PILE_UP, message, ()))
 
     # Inside
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from weakref import ref
 
+from engine.fds import is_wake_fd
 from engine.job import Job
 from engine.testing.misuse.fd_identity import Identity, identity, readable
 from waitctx import Status, WaitCtx
@@ -61,7 +62,7 @@ class FdTrack:
 class CtxTrack:
     """A wait context."""
 
-    __slots__ = ("born_here", "cancelled", "closed", "fds", "history", "jobs", "number", "ref")
+    __slots__ = ("born_here", "callback_read", "cancelled", "closed", "fds", "history", "jobs", "number", "ref")
 
     def __init__(self, ctx: WaitCtx, number: int, born_here: bool) -> None:
         self.ref = ref(ctx)
@@ -75,6 +76,8 @@ class CtxTrack:
         self.cancelled: str | None = None
         """The job that was cancelled last, while no other uses the context."""
         self.closed = False
+        self.callback_read = False
+        """Whether an engine that is not ours has asked for the callback: it may call it at any time."""
 
     def token(self) -> FdTrack | None:
         """A wait fd with a token in it."""
@@ -100,6 +103,7 @@ class JobTrack:
         "status",
         "status_read",
         "text",
+        "unannounced",
         "woken",
     )
 
@@ -124,12 +128,21 @@ class JobTrack:
         """What else had moved by then."""
         self.blind = False
         """Reported already for what was resumed without looking: once a job is enough."""
+        self.unannounced = False
+        """The same of a pause with nothing announced."""
 
     def waits(self) -> bool:
         """Whether a resume now would come too early, unless something has woken it."""
         if self.op is not None:
             return not self.op.done
         return self.ctx is not None and bool(self.ctx.fds)
+
+    def announced(self) -> bool:
+        """Whether anything says when to resume it, or may: not our engines' own fds between their operations."""
+        ctx = self.ctx
+        if ctx is None or self.op is not None or self.status != Status.UNSUPPORTED or ctx.callback_read:
+            return True
+        return not all(is_wake_fd(fd.fd) for fd in ctx.fds)
 
     def __str__(self) -> str:
         return self.text
