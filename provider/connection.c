@@ -14,6 +14,7 @@
 
 #include "counters.h"
 #include "dispatcher.h"
+#include "events.h"
 #include "handshake.h"
 #include "report.h"
 #include "ring.h"
@@ -39,13 +40,17 @@ int connection_is_ours(const struct connection *c)
     return c->pid == getpid();
 }
 
+int connection_has_dispatcher(const struct connection *c)
+{
+    return atomic_load(&c->dispatcher) == DISPATCHER_RUNS;
+}
+
 static void close_fds(struct connection *c)
 {
-    const int fds[] = {c->control, c->doorbell, c->interrupt, c->quit, c->timer};
+    struct fd *const fds[] = {&c->control, &c->doorbell, &c->interrupt, &c->quit, &c->timer};
 
     for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
+        fd_close(fds[i]);
 }
 
 void connection_unref(struct connection *c)
@@ -71,11 +76,11 @@ static int prepare(struct connection *c)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&c->room, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    c->quit = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    c->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    c->quit = fd_of(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    c->timer = fd_of(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
     c->records = calloc(c->entries, sizeof(*c->records));
     c->free_slots = calloc(c->entries, sizeof(*c->free_slots));
-    if (c->quit < 0 || c->timer < 0 || c->records == NULL || c->free_slots == NULL)
+    if (c->quit.number < 0 || c->timer.number < 0 || c->records == NULL || c->free_slots == NULL)
         return 0;
     for (uint32_t i = 0; i < c->entries; i++) {
         c->records[i].index = i;
@@ -93,7 +98,7 @@ static struct connection *make(void)
     if (c == NULL)
         return NULL;
     atomic_init(&c->refs, 1);
-    c->quit = c->timer = -1;
+    c->quit = c->timer = NO_FD;
     c->pid = getpid();
     c->serial = next_serial++;
     c->next_key = 1;
@@ -101,8 +106,14 @@ static struct connection *make(void)
         free(c);
         return NULL;
     }
-    if (!prepare(c) || !dispatcher_start(c)) {
-        snprintf(failure, sizeof(failure), "no memory, fd or thread for a connection");
+    if (!prepare(c)) {
+        snprintf(failure, sizeof(failure), "no memory or fd for a connection");
+        counters_hide();
+        connection_unref(c);
+        return NULL;
+    }
+    if (!events_open(c)) {
+        snprintf(failure, sizeof(failure), "the device at %.120s has given us no interrupt", settings.socket);
         counters_hide();
         connection_unref(c);
         return NULL;
@@ -121,7 +132,7 @@ static void join_the_ended(void)
     for (struct connection **link = &unjoined; *link != NULL;) {
         struct connection *c = *link;
 
-        if (pthread_tryjoin_np(c->dispatcher, NULL) != 0) {
+        if (pthread_tryjoin_np(c->thread, NULL) != 0) {
             link = &c->unjoined;
             continue;
         }
@@ -144,12 +155,54 @@ static void abandon_inherited(void)
         unjoined = NULL;
 }
 
+/* Out of the way of a new one. Under the lock; the reference that `current` had goes to the caller, or to the list where
+ * a thread is to be joined. */
+static struct connection *retire_current(void)
+{
+    struct connection *c = current;
+
+    current = NULL;
+    if (!connection_has_dispatcher(c))
+        return c;
+    c->unjoined = unjoined;
+    unjoined = c;
+    return NULL;
+}
+
+int connection_start_dispatcher(struct connection *c)
+{
+    int state = atomic_load(&c->dispatcher);
+
+    if (state == DISPATCHER_NONE) {
+        pthread_mutex_lock(&lock);
+        state = atomic_load(&c->dispatcher);
+        if (state == DISPATCHER_NONE && current == c) {
+            state = dispatcher_start(c) ? DISPATCHER_RUNS : DISPATCHER_IMPOSSIBLE;
+            if (state == DISPATCHER_IMPOSSIBLE)
+                settings_trace("no thread can be made: paused jobs wait for the device themselves");
+            atomic_store(&c->dispatcher, state);
+        }
+        pthread_mutex_unlock(&lock);
+    }
+    return state == DISPATCHER_RUNS;
+}
+
 struct connection *connection_get(void)
 {
     struct connection *c;
 
     pthread_mutex_lock(&lock);
     abandon_inherited();
+    /* An operation that is begun now must not go to a device that can't be woken for it. */
+    while (current != NULL && !fd_is_ours(&current->control)) {
+        c = current;
+        connection_ref(c);
+        pthread_mutex_unlock(&lock);
+        settings_trace("the application has closed the provider's fds: connection given up");
+        connection_lost(c);
+        connection_unref(c);
+        pthread_mutex_lock(&lock);
+    }
     if (current == NULL && now_ns() >= next_attempt_ns) {
         join_the_ended();
         current = make();
@@ -173,22 +226,23 @@ const char *connection_failure(void)
 
 void connection_lost(struct connection *c)
 {
+    struct connection *unheld = NULL;
     int was_current;
 
     pthread_mutex_lock(&lock);
     was_current = current == c;
     if (was_current) {
-        current = NULL;
-        c->unjoined = unjoined;
-        unjoined = c; /* with the reference that `current` had */
+        unheld = retire_current();
         snprintf(failure, sizeof(failure), "the device at %.120s went away", settings.socket);
         report(REPORT_LOST, failure);
         counters_hide();
     }
     pthread_mutex_unlock(&lock);
-    if (was_current)
-        shutdown(c->control, SHUT_RDWR); /* if it only broke the protocol, it is to see the end; so is the dispatcher */
+    if (was_current && fd_is_ours(&c->control))
+        shutdown(c->control.number, SHUT_RDWR); /* if it only broke the protocol, it and the dispatcher are to see the end */
     ring_kill(c);
+    if (unheld != NULL)
+        connection_unref(unheld);
 }
 
 void connection_forget_key(uint64_t serial, uint32_t key)
@@ -196,9 +250,9 @@ void connection_forget_key(uint64_t serial, uint32_t key)
     const struct wire_forget message = {.header = {WIRE_MAGIC, WIRE_VERSION, WIRE_FORGET}, .key = key};
 
     pthread_mutex_lock(&lock);
-    if (current != NULL && connection_is_ours(current) && current->serial == serial)
+    if (current != NULL && connection_is_ours(current) && current->serial == serial && fd_is_ours(&current->control))
         /* If the socket is full, the device keeps the key until the connection ends. */
-        if (send(current->control, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+        if (send(current->control.number, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
             settings_trace("key %u not forgotten", key);
     pthread_mutex_unlock(&lock);
 }
@@ -209,11 +263,16 @@ void connection_close(void)
 
     pthread_mutex_lock(&lock);
     abandon_inherited();
+    c = NULL;
     if (current != NULL) {
-        current->unjoined = unjoined;
-        unjoined = current;
-        current = NULL;
+        c = retire_current();
         counters_hide();
+    }
+    if (c != NULL) {
+        pthread_mutex_unlock(&lock);
+        ring_kill(c);
+        connection_unref(c);
+        pthread_mutex_lock(&lock);
     }
     while ((c = unjoined) != NULL) {
         unjoined = c->unjoined;

@@ -1,4 +1,5 @@
-/* The thread of a connection that waits for the device's interrupt, for its end, and for deadlines. */
+/* The thread of a connection that waits for the device on behalf of paused jobs. It is started by the first job. Where
+ * there can be no thread, jobs do without, see waiter.h. Threads that block never need it. */
 #ifndef SIMACCEL_DISPATCHER_H
 #define SIMACCEL_DISPATCHER_H
 

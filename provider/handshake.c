@@ -185,9 +185,9 @@ static int agree(struct connection *c, int *fds, int *fd_count, char *reason, si
     ssize_t got;
 
     /* EPIPE: refused for who we are, before we said anything; the reason is there to read. */
-    if (send(c->control, &hello, sizeof(hello), MSG_NOSIGNAL) != (ssize_t)sizeof(hello) && errno != EPIPE)
+    if (send(c->control.number, &hello, sizeof(hello), MSG_NOSIGNAL) != (ssize_t)sizeof(hello) && errno != EPIPE)
         return fail(reason, reason_bytes, "the device does not listen: %s", strerror(errno));
-    got = receive(c->control, &answer, sizeof(answer), fds, fd_count);
+    got = receive(c->control.number, &answer, sizeof(answer), fds, fd_count);
     if (got < (ssize_t)sizeof(answer.header) || answer.header.magic != WIRE_MAGIC)
         return fail(reason, reason_bytes, "no answer from the device at %.120s", settings.socket);
     if (answer.header.type == WIRE_REFUSED)
@@ -219,18 +219,18 @@ int handshake(struct connection *c, char *reason, size_t reason_bytes)
 {
     int fds[FDS] = {-1, -1, -1}, fd_count = 0;
 
-    c->control = connect_to_device(reason, reason_bytes);
-    if (c->control < 0)
+    c->control = fd_of(connect_to_device(reason, reason_bytes));
+    if (c->control.number < 0)
         return 0;
     if (!agree(c, fds, &fd_count, reason, reason_bytes)) {
         for (int i = 0; i < fd_count; i++)
             close(fds[i]);
-        close(c->control);
+        fd_close(&c->control);
         return 0;
     }
     counters_show(fds[0]);
     close(fds[0]);
-    c->doorbell = fds[1];
-    c->interrupt = fds[2];
+    c->doorbell = fd_of(fds[1]);
+    c->interrupt = fd_of(fds[2]);
     return 1;
 }

@@ -2,7 +2,6 @@
 #include "operation.h"
 
 #include <openssl/async.h>
-#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include "connection.h"
 #include "counters.h"
 #include "error.h"
+#include "events.h"
 #include "key.h"
 #include "report.h"
 #include "ring.h"
@@ -75,16 +75,18 @@ static const char *reason(int32_t status)
 struct place {
     ASYNC_WAIT_CTX *context;
     struct waiter *waiter;
+    int mute; /* the job can't be told of a completion, so it blocks as well */
 };
 
-static struct waiter *waiter_at(struct place *place)
+/* NULL: none, or the job can't be told. */
+static struct waiter *waiter_at(struct place *place, struct connection *connection)
 {
-    if (place->waiter == NULL && place->context != NULL) {
-        place->waiter = waiter_of(place->context);
-        if (place->waiter == NULL)
-            place->context = NULL; /* nobody could be told, so block */
-    }
-    return place->waiter;
+    if (place->context == NULL || place->mute)
+        return NULL;
+    if (place->waiter == NULL)
+        place->waiter = waiter_of(place->context, connection);
+    place->mute = place->waiter == NULL || !waiter_watch(place->waiter, connection);
+    return place->mute ? NULL : place->waiter;
 }
 
 /* Returns 0 if this is no longer the process in which the operation was begun. */
@@ -103,7 +105,10 @@ static int pause_job(struct place *place, int status)
  * an fd that it never saw. So whoever announced one pauses once, woken by itself. */
 static void settle(struct place *place)
 {
-    if (place->waiter == NULL || place->waiter->pid != getpid() || !place->waiter->unreported)
+    if (place->waiter == NULL || place->waiter->pid != getpid())
+        return;
+    waiter_rest(place->waiter);
+    if (!place->waiter->unreported)
         return;
     waiter_wake(place->waiter);
     if (pause_job(place, ASYNC_WAIT_CTX_get_status(place->context)))
@@ -112,16 +117,33 @@ static void settle(struct place *place)
 
 static struct record *take_or_join_line(struct connection *connection, struct place *place)
 {
-    struct record *record = ring_take(connection, place->waiter);
+    /* Who stood in line before may find another connection now. */
+    struct waiter *waiter = place->waiter != NULL ? waiter_at(place, connection) : NULL;
+    struct record *record;
 
+    if (waiter != NULL)
+        waiter_set_line(waiter, connection);
+    record = ring_take(connection, waiter);
     if (record != NULL || atomic_load(&connection->dead))
         return record;
     COUNT(full);
-    if (place->waiter == NULL && waiter_at(place) != NULL) {
-        waiter_set_line(place->waiter, connection);
-        record = ring_take(connection, place->waiter);
+    if (waiter == NULL && (waiter = waiter_at(place, connection)) != NULL) {
+        waiter_set_line(waiter, connection);
+        record = ring_take(connection, waiter);
     }
     return record;
+}
+
+/* Whether to wait while the ring is full. Outside of a job, it has waited on return. Slots may be held by jobs that are
+ * paused in this very thread: then a job that can't be told must not wait at all, and one that is resumed again and again,
+ * as where pauses are blocked, not for ever. */
+static int may_wait(struct connection *connection, const struct place *place, int turns, uint64_t until_ns)
+{
+    if (atomic_load(&connection->dead))
+        return 1;
+    if (place->context == NULL)
+        return ring_wait_for_room(connection, until_ns);
+    return !place->mute && (turns <= PATIENCE || !ring_is_held(connection));
 }
 
 /* A slot of the living connection: pauses with EAGAIN, or waits, while the ring is full. NULL and `why`: none to be
@@ -130,23 +152,28 @@ static struct record *take_slot(struct place *place, const char **why)
 {
     const uint64_t until_ns = settings.deadline_ns == 0 ? UINT64_MAX : now_ns() + settings.deadline_ns;
 
-    for (;;) {
+    for (int turns = 0;; turns++) {
         struct connection *connection = connection_get();
         struct record *record;
+        int waits, dead;
 
         if (connection == NULL) {
             *why = connection_failure();
             return NULL;
         }
-        if (place->waiter != NULL)
-            waiter_set_line(place->waiter, connection);
+        if (turns > 0 && place->waiter != NULL && !connection_has_dispatcher(connection))
+            events_handle(connection);
         record = take_or_join_line(connection, place);
-        if (record == NULL && place->waiter == NULL && !atomic_load(&connection->dead))
-            ring_wait_for_room(connection, until_ns < UINT64_MAX ? until_ns : now_ns() + 1000000000u);
+        waits = record != NULL || may_wait(connection, place, turns, until_ns);
+        dead = atomic_load(&connection->dead);
         connection_unref(connection);
         if (record != NULL)
             return record;
-        if (place->waiter != NULL) {
+        if (!waits) {
+            *why = "the ring is full, and only jobs that are resumed could make room";
+            return NULL;
+        }
+        if (place->waiter != NULL && !place->mute && !dead) {
             if (!pause_job(place, ASYNC_STATUS_EAGAIN)) {
                 *why = BEFORE_FORK;
                 return NULL;
@@ -210,17 +237,17 @@ static int pause_until_done(struct place *place, struct record *record)
 
         if (!pause_job(place, ASYNC_STATUS_OK))
             return 0;
+        /* What made the fd readable is the device's interrupt, then. */
+        if (!connection_has_dispatcher(record->connection))
+            events_handle(record->connection);
         /* The wake-up is being sent at this moment. Pausing again would miss it; leaving would have it hit the next. */
         while ((state = atomic_load(&record->state)) == RECORD_FIRING)
             sched_yield();
         if (state == RECORD_DONE)
             return 1;
         COUNT(spurious);
-        if (++resumes > PATIENCE) {
-            struct pollfd interrupt = {.fd = record->connection->interrupt, .events = POLLIN};
-
-            poll(&interrupt, 1, 1);
-        }
+        if (++resumes > PATIENCE)
+            events_wait(record->connection, 1);
     }
 }
 
@@ -251,7 +278,7 @@ static enum outcome run_in_slot(struct operation *o, struct record *record, uint
         ring_release(record);
         return operation_unsupported("size");
     }
-    waiter = waiter_at(place);
+    waiter = waiter_at(place, record->connection);
     if (waiter != NULL)
         waiter_attach(waiter, record);
     ring_submit(record, &request);

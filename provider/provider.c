@@ -18,6 +18,7 @@
 #include "key.h"
 #include "report.h"
 #include "settings.h"
+#include "waiter.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int loads; /* library contexts that have us loaded */
@@ -28,10 +29,12 @@ static void before_fork(void)
     contexts_before_fork();
     keys_before_fork();
     connection_before_fork();
+    waiters_before_fork();
 }
 
 static void after_fork_in_parent(void)
 {
+    waiters_after_fork_in_parent();
     connection_after_fork_in_parent();
     keys_after_fork();
     contexts_after_fork();
@@ -39,6 +42,7 @@ static void after_fork_in_parent(void)
 
 static void after_fork_in_child(void)
 {
+    waiters_after_fork_in_child();
     connection_after_fork_in_child();
     counters_after_fork_in_child();
     keys_after_fork();
@@ -151,8 +155,15 @@ static int configure(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, ch
 
 static int set_up_all(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in)
 {
+    /* The module stays when it is unloaded (see the Makefile), and with it what an earlier load was told. */
+    static struct settings initial;
+    static int have_initial;
     char reason[256];
 
+    if (!have_initial)
+        initial = settings;
+    have_initial = 1;
+    settings = initial;
     error_load_strings();
     if (!configure(handle, in, reason, sizeof(reason))) {
         /* Programs hardly ever report a provider that fails to load; this is the one line that says why. */

@@ -1,19 +1,20 @@
 #define _GNU_SOURCE
 #include "ring.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/timerfd.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "events.h"
 #include "line.h"
 #include "settings.h"
 #include "waiter.h"
 
-/* How often deadlines are looked at. A deadline is kept to within this. */
-enum { TICK_NS = 50000000 };
+/* Where a deadline has passed, an operation is lost after so many times of what others take, but not sooner than that: a
+ * device that has lost one completion may lose the next one too, and a handshake has three. */
+enum { PATIENT_TIMES = 8, LEAST_PATIENCE_NS = 250000000 };
+
+enum { LOOK_FOR_ROOM_NS = 1000000 };
 
 uint64_t now_ns(void)
 {
@@ -54,6 +55,7 @@ struct record *ring_take(struct connection *c, struct waiter *w)
         r->loads = NULL;
         r->used_bytes = 0;
         r->answer_owed = 0;
+        r->held = 0;
     } else if (w != NULL && !atomic_load(&c->dead)) {
         line_join(c, w);
     }
@@ -61,24 +63,51 @@ struct record *ring_take(struct connection *c, struct waiter *w)
     return r;
 }
 
-void ring_wait_for_room(struct connection *c, uint64_t until_ns)
+int ring_is_held(struct connection *c)
 {
-    const struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000u), .tv_nsec = (long)(until_ns % 1000000000u)};
+    int held;
 
     pthread_mutex_lock(&c->lock);
-    while (c->free_count == 0 && !atomic_load(&c->dead) &&
-           pthread_cond_timedwait(&c->room, &c->lock, &until) != ETIMEDOUT)
-        ;
+    held = c->held == c->entries;
     pthread_mutex_unlock(&c->lock);
+    return held;
 }
 
-/* The dispatcher sleeps without a time-out when nothing is in flight; the first submission sets its timer. */
-static void arm_timer(struct connection *c)
+/* Sleeps until a slot may be free, or for a while. Under the connection's lock. */
+static void sleep_for_room(struct connection *c, uint64_t until_ns)
 {
-    const struct itimerspec tick = {.it_value.tv_nsec = TICK_NS};
+    /* With no dispatcher the thread looks after completions itself. */
+    const uint64_t look_ns = now_ns() + (connection_has_dispatcher(c) ? TICK_NS : LOOK_FOR_ROOM_NS);
+    const uint64_t end_ns = look_ns < until_ns ? look_ns : until_ns;
+    const struct timespec end = {.tv_sec = (time_t)(end_ns / 1000000000u), .tv_nsec = (long)(end_ns % 1000000000u)};
 
-    if (settings.deadline_ns != 0 && !atomic_exchange(&c->timer_armed, 1))
-        timerfd_settime(c->timer, 0, &tick, NULL);
+    pthread_cond_timedwait(&c->room, &c->lock, &end);
+}
+
+int ring_wait_for_room(struct connection *c, uint64_t until_ns)
+{
+    int held = 0;
+
+    pthread_mutex_lock(&c->lock);
+    while (c->free_count == 0 && !atomic_load(&c->dead) && !(held = c->held == c->entries) && now_ns() < until_ns) {
+        sleep_for_room(c, until_ns);
+        pthread_mutex_unlock(&c->lock);
+        events_handle(c);
+        pthread_mutex_lock(&c->lock);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return !held;
+}
+
+uint64_t ring_patience_ns(const struct connection *c)
+{
+    uint64_t patience_ns = settings.deadline_ns;
+
+    if (c->distrusted && c->longest_ns * PATIENT_TIMES < patience_ns)
+        patience_ns = c->longest_ns * PATIENT_TIMES;
+    if (c->distrusted && patience_ns < LEAST_PATIENCE_NS && settings.deadline_ns > LEAST_PATIENCE_NS)
+        patience_ns = LEAST_PATIENCE_NS;
+    return patience_ns;
 }
 
 void ring_wake(struct waiter *w)
@@ -108,8 +137,11 @@ void ring_submit(struct record *r, const struct request *q)
 
     r->out_max = q->out_max;
     r->used_bytes = q->out_off + q->out_max + 4;
-    r->deadline_ns = settings.deadline_ns == 0 ? UINT64_MAX : s.t_submit + settings.deadline_ns;
+    r->submit_ns = s.t_submit;
     pthread_mutex_lock(&c->lock);
+    r->deadline_ns = settings.deadline_ns == 0 ? UINT64_MAX : s.t_submit + ring_patience_ns(c);
+    r->held = r->waiter != NULL;
+    c->held += (uint32_t)r->held;
     gone = atomic_load(&c->dead);
     if (!gone) {
         memcpy(c->memory + c->sq_off + (c->sq_tail & (c->entries - 1)) * sizeof(s), &s, sizeof(s));
@@ -128,13 +160,12 @@ void ring_submit(struct record *r, const struct request *q)
     /* The device stores 'sleeping' and then looks at the tail; we the other way round. Without a full fence each
      * could miss what the other stored. */
     atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(ring_word(c, WIRE_AT_SLEEPING), memory_order_relaxed) != 0) {
-        const uint64_t one = 1;
-
-        if (write(c->doorbell, &one, sizeof(one)) < 0)
-            settings_trace("doorbell: %s", strerror(errno));
+    if (atomic_load_explicit(ring_word(c, WIRE_AT_SLEEPING), memory_order_relaxed) != 0 && !fd_ring(&c->doorbell)) {
+        settings_trace("the application has closed the provider's fds: connection given up");
+        connection_lost(c);
+        return;
     }
-    arm_timer(c);
+    events_arm(c);
 }
 
 void ring_release(struct record *r)
@@ -147,10 +178,14 @@ void ring_release(struct record *r)
     was_lost = atomic_load(&r->state) == RECORD_LOST;
     if (r->answer_owed && !atomic_load(&c->dead)) {
         atomic_store(&r->state, RECORD_LOST);
+        c->held += !r->held;
+        r->held = 1;
     } else {
         /* Key material and shared secrets pass through; the next user of the slot must not find them. */
         explicit_bzero(ring_slot(r), r->used_bytes < c->slot_bytes ? r->used_bytes : c->slot_bytes);
         atomic_store(&r->state, RECORD_FREE);
+        c->held -= (uint32_t)r->held;
+        r->held = 0;
         c->free_slots[c->free_count++] = r->index;
         next = line_pop(c);
         pthread_cond_signal(&c->room);

@@ -23,13 +23,15 @@ enum record_state { RECORD_FREE, RECORD_TAKEN, RECORD_BUSY, RECORD_FIRING, RECOR
 enum { STATUS_GONE = -100, STATUS_EXPIRED = -101 };
 
 struct record {
-    _Atomic uint32_t state; /* 32 bits: threads that block wait on it with a futex */
+    _Atomic uint32_t state; /* enum record_state */
     uint32_t index, generation;
     int32_t status;   /* valid from FIRING on: enum wire_status, STATUS_GONE or STATUS_EXPIRED */
     uint32_t out_len; /* likewise; never more than out_max */
     uint32_t out_max;
     uint32_t used_bytes; /* of the slot, to be wiped */
-    uint64_t deadline_ns;
+    uint64_t submit_ns, deadline_ns;
+    int held;                  /* counted in the connection's `held`; under its lock */
+    _Atomic uint32_t bell;     /* a thread that blocks waits on it with a futex, for DONE or for its turn at the interrupt */
     int answer_owed;           /* given up at the deadline, and the completion has not come yet */
     struct connection *connection;
     struct waiter *waiter;     /* the job's, with a reference; NULL if a thread blocks, or nobody waits */
@@ -49,8 +51,12 @@ struct request {
  * A record that is taken holds a reference to its connection until it is released. */
 struct record *ring_take(struct connection *connection, struct waiter *waiter);
 
-/* Waits for a slot to fall free, or for `until_ns`; for threads outside of a job. */
-void ring_wait_for_room(struct connection *connection, uint64_t until_ns);
+/* Waits for a slot to fall free, or for `until_ns`; for threads outside of a job. 0: only jobs that are resumed can set
+ * one free, and for these nobody must wait, as it may be this thread that is to resume them. */
+int ring_wait_for_room(struct connection *connection, uint64_t until_ns);
+
+/* Whether all slots are such. */
+int ring_is_held(struct connection *connection);
 
 /* The memory of a record's slot. */
 uint8_t *ring_slot(const struct record *record);
@@ -61,13 +67,16 @@ void ring_submit(struct record *record, const struct request *request);
 /* Works off the completion ring: marks records and wakes who waits for them. Any thread may call it. */
 unsigned ring_reap(struct connection *connection);
 
+/* How long an operation submitted now may take before it counts as lost. Under the connection's lock. */
+uint64_t ring_patience_ns(const struct connection *connection);
+
 /* Slots that are taken. */
 uint32_t ring_in_flight(struct connection *connection);
 
 /* Whether there is something to reap, without taking the lock. */
 int ring_has_completions(const struct connection *connection);
 
-/* Blocks until the record is done: polls the ring first, then sleeps until another thread has reaped it. */
+/* Blocks until the record is done: polls the ring first, then waits for the interrupt, or for another thread that does. */
 void ring_wait(struct record *record);
 
 /* Wipes and frees the slot; the next in line for one is woken. Not to be called under a waiter's lock. */

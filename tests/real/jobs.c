@@ -1,18 +1,22 @@
 /* jobs MODULE MODE JOBS COUNT KIND[,KIND...] [ABANDON]
  *
  * Runs COUNT operations, JOBS of them at a time, and verifies every result. MODE is fd, callback, blocking, or fork:
- * blocking, then a fork, and then COUNT by fd in each of both processes. With
+ * blocking, then a fork, and then COUNT by fd in each of both processes. With a + behind MODE (not for fork) no thread can
+ * be made once the provider is loaded, as under HAProxy and Dovecot. With
  * ABANDON the wait context of every ABANDON-th job is freed while it is paused, as SSL_free does, and the job never
  * resumed. Prints one line of JSON; exit 0 if no result was wrong and none is missing.
  */
 #define _GNU_SOURCE
 #include <openssl/async.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -213,11 +217,47 @@ static void *block(void *unused)
     }
 }
 
+static void *do_nothing(void *unused)
+{
+    return unused;
+}
+
+/* RLIMIT_NPROC, which does not bind root: so root gives up its real user and what overrides limits, and stays root to the
+ * device. */
+static void forbid_threads(void)
+{
+    const struct rlimit none = {0, 0};
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct powers[2];
+    pthread_t thread;
+
+    if (setrlimit(RLIMIT_NPROC, &none) != 0 ||
+        (geteuid() == 0 && (setresuid(65534, 0, 0) != 0 || syscall(SYS_capget, &header, powers) != 0))) {
+        perror("setrlimit, setresuid, capget");
+        exit(4);
+    }
+    if (geteuid() == 0) {
+        powers[0].effective &= ~((1u << CAP_SYS_RESOURCE) | (1u << CAP_SYS_ADMIN));
+        if (syscall(SYS_capset, &header, powers) != 0) {
+            perror("capset");
+            exit(4);
+        }
+    }
+    if (pthread_create(&thread, NULL, do_nothing, NULL) == 0) {
+        fprintf(stderr, "a thread can be made all the same\n");
+        exit(4);
+    }
+}
+
 static void run_threads(unsigned jobs, uint64_t count)
 {
     pthread_t threads[MAX_JOBS];
 
     last_serial = count;
+    if (jobs == 1) {
+        block(NULL);
+        return;
+    }
     for (unsigned i = 0; i < jobs; i++)
         pthread_create(&threads[i], NULL, block, NULL);
     for (unsigned i = 0; i < jobs; i++)
@@ -266,9 +306,13 @@ int main(int argc, char **argv)
     enum mode mode;
     unsigned jobs;
     uint64_t count;
+    char *plus;
 
     if (argc < 6)
         return 2;
+    plus = strchr(argv[2], '+');
+    if (plus != NULL)
+        *plus = '\0';
     mode = strcmp(argv[2], "fd") == 0         ? FD
            : strcmp(argv[2], "callback") == 0 ? CALLBACK
            : strcmp(argv[2], "fork") == 0     ? FORK
@@ -280,6 +324,8 @@ int main(int argc, char **argv)
     parse_kinds(argv[5]);
     alarm(WATCHDOG_SECONDS);
     load_begin(argv[1]);
+    if (plus != NULL)
+        forbid_threads();
     if (mode == BLOCKING || mode == FORK)
         run_threads(jobs, count);
     if (mode == FORK)
