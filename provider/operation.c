@@ -161,7 +161,8 @@ static struct record *take_slot(struct place *place, const char **why)
             *why = connection_failure();
             return NULL;
         }
-        if (turns > 0 && place->waiter != NULL && !connection_has_dispatcher(connection))
+        /* The device may have gone away, or made room, with nobody there to notice. */
+        if (!connection_has_dispatcher(connection))
             events_handle(connection);
         record = take_or_join_line(connection, place);
         waits = record != NULL || may_wait(connection, place, turns, until_ns);

@@ -71,8 +71,10 @@ def test_from_loaded_to_connected_to_lost(toolbox: Toolbox, device: DeviceProces
             "counts      2 on a device, 0 pauses, 0 spurious resumes, 2 waited for by a thread, 0 in software" in lines
         )
         device.kill()
-        wait_until(lambda: (report := Process.of(program.pid).report) is not None and report.state == "lost")
-        assert f"the device at {device.address} went away" in why_not(program)
+        program.do("serve")  # a program that blocks has no thread of the provider's, so an operation finds it out
+        found = why_not(program)
+        # The second, if the connection was made more than a second ago, so that another one was tried.
+        assert f"{device.address} went away" in found or f"no device at {device.address}" in found
 
 
 @system_only

@@ -1,4 +1,4 @@
-"""In a process that can't make a thread any more, as HAProxy's workers and Dovecot are, all goes to the device as well."""
+"""In a process that can't make threads any more, as HAProxy's workers and Dovecot, all goes to the device as well."""
 
 from __future__ import annotations
 

@@ -42,12 +42,13 @@ activate = 1
 
 @dataclass(frozen=True, slots=True)
 class Toolbox:
-    """The provider, an openssl.cnf that loads it, and the program that verifies."""
+    """The provider, an openssl.cnf that loads it, the program that verifies, and the one that mistreats."""
 
     folder: Path
     provider: Path
     config: Path
     jobs: Path
+    lifecycle: Path
 
     @classmethod
     def build(cls, folder: Path, *, sanitize: bool = False) -> Toolbox:
@@ -55,16 +56,17 @@ class Toolbox:
         out = folder / "provider"
         extra = [*(["SANITIZE=1"] if sanitize else []), *([f"OPENSSL={PREFIX}"] if PREFIX else [])]
         _run(["make", "-C", str(ROOT / "provider"), f"OUT={out}", *extra])
-        jobs = folder / "jobs"
+        jobs, lifecycle = folder / "jobs", folder / "lifecycle"
         flags = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"] if sanitize else ["-O2"]
         if PREFIX:
             flags += [f"-I{PREFIX}/include", f"-L{PREFIX}/lib", f"-Wl,-rpath,{PREFIX}/lib"]
-        sources = [str(HERE / "jobs.c"), str(HERE / "load.c")]
-        _run(["cc", "-g", "-Wall", "-Wextra", *flags, "-o", str(jobs), *sources, "-lcrypto", "-pthread"])
+        for program in (jobs, lifecycle):
+            sources = [str(HERE / f"{program.name}.c"), str(HERE / "load.c")]
+            _run(["cc", "-g", "-Wall", "-Wextra", *flags, "-o", str(program), *sources, "-lcrypto", "-pthread"])
         provider = out / "simaccel.so"
         config = folder / "openssl.cnf"
         config.write_text(_CONFIG.format(module=provider))
-        return cls(folder, provider, config, jobs)
+        return cls(folder, provider, config, jobs, lifecycle)
 
     def environment(self, address: str, **settings: object) -> dict[str, str]:
         """For a program that is to use the device at that address."""
