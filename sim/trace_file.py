@@ -43,8 +43,9 @@ def load_trace(path: str) -> Recording:
     """Read the file. Raises TraceError, in one line, for one that is damaged, of another version, or no trace at all;
     OSError as open and read raise it."""
     with open(path, encoding="ascii", errors="replace", newline="\n") as file:
-        text = file.read()
-    first = text.partition("\n")[0]
+        # Not all at once: /dev/zero has no end.
+        first = file.readline(len(_MAGIC) + 22).rstrip("\n")
+        text = f"{first}\n{file.read()}" if first.startswith(_MAGIC) else ""
     magic, _, version = first.rpartition(" ")
     if magic != _MAGIC:
         raise TraceError(f"{path} is no trace of simaccel: it does not begin with {_MAGIC!r}")

@@ -10,6 +10,9 @@ from heapq import heapify, heapreplace
 
 from sim.errors import UsageError
 
+MAX_UNITS = 1 << 20
+"""As many as a ring can have slots: more can't be busy."""
+
 
 class UnitBank:
     """`count` equal units. Belongs to one thread."""
@@ -17,9 +20,9 @@ class UnitBank:
     __slots__ = ("_busy_ns", "_count", "_free_at")
 
     def __init__(self, count: int) -> None:
-        """Raises UsageError unless `count` is a whole number, 1 or more."""
-        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-            raise UsageError(f"units={count!r}: use a whole number, 1 or more")
+        """Raises UsageError unless `count` is a whole number from 1 to MAX_UNITS."""
+        if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_UNITS:
+            raise UsageError(f"units={count!r}: use a whole number, 1 or more and at most {MAX_UNITS:,}")
         self._count = count
         self.reset()
 

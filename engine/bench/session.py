@@ -23,6 +23,8 @@ from engine.bench.rows import BY_NAME
 from engine.errors import UsageError
 
 LONGEST_MINUTES = 100_000
+MAX_CHARACTERS = 1 << 26
+"""Of a report. A full one has half a million; /dev/zero has no end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,11 @@ def plan(rig: Rig, order: Order) -> Callable[[Console], run.Report]:
 def load(path: Path) -> run.Report:
     """The report of an earlier run. UsageError if it is none."""
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MAX_CHARACTERS + 1)
+        if len(text) > MAX_CHARACTERS:
+            raise ValueError(f"more than {MAX_CHARACTERS:,} characters")
+        report = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"{path}: {reason}; give the file that an earlier run wrote with --json") from None

@@ -17,6 +17,7 @@ from engine.bench.rig import Rig
 from engine.bench.run import Report
 from engine.bench.session import Order, missing, plan
 from engine.cli.exits import INTERRUPTED, OK, complain
+from engine.cli.numbers import number, whole_number
 from engine.cli.output import STDOUT, check_writable, write_text
 from engine.cli.table import console
 from sim import Accelerator, Coalescing, VirtualClock, connect
@@ -37,8 +38,13 @@ def command(
     part: Annotated[
         list[str] | None, typer.Option(help="Only this part: rows, bare, depths, split, crypto, counts; repeatable.")
     ] = None,
-    rounds: Annotated[int | None, typer.Option(help="Interleaved rounds; by default what each part takes.")] = None,
-    minutes: Annotated[float, typer.Option(help="How long it may take, about; 0 for as long as it does.")] = 10.0,
+    rounds: Annotated[
+        int | None,
+        typer.Option(parser=whole_number, metavar="N", help="Interleaved rounds; by default what each part takes."),
+    ] = None,
+    minutes: Annotated[
+        float, typer.Option(parser=number, metavar="X", help="How long it may take, about; 0 for as long as it does.")
+    ] = 10.0,
     json: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write everything that was measured; - is stdout.")
     ] = None,

@@ -10,13 +10,13 @@ import sys
 from collections.abc import Sequence
 
 from engine.cli.exits import FAILED, INTERRUPTED, OK, PIPE_CLOSED, OutputError, complain, print_version
-from engine.cli.streams import occupy_closed
+from engine.cli.streams import prepare
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line, by default that of the process; returns the exit code. Raises for bugs of ours alone."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    occupy_closed()
+    prepare()
     try:
         code = _run(arguments)
         sys.stdout.flush()

@@ -168,6 +168,8 @@ def _complete(
         raise UsageError(
             f"--trace {trace}: it records generated data only; leave out {'--digests' if digests else 'the paths'}"
         )
+    if trace == "-":
+        raise UsageError("--trace -: standard output is for the tables; give a file")
     if digests:
         _check_digests(options)
     elif "-" in options.paths:

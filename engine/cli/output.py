@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from engine.cli.exits import OutputError
+from engine.cli.files import quoted
 from engine.errors import UsageError
 
 STDOUT = "-"
@@ -34,7 +35,7 @@ def check_writable(option: str, target: str, *, make_folder: bool = False) -> No
             raise PermissionError(None, "Permission denied")
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"{option} {target}: {reason}; give a file that can be written") from None
+        raise UsageError(f"{option} {quoted(target)}: {reason}; give a file that can be written") from None
 
 
 def write_text(target: str, text: str) -> None:

@@ -17,6 +17,7 @@ from engine.cli.exits import FAILED, INTERRUPTED, OK, OutputError, complain
 from engine.cli.files import blocks
 from engine.cli.late import late_text
 from engine.cli.measuring import WayResult
+from engine.cli.numbers import whole_number
 from engine.cli.options import (
     DEFAULT_COUNT,
     DEFAULT_DEPTH,
@@ -38,14 +39,6 @@ from engine.errors import UsageError
 from engine.version import __version__
 from sim import Trace, save_trace
 from sim.randomness import Randomness
-
-
-def whole_number(value: str | int) -> int:
-    """For typer, whose own message does not show the value."""
-    try:
-        return int(value)
-    except ValueError:
-        raise typer.BadParameter(f"{value!r} is no whole number") from None
 
 
 def command(

@@ -14,6 +14,7 @@ import typer
 from engine.cli.address import Socket, address_of
 from engine.cli.exits import OK
 from engine.cli.late import LateWatch
+from engine.cli.numbers import number, whole_number
 from sim import UsageError
 from sim.bridge import Server
 from sim.bridge.admission import Refused
@@ -25,14 +26,23 @@ STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 def command(
     socket: Socket = "",
-    depth: Annotated[int, typer.Option(help="The most slots that a client's ring may have, a power of two.")] = 1024,
-    units: Annotated[int | None, typer.Option(help="Parallel units of the timing model.")] = None,
-    workers: Annotated[int, typer.Option(help="Threads for long operations, such as RSA.")] = 1,
+    depth: Annotated[
+        int,
+        typer.Option(
+            parser=whole_number, metavar="N", help="The most slots that a client's ring may have, a power of two."
+        ),
+    ] = 1024,
+    units: Annotated[
+        int | None, typer.Option(parser=whole_number, metavar="N", help="Parallel units of the timing model.")
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(parser=whole_number, metavar="N", help="Threads for long operations, such as RSA.")
+    ] = 1,
     latency: Annotated[str | None, typer.Option(help="Such as fixed:50us or preset:qat-dh895xcc.")] = None,
     fault: Annotated[
         list[str] | None, typer.Option(help="Such as corrupt:op=rsa-sign,every=100; again and again.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    seed: Annotated[int | None, typer.Option(parser=whole_number, metavar="N", help="Of everything random.")] = None,
     allow_user: Annotated[
         list[str] | None, typer.Option(help="A user, by name or uid, that may connect; again and again.")
     ] = None,
@@ -43,7 +53,9 @@ def command(
         str | None,
         typer.Option(help="Of the socket's file. [default: 0600; 0660 with --group; 0666 with --allow-user]"),
     ] = None,
-    stats_interval: Annotated[float, typer.Option(help="Seconds between lines of statistics; 0: none.")] = 0,
+    stats_interval: Annotated[
+        float, typer.Option(parser=number, metavar="X", help="Seconds between lines of statistics; 0: none.")
+    ] = 0,
 ) -> Callable[[], int]:
     """Run the device as a process, until SIGTERM or SIGINT."""
     if not 0 <= stats_interval <= LONGEST_S:

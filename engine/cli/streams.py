@@ -7,13 +7,17 @@ error.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
 
-def occupy_closed() -> None:
-    """Give a closed stream's number to /dev/null, so that using it fails as it does in any program: to read standard
-    input, or to write to standard output, is a bad file descriptor. What goes to standard error goes nowhere."""
+def prepare() -> None:
+    """Make the streams fit to be used, whatever they are.
+
+    A closed stream's number is given to /dev/null, so that using it fails as it does in any program: to read standard
+    input, or to write to standard output, is a bad file descriptor. What goes to standard error goes nowhere.
+    """
     for number, flags in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
             os.fstat(number)
@@ -25,5 +29,8 @@ def occupy_closed() -> None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115
     if sys.stdout is None:
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    # A name that the terminal's encoding does not have is shown with escapes, and is no error after hours of work.
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
     if sys.stderr is None:
         sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115

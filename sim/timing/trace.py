@@ -16,6 +16,9 @@ from sim.timing.quantities import MAX_NS, format_duration_ns, parse_duration_ns
 # Everything printable in ASCII but % and what separates the parts of a spec.
 _UNQUOTED = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in "%+;")
 
+MAX_CHARACTERS = 1 << 28
+"""Of a file: some 30 million durations. /dev/zero has no end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trace:
@@ -49,11 +52,14 @@ class Trace:
         name = os.fspath(path)
         try:
             with open(name, encoding="utf-8") as file:
-                lines = file.read().splitlines()
+                text = file.read(MAX_CHARACTERS + 1)
         except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a NUL in the path
             reason = error.strerror if isinstance(error, OSError) else "not a text file"
             raise UsageError(f"trace {name!r}: {reason}; give a file with one duration a line") from error
+        if len(text) > MAX_CHARACTERS:
+            raise UsageError(f"trace {name!r}: more than {MAX_CHARACTERS:,} characters; give a shorter file")
         durations_ns = []
+        lines = text.splitlines()
         for number, line in enumerate(lines, 1):
             text = line.strip()
             if text and not text.startswith("#"):

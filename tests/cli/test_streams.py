@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.cli.streams import occupy_closed
+from engine.cli.streams import prepare
 from tests.cli.cli import ROOT, command, environment
 
 
@@ -48,7 +48,7 @@ def test_no_file_of_ours_gets_the_number_of_a_closed_stream(tmp_path: Path) -> N
     done = _shell("<&- >&- 2>&-", "run", "--count", "5", "--op", "null", "--notify", "all", "--json", str(target))
     assert done.returncode == 1
     script = (
-        "import os\nfrom engine.cli.streams import occupy_closed\noccupy_closed()\n"
+        "import os\nfrom engine.cli.streams import prepare\nprepare()\n"
         "links = [os.readlink(f'/proc/self/fd/{number}') for number in range(3)]\n"
         f"open({str(target)!r}, 'w').write(' '.join(links))"
     )
@@ -57,7 +57,20 @@ def test_no_file_of_ours_gets_the_number_of_a_closed_stream(tmp_path: Path) -> N
     assert target.read_text() == "/dev/null /dev/null /dev/null"
 
 
+def test_a_name_that_the_encoding_does_not_have_is_shown_with_escapes(tmp_path: Path) -> None:
+    folder = tmp_path / "fö\udcff"
+    done = subprocess.run(
+        command("bench", "--row", "import", "--rounds", "1", "--out", str(folder)),
+        cwd=ROOT,
+        env=environment() | {"PYTHONIOENCODING": "ascii:strict"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert f"the page: {tmp_path}/f\\xf6\\udcff/index.html" in done.stdout
+
+
 def test_open_streams_are_left_alone() -> None:
     before = (sys.stdin, sys.stdout, sys.stderr)
-    occupy_closed()
+    prepare()
     assert (sys.stdin, sys.stdout, sys.stderr) == before

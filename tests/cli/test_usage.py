@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from engine.cli.output import check_writable
 from tests.cli.cli import Cli, child
 
 WRONG = [
@@ -28,6 +30,11 @@ WRONG = [
     (["--jobs", "1000000000"], "--jobs 1000000000", "--notify callback"),
     (["--seed", "-1"], "-1", "0 or more"),
     (["--seed", "1.5"], "'1.5'", "whole number"),
+    (["--units", "9999999999999999999999"], "units=9999999999999999999999", "at most"),
+    (["--trace", "-"], "--trace -", "give a file"),
+    (["--trace", "/"], "--trace /", "can be written"),
+    (["--json", ""], "--json ''", "can be written"),
+    (["--json", "/dev/null/x y"], "'/dev/null/x y'", "can be written"),
     (["--json", "/no/such/folder/x"], "/no/such/folder/x", "can be written"),
     (["--digests", "--op", "sha512", "/etc"], "sha512", "sha256"),
     (["--digests", "--count", "3", "/etc"], "--count 3", "leave --count out"),
@@ -58,6 +65,63 @@ def test_subcommand(cli: Cli, arguments: list[str], part: str) -> None:
     assert (run.code, run.out) == (2, b"")
     (line,) = run.errors
     assert part in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "value"),
+    [
+        (["bench", "--rounds", "x1"], "'x1' is no whole number"),
+        (["bench", "--minutes", "x2"], "'x2' is no number"),
+        (["serve", "--depth", "x3"], "'x3' is no whole number"),
+        (["serve", "--units", "1.5"], "'1.5' is no whole number"),
+        (["serve", "--workers", ""], "'' is no whole number"),
+        (["serve", "--seed", "x4"], "'x4' is no whole number"),
+        (["serve", "--stats-interval", "x5"], "'x5' is no number"),
+    ],
+)
+def test_what_is_no_number_is_named(cli: Cli, arguments: list[str], value: str) -> None:
+    run = cli(*arguments)
+    assert (run.code, run.out) == (2, b"")
+    (line,) = run.errors
+    assert value in line
+
+
+ENDLESS = Path("/dev/zero")
+
+
+@pytest.mark.skipif(not ENDLESS.exists(), reason="there is no /dev/zero")
+@pytest.mark.parametrize(
+    ("arguments", "cure"),
+    [
+        (["replay", "/dev/zero"], "is no trace"),
+        (["run", "--latency", "trace:/dev/zero"], "give a shorter file"),
+        (["bench", "--compare", "/dev/zero"], "that an earlier run wrote"),
+    ],
+    ids=["replay", "run", "bench"],
+)
+def test_a_file_without_an_end(cli: Cli, monkeypatch: pytest.MonkeyPatch, arguments: list[str], cure: str) -> None:
+    monkeypatch.setattr("sim.timing.trace.MAX_CHARACTERS", 10_000)
+    monkeypatch.setattr("engine.bench.session.MAX_CHARACTERS", 10_000)
+    run = cli(*arguments)
+    assert (run.code, run.out) == (2, b"")
+    (line,) = run.errors
+    assert "/dev/zero" in line
+    assert cure in line
+
+
+@pytest.mark.parametrize("existed", [True, False])
+def test_a_file_to_be_written_is_only_tried(tmp_path: Path, existed: bool) -> None:
+    target = tmp_path / "out"
+    if existed:
+        target.write_text("old")
+    check_writable("--json", str(target))
+    assert target.exists() is existed
+    assert not existed or target.read_text() == "old"
+
+
+def test_to_try_a_fifo_does_not_wait_for_its_reader(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    check_writable("--json", str(tmp_path / "fifo"))
 
 
 def test_as_a_user_sees_it() -> None:

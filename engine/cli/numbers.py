@@ -1,0 +1,21 @@
+"""Numbers on the command line: typer's own messages do not show the value."""
+
+from __future__ import annotations
+
+import typer
+
+
+def whole_number(value: str | int) -> int:
+    """For typer, as the parser of an option."""
+    try:
+        return int(value)
+    except ValueError:
+        raise typer.BadParameter(f"{value!r} is no whole number") from None
+
+
+def number(value: str | float) -> float:
+    """For typer, as the parser of an option."""
+    try:
+        return float(value)
+    except ValueError:
+        raise typer.BadParameter(f"{value!r} is no number") from None
