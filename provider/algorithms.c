@@ -58,13 +58,16 @@ int algorithms_manage_keys(const char *name)
     return 0;
 }
 
-/* 'provider=default,fips=no' becomes 'provider=simaccel,fips=no'. NULL: no memory. */
+/* 'provider=default,fips=no' becomes 'provider=simaccel,simaccel.offload=yes,fips=no'. NULL: no memory.
+ *
+ * Programs that ask for a property 'provider' of their own, as stunnel does, replace what the configuration says about
+ * that name, and no more than that name. Hence one that is ours alone; without the dot libcrypto would not know it. */
 static char *our_properties(const char *theirs)
 {
     const char *rest = strchr(theirs, ',');
     char *ours;
 
-    return asprintf(&ours, "provider=simaccel%s", rest != NULL ? rest : "") < 0 ? NULL : ours;
+    return asprintf(&ours, "provider=simaccel,simaccel.offload=yes%s", rest != NULL ? rest : "") < 0 ? NULL : ours;
 }
 
 static int make_row(const struct algorithm *a)

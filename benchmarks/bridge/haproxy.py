@@ -34,8 +34,8 @@ frontend tls
 
 _OPTIONS = {
     "software": "",
-    "without async": "ssl-propquery ?provider=simaccel",
-    "async": "ssl-mode-async\n    ssl-propquery ?provider=simaccel",
+    "without async": "ssl-propquery ?simaccel.offload=yes",
+    "async": "ssl-mode-async\n    ssl-propquery ?simaccel.offload=yes",
 }
 
 WAYS = tuple(_OPTIONS)

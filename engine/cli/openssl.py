@@ -24,7 +24,7 @@ openssl_conf = simaccel_init
 providers = simaccel_providers
 alg_section = simaccel_algorithms
 [simaccel_algorithms]
-default_properties = ?provider=simaccel
+default_properties = ?simaccel.offload=yes
 [simaccel_providers]
 simaccel = simaccel_section
 default = simaccel_default_section

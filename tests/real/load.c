@@ -65,7 +65,7 @@ void load_begin(const char *module)
     for (int i = 0; i < 3; i++)
         if (providers[i] == NULL)
             die("provider");
-    if (!EVP_set_default_properties(accelerated, "?provider=simaccel"))
+    if (!EVP_set_default_properties(accelerated, "?simaccel.offload=yes"))
         die("properties");
     for (int kind = 0; kind < KINDS; kind++) {
         public_keys[kind] = kind == RSA_PSS || kind == RSA_OAEP ? public_keys[RSA_PKCS1] : make((enum kind)kind);

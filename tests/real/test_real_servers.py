@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(bool(PREFIX), reason="Debian's servers use the s
 _HAPROXY = """\
 global
     {mode}
-    ssl-propquery ?provider=simaccel
+    ssl-propquery ?simaccel.offload=yes
     nbthread 1
     log stderr local0
 defaults

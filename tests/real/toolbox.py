@@ -28,7 +28,7 @@ openssl_conf = init
 providers = providers
 alg_section = algorithms
 [algorithms]
-default_properties = ?provider=simaccel
+default_properties = ?simaccel.offload=yes
 [providers]
 simaccel = simaccel_section
 default = default_section
@@ -67,6 +67,13 @@ class Toolbox:
         config = folder / "openssl.cnf"
         config.write_text(_CONFIG.format(module=provider))
         return cls(folder, provider, config, jobs, lifecycle)
+
+    def compile(self, binary: Path, *sources: Path, static: bool = False) -> None:
+        """Compiles a C program of a test with the libcrypto of the tests, or with one of its own inside it."""
+        flags = [f"-I{PREFIX}/include", f"-L{PREFIX}/lib", f"-Wl,-rpath,{PREFIX}/lib"] if PREFIX else []
+        libcrypto = ["-l:libcrypto.a", "-ldl"] if static else ["-lcrypto"]
+        warnings = ["-Wall", "-Wextra", "-Werror"]
+        _run(["cc", "-g", "-O1", *warnings, *flags, "-o", str(binary), *map(str, sources), *libcrypto, "-pthread"])
 
     def environment(self, address: str, **settings: object) -> dict[str, str]:
         """For a program that is to use the device at that address."""
