@@ -14,6 +14,7 @@
 
 #include "checksum.h"
 #include "ring.h"
+#include "settings.h"
 #include "table.h"
 #include "wire.h"
 
@@ -181,6 +182,9 @@ int key_load(struct key *key, struct record *record)
         ring_submit(record, &load);
         done = 1;
     } else {
+        if (der.length > 0)
+            settings_trace("a key of %d bits does not fit: it needs slot_bytes = %d", key->bits,
+                           (der.length + 8 + 63) / 64 * 64);
         atomic_store(&key->unusable, 1);
     }
     pthread_mutex_unlock(&keys.lock);

@@ -143,6 +143,7 @@ static int configure(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, ch
 {
     OSSL_FUNC_core_get_params_fn *get = (OSSL_FUNC_core_get_params_fn *)dispatch_find(in, OSSL_FUNC_CORE_GET_PARAMS);
 
+    settings_reset();
     for (const char *const *name = settings_names; get != NULL && *name != NULL; name++) {
         char *value = NULL;
         OSSL_PARAM asked[] = {OSSL_PARAM_construct_utf8_ptr(*name, &value, 0), OSSL_PARAM_construct_end()};
@@ -150,7 +151,7 @@ static int configure(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, ch
         if (get(handle, asked) && value != NULL && !settings_set(*name, value, reason, reason_bytes))
             return 0;
     }
-    return settings_from_environment(reason, reason_bytes);
+    return settings_from_environment(reason, reason_bytes) && settings_check(reason, reason_bytes);
 }
 
 static int set_up_all(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in)

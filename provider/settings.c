@@ -13,7 +13,7 @@
 
 #include "wire.h"
 
-struct settings settings = {
+static const struct settings defaults = {
     .socket = "@simaccel",
     .entries = 128,
     .slot_bytes = 4096,
@@ -21,6 +21,19 @@ struct settings settings = {
     .operations = OFFLOAD_ALL,
     .fallback = 1,
 };
+
+struct settings settings;
+
+/* Bytes of a socket's address. */
+enum { SOCKET_BYTES = 107 };
+
+/* What the DER of an RSA-2048 key takes, and its checksum, as a multiple of 64. */
+enum { RSA_SLOT_BYTES = 1216 };
+
+void settings_reset(void)
+{
+    settings = defaults;
+}
 
 const char *const settings_names[] = {"socket",     "entries",  "slot_bytes", "deadline_ms",
                                       "operations", "fallback", "trace",      "trusted_users", NULL};
@@ -132,7 +145,7 @@ int settings_set(const char *name, const char *value, char *reason, size_t reaso
     uint64_t number;
 
     if (strcmp(name, "socket") == 0) {
-        if (*value == '\0' || strlen(value) >= sizeof(settings.socket))
+        if (*value == '\0' || strcmp(value, "@") == 0 || strlen(value) > SOCKET_BYTES)
             return refuse(reason, reason_bytes, name, value, "use a path, or @ and a name, of at most 107 bytes");
         strcpy(settings.socket, value);
     } else if (strcmp(name, "entries") == 0) {
@@ -140,7 +153,7 @@ int settings_set(const char *name, const char *value, char *reason, size_t reaso
             return refuse(reason, reason_bytes, name, value, "use a power of two from 2 to 4096");
         settings.entries = (uint32_t)number;
     } else if (strcmp(name, "slot_bytes") == 0) {
-        /* The lower bound is what an RSA-4096 signature needs with all around it. */
+        /* The lower bound leaves Ed25519 room for messages; see also settings_check. */
         if (!parse_number(value, &number) || number < 1024 || number > WIRE_MAX_SLOT_BYTES || number % 64 != 0)
             return refuse(reason, reason_bytes, name, value, "use a multiple of 64 from 1024 to 1048576");
         settings.slot_bytes = (uint32_t)number;
@@ -162,6 +175,36 @@ int settings_set(const char *name, const char *value, char *reason, size_t reaso
             return refuse(reason, reason_bytes, name, value, "use at most 16 names of /etc/passwd, or uids");
     }
     return 1;
+}
+
+/* Whether the shared memory of so many entries stays within what a device gives to one client. */
+static int memory_fits(uint64_t entries)
+{
+    const uint64_t rings = entries * (sizeof(struct wire_submission) + sizeof(struct wire_completion));
+    const uint64_t pages = 1 + (rings + WIRE_PAGE_BYTES - 1) / WIRE_PAGE_BYTES;
+
+    return pages * WIRE_PAGE_BYTES + entries * settings.slot_bytes <= WIRE_MAX_MEMORY_BYTES;
+}
+
+int settings_check(char *reason, size_t reason_bytes)
+{
+    uint32_t entries = settings.entries;
+    char value[16], cure[120];
+
+    if ((settings.operations & OFFLOAD_RSA) != 0 && settings.slot_bytes < RSA_SLOT_BYTES) {
+        snprintf(value, sizeof(value), "%u", settings.slot_bytes);
+        snprintf(cure, sizeof(cure), "use at least %d, which an RSA-2048 key needs, or operations without rsa",
+                 RSA_SLOT_BYTES);
+        return refuse(reason, reason_bytes, "slot_bytes", value, cure);
+    }
+    while (!memory_fits(entries))
+        entries /= 2;
+    if (entries == settings.entries)
+        return 1;
+    snprintf(value, sizeof(value), "%u", settings.entries);
+    snprintf(cure, sizeof(cure), "use at most %u with slot_bytes = %u, as no client gets more than %u MiB", entries,
+             settings.slot_bytes, WIRE_MAX_MEMORY_BYTES >> 20);
+    return refuse(reason, reason_bytes, "entries", value, cure);
 }
 
 int settings_from_environment(char *reason, size_t reason_bytes)

@@ -11,7 +11,7 @@ enum offload { OFFLOAD_RSA = 1, OFFLOAD_ECDSA = 2, OFFLOAD_ED25519 = 4, OFFLOAD_
 enum { MAX_TRUSTED_USERS = 16 };
 
 struct settings {
-    char socket[256];      /* a path, or @ and an abstract name; longer than the kernel takes fails at the connect */
+    char socket[256];      /* a path, or @ and an abstract name */
     uint32_t entries;      /* slots of the ring */
     uint32_t slot_bytes;   /* bytes of a slot */
     uint64_t deadline_ns;  /* after which an operation in flight counts as lost; 0: never */
@@ -24,6 +24,9 @@ struct settings {
 
 extern struct settings settings;
 
+/* Back to the defaults. */
+void settings_reset(void);
+
 /* One name and value, from configuration or environment. 0 and a reason if it can't be used. */
 int settings_set(const char *name, const char *value, char *reason, size_t reason_bytes);
 
@@ -32,6 +35,9 @@ extern const char *const settings_names[];
 
 /* The environment's say. 0 and a reason if a variable can't be used. */
 int settings_from_environment(char *reason, size_t reason_bytes);
+
+/* Whether all of them together can work, after the last was set. 0 and a reason if not. */
+int settings_check(char *reason, size_t reason_bytes);
 
 /* A line on stderr if tracing is on. */
 void settings_trace(const char *format, ...) __attribute__((format(printf, 1, 2)));

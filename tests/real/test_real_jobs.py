@@ -73,19 +73,3 @@ def test_only_the_operations_that_are_configured(toolbox: Toolbox, device: Devic
     assert counted["offloaded"] == 20
     assert counted["unsupported"] == counted["software"] == 40
     assert device.stat()["by_op"] == {"ecdsa-sign": 10, "x25519": 10}
-
-
-def test_a_socket_path_that_is_too_long_is_software(toolbox: Toolbox) -> None:
-    counted = toolbox.run_jobs("/tmp/" + "x" * 110, "fd", 2, 6)
-    assert counted["good"] == counted["software"] == 6
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("entries", "3"), ("entries", "many"), ("slot_bytes", "100"), ("fallback", "perhaps"), ("operations", "des")],
-)
-def test_an_unusable_setting_is_one_clear_line(toolbox: Toolbox, name: str, value: str) -> None:
-    process = toolbox.start_jobs(fresh_address(), "fd", 1, 1, **{name: value})
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 3
-    assert err.startswith(f"simaccel: {name} = {value}: use ")
