@@ -8,7 +8,7 @@
 
 #include "default.h"
 
-enum { ROWS = 8 };
+enum { ROWS = 24 };
 
 /* Passed on unchanged: whoever has a key of ours would else have it exported to another provider for each use. */
 static const OSSL_DISPATCH no_changes[] = {{0, NULL}};
@@ -17,6 +17,9 @@ static const struct algorithm unchanged[] = {
     {OSSL_OP_KEM, "RSA", 0, no_changes, NULL},
     {OSSL_OP_KEM, "EC", 0, no_changes, NULL},
     {OSSL_OP_KEM, "X25519", 0, no_changes, NULL},
+    /* The default provider makes EC keys on the curve SM2, but does not let them in from another provider, so that with
+     * its own encoders alone such a key of ours could not be written. */
+    {OSSL_OP_ENCODER, "EC", 0, no_changes, NULL},
     {0},
 };
 
@@ -30,7 +33,8 @@ static struct {
                   {.operation = OSSL_OP_SIGNATURE},
                   {.operation = OSSL_OP_ASYM_CIPHER},
                   {.operation = OSSL_OP_KEYEXCH},
-                  {.operation = OSSL_OP_KEM}};
+                  {.operation = OSSL_OP_KEM},
+                  {.operation = OSSL_OP_ENCODER}};
 
 enum { OPERATIONS = sizeof(operations) / sizeof(*operations) };
 
@@ -70,15 +74,13 @@ static char *our_properties(const char *theirs)
     return asprintf(&ours, "provider=simaccel,simaccel.offload=yes%s", rest != NULL ? rest : "") < 0 ? NULL : ours;
 }
 
-static int make_row(const struct algorithm *a)
+static int make_row(const struct algorithm *a, const OSSL_ALGORITHM *theirs)
 {
-    const OSSL_ALGORITHM *theirs = default_row(a->operation, a->name);
     const int i = slot_of(a->operation);
     OSSL_ALGORITHM row;
 
-    /* A version without it, such as KEM for EC in 3.0. */
-    if (theirs == NULL)
-        return 1;
+    if (operations[i].count == ROWS)
+        return 0;
     if (a->adopt != NULL)
         a->adopt(theirs->implementation);
     row = (OSSL_ALGORITHM){.algorithm_names = theirs->algorithm_names,
@@ -89,11 +91,21 @@ static int make_row(const struct algorithm *a)
     return row.property_definition != NULL && row.implementation != NULL;
 }
 
+/* All rows of that name: encoders have one for each format, and a version may have none, as 3.0 has no KEM for EC. */
+static int make_rows(const struct algorithm *a)
+{
+    for (const OSSL_ALGORITHM *row = default_row(a->operation, a->name, NULL); row != NULL;
+         row = default_row(a->operation, a->name, row))
+        if (!make_row(a, row))
+            return 0;
+    return 1;
+}
+
 int algorithms_make(void)
 {
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
         for (const struct algorithm *a = all[i]; a->name != NULL; a++)
-            if (!make_row(a))
+            if (!make_rows(a))
                 return 0;
     return 1;
 }

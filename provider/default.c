@@ -50,10 +50,11 @@ static int has_name(const char *names, const char *name)
     return 0;
 }
 
-const OSSL_ALGORITHM *default_row(int operation, const char *name)
+const OSSL_ALGORITHM *default_row(int operation, const char *name, const OSSL_ALGORITHM *after)
 {
     int no_cache = 0;
-    const OSSL_ALGORITHM *row = OSSL_PROVIDER_query_operation(provider, operation, &no_cache);
+    const OSSL_ALGORITHM *row =
+        after != NULL ? after + 1 : OSSL_PROVIDER_query_operation(provider, operation, &no_cache);
 
     /* Its rows are static, so there is nothing to give back with unquery. */
     for (; row != NULL && row->algorithm_names != NULL; row++)

@@ -1,7 +1,6 @@
-/* The default provider in a library context of our own: the algorithms that we re-export, and software to fall back on.
- *
- * Its provider context is also ours, so that every function we pass on, among them those that later versions of
- * OpenSSL add, gets the context it expects.
+/* The default provider in a library context of our own. Its tables are those that we re-export, and keys are written
+ * as DER here, where our own key management can't get in between. What applications call mostly runs in the context of
+ * the application's own default provider, see home.h; in this one only if there is no other way.
  */
 #ifndef SIMACCEL_DEFAULT_H
 #define SIMACCEL_DEFAULT_H
@@ -17,8 +16,8 @@ void default_unload(void);
 OSSL_LIB_CTX *default_libctx(void);
 void *default_provctx(void);
 
-/* The default provider's row for a name in an operation, or NULL. */
-const OSSL_ALGORITHM *default_row(int operation, const char *name);
+/* The default provider's first row for a name in an operation, or the first after `after`. NULL: none. */
+const OSSL_ALGORITHM *default_row(int operation, const char *name, const OSSL_ALGORITHM *after);
 
 /* Forwards a query of capabilities. */
 int default_capabilities(const char *capability, OSSL_CALLBACK *callback, void *argument);

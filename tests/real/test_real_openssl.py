@@ -44,6 +44,41 @@ _KEYS = {
 }
 
 
+def test_a_key_of_the_curve_sm2_made_as_an_ec_key_can_be_written(
+    toolbox: Toolbox, device: DeviceProcess, tmp_path: Path
+) -> None:
+    """The default provider's encoders do not let it in from another provider, so we have those for EC as well."""
+    ours, key = toolbox.environment(device.address), str(tmp_path / "key")
+    make = ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:SM2"]
+    made = run([*make, "-outform", "DER"], ours).stdout
+    written = {
+        name: run(["openssl", "pkey", "-inform", "DER", *options], environment, text=made).stdout
+        for name, environment in (("provider", ours), ("software", PLAIN))
+        for options in (["-text", "-pubout"],)
+    }
+    assert b"SM2" in written["software"]
+    assert written["provider"] == written["software"]
+    for more in (["-aes256", "-pass", "pass:word"], ["-text"]):
+        run([*make, *more, "-out", key], ours)
+        run(["openssl", "pkey", "-in", key, "-passin", "pass:word", "-noout", "-check"], PLAIN)
+    run(["openssl", "ecparam", "-name", "SM2", "-genkey", "-out", key], ours)
+    run(["openssl", "ec", "-in", key, "-noout", "-check"], PLAIN)
+
+
+@pytest.mark.parametrize(("digest", "length", "offloaded"), [(None, 20, 1), ("sha1", 20, 1), ("sha256", 20, 0)])
+def test_ecdsa_signs_no_digest_of_the_wrong_length(
+    toolbox: Toolbox, device: DeviceProcess, tmp_path: Path, digest: str | None, length: int, offloaded: int
+) -> None:
+    ours, key, message = toolbox.environment(device.address), str(tmp_path / "key"), tmp_path / "message"
+    message.write_bytes(b"x" * length)
+    run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key], PLAIN)
+    options = ["-pkeyopt", f"digest:{digest}"] if digest else []
+    command = ["openssl", "pkeyutl", "-sign", "-inkey", key, "-in", str(message), "-out", key + ".sig", *options]
+    done = [run(command, environment, check=False).returncode for environment in (ours, PLAIN)]
+    assert done == [1 - offloaded] * 2
+    assert by_op(device.stat(), "ecdsa-sign") == offloaded
+
+
 @pytest.mark.parametrize("made_with", ["provider", "software"])
 @pytest.mark.parametrize("form", ["pkcs8", "encrypted", "traditional"])
 @pytest.mark.parametrize("kind", _KEYS)
