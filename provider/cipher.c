@@ -25,17 +25,14 @@ static int init(void *ctx, void *object, const OSSL_PARAM *params)
 {
     struct context *c;
 
-    if (!default_init(ctx, object, params))
+    if (!default_init(ctx, object, params)) {
+        context_spoil(ctx);
         return 0;
+    }
     c = context_make(ctx);
     if (c == NULL)
         return 0;
-    if (object != NULL && object != c->object) {
-        if (c->key != NULL)
-            key_unref(c->key);
-        c->object = object;
-        c->key = key_of(object, &key_type_rsa);
-    }
+    context_begin(c, CONTEXT_DIRECT, object, &key_type_rsa);
     return 1;
 }
 

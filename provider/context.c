@@ -3,6 +3,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "key.h"
 #include "table.h"
@@ -36,11 +37,43 @@ struct context *context_make(void *address)
     return context;
 }
 
-static void destroy(struct context *context)
+void context_begin(struct context *context, enum context_mode mode, void *object, const struct key_type *type)
+{
+    context->mode = mode;
+    EVP_MD_CTX_free(context->digest);
+    context->digest = NULL;
+    if (object == NULL || (object == context->object && context->key != NULL))
+        return;
+    if (context->key != NULL)
+        key_unref(context->key);
+    context->object = object;
+    context->key = key_of(object, type);
+}
+
+static void drop(struct context *context)
 {
     if (context->key != NULL)
         key_unref(context->key);
+    context->key = NULL;
     EVP_MD_CTX_free(context->digest);
+    context->digest = NULL;
+}
+
+void context_spoil(void *address)
+{
+    struct context *context = context_get(address);
+
+    if (context == NULL)
+        return;
+    drop(context);
+    context->mode = CONTEXT_OTHER;
+    context->object = context->peer = NULL;
+}
+
+static void destroy(struct context *context)
+{
+    drop(context);
+    free(context->properties);
     free(context);
 }
 
@@ -65,14 +98,14 @@ int context_dup(void *from, void *to)
     if (new == NULL)
         return 0;
     *new = *old;
+    new->digest = NULL;
+    new->properties = NULL;
     if (new->key != NULL)
         key_ref(new->key);
-    if (old->digest != NULL) {
-        new->digest = EVP_MD_CTX_new();
-        if (new->digest == NULL || !EVP_MD_CTX_copy_ex(new->digest, old->digest))
-            return 0;
-    }
-    return 1;
+    if (old->properties != NULL && (new->properties = strdup(old->properties)) == NULL)
+        return 0;
+    return old->digest == NULL ||
+           ((new->digest = EVP_MD_CTX_new()) != NULL && EVP_MD_CTX_copy_ex(new->digest, old->digest));
 }
 
 void contexts_before_fork(void)

@@ -30,18 +30,16 @@ static int init(void *ctx, const char *digest, void *object, const OSSL_PARAM *p
 {
     struct context *c;
 
-    if (!default_init(ctx, digest, object, params))
+    if (!default_init(ctx, digest, object, params)) {
+        context_spoil(ctx);
         return 0;
+    }
     c = context_make(ctx);
     if (c == NULL)
         return 0;
-    c->software = wants_variant(params);
-    if (object != NULL && object != c->object) {
-        if (c->key != NULL)
-            key_unref(c->key);
-        c->object = object;
-        c->key = key_of(object, &key_type_ed25519);
-    }
+    context_begin(c, CONTEXT_DIRECT, object, &key_type_ed25519);
+    /* Without a key the default provider goes on with the variant it was told before. */
+    c->software = wants_variant(params) || (object == NULL && c->software);
     return 1;
 }
 
@@ -63,7 +61,7 @@ static int sign(void *ctx, unsigned char *sig, size_t *sig_len, size_t sig_size,
     if (sig == NULL)
         return default_sign(ctx, sig, sig_len, sig_size, tbs, tbs_len);
     o.key = c != NULL ? c->key : NULL;
-    if (o.key == NULL || c->software || sig_size < SIGNATURE_BYTES || (settings.operations & OFFLOAD_ED25519) == 0)
+    if (o.key == NULL || c->mode != CONTEXT_DIRECT || c->software || sig_size < SIGNATURE_BYTES || (settings.operations & OFFLOAD_ED25519) == 0)
         outcome = operation_unsupported("variant of EdDSA");
     else
         outcome = operation_run(&o);

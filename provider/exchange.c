@@ -30,8 +30,10 @@ static int init(void *ctx, void *object, const OSSL_PARAM *params)
 {
     struct context *c;
 
-    if (!default_init(ctx, object, params))
+    if (!default_init(ctx, object, params)) {
+        context_spoil(ctx);
         return 0;
+    }
     c = context_make(ctx);
     if (c == NULL)
         return 0;

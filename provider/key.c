@@ -22,7 +22,7 @@ struct key {
     atomic_uint refs;
     void *object;
     const struct key_type *type;
-    int bits;
+    int bits, min_salt_bytes;
     atomic_int unusable;
     atomic_int load_failed; /* it must be loaded again */
     uint64_t serial; /* of the connection it is loaded on; this and the id under the table's lock */
@@ -31,15 +31,19 @@ struct key {
 
 static struct table keys = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static int note_bits(const OSSL_PARAM *params, void *argument)
+static int note_limits(const OSSL_PARAM *params, void *argument)
 {
     const OSSL_PARAM *n = OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_RSA_N);
+    const OSSL_PARAM *salt = OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_RSA_PSS_SALTLEN);
     struct key *key = argument;
     BIGNUM *modulus = NULL;
 
     if (n != NULL && OSSL_PARAM_get_BN(n, &modulus))
         key->bits = BN_num_bits(modulus);
     BN_free(modulus);
+    /* Always there for a restricted key, and never for another. */
+    if (salt != NULL)
+        OSSL_PARAM_get_int(salt, &key->min_salt_bytes);
     return 1;
 }
 
@@ -52,8 +56,9 @@ static struct key *key_new(void *object, const struct key_type *type)
     atomic_init(&key->refs, 1);
     key->object = object;
     key->type = type;
+    key->min_salt_bytes = -1;
     if (type->is_rsa)
-        (*type->export)(object, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, note_bits, key);
+        (*type->export)(object, OSSL_KEYMGMT_SELECT_PUBLIC_KEY | OSSL_KEYMGMT_SELECT_OTHER_PARAMETERS, note_limits, key);
     return key;
 }
 
@@ -76,15 +81,33 @@ struct key *key_of(void *object, const struct key_type *type)
     return key;
 }
 
-void key_object_freed(void *object)
+static struct key *removed(void *object)
 {
     struct key *key;
 
     pthread_mutex_lock(&keys.lock);
     key = table_remove(&keys, object);
     pthread_mutex_unlock(&keys.lock);
+    return key;
+}
+
+void key_object_freed(void *object)
+{
+    struct key *key = removed(object);
+
     if (key != NULL)
         key_unref(key);
+}
+
+void key_object_changed(void *object)
+{
+    struct key *key = removed(object);
+
+    if (key == NULL)
+        return;
+    /* Contexts that were begun with it go on in software; one that is begun now gets a new key. */
+    atomic_store(&key->unusable, 1);
+    key_unref(key);
 }
 
 void key_ref(struct key *key)
@@ -104,6 +127,11 @@ void key_unref(struct key *key)
 int key_bits(const struct key *key)
 {
     return key->bits;
+}
+
+int key_min_salt_bytes(const struct key *key)
+{
+    return key->min_salt_bytes;
 }
 
 int key_is_unusable(const struct key *key)

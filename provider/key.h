@@ -20,11 +20,17 @@ struct key *key_of(void *object, const struct key_type *type);
 /* The object is being freed: a new one may get the same address. */
 void key_object_freed(void *object);
 
+/* A part of the object was set: what the device has of it is no longer the key. */
+void key_object_changed(void *object);
+
 void key_ref(struct key *key);
 void key_unref(struct key *key);
 
 /* Size of an RSA modulus in bits, taken when the key was first seen; 0 for other keys. */
 int key_bits(const struct key *key);
+
+/* The least salt that a restricted key of type RSA-PSS allows, in bytes; -1: any. */
+int key_min_salt_bytes(const struct key *key);
 
 /* Whether the device refused it. */
 int key_is_unusable(const struct key *key);

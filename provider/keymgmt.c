@@ -7,19 +7,31 @@
 #define KEY_TYPE(ident, title, rsa)                                                                     \
     static OSSL_FUNC_keymgmt_export_fn *ident##_export;                                                 \
     static OSSL_FUNC_keymgmt_free_fn *ident##_default_free;                                             \
+    static OSSL_FUNC_keymgmt_set_params_fn *ident##_default_set_params;                                 \
     static void ident##_free(void *object)                                                              \
     {                                                                                                   \
         if (object != NULL)                                                                             \
             key_object_freed(object);                                                                   \
         ident##_default_free(object);                                                                   \
     }                                                                                                   \
+    static int ident##_set_params(void *object, const OSSL_PARAM *params)                               \
+    {                                                                                                   \
+        const int done = ident##_default_set_params(object, params);                                    \
+                                                                                                        \
+        key_object_changed(object);                                                                     \
+        return done;                                                                                    \
+    }                                                                                                   \
     static void ident##_adopt(const OSSL_DISPATCH *table)                                               \
     {                                                                                                   \
         ident##_export = (OSSL_FUNC_keymgmt_export_fn *)dispatch_find(table, OSSL_FUNC_KEYMGMT_EXPORT); \
         ident##_default_free = (OSSL_FUNC_keymgmt_free_fn *)dispatch_find(table, OSSL_FUNC_KEYMGMT_FREE); \
+        ident##_default_set_params =                                                                    \
+            (OSSL_FUNC_keymgmt_set_params_fn *)dispatch_find(table, OSSL_FUNC_KEYMGMT_SET_PARAMS);      \
     }                                                                                                   \
     static const OSSL_DISPATCH ident##_changes[] = {                                                    \
-        {OSSL_FUNC_KEYMGMT_FREE, (void (*)(void))ident##_free}, {0, NULL}};                             \
+        {OSSL_FUNC_KEYMGMT_FREE, (void (*)(void))ident##_free},                                         \
+        {OSSL_FUNC_KEYMGMT_SET_PARAMS, (void (*)(void))ident##_set_params},                             \
+        {0, NULL}};                                                                                     \
     const struct key_type key_type_##ident = {title, &ident##_export, rsa};
 
 KEY_TYPE(rsa, "RSA", 1)

@@ -15,6 +15,7 @@
 #include "counters.h"
 #include "default.h"
 #include "error.h"
+#include "home.h"
 #include "key.h"
 #include "report.h"
 #include "settings.h"
@@ -27,6 +28,7 @@ static int fork_hooks;
 static void before_fork(void)
 {
     contexts_before_fork();
+    home_before_fork();
     keys_before_fork();
     connection_before_fork();
     waiters_before_fork();
@@ -37,6 +39,7 @@ static void after_fork_in_parent(void)
     waiters_after_fork_in_parent();
     connection_after_fork_in_parent();
     keys_after_fork();
+    home_after_fork();
     contexts_after_fork();
 }
 
@@ -46,6 +49,7 @@ static void after_fork_in_child(void)
     connection_after_fork_in_child();
     counters_after_fork_in_child();
     keys_after_fork();
+    home_after_fork();
     contexts_after_fork();
 }
 
@@ -131,7 +135,7 @@ static void tear_down_all(void)
 
 static void teardown(void *provctx)
 {
-    (void)provctx;
+    home_close(provctx);
     pthread_mutex_lock(&lock);
     if (--loads == 0)
         tear_down_all();
@@ -205,11 +209,11 @@ __attribute__((visibility("default"))) int OSSL_provider_init(const OSSL_CORE_HA
 
     pthread_mutex_lock(&lock);
     ready = loads > 0 || set_up_all(handle, in);
+    loads += ready;
+    pthread_mutex_unlock(&lock);
     if (ready) {
-        loads++;
-        *provctx = default_provctx();
+        *provctx = home_open(handle, in);
         *out = functions;
     }
-    pthread_mutex_unlock(&lock);
     return ready;
 }

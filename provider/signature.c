@@ -4,8 +4,12 @@
  * A signature that hashes is hashed twice, by us and by the default provider: only so can it still be made in software
  * when the device fails at the end, since from OpenSSL 3.4 on the default provider no longer takes a finished digest
  * in a context that was begun with one.
+ *
+ * To the device goes only what is sure to pass all checks that the default provider makes before it signs. Anything else
+ * it gets itself, to refuse in its own words.
  */
 #include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <openssl/rsa.h>
@@ -14,6 +18,7 @@
 #include "algorithms.h"
 #include "context.h"
 #include "default.h"
+#include "home.h"
 #include "key.h"
 #include "keytypes.h"
 #include "operation.h"
@@ -25,6 +30,7 @@ struct methods {
     const struct key_type *type;
     unsigned offload;
     enum outcome (*run)(const struct methods *m, void *ctx, struct context *c, struct operation *o);
+    OSSL_FUNC_signature_newctx_fn *newctx;
     OSSL_FUNC_signature_sign_init_fn *sign_init;
     OSSL_FUNC_signature_sign_fn *sign;
     OSSL_FUNC_signature_digest_sign_init_fn *digest_sign_init;
@@ -35,8 +41,8 @@ struct methods {
     OSSL_FUNC_signature_get_ctx_params_fn *get_ctx_params;
 };
 
-/* Room for the longest name of a digest. */
-enum { NAME_BYTES = 50 };
+/* Room for the longest name of a digest, and what PKCS #1 v1.5 adds at least (RFC 8017, 9.2). */
+enum { NAME_BYTES = 50, PKCS1_BYTES = 11 };
 
 static enum outcome rsa_run(const struct methods *m, void *ctx, struct context *c, struct operation *o)
 {
@@ -54,13 +60,16 @@ static enum outcome rsa_run(const struct methods *m, void *ctx, struct context *
     number = scheme_digest(digest);
     if (number < 0 || (number > 0 && o->in_len != scheme_digest_bytes(number)))
         return operation_unsupported("digest");
+    if (number == 0 && o->in_len + PKCS1_BYTES > o->out_max)
+        return operation_unsupported("length");
     scheme.padding = (uint16_t)padding;
     scheme.digest = (uint16_t)number;
     if (padding == RSA_PKCS1_PSS_PADDING) {
         const int mgf1_number = *mgf1 != '\0' ? scheme_digest(mgf1) : number;
 
         scheme.salt_len = scheme_salt_bytes(salt_length, key_bits(c->key), number);
-        if (number == 0 || mgf1_number <= 0 || scheme.salt_len < 0)
+        /* Without a digest there is no PSS, and a key of type RSA-PSS may ask for more salt. */
+        if (number == 0 || mgf1_number <= 0 || scheme.salt_len < 0 || scheme.salt_len < key_min_salt_bytes(c->key))
             return operation_unsupported("PSS parameters");
         scheme.mgf1_digest = (uint16_t)mgf1_number;
     }
@@ -73,39 +82,50 @@ static enum outcome rsa_run(const struct methods *m, void *ctx, struct context *
 static enum outcome ecdsa_run(const struct methods *m, void *ctx, struct context *c, struct operation *o)
 {
     unsigned nonce_type = 0;
-    OSSL_PARAM asked[] = {OSSL_PARAM_construct_uint("nonce-type", &nonce_type), OSSL_PARAM_construct_end()};
+    size_t digest_bytes = 0;
+    OSSL_PARAM asked[] = {OSSL_PARAM_construct_uint("nonce-type", &nonce_type),
+                          OSSL_PARAM_construct_size_t(OSSL_SIGNATURE_PARAM_DIGEST_SIZE, &digest_bytes),
+                          OSSL_PARAM_construct_end()};
 
     (void)c;
     /* Known from 3.2 on; before that the default provider leaves what it does not know untouched. */
     if (!m->get_ctx_params(ctx, asked) || nonce_type != 0)
         return operation_unsupported("deterministic ECDSA");
-    /* The digest's name plays no part in the signature, and speed and pkeyutl do not give one. */
-    if (scheme_digest_of_length(o->in_len) < 0)
+    /* The digest's name plays no part in the signature, and speed does not give one; but where one was given, that is
+     * the length to sign. */
+    if ((digest_bytes != 0 && o->in_len != digest_bytes) || scheme_digest_of_length(o->in_len) < 0)
         return operation_unsupported("digest");
     o->code = WIRE_ECDSA_SIGN;
     return operation_run(o);
 }
 
-static int remember(const struct methods *m, void *ctx, void *object)
+static void *newctx(const struct methods *m, void *provctx, const char *properties)
 {
-    struct context *c = context_make(ctx);
+    void *ctx = m->newctx(provctx, properties);
+    struct context *c = ctx != NULL ? context_make(ctx) : NULL;
 
-    if (c == NULL)
-        return 0;
-    EVP_MD_CTX_free(c->digest);
-    c->digest = NULL;
-    if (object != NULL && object != c->object) {
-        if (c->key != NULL)
-            key_unref(c->key);
-        c->object = object;
-        c->key = key_of(object, m->type);
+    if (c != NULL) {
+        c->libctx = home_libctx(provctx);
+        if (properties == NULL || (c->properties = strdup(properties)) != NULL)
+            return ctx;
+        context_free(ctx);
     }
-    return 1;
+    if (ctx != NULL)
+        m->freectx(ctx);
+    return NULL;
 }
 
 static int sign_init(const struct methods *m, void *ctx, void *object, const OSSL_PARAM *params)
 {
-    return m->sign_init(ctx, object, params) && remember(m, ctx, object);
+    struct context *c = context_get(ctx);
+
+    if (!m->sign_init(ctx, object, params)) {
+        context_spoil(ctx);
+        return 0;
+    }
+    if (c != NULL)
+        context_begin(c, CONTEXT_DIRECT, object, m->type);
+    return 1;
 }
 
 /* `full` is what the default provider says the signature may take. */
@@ -131,7 +151,7 @@ static int sign(const struct methods *m, void *ctx, unsigned char *sig, size_t *
     size_t full = 0;
 
     /* Within a context that hashes, SIGN means different things to different versions: theirs. */
-    if (sig == NULL || c == NULL || c->digest != NULL || !m->sign(ctx, NULL, &full, 0, tbs, tbs_len))
+    if (sig == NULL || c == NULL || c->mode != CONTEXT_DIRECT || !m->sign(ctx, NULL, &full, 0, tbs, tbs_len))
         return m->sign(ctx, sig, sig_len, sig_size, tbs, tbs_len);
     switch (on_device(m, ctx, c, tbs, tbs_len, sig, sig_len, sig_size, full)) {
     case OPERATION_DONE:
@@ -152,7 +172,7 @@ static void begin_digest(const struct methods *m, void *ctx, struct context *c)
     EVP_MD *md = NULL;
 
     if (m->get_ctx_params(ctx, asked) && scheme_digest(name) > 0)
-        md = EVP_MD_fetch(default_libctx(), name, NULL);
+        md = EVP_MD_fetch(c->libctx, name, c->properties);
     c->digest = md != NULL ? EVP_MD_CTX_new() : NULL;
     if (c->digest != NULL && !EVP_DigestInit_ex2(c->digest, md, NULL)) {
         EVP_MD_CTX_free(c->digest);
@@ -163,10 +183,16 @@ static void begin_digest(const struct methods *m, void *ctx, struct context *c)
 
 static int digest_sign_init(const struct methods *m, void *ctx, const char *name, void *object, const OSSL_PARAM *params)
 {
-    if (!m->digest_sign_init(ctx, name, object, params) || !remember(m, ctx, object))
+    struct context *c = context_get(ctx);
+
+    if (!m->digest_sign_init(ctx, name, object, params)) {
+        context_spoil(ctx);
         return 0;
-    if (settings.operations & m->offload)
-        begin_digest(m, ctx, context_get(ctx));
+    }
+    if (c != NULL)
+        context_begin(c, CONTEXT_MESSAGE, object, m->type);
+    if (c != NULL && (settings.operations & m->offload) != 0)
+        begin_digest(m, ctx, c);
     return 1;
 }
 
@@ -175,6 +201,18 @@ static int digest_sign_update(const struct methods *m, void *ctx, const unsigned
     struct context *c = context_get(ctx);
 
     return m->update(ctx, data, bytes) && (c == NULL || c->digest == NULL || EVP_DigestUpdate(c->digest, data, bytes));
+}
+
+/* The device has signed. The default provider's context must be as if it had: without room for the signature it ends its
+ * hash, and goes no further. */
+static void end_message(const struct methods *m, void *ctx)
+{
+    unsigned char nowhere[1];
+    size_t length = 0;
+
+    ERR_set_mark();
+    m->final(ctx, nowhere, &length, 0);
+    ERR_pop_to_mark();
 }
 
 static int digest_sign_final(const struct methods *m, void *ctx, unsigned char *sig, size_t *sig_len, size_t sig_size)
@@ -195,6 +233,7 @@ static int digest_sign_final(const struct methods *m, void *ctx, unsigned char *
     c->digest = NULL;
     switch (on_device(m, ctx, c, digest, digest_len, sig, sig_len, sig_size, full)) {
     case OPERATION_DONE:
+        end_message(m, ctx);
         return 1;
     case OPERATION_SOFTWARE:
         return m->final(ctx, sig, sig_len, sig_size);
@@ -220,6 +259,7 @@ static void *dupctx(const struct methods *m, void *ctx)
     static struct methods ident = {.type = &keytype, .offload = bits, .run = ident##_run};                             \
     static void ident##_adopt(const OSSL_DISPATCH *t)                                                                  \
     {                                                                                                                  \
+        ident.newctx = (OSSL_FUNC_signature_newctx_fn *)dispatch_find(t, OSSL_FUNC_SIGNATURE_NEWCTX);                   \
         ident.sign_init = (OSSL_FUNC_signature_sign_init_fn *)dispatch_find(t, OSSL_FUNC_SIGNATURE_SIGN_INIT);         \
         ident.sign = (OSSL_FUNC_signature_sign_fn *)dispatch_find(t, OSSL_FUNC_SIGNATURE_SIGN);                        \
         ident.digest_sign_init =                                                                                       \
@@ -232,6 +272,10 @@ static void *dupctx(const struct methods *m, void *ctx)
         ident.dupctx = (OSSL_FUNC_signature_dupctx_fn *)dispatch_find(t, OSSL_FUNC_SIGNATURE_DUPCTX);                  \
         ident.get_ctx_params =                                                                                         \
             (OSSL_FUNC_signature_get_ctx_params_fn *)dispatch_find(t, OSSL_FUNC_SIGNATURE_GET_CTX_PARAMS);             \
+    }                                                                                                                  \
+    static void *ident##_newctx(void *provctx, const char *properties)                                                 \
+    {                                                                                                                  \
+        return newctx(&ident, provctx, properties);                                                                    \
     }                                                                                                                  \
     static int ident##_sign_init(void *ctx, void *object, const OSSL_PARAM *params)                                    \
     {                                                                                                                  \
@@ -263,6 +307,7 @@ static void *dupctx(const struct methods *m, void *ctx)
         return dupctx(&ident, ctx);                                                                                    \
     }                                                                                                                  \
     static const OSSL_DISPATCH ident##_changes[] = {                                                                   \
+        {OSSL_FUNC_SIGNATURE_NEWCTX, (void (*)(void))ident##_newctx},                                                  \
         {OSSL_FUNC_SIGNATURE_SIGN_INIT, (void (*)(void))ident##_sign_init},                                            \
         {OSSL_FUNC_SIGNATURE_SIGN, (void (*)(void))ident##_sign},                                                      \
         {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT, (void (*)(void))ident##_digest_sign_init},                              \

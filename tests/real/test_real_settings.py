@@ -8,7 +8,7 @@ import pytest
 
 from tests.real.device import DeviceProcess, fresh_address
 from tests.real.tls import PLAIN
-from tests.real.toolbox import Toolbox, by_op, run
+from tests.real.toolbox import ALL_KINDS, Toolbox, by_op, run
 
 _UNUSABLE: list[tuple[dict[str, object], str]] = [
     ({"entries": "3"}, "entries = 3: use a power of two from 2 to 4096"),
@@ -38,7 +38,7 @@ _UNUSABLE: list[tuple[dict[str, object], str]] = [
 def test_an_unusable_setting_is_one_clear_line(toolbox: Toolbox, settings: dict[str, object], line: str) -> None:
     address = str(settings.get("socket", fresh_address()))
     others = {name: value for name, value in settings.items() if name != "socket"}
-    process = toolbox.start_jobs(address, "fd", 1, 1, **others)
+    process = toolbox.start_jobs(address, "fd", 1, 1, ALL_KINDS, **others)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 3
     assert err.splitlines()[0] == f"simaccel: {line}"
