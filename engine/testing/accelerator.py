@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from hashlib import sha256
 from typing import Any
 
+from engine.errors import UsageError
 from engine.protocol import Accelerator
 from engine.testing.contract import DEVICE_CASES
 from engine.testing.contract_bench import WATCHDOG_S, Bench, ContractBroken, Sessions
@@ -43,8 +45,15 @@ def check_accelerator(
     ring should have few slots, such as 8: the cases fill it. `only` runs the case of that name, to look into a failure.
     `watchdog_s`: how long anything may take in real time. `sessions` has, for operations that need a key, the key and
     a function of payload and result that says whether the result is right; without it keys are not looked at.
-    Raises ContractError, which lists every rule that does not hold. Takes real time if the accelerator's clock does.
+    Raises ContractError, which lists every rule that does not hold; UsageError for bad arguments. Takes real time if
+    the accelerator's clock does.
     """
+    if not callable(make):
+        raise UsageError(f"make={make!r}: give a function that makes a new accelerator each time it is called")
+    if only is not None and only not in CASES:
+        close = get_close_matches(str(only), CASES, n=1)
+        guess = f"did you mean {close[0]}? " if close else ""
+        raise UsageError(f"only={only!r}: {guess}the cases are {', '.join(CASES)}")
     failures: dict[str, Exception] = {}
     for name in CASES if only is None else [only]:
         try:

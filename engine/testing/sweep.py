@@ -79,6 +79,8 @@ def sweep(
 
     Raises what the undisturbed scenario raises, and UsageError if that submits nothing.
     """
+    if not callable(scenario):
+        raise UsageError(f"scenario={scenario!r}: give a function of the accelerator")
     verdicts = list(_verdicts(faults))
     make = Accelerator if make is None else make
     with make(seed=0, clock=VirtualClock()) as accel:

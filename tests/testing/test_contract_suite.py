@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from engine import UsageError
 from engine.testing import ContractError, check_accelerator
 from engine.testing.accelerator import CASES
 from examples.threadpool_accelerator import ThreadPoolAccelerator
@@ -266,3 +267,11 @@ def test_all_that_is_broken_is_listed() -> None:
         check_accelerator(make)
     assert set(told.value.failures) >= {"completes_each_request_once", "jobs_get_their_results"}
     assert str(told.value).startswith(f"{len(told.value.failures)} of {len(CASES)} rules do not hold:")
+
+
+def test_bad_arguments_are_refused_before_anything_is_run() -> None:
+    accel: Any = Accelerator(8, clock=VirtualClock())
+    with pytest.raises(UsageError, match="give a function that makes a new accelerator"), accel:
+        check_accelerator(accel)
+    with pytest.raises(UsageError, match="did you mean timers_keep_their_time"):
+        check_accelerator(_Pool, only="timers_keep_time")

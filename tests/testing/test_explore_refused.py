@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,9 @@ from engine.testing import (
     ModelError,
     NondeterministicError,
     Run,
+    Schedule,
     explore,
+    replay,
 )
 from engine.testing.exploration.actor import Body
 from tests.testing.simple_models import lost_update
@@ -99,3 +102,10 @@ def test_a_model_that_is_written_wrongly_is_refused(model: Callable[[Run], None]
 def test_bad_bounds_are_refused(options: dict[str, int]) -> None:
     with pytest.raises(ModelError, match=next(iter(options))):
         explore(lost_update, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("model", [None, 5, "tests.model"])
+def test_what_is_no_function_is_refused_as_a_model(model: Any) -> None:
+    for call in (explore, lambda model: replay(model, Schedule("some", 0, ()))):
+        with pytest.raises(ModelError, match=f"{model!r} is no model: give a function"):
+            call(model)

@@ -127,6 +127,8 @@ def test_an_invariant_that_is_broken_is_reported() -> None:
 
 
 def test_what_can_not_be_swept() -> None:
+    with pytest.raises(UsageError, match="scenario=5: give a function"):
+        sweep(5)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="submits nothing"):
         sweep(lambda accel: None)
     with pytest.raises(UsageError, match="a sweep says itself when"):

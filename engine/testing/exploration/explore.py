@@ -51,8 +51,9 @@ def explore(
     """Run the model under every schedule with at most so many preemptions.
 
     Raises ScheduleFailure, an AssertionError, when one fails, with the schedule shrunk and shown; `save` writes it to
-    a file for `replay`. NondeterministicError if the model is not a function of its schedule, ModelError if it has no
-    actor. `max_schedules` stops early, `max_steps` bounds one run. One thread; blocks until it is done.
+    a file for `replay`. NondeterministicError if the model is not a function of its schedule, ModelError if it has
+    no actor, or is no function. `max_schedules` stops early, `max_steps` bounds one run. One thread; blocks until it
+    is done.
     """
     _whole("preemptions", preemptions, 0)
     _whole("max_steps", max_steps, 1)
@@ -121,6 +122,8 @@ def model_name(model: Model) -> str:
 @contextmanager
 def _stepping(model: Model) -> Iterator[list[Run | None]]:
     """Make steps of the statements of `model.step_into`; yields the cell that holds the run they belong to."""
+    if not callable(model):
+        raise ModelError(f"{model!r} is no model: give a function, or an object with __call__, that takes the run")
     targets: Iterable[object] = getattr(model, "step_into", ())
     cell: list[Run | None] = [None]
     with stepped(targets, cell), _no_collector():
