@@ -56,7 +56,7 @@ def _why_not(process: Process) -> str:
         "loaded": (
             "the provider is loaded, and no operation has come to it. Either the program has made none with a private "
             "key yet, or it prefers another provider, by properties or a list of providers of its own; HAProxy wants "
-            "ssl-propquery"
+            "ssl-propquery ?simaccel.offload=yes"
         ),
         "unsupported": f"the only operations that came are none for a device ({report.text})",
         "failed": report.text,
