@@ -77,7 +77,7 @@ def _told_when_killed(config: pytest.Config, node: pytest.Item, accel: Accel) ->
         lines = [f"{node.nodeid} was ended by SIGTERM", *accel.describe()]
         if accel.misuse is not None:
             lines += [*map(str, accel.misuse.reports), *(accel.misuse.waiting() or ["no job is paused"])]
-        lines += ["it was at:", *"".join(traceback.format_stack(frame)).splitlines()]
+        lines += ["it was at:", *"".join(_stack_from(node.path, frame).format()).splitlines()]
         lines.append(f"replay: {replay_command(node, accel)}")
         capture = config.pluginmanager.getplugin("capturemanager")
         with nullcontext() if capture is None else capture.global_and_fixture_disabled():
@@ -90,6 +90,13 @@ def _told_when_killed(config: pytest.Config, node: pytest.Item, accel: Accel) ->
     finally:
         if signal.getsignal(signal.SIGTERM) is tell:  # else the test has set its own, and that is its business
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _stack_from(file: Path, frame: FrameType | None) -> traceback.StackSummary:
+    """The stack from the test's own file on, without pytest's frames above it; all of it if the file is not in it."""
+    stack = traceback.extract_stack(frame)
+    first = next((at for at, entry in enumerate(stack) if entry.filename == os.fspath(file)), 0)
+    return traceback.StackSummary.from_list(stack[first:])
 
 
 def _marked(node: pytest.Item) -> dict[str, Any]:

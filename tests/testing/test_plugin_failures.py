@@ -216,6 +216,7 @@ def test_a_test_that_is_killed_tells_what_it_waits_for(pytester: pytest.Pytester
         "::test_it --accel-seed=5",
     ):
         assert line in told
+    assert "pluggy" not in told
 
 
 def test_a_sigterm_handler_of_the_tests_own_stays(pytester: pytest.Pytester) -> None:
