@@ -5,12 +5,15 @@ Nothing is imported before it is needed: `simaccel --version` answers at once.
 
 from __future__ import annotations
 
-import os
+import errno
 import sys
 from collections.abc import Sequence
 
 from engine.cli.exits import FAILED, INTERRUPTED, OK, PIPE_CLOSED, OutputError, complain, print_version
-from engine.cli.streams import prepare
+from engine.cli.streams import prepare, silence_stdout
+
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF)
+"""What writing to standard output fails with: a full disk, or it was closed before we came."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,14 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain("interrupted")
         return INTERRUPTED
     except BrokenPipeError:  # stdout's reader has seen enough, as `head` does
-        _silence_stdout()
+        silence_stdout()
         return PIPE_CLOSED
     except OutputError as error:
         complain(str(error))
         return FAILED
-    except OSError as error:  # stdout can't be written: a full disk, or it was closed before we came
-        _silence_stdout()
-        complain(f"standard output: {error.strerror or error}")
+    except OSError as error:
+        silence_stdout()
+        complain(f"standard output: {error.strerror}" if error.errno in UNWRITABLE else str(error))
         return FAILED
     return code
 
@@ -43,10 +46,3 @@ def _run(arguments: list[str]) -> int:
     from engine.cli.app import plan
 
     return plan(arguments)()
-
-
-def _silence_stdout() -> None:
-    """Nothing more can be written to it; Python would try once more at its exit, and complain."""
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, sys.stdout.fileno())
-    os.close(devnull)

@@ -15,6 +15,7 @@ from engine.cli.address import Socket, address_of
 from engine.cli.exits import OK
 from engine.cli.late import LateWatch
 from engine.cli.numbers import number, whole_number
+from engine.cli.streams import silence_stdout
 from sim import UsageError
 from sim.bridge import Server
 from sim.bridge.admission import Refused
@@ -114,7 +115,7 @@ def _serve(server: Server, interval_s: float, latency: str | None) -> int:
                 late.end()
             if interval_s:
                 teller.join()
-            print(_line(server.report()))
+            _say(_line(server.report()))
     finally:
         ended.set()
         for number, handler in before.items():
@@ -124,7 +125,15 @@ def _serve(server: Server, interval_s: float, latency: str | None) -> int:
 
 def _tell(server: Server, interval_s: float, ended: threading.Event) -> None:
     while not ended.wait(interval_s):
-        print(_line(server.report()), flush=True)
+        _say(_line(server.report()))
+
+
+def _say(line: str) -> None:
+    """Statistics that nobody can read, of a full disk or a closed pipe, are lost: the clients go on."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        silence_stdout()
 
 
 def _line(report: dict[str, Any]) -> str:

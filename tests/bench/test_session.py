@@ -168,7 +168,7 @@ def test_what_was_left_out_for_lack_of_time_is_said(capsys: pytest.CaptureFixtur
         (["--out", "/dev/null/x"], "--out /dev/null/x", "can be written"),
         (["--out", "/dev/null"], "--out /dev/null", "can be written"),
         (["--json", "/"], "--json /", "can be written"),
-        (["--json", "nul\0"], "--json nul", "can be written"),
+        (["--json", "nul\0"], "--json 'nul'", "can be written"),
         (["--compare", "/no/such/file"], "/no/such/file", "--json"),
         (["--json", "/dev/null/x"], "/dev/null", "can be written"),
     ],

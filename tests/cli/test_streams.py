@@ -10,6 +10,7 @@ import pytest
 
 from engine.cli.streams import prepare
 from tests.cli.cli import ROOT, command, environment
+from tests.real.device import fresh_address
 
 
 def _shell(redirected: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -74,3 +75,20 @@ def test_open_streams_are_left_alone() -> None:
     before = (sys.stdin, sys.stdout, sys.stderr)
     prepare()
     assert (sys.stdin, sys.stdout, sys.stderr) == before
+
+
+def test_a_device_goes_on_when_nobody_reads_its_statistics() -> None:
+    address = fresh_address()
+    words = command("serve", "--socket", address, "--stats-interval", "0.001")
+    with subprocess.Popen(words, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as device:
+        assert device.stdout is not None
+        assert device.stdout.readline().startswith(b"serving at")
+        assert b"in flight" in device.stdout.readline()
+        device.stdout.close()
+        # It has written more by the time at which it has answered so often.
+        for _ in range(3):
+            assert subprocess.run(command("stat", "--socket", address), cwd=ROOT, capture_output=True).returncode == 0
+        device.terminate()
+        assert device.stderr is not None
+        assert device.stderr.read() == b""
+    assert device.returncode == 0
