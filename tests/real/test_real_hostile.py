@@ -8,7 +8,7 @@ import pytest
 
 from sim.bridge import wire
 from tests.real.device import DeviceProcess, fresh_address
-from tests.real.faulty_device import FAULTS, PLAIN_INTERRUPT, WELCOMES
+from tests.real.faulty_device import BEFORE_SILENCE, FAULTS, PLAIN_INTERRUPT, WELCOMES
 from tests.real.toolbox import Toolbox
 
 COUNT = 400
@@ -20,6 +20,7 @@ _SEEN_BY = {
     "wrong_cookie": "stray",
     "wild_length": "failed",
     "lost": "expired",
+    "silent": "expired",
     "late": "stray",
     "failed": "failed",
     "unknown_key": "failed",
@@ -92,3 +93,16 @@ def test_a_device_that_says_nothing_delays_but_does_not_hang(toolbox: Toolbox) -
         silent.listen(8)
         counted = toolbox.run_jobs(address, "fd", 2, 12)
     assert counted["good"] == counted["software"] == 12
+
+
+@pytest.mark.parametrize("mode", ["fd", "fd+", "callback", "blocking"])
+def test_after_one_lost_completion_the_next_is_not_waited_for_as_long(toolbox: Toolbox, mode: str) -> None:
+    # One after the other, with nothing coming back: 30 times the deadline would be far beyond the program's watchdog.
+    device = DeviceProcess(None, "silent", module="tests.real.faulty_device")
+    try:
+        counted = toolbox.run_jobs(device.address, mode, 1, BEFORE_SILENCE + 30, "ecdsa", deadline_ms=5000)
+    finally:
+        device.kill()
+    assert counted["good"] == BEFORE_SILENCE + 30
+    # The key took one completion.
+    assert counted["expired"] == counted["software"] == 31
