@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(bool(PREFIX), reason="Debian's HAProxy uses the 
 _GLOBAL = """\
 global
     ssl-mode-async
-    ssl-propquery ?provider=simaccel
+    ssl-propquery ?simaccel.offload=yes
     log stderr local0
     {more}
 defaults
