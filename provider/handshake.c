@@ -114,8 +114,8 @@ static int connect_to_device(char *reason, size_t reason_bytes)
     } else if (error != 0) {
         fail(reason, reason_bytes, "no device at %.120s: %s", settings.socket, strerror(error));
     } else if (!trusted(control, &uid)) {
-        fail(reason, reason_bytes, "the device at %.100s belongs to another user, %d: if you trust it, trusted_users = %d",
-             settings.socket, (int)uid, (int)uid);
+        fail(reason, reason_bytes, "the device at %.100s belongs to another user, %u: if you trust it, trusted_users = %u",
+             settings.socket, (unsigned)uid, (unsigned)uid);
     } else {
         return control;
     }

@@ -32,10 +32,16 @@ def _stat(address: str, watch: bool, json: bool) -> int:
     while True:
         try:
             report = read_report(address)
+            text = json_format.dumps(report) if json else "\n".join(lines(report))
         except NoDeviceError as error:
             complain(str(error))
             return FAILED
-        print(json_format.dumps(report) if json else "\n".join(lines(report)), flush=True)
+        except (LookupError, TypeError, ValueError, AttributeError):
+            complain(
+                f"the device at {address} answers with what is no report of this version: install the same simaccel"
+            )
+            return FAILED
+        print(text, flush=True)
         if not watch:
             return OK
         time.sleep(WATCH_S)

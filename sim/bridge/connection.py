@@ -100,8 +100,13 @@ class Connection(CompletionSide):
             # The result may lie where the input was: the device has read all of that before it writes.
             out_max = layout.slot_bytes
             rings.submit(cookie, code, 0, key, slot, len(payload), slot, out_max, aux_off, len(aux), now_ns)
-            if rings.ring_doorbell():
-                self.counters.doorbells += 1
+            try:
+                if rings.ring_doorbell():
+                    self.counters.doorbells += 1
+            except OSError:
+                # Who has a doorbell that can't be rung is no device. The reader sees the end of the connection, and
+                # fails this request with all others.
+                rings.hang_up()
         return True
 
     def forget(self, key: int) -> None:
@@ -129,9 +134,10 @@ class Connection(CompletionSide):
         with self._drainers:
             if self.severed:
                 return
+            now_ns = self.clock.now_ns()
             try:
                 for completion in self.rings.reap():
-                    self._take_over(completion)
+                    self._take_over(completion, now_ns)
             except NoDeviceError as wild:
                 error = wild
         if error is not None:
@@ -139,7 +145,7 @@ class Connection(CompletionSide):
         elif opening:
             self._tell()
 
-    def _take_over(self, completion: Completion) -> None:
+    def _take_over(self, completion: Completion, now_ns: int) -> None:
         cookie, status, out_len, started_ns, finished_ns = completion
         index = cookie % MAX_ENTRIES
         request = self._in_flight.pop(cookie, None)
@@ -162,7 +168,9 @@ class Connection(CompletionSide):
         else:
             request.result = bytes(self.rings.bytes[slot : slot + out_len])
         self._free.append(index)
-        request.started_ns, request.finished_ns = started_ns, finished_ns
+        # The device may say anything. What it says of times has to lie between our own submission and now.
+        request.started_ns = started_ns = min(max(started_ns, request.submitted_ns), now_ns)
+        request.finished_ns = finished_ns = min(max(finished_ns, started_ns), now_ns)
         self.counters.busy_ns += finished_ns - started_ns
         self.completions.entries.append(request)
 

@@ -15,6 +15,10 @@ from sim.bridge.remote import NoDeviceError
 from sim.errors import ClosedError, InternalError
 from sim.timers import Timer, Timers
 
+IDLE_INTERRUPTS = 1_000
+"""After more interrupts in a row than this without a completion the connection ends: the device could keep this thread
+busy for ever. A device that works has a completion for each interrupt; some may have been seen before the interrupt."""
+
 
 class Reader:
     """A daemon thread, so that a program that forgets to close its accelerator still ends. Times are kept to the ms."""
@@ -26,6 +30,8 @@ class Reader:
         self._connection = connection
         self._timers = Timers()
         self._stopping = False
+        self._idle_interrupts = 0
+        self._reaped = 0
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._waking = threading.Lock()
         self._poller = select.poll()
@@ -115,6 +121,19 @@ class Reader:
             # What was completed before the device went away is good.
             self._connection.drain()
         if control in ready:
-            for fd in self._watched:
-                self._poller.unregister(fd)
-            self._connection.lose(NoDeviceError("the device went away"))
+            self._give_up("the device went away")
+        elif interrupt in ready and self._is_idle():
+            self._connection.rings.hang_up()
+            self._give_up("the device interrupts and completes nothing")
+
+    def _is_idle(self) -> bool:
+        """After an interrupt: whether there have been too many for nothing."""
+        reaped = self._connection.rings.reaped
+        self._idle_interrupts = self._idle_interrupts + 1 if reaped == self._reaped else 0
+        self._reaped = reaped
+        return self._idle_interrupts > IDLE_INTERRUPTS
+
+    def _give_up(self, why: str) -> None:
+        for fd in self._watched:
+            self._poller.unregister(fd)
+        self._connection.lose(NoDeviceError(why))

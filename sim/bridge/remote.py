@@ -112,7 +112,12 @@ def _ask(name: str, message: bytes) -> dict[str, Any]:
         raise NoDeviceError(f"the device at {name} speaks another protocol: install the same simaccel on both sides")
     if kind != wire.Message.REPORT:
         raise NoDeviceError(f"the device at {name} refused: {data[wire.HEADER.size :].decode(errors='replace')}")
-    report: dict[str, Any] = json.loads(data[wire.HEADER.size :])
+    try:
+        report = json.loads(data[wire.HEADER.size :])
+    except (ValueError, RecursionError):
+        report = None
+    if not isinstance(report, dict):
+        raise NoDeviceError(f"the device at {name} answers with what is no report")
     return report
 
 

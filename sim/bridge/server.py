@@ -213,6 +213,9 @@ class Server:
         except Violation as violation:
             self._refuse(connection, str(violation))
             self._drop(fd)
+        except Exception as error:  # as in a visit
+            report_unraisable(error, "answering a message failed, whose sender is dropped; the device goes on", self)
+            self._drop(fd)
 
     def _answer(self, fd: int, connection: socket.socket, data: bytes) -> None:
         if len(data) < wire.HEADER.size:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from contextlib import suppress
 from typing import NamedTuple
@@ -89,6 +90,16 @@ class SharedRings:
         with suppress(BlockingIOError):  # a counter that is full is readable anyway
             os.eventfd_write(self.doorbell, 1)
         return True
+
+    def hang_up(self) -> None:
+        """Ends the connection for both sides, as whoever waits for the socket sees. Does not block."""
+        with suppress(OSError):  # the device was faster
+            self.control.shutdown(socket.SHUT_RDWR)
+
+    @property
+    def reaped(self) -> int:
+        """How many completions were reaped so far."""
+        return self._cq_head
 
     def has_completions(self) -> bool:
         """Whether there is something to reap."""

@@ -78,6 +78,26 @@ def test_no_key_that_may_take_long_to_open_is_opened(
     hostile.close()
 
 
+@pytest.mark.parametrize(("options", "operation"), [((), Operation.ECHO), (("--latency", "fixed:1ns"), Operation.CALL)])
+def test_a_client_that_says_it_will_submit_later_does_not_spoil_the_statistics(
+    options: tuple[str, ...], operation: Operation
+) -> None:
+    with DeviceProcess(None, *options, module=SERVE) as device, connect(device.address) as accel:
+        hostile = SharedRings(device.address, 4, 4096)
+        asked = json.dumps({"kernel": "echo", "keyed": False, "params": {}}).encode()
+        slot = hostile.slot(0)
+        hostile.bytes[slot : slot + len(asked)] = asked
+        hostile.submit(1, Operation.SESSION_OPEN, 0, 7, slot, 0, slot, 0, slot, len(asked), 0)
+        hostile.submit(2, operation, 0, 7, slot, 64, slot, 1024, slot, 0, 2**64 - 1)
+        hostile.ring_doorbell()
+        assert call(accel, "echo", b"honest").result == b"honest"
+        while device.stat()["in_flight"]:
+            pass
+        report = device.stat()
+        assert all(0 <= worker["queue"]["max_ns"] < 10**18 for worker in (*report["workers"], report["short"]))
+        hostile.close()
+
+
 def test_clients_for_whom_there_are_no_fds_left_harm_nobody(device: DeviceProcess) -> None:
     resource.prlimit(device.process.pid, resource.RLIMIT_NOFILE, (40, 40))
     with connect(device.address) as accel:
