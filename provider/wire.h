@@ -26,7 +26,8 @@ enum wire_message {
                        * interrupt is an epoll that is readable when the device has interrupted, until epoll_wait. */
     WIRE_REFUSED = 3, /* device: header and a text that says why; the device then closes */
     WIRE_FORGET = 4,  /* client: struct wire_forget; no answer */
-    WIRE_STAT = 5,    /* anybody: header only; answered by WIRE_REPORT */
+    WIRE_STAT = 5,    /* anybody: header, and for a further page of clients a u64, their first serial; answered by
+                       * WIRE_REPORT */
     WIRE_REPORT = 6,  /* device: header and JSON */
     WIRE_INJECT = 7,  /* anybody: header and a fault, or nothing to clear all; answered by WIRE_REPORT or WIRE_REFUSED */
 };

@@ -149,6 +149,16 @@ class Accelerator(SubmissionSide):
         return self._randomness.seed
 
     @property
+    def queued(self) -> int:
+        """How many requests wait for their work to be done, about: it changes at any time."""
+        return self._device.queued
+
+    @property
+    def frees_in_ns(self) -> int:
+        """For how long all units of the timing model are busy, about; 0 without a model."""
+        return max(0, self._device.units.frees_at_ns - self.clock.now_ns())
+
+    @property
     def units(self) -> int:
         """The number of parallel execution units."""
         return self._device.units.count

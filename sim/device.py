@@ -76,6 +76,12 @@ class Device(CompletionSide):
         """Whether a step would do something at once."""
         return self.ring.rung != self.ring.head or bool(self._ahead) or self.timers.has_news()
 
+    @property
+    def queued(self) -> int:
+        """How many requests wait for their work to be done, about. Also from other threads."""
+        ring = self.ring
+        return ring.tail - ring.head + max(0, len(self._fetched) - self._passed) + len(self._ahead)
+
     def drained(self) -> bool:
         """Behind a step: hand out what is complete, also if masked; whether all has completed that ever will."""
         self.reap()

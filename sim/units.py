@@ -40,6 +40,11 @@ class UnitBank:
         return self._busy_ns
 
     @property
+    def frees_at_ns(self) -> int:
+        """When the unit that takes the next request will be free. Also from other threads."""
+        return self._free_at[0][0]
+
+    @property
     def next_unit(self) -> int:
         """The one that takes the next request."""
         return self._free_at[0][1]

@@ -17,6 +17,9 @@ from sim.bridge.users import user_name
 
 WATCH_S = 1.0
 
+CLIENTS = 32
+"""Of so many clients the lines are shown to people: those with most in flight, and then those that have done most."""
+
 
 def command(
     socket: Socket = "",
@@ -52,7 +55,17 @@ def _stat(address: str, watch: bool, json: bool) -> int:
 def lines(report: dict[str, Any]) -> Iterator[str]:
     """A report for people."""
     yield f"device      {report['address']}, up {report['uptime_ns'] / 1e9:,.0f} s, seed {report['seed']}"
-    for name in ("submitted", "completed", "failed", "in_flight", "orphaned", "ring_full", "interrupts", "wakes"):
+    for name in (
+        "submitted",
+        "completed",
+        "failed",
+        "in_flight",
+        "orphaned",
+        "dropped",
+        "ring_full",
+        "interrupts",
+        "wakes",
+    ):
         yield f"{name.replace('_', ' '):12}{report[name]:,}"
     for fault in report["injected"]:
         yield f"fault       {fault}"
@@ -73,13 +86,16 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
         yield f"refused     {report['refused_unlisted']:,} times users that are not listed"
     if report["told"]:
         yield f"clients say {told_text(report['told'])}"
-    for client in report["clients"]:
+    clients = sorted(report["clients"], key=lambda client: (-client["in_flight"], -client["completed"]))
+    for client in clients[:CLIENTS]:
         yield (
             f"client      pid {client['pid']}, ring of {client['entries']}, {client['keys']} keys, "
             f"{client['completed']:,} completed, {client['failed']:,} failed, {client['in_flight']} in flight"
         )
         if client["told"]:
             yield f"  says      {told_text(client['told'])}"
+    if len(clients) > CLIENTS:
+        yield f"clients     {len(clients) - CLIENTS:,} more, {len(clients):,} in all: --json lists them"
 
 
 def _late(worker: dict[str, Any]) -> str:

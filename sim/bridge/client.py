@@ -24,7 +24,7 @@ from sim.kernels import Kernel, Kernels
 from sim.session import Session, check_session
 
 BUDGET = 32
-"""Submissions taken at a visit, so that a busy client does not starve the others."""
+"""Submissions taken from all clients in turn before the server looks at the first one again, or one from each."""
 
 MAX_KEYS = 65_536
 """Keys and sessions of one client."""
@@ -33,12 +33,16 @@ MAX_KEYS = 65_536
 class Client:
     """A connection with memory of its own. Belongs to the server's thread. OSError if there are no fds left for it."""
 
-    __slots__ = ("_interrupt", "control", "doorbell", "endpoint", "keys", "memory", "pid", "uid")
+    __slots__ = ("_interrupt", "control", "cost_ns", "doorbell", "endpoint", "keys", "memory", "pid", "serial", "uid")
 
-    def __init__(self, control: socket.socket, layout: Layout, pid: int, uid: int) -> None:
+    def __init__(self, control: socket.socket, layout: Layout, pid: int, uid: int, serial: int) -> None:
+        """`serial`: higher than that of any client before it."""
         self.control = control
         self.pid = pid
         self.uid = uid
+        self.serial = serial
+        self.cost_ns = 1
+        """What one of its submissions took the server's thread at the last visit, in the mean."""
         flags = os.EFD_CLOEXEC | os.EFD_NONBLOCK
         with ExitStack() as opened:  # in case there are no fds left for all of it
             self.memory = Memory(layout)
@@ -75,10 +79,10 @@ class Client:
         """Whether it can submit nothing more until something completes."""
         return self.memory.waiting + self.endpoint.outstanding >= self.memory.layout.entries
 
-    def fetch(self) -> list[tuple[int, ...]]:
-        """Its next submissions. Raises Violation, behind which the client must go."""
+    def fetch(self, budget: int = BUDGET) -> list[tuple[int, ...]]:
+        """Its next submissions, at most so many. Raises Violation, behind which the client must go."""
         endpoint = self.endpoint
-        batch = self.memory.fetch(BUDGET, endpoint.outstanding)
+        batch = self.memory.fetch(budget, endpoint.outstanding)
         with endpoint.lock:
             endpoint.outstanding += len(batch)
         endpoint.submitted += len(batch)

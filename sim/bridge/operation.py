@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -75,6 +76,10 @@ class Endpoint:
             os.close(self.interrupt)
 
 
+def _for_nothing(endpoint: Endpoint, took_ns: int) -> None:
+    """What was never given to the device has cost it nothing."""
+
+
 _NOBODY: set[Endpoint] = set()
 
 
@@ -84,6 +89,7 @@ class Operation:
     __slots__ = (
         "answered",
         "aux",
+        "charge",
         "cookie",
         "dirty",
         "endpoint",
@@ -134,6 +140,8 @@ class Operation:
         self.error: BaseException | None = None
         self.dirty: set[Endpoint] = _NOBODY
         """Where to note that the client is to be interrupted; set by the unit that takes the operation."""
+        self.charge: Callable[[Endpoint, int], object] = _for_nothing
+        """Told what the device has spent on it; set by who gives it to the device."""
 
     def complete(self) -> Delivery | None:
         """Called by the device: result and completion go into the client's memory."""
@@ -143,6 +151,7 @@ class Operation:
         if self.answered:  # a duplicate: the client's ring has room for one completion of each submission
             return Delivery.SPURIOUS
         self.answered = True
+        self.charge(endpoint, self.finished_ns - self.started_ns)
         status: int = Status.OK
         out_len = 0
         result = self.result

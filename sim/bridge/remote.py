@@ -18,6 +18,7 @@ PATIENCE_S = 5.0
 """How long a device may take to let us in, and to answer."""
 
 MAX_REPORT_BYTES = 1 << 18
+MAX_PAGES = 10_000
 
 
 _TIMEVAL = struct.Struct("@ll")
@@ -82,8 +83,19 @@ def _connect_patiently(peer: socket.socket, address: str) -> None:
 
 
 def read_report(name: str) -> dict[str, Any]:
-    """What the device at that socket says of itself. Raises as `connect` does."""
-    return _ask(name, wire.message(wire.Message.STAT))
+    """What the device at that socket says of itself, with all its clients. Raises as `connect` does."""
+    report = _ask(name, wire.stat())
+    # One connection for each page, so that none waits long for us. Who comes meanwhile is on the last page.
+    for _ in range(MAX_PAGES):
+        following = report.pop("next", None)
+        if following is None:
+            return report
+        further = _ask(name, wire.stat(following)) if isinstance(following, int) and 0 < following < 2**63 else {}
+        if not isinstance(further.get("clients"), list) or not isinstance(report.get("clients"), list):
+            break
+        report["clients"] += further["clients"]
+        report["next"] = further.get("next")
+    raise NoDeviceError(f"the device at {name} answers with what is no report")
 
 
 def inject(name: str, faults: str) -> dict[str, Any]:

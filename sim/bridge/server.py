@@ -1,32 +1,31 @@
-"""The device process: one thread that accepts clients, fetches their submissions and runs them on the device core."""
+"""The device process: one thread that fetches the submissions of its clients and has them done."""
 
 from __future__ import annotations
 
-import errno
-import json
 import os
 import select
-import socket
 import threading
-import time
-from collections import Counter
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from operator import attrgetter
+from time import monotonic_ns
 from typing import Any
 
 from sim.bridge import wire
 from sim.bridge.admission import Admission, Refused
 from sim.bridge.client import BUDGET, Client
+from sim.bridge.connections import Connections
 from sim.bridge.engines import Engines
-from sim.bridge.listener import credentials, identity, listen, unlink
+from sim.bridge.fair import TURN_NS
+from sim.bridge.listener import identity, listen, unlink
 from sim.bridge.memory import Violation
-from sim.bridge.wire import Layout, Message
 from sim.errors import UsageError
 from sim.kernels import Kernels
 from sim.report import report_unraisable
 
-ACCEPTED_AT_ONCE = 32
-"""At some 100 us each; those who are served wait meanwhile."""
+ROUND_NS = 5_000_000
+"""After so long a round of visits is interrupted for a look at the sockets, and then goes on where it was."""
 
 DOZE_NS = 1_000_000
 """How long we look away while the workers have enough to do for twice as long. Nobody has to ring meanwhile, which
@@ -74,7 +73,7 @@ class Server:
         self.address = address
         self.depth = depth
         self.kernels = Kernels()
-        self._admission = Admission(uids, gid, own_process, on_refused)
+        admission = Admission(uids, gid, own_process, on_refused)
         self._engines = Engines(self.kernels, workers, units, latency, seed, faults)
         if mode is None:
             mode = 0o666 if uids else 0o600 if gid is None else 0o660
@@ -84,20 +83,15 @@ class Server:
             self._engines.close()
             raise
         self._file = identity(address)
-        self._clients: dict[int, Client] = {}
-        self._waiting: dict[int, socket.socket] = {}
-        self._past = {"submitted": 0, "completed": 0, "failed": 0, "interrupts": 0}
-        self._told: Counter[str] = Counter()
-        """What clients that have gone had counted about themselves."""
-        self._counts = {"connects": 0, "refused": 0, "violations": 0, "wakes": 0, "ring_full": 0}
-        self._started_ns = time.monotonic_ns()
+        self._connections = Connections(self._listener, address, depth, admission, self._engines)
+        self._clients = self._connections.clients
+        self._counts = self._connections.books.counts
+        self._visited = 0
+        """The serial of the client that was visited last."""
         self._stopping = False
-        self._no_fds = False
-        """Whether we have stopped letting clients in until one goes."""
         self._fence = threading.Lock()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._epoll = select.epoll()
-        self._epoll.register(self._listener, select.EPOLLIN)
+        self._epoll = self._connections.epoll
         self._epoll.register(self._wake, select.EPOLLIN)
 
     # Serving
@@ -116,22 +110,42 @@ class Server:
         os.eventfd_write(self._wake, 1)
 
     def _visit_all(self) -> bool:
-        """One visit to each client; whether any had work that could be taken."""
-        worked = False
-        for fd, client in list(self._clients.items()):
-            if not client.memory.has_submissions() or self._engines.free < BUDGET:
-                continue
-            worked = True
-            self._counts["ring_full"] += client.ring_is_full
-            try:
-                self._engines.run(client, client.fetch())
-            except Violation:
-                self._counts["violations"] += 1
-                self._drop(fd)
-            except Exception as error:  # a bug of ours: it costs this client its connection, and nobody else anything
-                report_unraisable(error, "serving a client failed, which is dropped; the device goes on", client)
-                self._drop(fd)
-        return worked
+        """One visit to each client that has submitted something, or to some of them, in turn; whether there were any.
+
+        What is done at once is done in a visit. So with many clients a visit is short: all of them together wait for
+        about as long as for one with a BUDGET.
+        """
+        busy = [client for client in self._clients.values() if client.memory.has_submissions()]
+        if not busy:
+            return False
+        budget = max(1, BUDGET // len(busy))
+        first = bisect_right(busy, self._visited, key=attrgetter("serial"))
+        begun_ns = now_ns = monotonic_ns()
+        for client in busy[first:] + busy[:first]:
+            before_ns = now_ns
+            taken = self._visit(client, min(budget, max(1, TURN_NS // client.cost_ns)))
+            self._visited = client.serial
+            now_ns = monotonic_ns()
+            client.cost_ns = (now_ns - before_ns) // max(1, taken) + 1
+            if now_ns - begun_ns >= ROUND_NS:
+                break
+        return True
+
+    def _visit(self, client: Client, budget: int) -> int:
+        """Take up what a client has submitted, at most so many; how many it was."""
+        self._counts["ring_full"] += client.ring_is_full
+        try:
+            batch = client.fetch(budget)
+            self._engines.run(client, batch)
+        except Violation:
+            self._counts["violations"] += 1
+            self._connections.drop(client.control.fileno())
+        except Exception as error:  # a bug of ours: it costs this client its connection, and nobody else anything
+            report_unraisable(error, "serving a client failed, which is dropped; the device goes on", client)
+            self._connections.drop(client.control.fileno())
+        else:
+            return len(batch)
+        return 0
 
     def _sleep(self) -> None:
         """Until a doorbell, a message or a signal, or for a moment if there is enough to do. Says so first, and then
@@ -148,6 +162,8 @@ class Server:
         events = self._epoll.poll(self._timeout() if not self._any_submissions() else 0)
         for client in clients:
             client.memory.set_sleeping(False)
+        if self._engines.waiting:
+            self._engines.refill()
         self._counts["wakes"] += 1
         self._handle(events)
 
@@ -155,155 +171,18 @@ class Server:
         return any(client.memory.has_submissions() for client in self._clients.values())
 
     def _timeout(self) -> float | None:
-        # With the workers' rings full, submissions wait although nobody rings: look again soon.
-        return 0.001 if self._engines.free < BUDGET else None
+        # A core asks for more when it has completed something. With faults it may never do so: look again soon.
+        return 0.001 if self._engines.waiting else None
 
     def _handle(self, events: list[tuple[int, int]]) -> None:
         for fd, _ in events:
-            if fd == self._listener.fileno():
-                self._accept()
-            elif fd in self._clients:
-                self._listen_to(fd, self._clients[fd].control)
-            elif fd in self._waiting:
-                self._listen_to(fd, self._waiting[fd])
-            elif fd == self._wake:
+            if fd == self._wake:
                 with suppress(BlockingIOError):
                     os.eventfd_read(fd)
-            # Else a doorbell: its edge has woken us, and the visit follows.
-
-    # Connections
-
-    def _accept(self) -> None:
-        """Lets in who waits. Several at a time, for each look at the socket may come behind a visit to every client."""
-        for _ in range(ACCEPTED_AT_ONCE):
-            try:
-                connection, _ = self._listener.accept()
-            except OSError as error:  # those who are served go on in any case
-                if error.errno in (errno.EMFILE, errno.ENFILE) and (self._clients or self._waiting):
-                    # Somebody still waits, so to look again before anybody has gone would be to spin.
-                    self._epoll.unregister(self._listener)
-                    self._no_fds = True
-                return
-            self._let_in(connection)
-
-    def _let_in(self, connection: socket.socket) -> None:
-        connection.setblocking(False)
-        why = self._admission.refusal_of_peer(connection)
-        if why is not None:
-            self._refuse(connection, why)
-            connection.close()
-            return
-        self._waiting[connection.fileno()] = connection
-        self._epoll.register(connection, select.EPOLLIN)
-        # Most have said by now what they want, and it is they who wait.
-        self._listen_to(connection.fileno(), connection)
-
-    def _listen_to(self, fd: int, connection: socket.socket) -> None:
-        try:
-            data = connection.recv(wire.MAX_MESSAGE_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._drop(fd)
-            return
-        try:
-            self._answer(fd, connection, data)
-        except Violation as violation:
-            self._refuse(connection, str(violation))
-            self._drop(fd)
-        except Exception as error:  # as in a visit
-            report_unraisable(error, "answering a message failed, whose sender is dropped; the device goes on", self)
-            self._drop(fd)
-
-    def _answer(self, fd: int, connection: socket.socket, data: bytes) -> None:
-        if len(data) < wire.HEADER.size:
-            raise Violation(f"a message of {len(data)} bytes")
-        magic, version, kind = wire.HEADER.unpack_from(data)
-        if magic != wire.MAGIC:
-            raise Violation("this is no client of a simaccel device")
-        if version != wire.VERSION:
-            raise Violation(f"the device speaks version {wire.VERSION} of the protocol, you {version}")
-        if kind == Message.HELLO and len(data) == wire.HELLO.size and fd in self._waiting:
-            self._welcome(fd, connection, data)
-        elif kind == Message.FORGET and len(data) == wire.FORGET.size and fd in self._clients:
-            self._clients[fd].keys.pop(wire.FORGET.unpack(data)[3], None)
-        elif kind == Message.STAT:
-            self._send(connection, wire.message(Message.REPORT, json.dumps(self.report()).encode()))
-        elif kind == Message.INJECT:
-            self._inject(data[wire.HEADER.size :])
-            self._send(connection, wire.message(Message.REPORT, json.dumps(self.report()).encode()))
-        else:
-            raise Violation(f"a message of type {kind} and {len(data)} bytes")
-
-    def _welcome(self, fd: int, connection: socket.socket, data: bytes) -> None:
-        entries, slot_bytes = wire.HELLO.unpack(data)[3:5]
-        try:
-            layout = Layout.agreed(entries, slot_bytes, self.depth)
-        except ValueError as error:
-            raise Violation(str(error)) from None
-        why = self._admission.refusal_of_client(connection)
-        if why is not None:
-            raise Violation(why)
-        pid, uid = credentials(connection)
-        try:
-            client = Client(connection, layout, pid, uid)
-        except OSError as error:
-            raise Violation(f"no room for one more client: {error.strerror}") from None
-        try:
-            socket.send_fds(connection, [wire.welcome(layout)], client.welcome_fds)
-        except OSError:  # it has gone again
-            self._drop(fd)
-            client.close()
-            return
-        client.welcomed()
-        del self._waiting[fd]
-        self._clients[fd] = client
-        self._epoll.register(client.doorbell, select.EPOLLIN | select.EPOLLET)
-        self._counts["connects"] += 1
-
-    def _inject(self, text: bytes) -> None:
-        try:
-            if text:
-                self._engines.inject(text.decode())
             else:
-                self._engines.clear()
-        except (UsageError, UnicodeDecodeError) as error:
-            raise Violation(str(error)) from None
+                self._connections.handle(fd)
 
-    def _refuse(self, connection: socket.socket, why: str) -> None:
-        self._counts["refused"] += 1
-        self._send(connection, wire.message(Message.REFUSED, why.encode()))
-
-    def _send(self, connection: socket.socket, data: bytes) -> None:
-        # A peer that does not read gets no answer; its connection tells when it is gone.
-        with suppress(OSError):
-            connection.send(data, socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
-
-    def _drop(self, fd: int) -> None:
-        """The end of a connection, of a client's or one that has said nothing yet."""
-        self._part(fd)
-        if self._no_fds:
-            self._no_fds = False
-            self._epoll.register(self._listener, select.EPOLLIN)
-
-    def _part(self, fd: int) -> None:
-        client = self._clients.pop(fd, None)
-        if client is None:
-            connection = self._waiting.pop(fd, None)
-            if connection is not None:
-                self._epoll.unregister(fd)
-                connection.close()
-            return
-        for watched in (fd, client.doorbell):
-            self._epoll.unregister(watched)
-        self._told.update(client.memory.client_counts())
-        client.close()
-        for name in self._past:
-            self._past[name] += getattr(client.endpoint, name)
-
-    # Looking
+    # Looking and ending
 
     def late(self) -> tuple[int, int, int]:
         """How many operations completed later than the timing model says, of how many, by how many ns in all. From any
@@ -312,51 +191,11 @@ class Server:
 
     def report(self) -> dict[str, Any]:
         """What `simaccel stat` shows: plain data for JSON. Numbers may differ by what moves meanwhile."""
-        clients = list(self._clients.values())
-        sums = {
-            name: past + sum(getattr(client.endpoint, name) for client in clients) for name, past in self._past.items()
-        }
-        return {
-            **sums,
-            "in_flight": sum(client.endpoint.outstanding for client in clients),
-            **self._counts,
-            "told": self._all_told(clients),
-            "uptime_ns": time.monotonic_ns() - self._started_ns,
-            "seed": self._engines.seed,
-            "address": self.address,
-            "refused_users": self._admission.rows(),
-            "refused_unlisted": self._admission.unlisted,
-            **self._engines.statistics(),
-            "clients": [
-                {
-                    "pid": client.pid,
-                    "uid": client.uid,
-                    "entries": client.memory.layout.entries,
-                    "keys": len(client.keys),
-                    "submitted": client.endpoint.submitted,
-                    "completed": client.endpoint.completed,
-                    "failed": client.endpoint.failed,
-                    "in_flight": client.endpoint.outstanding,
-                    "told": client.memory.client_counts(),
-                }
-                for client in clients
-            ],
-        }
-
-    def _all_told(self, clients: Sequence[Client]) -> dict[str, int]:
-        """What all clients have counted about themselves, also those that have gone."""
-        told = self._told.copy()
-        for client in clients:
-            told.update(client.memory.client_counts())
-        return dict(told)
-
-    # End
+        return self._connections.report()
 
     def close(self) -> None:
         """Ends all connections and frees everything. Not while `serve` runs in another thread: stop it first."""
-        for fd in [*self._clients, *self._waiting]:
-            self._drop(fd)
-        self._epoll.close()
+        self._connections.close()
         unlink(self.address, self._file)
         self._listener.close()
         os.close(self._wake)

@@ -124,6 +124,8 @@ FORGET = struct.Struct("<IHHII")
 SUBMISSION = struct.Struct("<QHHIIIIIIIQ16x")
 COMPLETION = struct.Struct("<QiIQQ")
 SCHEME = struct.Struct("<HHHxxi4x")
+SERIAL = struct.Struct("<Q")
+"""Of a client: in a STAT that asks for the next page of a report."""
 CHECKSUM_WORD = struct.Struct("<I")
 
 
@@ -196,6 +198,11 @@ def hello(entries: int, slot_bytes: int) -> bytes:
 def welcome(layout: Layout) -> bytes:
     """The device's answer; memfd, doorbell (an eventfd) and interrupt (an epoll) go with it."""
     return WELCOME.pack(MAGIC, VERSION, Message.WELCOME, *layout.pack())
+
+
+def stat(first: int = 0) -> bytes:
+    """Asks for a report; for its further clients, those from that serial on, if it is not 0."""
+    return message(Message.STAT, SERIAL.pack(first) if first else b"")
 
 
 def forget(key: int) -> bytes:

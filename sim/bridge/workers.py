@@ -1,4 +1,4 @@
-"""Where long operations run without a timing model: threads that take them off one queue.
+"""Where long operations run without a timing model: threads that take them off one queue, each client in its turn.
 
 The device core could run them too, but Python that runs once in 300 us finds its caches cold: with RSA-2048 what the
 core does around a signature took 50 us, this takes 15. So there is as little of it as can be, and what need not happen
@@ -17,6 +17,7 @@ from time import monotonic_ns
 from typing import Any, NamedTuple
 from zlib import crc32
 
+from sim.bridge.fair import FairQueue
 from sim.bridge.memory import Memory
 from sim.bridge.operation import Completion, Endpoint
 from sim.bridge.schemes import UnsupportedScheme
@@ -74,7 +75,7 @@ def perform(
 class WorkerThread:
     """One of the threads, with what it counts."""
 
-    def __init__(self, queue: deque[Work]) -> None:
+    def __init__(self, queue: FairQueue[Work]) -> None:
         self._queue = queue
         self.by_op: dict[str, int] = {}
         self.since_ns = monotonic_ns()
@@ -87,7 +88,7 @@ class WorkerThread:
 
     def has_work(self) -> bool:
         """Whether a step would do something."""
-        return bool(self._queue)
+        return len(self._queue) > 0
 
     def step(self) -> int | None:
         """Does what is there, and shows it to the clients."""
@@ -95,11 +96,7 @@ class WorkerThread:
         endpoint: Endpoint | None = None
         done: list[Completion] = []
         show_ns = submitted_ns = 0
-        while queue:
-            try:
-                work = queue.popleft()
-            except IndexError:  # another worker was faster
-                break
+        while (work := queue.take()) is not None:
             started_ns = monotonic_ns()
             if endpoint is not work[0]:
                 self._show(endpoint, done, submitted_ns)
@@ -109,6 +106,7 @@ class WorkerThread:
             _, cookie, run, name, payload, aux, key, seal, out_off, out_max, submitted_ns = work
             status, out_len = perform(endpoint.memory, run, payload, aux, key, seal, out_off, out_max)
             finished_ns = monotonic_ns()
+            queue.charge(endpoint, finished_ns - started_ns)
             by_op[name] = by_op.get(name, 0) + 1
             if status:
                 self.failed += 1
@@ -151,8 +149,7 @@ class WorkerThread:
 
     def _crashed(self, error: BaseException) -> None:
         """A bug of ours, which was reported. Nobody is to wait for what this thread would have done."""
-        while self._queue:
-            work = self._queue.popleft()
+        while (work := self._queue.take()) is not None:
             work.endpoint.complete(work.cookie, Status.FAILED, 0, 0, 0)
             work.endpoint.fire()
 
@@ -161,7 +158,7 @@ class Workers:
     """So many threads on one queue. `add` and `close` belong to the server's thread."""
 
     def __init__(self, count: int) -> None:
-        self._queue: deque[Work] = deque()
+        self._queue: FairQueue[Work] = FairQueue()
         self.threads = [WorkerThread(self._queue) for _ in range(count)]
 
     @property
@@ -171,13 +168,17 @@ class Workers:
         return len(self._queue) * min(last) // len(self.threads) if last else 0
 
     def add(self, work: list[Work]) -> None:
-        """To be done, oldest first."""
-        self._queue.extend(work)
+        """To be done, oldest first: work of one client."""
+        self._queue.add(work[0].endpoint, work)
         sleepy = len(work)
         for thread in self.threads:
             if not sleepy:
                 break
             sleepy -= thread.worker.wake()
+
+    def drop(self, endpoint: Endpoint) -> int:
+        """Forgets what waits of a client that is gone; how much it was."""
+        return self._queue.drop(endpoint)
 
     def close(self) -> None:
         """Drops what waits, of clients that are gone, and joins the threads."""

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from sim import connect
 from sim.bridge import Server, wire
+from sim.bridge.connections import ACCEPTED_AT_ONCE
 from sim.bridge.remote import NoDeviceError
-from sim.bridge.server import ACCEPTED_AT_ONCE
 from sim.bridge.shared import SharedRings
 from sim.bridge.wire import AT_NO_INTERRUPT, Operation, Status
 from tests.real.device import SERVE, DeviceProcess, fresh_address

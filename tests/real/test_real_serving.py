@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +13,7 @@ from engine import Engine, OperationError, Scheduler
 from sim import connect
 from sim.bridge import Server
 from sim.bridge.engines import Engines
+from sim.bridge.fair import FairQueue
 from sim.bridge.workers import Workers
 from tests.real.device import fresh_address
 
@@ -48,7 +48,8 @@ def test_the_backlog_is_what_waits_by_what_it_takes() -> None:
     workers = Workers(2)
     try:
         assert workers.backlog_ns == 0
-        workers._queue = deque([None] * 10)  # type: ignore[list-item]  # not the one that the threads take from
+        workers._queue = FairQueue()  # not the one that the threads take from
+        workers._queue.add("one", [None] * 10)  # type: ignore[list-item]
         assert workers.backlog_ns == 0, "nobody knows yet what one takes"
         workers.threads[0].service_samples.extend([5, 300_000])
         assert workers.backlog_ns == 10 * 300_000 // 2
