@@ -53,19 +53,17 @@ enum { PATIENCE_US = 250000 };
 
 /* Anybody may bind a free abstract name, and private keys are about to go over: only root, our own user and those that
  * the settings name will do. */
-static int trusted(int control, uid_t *uid)
+static int trusted(int control, struct ucred *peer)
 {
-    struct ucred peer;
-    socklen_t length = sizeof(peer);
+    socklen_t length = sizeof(*peer);
 
-    *uid = (uid_t)-1;
-    if (getsockopt(control, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
+    *peer = (struct ucred){.uid = (uid_t)-1};
+    if (getsockopt(control, SOL_SOCKET, SO_PEERCRED, peer, &length) != 0)
         return 0;
-    *uid = peer.uid;
     for (unsigned i = 0; i < settings.trusted_count; i++)
-        if (peer.uid == settings.trusted_users[i])
+        if (peer->uid == settings.trusted_users[i])
             return 1;
-    return peer.uid == 0 || peer.uid == geteuid() || peer.uid == getuid();
+    return peer->uid == 0 || peer->uid == geteuid() || peer->uid == getuid();
 }
 
 /* Waits for a place in the device's queue, where that is full, until the patience ends. A signal ends the wait in the
@@ -97,7 +95,7 @@ static int connect_to_device(char *reason, size_t reason_bytes)
     const struct timeval patience = {.tv_usec = PATIENCE_US};
     struct sockaddr_un address;
     socklen_t length;
-    uid_t uid;
+    struct ucred peer;
     int control, error;
 
     if (!address_of(settings.socket, &address, &length))
@@ -113,9 +111,12 @@ static int connect_to_device(char *reason, size_t reason_bytes)
              PATIENCE_US / 1000);
     } else if (error != 0) {
         fail(reason, reason_bytes, "no device at %.120s: %s", settings.socket, strerror(error));
-    } else if (!trusted(control, &uid)) {
+    } else if (!trusted(control, &peer)) {
         fail(reason, reason_bytes, "the device at %.100s belongs to another user, %u: if you trust it, trusted_users = %u",
-             settings.socket, (unsigned)uid, (unsigned)uid);
+             settings.socket, (unsigned)peer.uid, (unsigned)peer.uid);
+    } else if (peer.pid == getpid()) {
+        /* The thread that waits here may be the one that would have to answer. */
+        fail(reason, reason_bytes, "the device at %.120s is this very process, which can't wait for itself", settings.socket);
     } else {
         return control;
     }

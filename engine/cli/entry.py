@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from engine.cli.exits import FAILED, INTERRUPTED, OK, PIPE_CLOSED, OutputError, complain, print_version
+from engine.cli.own_openssl import keep_provider_out
 from engine.cli.streams import prepare, silence_stdout
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF)
@@ -17,7 +18,12 @@ UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line, by default that of the process; returns the exit code. Raises for bugs of ours alone."""
+    """Run the command line, by default that of the process; returns the exit code. Raises for bugs of ours alone.
+
+    By default the process is ours: it then uses no OpenSSL configuration, and neither do those that it starts.
+    """
+    if argv is None:
+        keep_provider_out()
     arguments = list(sys.argv[1:] if argv is None else argv)
     prepare()
     try:

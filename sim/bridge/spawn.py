@@ -20,7 +20,9 @@ def device_process(workers: int = 1) -> Iterator[str]:
     """
     address = f"@simaccel-{os.getpid()}-{next(_serial)}"
     command = [sys.executable, "-m", "sim.bridge", address, str(workers)]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+    # With the provider in it the device would be its own client.
+    environment = dict(os.environ, OPENSSL_CONF=os.devnull)
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment) as process:
         try:
             assert process.stdout is not None
             if not process.stdout.readline():
