@@ -85,15 +85,14 @@ int events_acknowledge(struct connection *c, int look_at_all)
         socket |= events[i].data.u64 == ABOUT_SOCKET;
         timer |= events[i].data.u64 == ABOUT_TIMER;
     }
-    if (timer && !look_at_deadlines(c))
-        return 0;
+    /* First, as what was in flight then is gone, and not late. */
     if (socket && !device_is_there(c)) {
         settings_trace("the device went away");
         /* What it completed before it died is good. */
         ring_reap(c);
         return 0;
     }
-    return 1;
+    return !timer || look_at_deadlines(c);
 }
 
 static void handle(struct connection *c, int look_at_all)

@@ -49,11 +49,14 @@ def test_sanitizers_find_nothing(
     assert counted["offloaded"] == COUNT
 
 
-@pytest.mark.parametrize(("fault", "seen_by"), [("lost", "expired"), ("dies", "gone"), ("wild_index", "gone")])
-def test_a_faulty_device_is_noticed(toolbox: Toolbox, fault: str, seen_by: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "seen_by", "deadline_ms"),
+    [("lost", "expired", 100), ("dies", "gone", 10_000), ("wild_index", "gone", 10_000)],
+)
+def test_a_faulty_device_is_noticed(toolbox: Toolbox, fault: str, seen_by: str, deadline_ms: int) -> None:
     device = DeviceProcess(None, fault, module="tests.real.faulty_device")
     try:
-        counted = toolbox.run_jobs(device.address, "fd+", 8, COUNT, "ecdsa,x25519", entries=16, deadline_ms=100)
+        counted = toolbox.run_jobs(device.address, "fd+", 8, COUNT, "ecdsa,x25519", entries=16, deadline_ms=deadline_ms)
     finally:
         device.kill()
     assert counted["good"] == COUNT
