@@ -109,15 +109,20 @@ def _connected(
     try:
         clients = ask(address)["clients"]
     except NoDeviceError as error:
-        sentence = f"it is connected to the device at {address}, which can't be asked from here: {error}"
-        return Verdict(facts, True, sentence)
-    # The device sees the pid from its own namespace, which may be neither the process's nor ours.
+        if address.startswith("@") and not process.in_our_network:
+            sentence = f"it is connected to the device at {address}, which is in a network namespace of its own"
+            return Verdict(facts, True, sentence)
+        return Verdict(facts, False, f"it was connected, and finds out with its next operation: {error}")
     mine = [client for client in clients if client["pid"] in process.pids]
-    if not mine:
+    if not mine and any(client["pid"] == 0 for client in clients):
+        # A device in a pid namespace of its own is not told the pids of those outside of it.
         sentence = (
-            f"it is connected to the device at {address}, which does not list its pid: it may run in another container"
+            f"it is connected to the device at {address}, which runs in a container and can't tell its clients apart"
         )
         return Verdict(facts, True, sentence)
+    if not mine:
+        sentence = f"it was connected, and finds out with its next operation: another device runs at {address} now"
+        return Verdict(facts, False, sentence)
     (client, *_) = mine
     done = f"{client['completed']:,} operations completed, {client['failed']:,} failed, {client['in_flight']} in flight"
     facts.append(("device", f"{address}: {done}"))

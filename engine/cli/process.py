@@ -89,6 +89,14 @@ class Process:
         """Whether the report is that of a parent, and none was made since the fork."""
         return self.report is not None and self.report.pid not in self.pids
 
+    @property
+    def in_our_network(self) -> bool:
+        """Whether abstract names mean the same to it as to us. Also if that can't be read."""
+        try:
+            return os.path.samefile(f"/proc/{self.pid}/ns/net", "/proc/self/ns/net")
+        except OSError:
+            return True
+
     def counts(self) -> dict[str, int] | None:
         """What the provider has counted in this process. None if it can't be read: we may not, or it has ended."""
         if self.report is None:

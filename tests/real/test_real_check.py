@@ -71,6 +71,10 @@ def test_from_loaded_to_connected_to_lost(toolbox: Toolbox, device: DeviceProces
             "counts      2 on a device, 0 pauses, 0 spurious resumes, 2 waited for by a thread, 0 in software" in lines
         )
         device.kill()
+        assert (
+            f"it was connected, and finds out with its next operation: no device at {device.address}"
+            in check(program, FAILED)[-1]
+        )
         program.do("serve")  # a program that blocks has no thread of the provider's, so an operation finds it out
         found = why_not(program)
         # The second, if the connection was made more than a second ago, so that another one was tried.
@@ -202,8 +206,14 @@ def test_haproxy_is_said_to_pause(toolbox: Toolbox, device: DeviceProcess, tmp_p
         load(port, client_context(), 20, b"served by haproxy")
         (worker,) = map(int, Path(f"/proc/{master}/task/{master}/children").read_text().split())
         done = simaccel("check", "--pid", str(worker))
+        device.kill()
+        # One that pauses finds that out at once, without an operation.
+        wait_until(lambda: (report := Process.of(worker).report) is not None and report.state == "lost")
+        lost = simaccel("check", "--pid", str(worker))
     assert done.returncode == OK
     assert done.stdout.splitlines()[-1] == f"it uses the device at {device.address}: its jobs pause"
+    assert lost.returncode == FAILED
+    assert f"the device at {device.address} went away; it connects anew" in lost.stdout
 
 
 def test_what_can_not_be_looked_at() -> None:
