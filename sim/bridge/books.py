@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sim.bridge.client import Client
+from sim.statistics import Percentiles
 
 PAGE_CLIENTS = 64
 """Of one page. A row takes up to some 700 bytes, a message some 200,000."""
@@ -21,6 +22,8 @@ class Books:
     """Belongs to the server's thread; `report` may be called from any."""
 
     def __init__(self) -> None:
+        # At its first use numpy imports a part of itself, for which there may be no fd when a report is asked for.
+        Percentiles.of([0])
         self._started_ns = time.monotonic_ns()
         self._past = {"submitted": 0, "completed": 0, "failed": 0, "interrupts": 0}
         self._told: Counter[str] = Counter()

@@ -71,8 +71,8 @@ class Connections:
             except OSError as error:  # those who are served go on in any case
                 if error.errno not in (errno.EMFILE, errno.ENFILE):
                     return
-                if self._waiting:  # who has been here for longest without a word goes
-                    self.drop(next(iter(self._waiting)))
+                if self._waiting:
+                    self._drop_the_silent()
                     continue
                 if self.clients:
                     # Somebody still waits, so to look again before anybody has gone would be to spin.
@@ -81,6 +81,10 @@ class Connections:
                 return
             self._let_in(connection)
 
+    def _drop_the_silent(self) -> None:
+        """Who has been here for longest without a word makes room for somebody else."""
+        self.drop(next(iter(self._waiting)))
+
     def _let_in(self, connection: socket.socket) -> None:
         connection.setblocking(False)
         why = self._admission.refusal_of_peer(connection)
@@ -88,6 +92,8 @@ class Connections:
             self._refuse(connection, why)
             connection.close()
             return
+        if connection.fileno() >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FDS // 2 and self._waiting:
+            self._drop_the_silent()
         self._waiting[connection.fileno()] = connection
         self.epoll.register(connection, select.EPOLLIN)
         # Most have said by now what they want, and it is they who wait.

@@ -114,6 +114,8 @@ def test_clients_for_whom_there_are_no_fds_left_harm_nobody(device: DeviceProces
         for peer in waiting:
             peer.connect(wire.socket_address(device.address))
         assert all(call(accel, "echo", b"honest").result == b"honest" for _ in range(20))
+        # Who asks is answered, at the cost of those who are there and say nothing.
+        assert device.stat()["connected"] == 1 + len(others)
         for rings in others:
             rings.close()
         for peer in waiting:
