@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: run test check lint types bench provider wheel conformance conformance-waits conformance-rest clean
+.PHONY: run test check lint types bench provider wheel conformance conformance-waits conformance-rest openssl-own-tests clean
 
 run: $(READY)
 	$(BIN)/simaccel run
@@ -32,6 +32,10 @@ $(VENV)/.ready-bench: $(READY)
 # The OpenSSL provider, in C; OPENSSL=prefix takes another libcrypto than the system's.
 provider:
 	$(MAKE) -C provider
+
+# OpenSSL's own tests with the provider and without it; TREE=built source tree of OpenSSL.
+openssl-own-tests: $(READY)
+	tests/real/openssl_own_tests.sh $(TREE)
 
 # The wheel, with the providers that were built: the system's, and those of prefixes.
 wheel: $(READY) provider
