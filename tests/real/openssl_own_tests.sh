@@ -54,7 +54,7 @@ config "$work/ours.cnf" "$work/provider/simaccel.so"
 
 export LD_LIBRARY_PATH=$tree OPENSSL_MODULES=$tree/providers SIMACCEL_SOCKET=@simaccel-own-tests-$$ OPENSSL_ENGINES=$tree/engines
 export CTLOG_FILE=$tree/test/ct/log_list.cnf TEST_CERTS_DIR=$tree/test/certs SRCTOP=$tree BLDTOP=$tree
-export OPENSSL_TEST_RAND_ORDER=0 HARNESS_ACTIVE=
+unset OPENSSL_TEST_RAND_ORDER HARNESS_ACTIVE
 env -u LD_LIBRARY_PATH -u OPENSSL_MODULES "$python" -m sim.bridge "$SIMACCEL_SOCKET" >"$work/device" &
 device=$!
 until grep -q serving "$work/device"; do kill -0 "$device"; done
