@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 from weakref import WeakSet
 
 from engine.aio import Aio
 from engine.ending import interpreter_ends, refuse_at_the_end
-from engine.errors import ClosedError, StalledError, UsageError, comes_in_between
+from engine.errors import ClosedError, StalledError, UsageError
 from engine.event_loops import loop_here, warn_of_blocking
 from engine.operation import Operation
 from engine.operations import Operations
@@ -46,7 +45,7 @@ class Engine(Operations[bytes]):
     may use one engine, and any number of engines one wait context. Behind a fork it raises ClosedError in the child.
     """
 
-    __slots__ = ("__weakref__", "_accel", "_closed", "_performer", "aio", "contract", "notify", "polled")
+    __slots__ = ("__weakref__", "_accel", "_asleep", "_closed", "_performer", "aio", "contract", "notify", "polled")
 
     def __init__(
         self,
@@ -69,18 +68,15 @@ class Engine(Operations[bytes]):
         self.polled = notify in ("poll", "heuristic")
         self._closed = True  # until it is attached
         self._accel = accel
+        self._asleep: dict[BlockedThread, None] = {}
+        """Threads that sleep until there is something to poll for. One function asks for all of them: see `_sleep`."""
         self._performer = Performer(
             self, accel, notify, contract, retry or Retry(), checked_deadline(deadline_ns), observe, self._sleep
         )
         self.aio = Aio(self, self._performer)
-        try:
-            accel.attach(self._performer.space.freed, polled=self.polled)
-            _alive.add(self)
-            self._closed = False
-        except BaseException:
-            with suppress(Exception):  # it may not be attached
-                accel.detach(self._performer.space.freed)
-            raise
+        accel.attach(self._performer.space.freed, polled=self.polled)
+        self._closed = False
+        _alive.add(self)
 
     # What users call
 
@@ -113,9 +109,6 @@ class Engine(Operations[bytes]):
                     perform.send(None)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
-        except BaseException:
-            perform.close()  # if it is not from in there, such as Ctrl-C: it must hear of it now, not when collected
-            raise
 
     def session(self, op: str, key: object, **params: Any) -> Any:
         """Load a key once, for any number of operations of that kernel."""
@@ -169,6 +162,8 @@ class Engine(Operations[bytes]):
         """
         if self._closed:
             return
+        self._closed = True
+        _alive.discard(self)
         performer = self._performer
         performer.refusal = performer.refusal or "the engine was closed"
         if interpreter_ends():
@@ -177,12 +172,8 @@ class Engine(Operations[bytes]):
             try:
                 operation.fail(ClosedError("the engine was closed while this operation was in flight"))
             except BaseException as error:  # all are told, whatever one of their callbacks does
-                if comes_in_between(error):
-                    raise
                 report_unraisable(error, "a callback that told of the engine's end", operation)
         self._accel.detach(performer.space.freed)
-        _alive.discard(self)
-        self._closed = True  # last: a close that an exception has interrupted goes on when it is called again
 
     def __enter__(self) -> Self:
         return self
@@ -215,9 +206,11 @@ class Engine(Operations[bytes]):
                     perform.send(None)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
-        except BaseException:
-            perform.close()  # if it is not from in there, such as Ctrl-C: it must hear of it now, not when collected
-            raise
+
+    def _rouse_asleep(self) -> None:
+        """There is something to poll for. Any thread."""
+        for waker in tuple(self._asleep):
+            waker.rouse()
 
     def _sleep(self, waker: BlockedThread) -> None:
         """Keep the thread until the waker is roused, perhaps for nothing. Polls and jumps as is needed."""
@@ -231,8 +224,13 @@ class Engine(Operations[bytes]):
                     )
         elif self.polled:
             if not accel.poll() and not waker.roused():
-                accel.notify_once(waker.rouse)
-                waker.sleep()
+                # Always the same function: one for each operation would stay with the device where nothing completes.
+                self._asleep[waker] = None
+                try:
+                    accel.notify_once(self._rouse_asleep)
+                    waker.sleep()
+                finally:
+                    self._asleep.pop(waker, None)
                 accel.poll()
         else:
             waker.sleep()

@@ -6,8 +6,6 @@ Rules:
   exactly one who does: the completion, the deadline, the caller that gives up, or the engine that closes.
 - Whoever takes it out settles it (`verdict` or the device's result, then `done`) and then wakes its waiter, in this
   order: the waiter may be gone a moment after it was woken.
-- If an exception that nobody foresees comes before the waiter is woken, such as Ctrl-C, the wake is tried once more. If
-  that fails as well the operation is in flight again, as if it had not been taken out: whoever waits can still be told.
 - What completes later finds the operation gone and is dropped. The device counts it as orphaned, and a second
   completion as spurious.
 """
@@ -15,9 +13,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
-
-from engine.errors import comes_in_between
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.protocol import BatchCallback, Timer
@@ -79,8 +75,9 @@ class Operation:
         self.fired = False
         """Whether the wake for `done` has been given: behind it no token can come any more."""
         self.submitted = False
-        self.completed = False
-        """Whether the device is done with it: what it completes again is spurious."""
+        self.completed: bool | None = False
+        """Whether the device is done with it: what it completes again is spurious. None: it is to complete it again,
+        because its waiter may not have been woken."""
         self.turn = False
         """A slot fell free and it is this operation's turn to take it."""
         self.promised = True
@@ -94,16 +91,18 @@ class Operation:
             del self.flight[self]
         except KeyError:
             # Not a mark of whoever took it out: that one may have done so just now, and not have come to mark it.
-            if self.completed:
-                return SPURIOUS
-            self.completed = True
-            return ORPHANED
+            again, self.completed = self.completed, True
+            if again is None:
+                self.waker.wake(self)
+                return None
+            return SPURIOUS if again else ORPHANED
         self.completed = True
         self.done = True
         try:
             self.waker.wake(self)
-        except BaseException as error:
-            self._wake_again(error)
+        except (KeyboardInterrupt, MemoryError, RecursionError):
+            self.completed = None
+            raise
         return None
 
     @staticmethod
@@ -155,21 +154,10 @@ class Operation:
         self.done = True
         try:
             self.waker.wake(self)
-        except BaseException as error:
-            self._wake_again(error)
+        except (KeyboardInterrupt, MemoryError, RecursionError):
+            self.waker.wake(self)  # nobody else will; twice does no harm
+            raise
         return True
-
-    def _wake_again(self, error: BaseException) -> NoReturn:
-        """An exception came out of the wake: raise it, once the waiter is told."""
-        if not self.fired and comes_in_between(error):
-            try:
-                self.waker.wake(self)
-            except BaseException:
-                if not self.fired:
-                    self.completed = self.done = False
-                    self.verdict = None
-                    self.flight[self] = None
-        raise error
 
     def abandon(self) -> bool:
         """The caller gives up and waits no more. False if it was settled meanwhile: then a wake has come, or comes."""
@@ -177,7 +165,7 @@ class Operation:
             del self.flight[self]
         except KeyError:
             return False
-        self.done = self.fired = True  # nobody will wake its waiter
+        self.done = True
         return True
 
     def __repr__(self) -> str:

@@ -63,7 +63,9 @@ class Accelerator(SubmissionSide):
         coalescing: Coalescing | None = None,
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
     ) -> None:
-        self._closed = True  # as far as __del__ is concerned, until all is made
+        self._closed = True
+        self._ended = True  # as far as __del__ is concerned, until all is made
+        """Whether there is nothing left to do for `close`."""
         if clock is not None and not isinstance(clock, Clock):
             raise UsageError(f"clock={clock!r}: use a VirtualClock(), or None for real time")
         self.timing = _timing(latency)
@@ -73,7 +75,7 @@ class Accelerator(SubmissionSide):
             units = self.timing.units or 1
         device = Device(depth, units, self.timing, coalescing or Coalescing(), self._randomness, self.clock)
         super().__init__(device, max_payload_bytes)
-        self._pollers = threading.RLock()
+        self._attached = 0
         self.faults = Faults(device, self._producers, self._randomness)
         if faults:
             self.faults.install(*([faults] if isinstance(faults, str) else faults))
@@ -84,7 +86,7 @@ class Accelerator(SubmissionSide):
         else:
             on_crash = partial(_crashed, device, self._producers)  # without self, or the thread would keep it alive
             self._worker = self.faults.worker = Worker(device, self.clock.now_ns, on_crash)
-        self._closed = False
+        self._closed = self._ended = False
         _alive.add(self)
 
     # Completing
@@ -95,24 +97,21 @@ class Accelerator(SubmissionSide):
         One way for all engines of a device: UsageError if another engine has the other one.
         """
         interrupt = self._device.interrupt
-        if self._device.on_space and interrupt.masked is not polled:
+        if self._attached and interrupt.masked is not polled:
             ways = ("by interrupt", "by polling")
             raise UsageError(
                 f"this accelerator's completions are taken {ways[interrupt.masked]} by another engine, and this one "
                 f"wants them {ways[polled]}: give it an accelerator of its own"
             )
-        self._device.on_space.append(on_space)
+        self._attached += 1
         interrupt.masked = polled
+        self._device.on_space.append(on_space)
 
     def detach(self, on_space: Callable[[int], None]) -> None:
-        """The end of `attach`. With the last engine gone, completions come by interrupt again.
-
-        Does nothing for one that is not attached.
-        """
-        on_spaces = self._device.on_space
-        if on_space in on_spaces:
-            on_spaces.remove(on_space)
-        if not on_spaces:
+        """The end of `attach`. With the last engine gone, completions come by interrupt again."""
+        self._device.on_space.remove(on_space)
+        self._attached -= 1
+        if not self._attached:
             self._device.interrupt.masked = False
             # What was left on the completion ring for polling keeps its slots, and no interrupt tells of it any more.
             self.call_at(self.clock.now_ns(), self._device.reap)
@@ -124,15 +123,14 @@ class Accelerator(SubmissionSide):
         """
         if self._worker is not None and not self._device.interrupt.masked:
             return 0  # the worker reaps, and it alone
-        with self._pollers:
-            self._device.counters.polls += 1
-            return self._device.reap(quota)
+        self._device.counters.polls += 1
+        return self._device.reap(quota)
 
     def notify_once(self, fn: Callable[[], object]) -> None:
         """While polling: call fn once, as soon as there is something to poll for - perhaps at once, perhaps on the
         worker's thread. As ibv_req_notify_cq."""
         interrupt = self._device.interrupt
-        interrupt.on_masked.append(fn)
+        interrupt.ask(fn)
         if self._device.completions.entries:
             interrupt.notify()
 
@@ -212,10 +210,11 @@ class Accelerator(SubmissionSide):
         """Stop. With `drain` all that is in flight completes first, as long as the model says that takes; what
         never would, and without `drain` everything, fails with ClosedError. Joins the worker thread.
 
-        Calling again does nothing. UsageError from inside a completion's handler, which it would wait for. While the
-        interpreter ends it only marks the accelerator as closed: see `_interpreter_ends`.
+        Calling again does nothing, or goes on where an exception, such as Ctrl-C, has ended the first call. UsageError
+        from inside a completion's handler, which it would wait for. While the interpreter ends it only marks the
+        accelerator as closed: see `_interpreter_ends`.
         """
-        if self._closed or self._interpreter_ends():
+        if self._ended or self._interpreter_ends():
             return
         if self._in_handler:
             raise UsageError("an accelerator can't be closed by the handler of a completion: it would wait for itself")
@@ -237,6 +236,7 @@ class Accelerator(SubmissionSide):
             device.abort(ClosedError("the accelerator was closed while this was in flight"))
             # Their time will not come. Whoever waits for it is told now, tries again and meets the refusal.
             device.call_timers()
+        self._ended = True
 
     def _interpreter_ends(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> bool:
         """Whether nothing can be waited for any more; then the accelerator counts as closed.
@@ -251,8 +251,11 @@ class Accelerator(SubmissionSide):
 
     @property
     def _in_handler(self) -> bool:
-        clock = self.clock
-        return clock.stepping if isinstance(clock, VirtualClock) else self._worker is not None and self._worker.inside
+        clock, worker = self.clock, self._worker
+        if isinstance(clock, VirtualClock):
+            return clock.stepping
+        reaps: bool = self._device.reapers._is_owned()  # type: ignore[attr-defined]  # as threading.Condition asks it
+        return reaps or (worker is not None and worker.inside)
 
     def _drain(self) -> None:
         if self._worker is not None:
@@ -271,7 +274,7 @@ class Accelerator(SubmissionSide):
         self.close(drain=kind is None)
 
     def __del__(self, warn: Callable[..., None] = warnings.warn) -> None:
-        if getattr(self, "_closed", True):
+        if getattr(self, "_ended", True):
             return
         try:
             warn(f"{self!r} was never closed", ResourceWarning, stacklevel=1, source=self)
@@ -286,10 +289,10 @@ class Accelerator(SubmissionSide):
     def _disown(self) -> None:
         """In the child of a fork there is no worker, and locks may be held by threads that are not there."""
         self._producers = threading.RLock()
-        self._pollers = threading.RLock()
+        self._device.reapers = threading.RLock()
         self.faults.disown(self._producers)
         self._worker = None
-        self._closed = True
+        self._closed = self._ended = True
         foreign = f"this accelerator belongs to the parent process, {os.getppid()}: make a new one behind the fork"
         self._device.change_refusal(ClosedError(foreign), instead_of=self._device.refusal)
 

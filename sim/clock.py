@@ -61,8 +61,9 @@ class VirtualClock:
         self._devices.append(device)
 
     def detach(self, device: Steppable) -> None:
-        """Step it no more."""
-        self._devices.remove(device)
+        """Step it no more. Twice is no harm."""
+        if device in self._devices:
+            self._devices.remove(device)
 
     def jump(self) -> bool:
         """Do what can be done now; if that is nothing, go to the next due time and do what is due then.

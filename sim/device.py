@@ -1,6 +1,6 @@
 """The device: fetches requests, runs them on its units, completes them when they are due.
 
-No thread, no lock and no fd in here, and time only as numbers from a clock: a worker thread steps it in real time, a
+No thread and no fd in here, and time only as numbers from a clock: a worker thread steps it in real time, a
 virtual clock in virtual time. What it does at a step:
 
 1. Fetch what the doorbell announced, and give each request a unit, a start and a due time.
@@ -19,6 +19,7 @@ from heapq import heapify, heappop, heappush
 from sim.clock import Clock
 from sim.completing import CompletionSide
 from sim.errors import InternalError
+from sim.faults.rulebook import Installed
 from sim.faults.verdicts import Verdict
 from sim.interrupt import Coalescing
 from sim.randomness import Randomness
@@ -37,12 +38,16 @@ LATE_NS = 50_000
 class Scheduled:
     """A request that has its unit and its times."""
 
-    __slots__ = ("due_ns", "request", "verdict", "worked")
+    __slots__ = ("due_ns", "landed", "mark", "request", "verdict", "worked")
 
     def __init__(self, request: Submittable, due_ns: int) -> None:
         self.request = request
         self.due_ns = due_ns
         self.worked = False
+        self.landed = False
+        """Whether it is on the completion ring, or has been: then it is skipped wherever else it is found."""
+        self.mark: tuple[Verdict, Installed] | None = None
+        """What was found for it at its submit."""
         self.verdict: Verdict | None = None
         """The fault that it still has to meet."""
 
@@ -67,14 +72,21 @@ class Device(CompletionSide):
         self._ahead: deque[Scheduled] = deque()
         self._fetched: list[Submittable] = []
         """The batch that a step has in its hands: off the ring and not yet on the schedule, but for the first
-        `_passed` of them. So that a crash in between loses none."""
+        `_passed` of them. So an exception in between loses none: the next step goes on with it."""
         self._passed = 0
+        self.placing: Scheduled | None = None
+        """What was made of the first that has not passed, if it got so far."""
 
     # Stepping
 
     def has_work(self) -> bool:
         """Whether a step would do something at once."""
-        return self.ring.rung != self.ring.head or bool(self._ahead) or self.timers.has_news()
+        return (
+            self.ring.rung != self.ring.head
+            or bool(self._ahead)
+            or self.timers.has_news()
+            or (self.unfinished and not self.interrupt.masked)
+        )
 
     @property
     def queued(self) -> int:
@@ -83,46 +95,67 @@ class Device(CompletionSide):
         return ring.tail - ring.head + max(0, len(self._fetched) - self._passed) + len(self._ahead)
 
     def drained(self) -> bool:
-        """Behind a step: hand out what is complete, also if masked; whether all has completed that ever will."""
+        """After a step: hand out what is complete, also if masked; whether all has completed that ever will."""
         self.reap()
-        return not (self.ring.rung != self.ring.head or self._schedule)
+        return not (self.ring.rung != self.ring.head or self._schedule or self._passed < len(self._fetched))
 
     def step(self) -> int | None:
-        """Do all that is due now; return when something is due next, None for never."""
+        """Do all that is due now; return when something is due next, None for never.
+
+        An exception, such as Ctrl-C where the thread is the user's own, comes out. The next step goes on from there.
+        """
+        ring = self.ring
         while True:
-            batch = self.ring.fetch()
-            if batch:
-                self._fetched, self._passed = batch, 0
-                self.counters.count_batch(len(batch))
+            if ring.rung != ring.head and self._passed == len(self._fetched):
+                batch = ring.announced()
+                count = len(batch)
+                head = ring.head + count
+                self._fetched, self._passed, ring.head = batch, 0, head
+                if count:
+                    ring.clear(count)
+                    self.counters.count_batch(count)
+            if self._fetched:
                 if self.straight:
-                    self._run_straight(batch)
-                elif self.slow is None:
-                    self._assign(batch)
+                    self._run_straight(self._fetched[self._passed :])
                 else:
-                    self.slow.assign(batch)
-                self._fetched = []
+                    self._assign()
+                self._fetched, self._passed = [], 0
             now_ns = self.clock.now_ns()
             if self._schedule and self._schedule[0][0] <= now_ns:
                 if self.slow is None:
                     self._retire(now_ns)
                 else:
                     self.slow.retire(now_ns)
-            for call in self.timers.take_due(now_ns):
-                self.call_guarded(call)
-            if self.interrupt.fire(now_ns):
-                self._handle_interrupt(now_ns)
+            if self.timers.heap or self.timers.incoming:
+                self._call_timers(now_ns)
+            if self.interrupt.pending:
+                self.interrupt_if_due(now_ns)
+            if (self.completions.reaped or self._space) and not self.interrupt.masked:
+                self.reap()
             if self._ahead:
                 self.work(self._ahead.popleft())
-            elif self.ring.rung == self.ring.head:
+            elif ring.rung == ring.head:
                 return self.next_due_ns()
+
+    def _call_timers(self, now_ns: int | None) -> None:
+        timers = self.timers
+        while (timer := timers.first_due(now_ns)) is not None:
+            fn, begun = timer.fn, timer.begun
+            timer.begun = True
+            if begun:  # interrupted the last time: once more, and no third time
+                timers.drop(timer)
+            if fn is not None:
+                self.call_guarded(fn)
+            timers.drop(timer)
 
     def call_timers(self) -> None:
         """Call all that was to be called later: the end of the device has come before their time."""
-        for call in self.timers.take_all():
-            self.call_guarded(call)
+        self._call_timers(None)
 
     def next_due_ns(self) -> int | None:
         """The next time at which a step will have something to do."""
+        while self._schedule and self._schedule[0][3].landed:
+            heappop(self._schedule)
         dues = (self._schedule[0][0] if self._schedule else None, self.timers.next_due_ns(), self.interrupt.due_ns())
         return min((due for due in dues if due is not None), default=None)
 
@@ -148,37 +181,49 @@ class Device(CompletionSide):
 
     def _complete_straight(self, done: list[Submittable], now_ns: int) -> None:
         if done:
-            self.completions.extend(done)
-            self._passed += len(done)
+            passed = self._passed + len(done)
+            self.completions.check_room(len(done))
             self.interrupt.pend(now_ns, len(done))
-            if self.interrupt.fire(now_ns):
-                self._handle_interrupt(now_ns)
+            self.completions.entries += done
+            self._passed = passed
+            self.interrupt_if_due(now_ns)
 
-    def _assign(self, batch: list[Submittable]) -> None:
+    def _assign(self) -> None:
+        """Give what was fetched a unit and its times."""
         now_ns = self.clock.now_ns()
-        for request in batch:
-            self.schedule(self.place(request, now_ns))
+        while self._passed < len(self._fetched):
+            request = self._fetched[self._passed]
+            if self.slow is not None:
+                self.slow.assign(request, now_ns)
+            else:
+                self.schedule(self.placing or self.place(request, now_ns, None))
+            if self.placing is not None:
+                self._ahead.append(self.placing)
+            passed = self._passed + 1
+            self.placing, self._passed = None, passed
 
-    def place(self, request: Submittable, now_ns: int) -> Scheduled:
-        """Give a request a unit and its times, and take its work up for when there is time."""
+    def place(self, request: Submittable, now_ns: int, mark: tuple[Verdict, Installed] | None) -> Scheduled:
+        """Give a request a unit and its times."""
         size_bytes = len(request.payload)
         service_ns = self._timing.service_ns(request.op, size_bytes, self._service_rng)
         _, request.started_ns, end_ns = self.units.assign(now_ns, service_ns)
         due_ns = end_ns + self._timing.latency_ns(request.op, size_bytes, self._latency_rng)
         self.counters.busy_ns += service_ns
         scheduled = Scheduled(request, due_ns)
-        self._ahead.append(scheduled)
+        scheduled.mark = mark
+        self.placing = scheduled
         return scheduled
 
     def schedule(self, scheduled: Scheduled) -> None:
-        """Have it complete when it is due."""
+        """Have it complete when it is due. Twice is no harm: it completes once."""
         self._serial += 1
         heappush(self._schedule, (scheduled.due_ns, self._tie_rng.getrandbits(32), self._serial, scheduled))
 
     def unschedule(self, scheduled: Scheduled) -> None:
         """Have it complete no more."""
-        self._schedule = [entry for entry in self._schedule if entry[3] is not scheduled]
-        heapify(self._schedule)
+        schedule = [entry for entry in self._schedule if entry[3] is not scheduled]
+        heapify(schedule)
+        self._schedule = schedule
 
     def work(self, scheduled: Scheduled) -> None:
         """Do the work of one request, if a reset has not taken it away and nobody did it before."""
@@ -194,27 +239,40 @@ class Device(CompletionSide):
                 raise  # there the kernel runs in the thread of whoever pressed Ctrl-C
 
     def _retire(self, now_ns: int) -> None:
-        while (scheduled := self.take_due(now_ns)) is not None:
+        self.completions.check_room(0)
+        while (scheduled := self.first_due(now_ns)) is not None:
             scheduled.request.finished_ns = scheduled.due_ns
-            self.completions.push(scheduled.request)
             self.interrupt.pend(now_ns)
+            # As `land` and `leave_schedule`, which would be two calls more for each request.
+            self.completions.entries += (scheduled.request,)
+            scheduled.landed = True
+            heappop(self._schedule)
 
-    def take_due(self, now_ns: int) -> Scheduled | None:
-        """The next that is due, with its work done; None if nothing is."""
-        schedule = self._schedule
-        if not schedule or schedule[0][0] > now_ns:
-            return None
-        scheduled = schedule[0][3]
-        if not scheduled.worked:  # due before it was its turn: the model is faster than the work
-            self.work(scheduled)
-            done_ns = self.clock.now_ns()
-            if done_ns > scheduled.due_ns:
-                if done_ns - scheduled.due_ns > LATE_NS and self._timing != INSTANT:
-                    self.counters.late += 1
-                    self.counters.late_ns += done_ns - scheduled.due_ns
-                scheduled.due_ns = done_ns
-        heappop(schedule)  # behind the work: what is interrupted in it stays on the schedule
-        return scheduled
+    def land(self, scheduled: Scheduled) -> None:
+        """Put it onto the completion ring, once."""
+        if not scheduled.landed:
+            self.completions.check_room(1)
+            # No `append`: CPython looks for signals after a call, and none may come before the next line.
+            self.completions.entries += (scheduled.request,)
+            scheduled.landed = True
+
+    def first_due(self, now_ns: int) -> Scheduled | None:
+        """The next that is due, with its work done; None if nothing is. It stays on the schedule."""
+        while (schedule := self._schedule) and schedule[0][0] <= now_ns:
+            scheduled = schedule[0][3]
+            if scheduled.landed:
+                heappop(schedule)
+                continue
+            if not scheduled.worked:  # due before it was its turn: the model is faster than the work
+                self.work(scheduled)
+                scheduled.due_ns = max(scheduled.due_ns, self.clock.now_ns())
+            return scheduled
+        return None
+
+    def leave_schedule(self, scheduled: Scheduled) -> None:
+        """Take it off the front of the schedule: it has landed, or stands there once more, for later."""
+        if self._schedule and self._schedule[0][3] is scheduled:
+            heappop(self._schedule)
 
     # Ending
 
@@ -228,15 +286,19 @@ class Device(CompletionSide):
 
     def fail_all(self, error: Exception) -> None:
         """Complete all that is in flight and announced with that error; an interrupt will tell of it."""
+        slow, ring, completions = self.slow, self.ring, self.completions
         scheduled = [entry[3] for entry in sorted(self._schedule, key=lambda entry: entry[:3])]
-        slow = self.slow
-        victims = [entry.request for entry in scheduled] if slow is None else slow.give_up(scheduled)
-        placed = set(map(id, victims))
-        victims += [request for request in self._fetched[self._passed :] if id(request) not in placed]
-        victims += self.ring.fetch()
-        self._fetched = []
-        self._schedule.clear()
-        self._ahead.clear()
+        victims = [entry.request for entry in scheduled if not entry.landed]
+        if slow is not None:
+            victims = slow.victims(scheduled)
+        fetched = ring.announced()
+        victims += self._fetched[self._passed :]
+        victims += fetched
+        # Each once, and not what has completed: an exception may have left it in two places.
+        gone = set(map(id, completions.entries))
+        victims = [request for request in {id(one): one for one in victims}.values() if id(request) not in gone]
+        if slow is not None:
+            slow.forget_marks(fetched)
         now_ns = self.clock.now_ns()
         for request in victims:
             request.result, request.error = None, error
@@ -244,6 +306,20 @@ class Device(CompletionSide):
             request.started_ns = request.started_ns or now_ns
             if slow is not None:
                 slow.note("complete", request, type(error).__name__)
-        self.completions.extend(victims)
         # Those too of which an interrupt was lost.
-        self.interrupt.pend(now_ns, len(self.completions.entries))
+        self.interrupt.pend(now_ns, len(victims) + len(completions.entries))
+        kept: dict[Scheduled, Installed] = {}
+        overtaken: dict[Scheduled, int] = {}
+        echoes: set[Scheduled] = set()
+        schedule: list[tuple[int, int, int, Scheduled]] = []
+        ahead: deque[Scheduled] = deque()
+        nothing: list[Submittable] = []
+        head = ring.head + len(fetched)
+        # From here on nothing is called and nothing can fail: all that was in flight is complete, and nowhere else.
+        completions.entries += victims
+        self._schedule, self._ahead, ring.head = schedule, ahead, head
+        self._fetched, self._passed, self.placing = nothing, 0, None
+        if slow is not None:
+            slow.kept, slow.overtaken = kept, overtaken
+            slow.echoes = echoes
+        ring.clear(len(fetched))

@@ -31,6 +31,10 @@ class Submittable(Protocol):
     A request may also have `wake()`, which a faulty device calls without completing it, see SpuriousWake; and its class
     a static `complete_all(requests, hear)`, which the worker calls instead with all that complete at once, if they are
     of that class: it calls hear(request, answer or exception) for each that was not just delivered.
+
+    And it may have `completed`, false until `complete` begins, which sets it before anything else. Where a Ctrl-C, a
+    failed allocation or a full stack came before that, or `complete` has set it to something false again, it is called
+    once more.
     """
 
     op: str
@@ -57,6 +61,7 @@ class Request:
 
     __slots__ = (
         "aux",
+        "completed",
         "error",
         "finished_ns",
         "kernel",
@@ -91,6 +96,8 @@ class Request:
         self.finished_ns = 0
         self.result: bytes | None = None
         self.error: BaseException | None = None
+        self.completed = False
+        """Whether `on_complete` was called. Who submits a request again sets it to False."""
 
     @property
     def queue_ns(self) -> int:
@@ -104,4 +111,5 @@ class Request:
 
     def complete(self) -> Delivery | None:
         """Called by the device."""
+        self.completed = True
         return None if self.on_complete is None else self.on_complete(self)

@@ -63,27 +63,27 @@ class SubmissionRing:
             self.high_water = outstanding + 1
         return True
 
-    def fetch(self, limit: int | None = None) -> list[Submittable]:
-        """Take what the doorbell has announced, oldest first; at most `limit`."""
-        head = self.head
-        waiting = self.rung - head
-        if limit is not None and waiting > limit:
-            waiting = limit
+    def announced(self) -> list[Submittable]:
+        """What the doorbell has announced and nobody has fetched, oldest first. It stays on the ring."""
+        waiting = self.rung - self.head
         if waiting <= 0:
             return []
-        # Slices rather than a loop over slots: at 64 requests a visit a sixth of the time.
-        slots, first = self.slots, head & self.mask
+        first = self.head & self.mask
         last = first + waiting
         if last <= self.depth:
-            batch = slots[first:last]
-            slots[first:last] = [None] * waiting
+            return self.slots[first:last]  # type: ignore[return-value]  # announced slots are filled
+        return self.slots[first:] + self.slots[: last - self.depth]  # type: ignore[return-value]
+
+    def clear(self, count: int) -> None:
+        """Let go of the last `count` requests that were fetched: whoever has advanced `head` holds them now."""
+        # Slices rather than a loop over slots: at 64 requests a visit a sixth of the time.
+        slots, first = self.slots, (self.head - count) & self.mask
+        last = first + count
+        if last <= self.depth:
+            slots[first:last] = [None] * count
         else:
-            wrapped = last - self.depth
-            batch = slots[first:] + slots[:wrapped]
             slots[first:] = [None] * (self.depth - first)
-            slots[:wrapped] = [None] * wrapped
-        self.head = head + waiting
-        return batch  # type: ignore[return-value]  # announced slots are filled
+            slots[: last - self.depth] = [None] * (last - self.depth)
 
 
 class Echo:
@@ -96,46 +96,38 @@ class Echo:
 
 
 class CompletionRing:
-    """Completed requests that nobody has reaped yet, oldest first: at most as many as the submission ring has slots.
+    """Completed requests whose owners were not told yet, oldest first: at most as many as there are slots.
 
-    The device appends and whoever reaps pops; a deque lets the two be different threads without a lock.
+    The first `reaped` of them have given back their slots and are counted; an entry leaves when its owner is told. So
+    who is interrupted while it reaps loses nothing. The device appends at one end and whoever reaps takes from the
+    other; a deque lets the two be different threads without a lock.
     """
 
-    __slots__ = ("depth", "echoes", "entries")
+    __slots__ = ("depth", "echoes", "entries", "reaped", "taken")
 
     def __init__(self, depth: int) -> None:
         self.depth = depth
         self.entries: deque[Submittable] = deque()
         self.echoes = 0
         """How many of the entries are an Echo: those come on top of the depth."""
-
-    def push(self, request: Submittable) -> None:
-        """Add a completion."""
-        if len(self.entries) >= self.depth + self.echoes:
-            raise InternalError(f"the completion ring of {self.depth} entries overflowed")
-        self.entries.append(request)
-
-    def extend(self, requests: list[Submittable]) -> None:
-        """Add a batch."""
-        if len(self.entries) + len(requests) > self.depth + self.echoes:
-            raise InternalError(f"the completion ring of {self.depth} entries overflowed")
-        self.entries.extend(requests)
+        self.reaped = 0
+        self.taken = 0
+        """How many were ever reaped."""
 
     def push_echo(self, echo: Echo) -> None:
         """Add a completion that comes a second time."""
         self.echoes += 1
         self.entries.append(echo)  # type: ignore[arg-type]  # whoever pushes echoes sorts them out again
 
-    def take(self, quota: int = 0) -> list[Submittable]:
-        """Take the oldest completions, at most `quota`; 0 for all that are there now."""
-        entries = self.entries
-        count = len(entries)
-        if quota and quota < count:
-            count = quota
-        taken: list[Submittable] = []
-        for _ in range(count):
-            try:
-                taken.append(entries.popleft())
-            except IndexError:  # another thread polls as well
-                break
-        return taken
+    def check_room(self, count: int) -> None:
+        """InternalError if so many more completions can't be there: slots are freed at the reap alone."""
+        if len(self.entries) - self.reaped + count > self.depth + self.echoes:
+            raise InternalError(f"the completion ring of {self.depth} entries overflowed")
+
+    def unreaped(self, quota: int) -> list[Submittable]:
+        """The oldest that have not given back their slots, at most `quota`; 0 for all. They stay."""
+        entries, reaped = self.entries, self.reaped
+        if not quota:
+            return list(entries)[reaped:]
+        # By index: an iterator fails if the device appends after it was made.
+        return [entries[index] for index in range(reaped, min(len(entries), reaped + quota))]

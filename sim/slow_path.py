@@ -152,29 +152,31 @@ class SlowPath(Outages):
 
     # Starting
 
-    def assign(self, batch: list[Submittable]) -> None:
-        """As the device's own, but each request meets its fault."""
+    def assign(self, request: Submittable, now_ns: int) -> None:
+        """As the device's own, for one request, which meets its fault."""
         device = self._device
-        now_ns = device.clock.now_ns()
-        for request in batch:
+        scheduled = device.placing  # of a step that was interrupted
+        if scheduled is None:
             self.note("fetch", request)
-            mark = self._marks.pop(id(request), None)
+            mark = self._marks.get(id(request))
             verdict = None if mark is None else mark[0]
             if isinstance(verdict, StallUnit):
                 unit = device.units.next_unit if verdict.unit is None else verdict.unit
                 device.units.stall(unit, now_ns + verdict.for_ns)
-            scheduled = device.place(request, max(now_ns, self._not_before_ns))
+            scheduled = device.place(request, max(now_ns, self._not_before_ns), mark)
             self.note("start", request, f"at {request.started_ns}")
-            if isinstance(device.refusal, RemovedError):  # it slipped in while the device went
-                scheduled.worked = True
-                request.error = again(device.refusal)
-                mark = None
-            meet = None if mark is None else self._meet.get(type(mark[0]))
-            if mark is None or meet is None:
-                scheduled.verdict = verdict
-                device.schedule(scheduled)
-            else:
-                meet(scheduled, *mark)
+        mark = scheduled.mark
+        self._marks.pop(id(request), None)
+        if isinstance(device.refusal, RemovedError):  # it slipped in while the device went
+            scheduled.worked = True
+            request.error = again(device.refusal)
+            mark = None
+        meet = None if mark is None else self._meet.get(type(mark[0]))
+        if mark is None or meet is None:
+            scheduled.verdict = None if mark is None else mark[0]
+            device.schedule(scheduled)
+        else:
+            meet(scheduled, *mark)
 
     def _meet_fail(self, scheduled: Scheduled, verdict: Fail, rule: Installed) -> None:
         scheduled.worked = True
@@ -183,14 +185,14 @@ class SlowPath(Outages):
 
     def _meet_lose(self, scheduled: Scheduled, verdict: Lose, rule: Installed) -> None:
         scheduled.worked = True
-        self._kept[scheduled] = rule
+        self.kept[scheduled] = rule
 
     def _meet_hold(self, scheduled: Scheduled, verdict: Hold, rule: Installed) -> None:
         scheduled.verdict = verdict
         if rule.removed:  # its guard was left before the device came to fetch this
             self._device.schedule(scheduled)
         else:
-            self._kept[scheduled] = rule
+            self.kept[scheduled] = rule
 
     def _meet_delay(self, scheduled: Scheduled, verdict: Delay, rule: Installed) -> None:
         scheduled.due_ns += verdict.by_ns
@@ -205,10 +207,9 @@ class SlowPath(Outages):
         self._not_before_ns = self._device.clock.now_ns() + verdict.for_ns
 
     def _meet_reset(self, scheduled: Scheduled, verdict: Reset | Remove, rule: Installed) -> None:
+        end = self.reset if isinstance(verdict, Reset) else self.remove
+        self._device.timers.call_at(self._device.clock.now_ns() + verdict.after_ns, end)
         self._meet_lose(scheduled, Lose(), rule)  # or it could complete before
-        self._device.timers.call_at(
-            self._device.clock.now_ns() + verdict.after_ns, self.reset if isinstance(verdict, Reset) else self.remove
-        )
 
     def _in(self, after_ns: int, call: Callable[[], object]) -> None:
         if after_ns:
@@ -230,51 +231,60 @@ class SlowPath(Outages):
     def retire(self, now_ns: int) -> None:
         """As the device's own, but each request meets its fault."""
         device = self._device
-        while (scheduled := device.take_due(now_ns)) is not None:
-            verdict, scheduled.verdict = scheduled.verdict, None
-            self._overtaken.pop(scheduled, None)
-            if scheduled in self._echoes:
-                self._echoes.discard(scheduled)
-                device.completions.push_echo(Echo(scheduled.request))
-                device.interrupt.pend(now_ns)
-            elif isinstance(verdict, Reorder):
-                self._overtaken[scheduled] = verdict.past
-                self._later(scheduled, verdict.within_ns)
-            elif isinstance(verdict, EarlyWake):
-                self._wake(scheduled.request)
-                self._later(scheduled, verdict.by_ns)
-            else:
-                if isinstance(verdict, Corrupt):
-                    self._corrupt(scheduled.request, verdict)
-                self._complete(scheduled, now_ns, told=not isinstance(verdict, LoseInterrupt))
-                if isinstance(verdict, Duplicate):
-                    echo = Scheduled(scheduled.request, scheduled.due_ns)
-                    echo.worked = True
-                    self._echoes.add(echo)
-                    self._later(echo, verdict.after_ns)
+        while (scheduled := device.first_due(now_ns)) is not None:
+            self._meet_end(scheduled, now_ns)
+            device.leave_schedule(scheduled)
+
+    def _meet_end(self, scheduled: Scheduled, now_ns: int) -> None:
+        device, verdict = self._device, scheduled.verdict
+        self.overtaken.pop(scheduled, None)
+        if scheduled in self.echoes:
+            device.interrupt.pend(now_ns)
+            device.completions.push_echo(Echo(scheduled.request))
+            scheduled.landed = True
+            self.echoes.discard(scheduled)
+        elif isinstance(verdict, Reorder):
+            scheduled.verdict = None
+            self.overtaken[scheduled] = verdict.past
+            self._later(scheduled, verdict.within_ns)
+        elif isinstance(verdict, EarlyWake):
+            scheduled.verdict = None
+            self._wake(scheduled.request)
+            self._later(scheduled, verdict.by_ns)
+        else:
+            if isinstance(verdict, Corrupt):
+                scheduled.verdict = None  # or it would be corrupted back
+                self._corrupt(scheduled.request, verdict)
+            self._complete(scheduled, now_ns, told=not isinstance(verdict, LoseInterrupt))
+            if isinstance(verdict, Duplicate):
+                echo = Scheduled(scheduled.request, scheduled.due_ns)
+                echo.worked = True
+                self.echoes.add(echo)
+                self._later(echo, verdict.after_ns)
 
     def _later(self, scheduled: Scheduled, after_ns: int) -> None:
         scheduled.due_ns += after_ns
         self._device.schedule(scheduled)
 
     def _complete(self, scheduled: Scheduled, now_ns: int, told: bool) -> None:
-        """Put it onto the completion ring, and behind it those that it was the last to overtake."""
+        """Put it onto the completion ring, and after it those that it was the last to overtake."""
         device = self._device
         complete = [scheduled]
         for scheduled in complete:
             request = scheduled.request
             request.finished_ns = scheduled.due_ns
-            device.completions.push(request)
             if told:
                 device.interrupt.pend(now_ns)
             told = True
+            device.land(scheduled)
             self.note("complete", request, "ok" if request.error is None else type(request.error).__name__)
-            for late, left in list(self._overtaken.items()):
+            if scheduled is not complete[0]:
+                device.unschedule(scheduled)
+            for late, left in list(self.overtaken.items()):
                 if left > 1:
-                    self._overtaken[late] = left - 1
+                    self.overtaken[late] = left - 1
                     continue
-                del self._overtaken[late]
-                device.unschedule(late)
+                del self.overtaken[late]  # with an exception before it lands, it completes when it is due
                 late.due_ns = now_ns
                 complete.append(late)
 
@@ -291,19 +301,9 @@ class SlowPath(Outages):
         # Not the positions: an ECDSA signature's length depends on its nonce, which no seed decides.
         self.note("corrupt", request, f"{'+'.join(map(str, offsets))} {mask:#04x}")
 
-    def reap(self, batch: list[Any]) -> int:
-        """Hand out a batch of completions: first those that have slots, then those that come a second time."""
-        device = self._device
-        echoes = [entry for entry in batch if type(entry) is Echo]
-        if echoes:
-            batch = [entry for entry in batch if type(entry) is not Echo]
-            device.completions.echoes -= len(echoes)
-        for request in batch:
+    def reap(self, batch: list[Any], seen: int) -> int:
+        """Hand out a batch of completions, some of which come a second time."""
+        requests = [entry for entry in batch if type(entry) is not Echo]
+        for request in requests:
             self.note("wake", request)
-        if batch:
-            device.hand_out(batch)
-        for echo in echoes:
-            self.note("duplicate", echo.request)
-            device.counters.spurious += 1
-            device.call_guarded(echo.request.complete)
-        return len(batch) + len(echoes)
+        return self._device.hand_out(requests, len(batch) - len(requests), seen)

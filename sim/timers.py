@@ -11,11 +11,13 @@ from itertools import count
 class Timer:
     """One call that is due. `cancel` it from any thread; a cancelled one costs nothing when its time comes."""
 
-    __slots__ = ("_timers", "fn")
+    __slots__ = ("_timers", "begun", "fn")
 
     def __init__(self, timers: Timers, fn: Callable[[], object]) -> None:
         self._timers = timers
         self.fn: Callable[[], object] | None = fn
+        self.begun = False
+        """Whether it was called, and interrupted: it is called once more then."""
 
     def cancel(self) -> None:
         """Forget the call, if it has not been made. Calling again does nothing."""
@@ -31,11 +33,11 @@ class Timers:
     new in a deque, so that no lock is needed.
     """
 
-    __slots__ = ("_heap", "_incoming", "_serial", "cancelled")
+    __slots__ = ("_serial", "cancelled", "heap", "incoming")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, int, Timer]] = []
-        self._incoming: deque[tuple[int, int, Timer]] = deque()
+        self.heap: list[tuple[int, int, Timer]] = []
+        self.incoming: deque[tuple[int, int, Timer]] = deque()
         self._serial = count()
         self.cancelled = 0
         """About how many of the heap were cancelled: threads may lose a count, and that does no harm."""
@@ -43,34 +45,36 @@ class Timers:
     def call_at(self, due_ns: int, fn: Callable[[], object]) -> Timer:
         """Have fn called at that time, by the thread that steps the device; it must not block."""
         timer = Timer(self, fn)
-        self._incoming.append((due_ns, next(self._serial), timer))
+        self.incoming.append((due_ns, next(self._serial), timer))
         return timer
 
     def has_news(self) -> bool:
         """Whether timers were set that the stepping thread has not seen."""
-        return bool(self._incoming)
+        return bool(self.incoming)
 
     def _absorb(self) -> None:
-        while self._incoming:
-            heappush(self._heap, self._incoming.popleft())
-        if self.cancelled > 64 and self.cancelled * 2 > len(self._heap):
+        while self.incoming:
+            # Taken only when it is on the heap. There twice, after an exception in between, it is called once.
+            heappush(self.heap, self.incoming[0])
+            del self.incoming[0]
+        if self.cancelled > 64 and self.cancelled * 2 > len(self.heap):
             # Deadlines are nearly all cancelled long before they are due: without this the heap would hold a
             # deadline's length of them.
-            self._heap = [entry for entry in self._heap if entry[2].fn is not None]
-            heapify(self._heap)
-            self.cancelled = 0
+            heap = [entry for entry in self.heap if entry[2].fn is not None]
+            heapify(heap)
+            self.heap, self.cancelled = heap, 0
 
     def take_due(self, now_ns: int) -> Iterable[Callable[[], object]]:
         """What is to be called now, in order: each taken only when it is its turn, for the one before may cancel it."""
-        if self._incoming:
+        if self.incoming:
             self._absorb()
-        if not self._heap or self._heap[0][0] > now_ns:
+        if not self.heap or self.heap[0][0] > now_ns:
             return ()
         return self._due(now_ns)
 
     def _due(self, now_ns: int) -> Iterator[Callable[[], object]]:
-        while self._heap and self._heap[0][0] <= now_ns:
-            timer = heappop(self._heap)[2]
+        while self.heap and self.heap[0][0] <= now_ns:
+            timer = heappop(self.heap)[2]
             fn, timer.fn = timer.fn, None
             if fn is not None:
                 yield fn
@@ -79,13 +83,26 @@ class Timers:
 
     def next_due_ns(self) -> int | None:
         """The next time at which something is due; None if nothing is."""
-        if self._incoming:
+        if self.incoming:
             self._absorb()
-        while self._heap and self._heap[0][2].fn is None:
-            heappop(self._heap)
+        while self.heap and self.heap[0][2].fn is None:
+            heappop(self.heap)
             if self.cancelled:
                 self.cancelled -= 1
-        return self._heap[0][0] if self._heap else None
+        return self.heap[0][0] if self.heap else None
+
+    def first_due(self, now_ns: int | None) -> Timer | None:
+        """The first that is to be called now, or of all that were set if `now_ns` is None. It stays: see `drop`."""
+        due_ns = self.next_due_ns()
+        if due_ns is None or (now_ns is not None and due_ns > now_ns):
+            return None
+        return self.heap[0][2]
+
+    def drop(self, timer: Timer) -> None:
+        """It has been called."""
+        timer.fn = None  # so it is skipped where it stands
+        if self.heap and self.heap[0][2] is timer:
+            heappop(self.heap)
 
     def take_all(self) -> list[Callable[[], object]]:
         """All that was to be called later, in order: for the end of the device, when their time will not come."""

@@ -69,8 +69,8 @@ class Worker:
         return self._thread is threading.current_thread()
 
     def _run(self) -> None:
-        _be_punctual()
         try:
+            _be_punctual()
             while True:
                 due_ns = self._device.step()
                 may_stop = self._may_stop

@@ -69,6 +69,7 @@ class RemoteAccelerator:
         self._connection = Connection(rings)
         self.clock = self._connection.clock
         self._ids = count(1)
+        self._attached = 0
         self._reader = Reader(self._connection)
         self._closed = False
         _alive.add(self)
@@ -186,23 +187,24 @@ class RemoteAccelerator:
     def attach(self, on_space: Callable[[int], None], *, polled: bool) -> None:
         """For an engine: be told of freed slots, and say whether completions are polled for or come by interrupt."""
         connection = self._connection
-        if connection.on_space and connection.interrupt.masked is not polled:
+        if self._attached and connection.interrupt.masked is not polled:
             raise UsageError("another engine takes this accelerator's completions the other way: connect once more")
-        connection.on_space.append(on_space)
+        self._attached += 1
         connection.interrupt.masked = polled
+        connection.on_space.append(on_space)
 
     def detach(self, on_space: Callable[[int], None]) -> None:
-        """The end of `attach`. With the last engine gone, completions come by interrupt again. May be called again."""
-        if on_space in self._connection.on_space:
-            self._connection.on_space.remove(on_space)
-        if not self._connection.on_space:
+        """The end of `attach`. With the last engine gone, completions come by interrupt again."""
+        self._connection.on_space.remove(on_space)
+        self._attached -= 1
+        if not self._attached:
             self._connection.interrupt.masked = False
             self._reader.wake()  # for what was left to polling
 
     def notify_once(self, fn: Callable[[], object]) -> None:
         """While polling: call fn once, as soon as there is something to poll for, perhaps at once."""
         connection = self._connection
-        connection.interrupt.on_masked.append(fn)
+        connection.interrupt.ask(fn)
         connection.drain()
         if connection.completions.entries:
             connection.interrupt.notify()

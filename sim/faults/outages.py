@@ -26,9 +26,9 @@ class Outages:
         self._device = device
         self._producers = producers
         self._marks: dict[int, tuple[Verdict, Installed]] = {}  # by the ids of requests that were not fetched yet
-        self._kept: dict[Scheduled, Installed] = {}  # which complete only when told, or never
-        self._overtaken: dict[Scheduled, int] = {}  # which complete behind so many others
-        self._echoes: set[Scheduled] = set()
+        self.kept: dict[Scheduled, Installed] = {}  # which complete only when told, or never
+        self.overtaken: dict[Scheduled, int] = {}  # which complete behind so many others
+        self.echoes: set[Scheduled] = set()
         self._rings_to_swallow = 0
         self._not_before_ns = 0
 
@@ -44,16 +44,16 @@ class Outages:
         with self._producers:
             self._rings_to_swallow = 0
             ring.rung = ring.tail
-        for scheduled, owner in list(self._kept.items()):
+        for scheduled, owner in list(self.kept.items()):
             if isinstance(scheduled.verdict, Hold) and (rule is None or owner is rule):
-                del self._kept[scheduled]
                 scheduled.due_ns = max(scheduled.due_ns, device.clock.now_ns())
                 device.schedule(scheduled)
+                del self.kept[scheduled]  # after that: what is in both places completes once
 
     @property
     def held(self) -> int:
         """Requests that wait for a release."""
-        return sum(isinstance(scheduled.verdict, Hold) for scheduled in list(self._kept))
+        return sum(isinstance(scheduled.verdict, Hold) for scheduled in list(self.kept))
 
     def reset(self) -> None:
         """Fail all that is in flight; the device goes on, with all its units free."""
@@ -83,11 +83,13 @@ class Outages:
         self._device.fail_all(error)
         self._device.units.reset()
 
-    def give_up(self, victims: list[Scheduled]) -> list[Submittable]:
-        """For who fails all: the requests of what was scheduled, and those that are kept here; all is forgotten."""
-        victims = [scheduled for scheduled in victims if scheduled not in self._echoes]
-        victims += self._kept
-        for forgotten in (self._marks, self._kept, self._overtaken, self._echoes):
-            forgotten.clear()
+    def victims(self, scheduled: list[Scheduled]) -> list[Submittable]:
+        """For who fails all: the requests of what was scheduled, and those that are kept here."""
         self._rings_to_swallow = self._not_before_ns = 0
-        return [scheduled.request for scheduled in victims]
+        victims = [one for one in (*scheduled, *self.kept) if not one.landed and one not in self.echoes]
+        return [one.request for one in victims]
+
+    def forget_marks(self, requests: list[Submittable]) -> None:
+        """These will never be fetched."""
+        for request in requests:
+            self._marks.pop(id(request), None)

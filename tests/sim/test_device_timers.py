@@ -179,4 +179,4 @@ def test_cancelled_timers_do_not_pile_up() -> None:
     for index in range(10_000):
         timers.call_at(10**12 + index, lambda: None).cancel()
         timers.take_due(index)
-    assert len(timers._heap) < 200
+    assert len(timers.heap) < 200

@@ -146,7 +146,7 @@ def crash_in(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     def planted(*args: object) -> None:
         raise Planted(where)
 
-    owner = CompletionRing if where in ("push", "extend", "take") else Device
+    owner = CompletionRing if where in ("check_room", "unreaped") else Device
     monkeypatch.setattr(owner, where, planted)
 
 

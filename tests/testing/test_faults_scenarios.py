@@ -48,9 +48,8 @@ def test_the_invariants_hold_in_virtual_time() -> None:
             raise
         met.update(outcome.device.faults)
         told.update(outcome.told)
-    assert "ok" in told
-    if SEEDS >= ALL_KINDS:  # fewer need not come to all
-        assert {"OperationError", "DeadlineError", "JobCancelled"} <= set(told)
+    assert {"ok", "OperationError", "DeadlineError", "JobCancelled"} <= set(told)
+    if SEEDS >= ALL_KINDS:
         assert set(met) == set(KINDS), "a fault that was never met was never tested"
 
 
@@ -143,29 +142,29 @@ def _results_that_are_swapped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two completions that are handed out together are mixed up."""
     hand_out = CompletionSide.hand_out
 
-    def swapping(self: CompletionSide, batch: list[Any]) -> int:
+    def swapping(self: CompletionSide, batch: list[Any], *more: int) -> int:
         if len(batch) > 1 and batch[0].error is None and batch[1].error is None:
             batch[0].result, batch[1].result = batch[1].result, batch[0].result
-        return hand_out(self, batch)
+        return hand_out(self, batch, *more)
 
     monkeypatch.setattr(CompletionSide, "hand_out", swapping)
 
 
 def _reset_that_forgets_what_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    give_up = Outages.give_up
+    victims_of = Outages.victims
 
-    def forgetful(self: Outages, victims: list[Any]) -> list[Any]:
-        self._kept.clear()
-        return give_up(self, victims)
+    def forgetful(self: Outages, scheduled: list[Any]) -> list[Any]:
+        self.kept.clear()
+        return victims_of(self, scheduled)
 
-    monkeypatch.setattr(Outages, "give_up", forgetful)
+    monkeypatch.setattr(Outages, "victims", forgetful)
 
 
 def _duplicates_in_the_sums(monkeypatch: pytest.MonkeyPatch) -> None:
-    def reap(self: SlowPath, batch: list[Any]) -> int:
+    def reap(self: SlowPath, batch: list[Any], seen: int) -> int:
         for entry in batch:
             self._device.counters.completed += hasattr(entry, "request")
-        return original(self, batch)
+        return original(self, batch, seen)
 
     original = SlowPath.reap
     monkeypatch.setattr(SlowPath, "reap", reap)

@@ -35,10 +35,10 @@ def test_replay_tells_the_first_difference(
     recorded = load_trace(path).lines
     hand_out = CompletionSide.hand_out
 
-    def later(self: CompletionSide, batch: list[Request]) -> int:
+    def later(self: CompletionSide, batch: list[Request], *more: int) -> int:
         if self.counters.completed == 1:
             self.slow.note("surprise")  # type: ignore[union-attr]
-        return hand_out(self, batch)  # type: ignore[arg-type]
+        return hand_out(self, batch, *more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(CompletionSide, "hand_out", later)
     difference = replay_scenario(path)

@@ -1,0 +1,177 @@
+"""Ctrl-C, a failed allocation or a full stack anywhere in the device: nothing is lost, nothing comes twice.
+
+In virtual time and with polling it is the user's own thread that moves the device, so all of these can come between any
+two steps. In the worker's thread no Ctrl-C comes; there the device may fail all that is in flight, but must tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+import sim.clock
+import sim.completing
+import sim.device
+import sim.faults.outages
+import sim.interrupt
+import sim.ring
+import sim.slow_path
+import sim.submitting
+import sim.timers
+import sim.worker
+from sim import Accelerator, Coalescing, Request, SimError, VirtualClock
+from tests.interrupting import LINES, SIGNALS, sweep
+from tests.sim.sim_requests import Completions
+
+DEVICE = [
+    *(sim.completing, sim.device, sim.interrupt, sim.ring, sim.submitting, sim.timers),
+    *(sim.slow_path, sim.faults.outages, sim.clock, Accelerator.poll, Accelerator.detach, Accelerator.call_at),
+]
+FAULTS = {
+    "none": "",
+    "fail": "fail:nth=2",
+    "lose and reset": "lose:nth=1; reset:nth=3",
+    "hold": "hold:nth=2",
+    "duplicate": "duplicate:nth=1",
+    "reorder": "reorder:nth=1",
+    "early wake": "early-wake:nth=2",
+    "stick": "stick-doorbell:nth=2",
+}
+at_each_place = pytest.mark.parametrize(
+    ("kind", "error"),
+    [(SIGNALS, KeyboardInterrupt), (LINES, MemoryError)],
+    ids=["ctrl-c", "memory"],
+)
+
+
+class Told:
+    """Requests, and how often each owner was told."""
+
+    def __init__(self, accel: Accelerator) -> None:
+        self.accel = accel
+        self.count: dict[int, int] = {}
+        self.freed = 0
+        self.submitted: list[Request] = []
+
+    def submit(self, payload: bytes) -> bool:
+        request = Request("echo", payload, on_complete=self.complete)
+        self.accel.prepare(request)
+        self.submitted.append(request)
+        return self.accel.submit(request)
+
+    def complete(self, request: Request) -> None:
+        self.count[id(request)] = self.count.get(id(request), 0) + 1
+
+    def on_space(self, slots: int) -> None:
+        self.freed += slots
+
+    def check(self, doubles: int = 0) -> None:
+        """Everything that got a slot was told of once, and the sums are right."""
+        statistics = self.accel.statistics()
+        assert statistics.in_flight == 0
+        assert statistics.submitted == statistics.completed + statistics.failed + statistics.orphaned
+        assert sum(self.count.values()) - doubles <= statistics.submitted == len(self.count)
+        assert max(self.count.values()) <= 1 + doubles
+        assert self.freed >= statistics.submitted
+
+
+def run(clock: VirtualClock, accel: Accelerator, polled: bool) -> None:
+    while clock.jump() or (polled and accel.poll()):
+        pass
+
+
+@at_each_place
+@pytest.mark.usefixtures("reported")
+@pytest.mark.parametrize("polled", [False, True], ids=["interrupt", "polled"])
+@pytest.mark.parametrize("faults", list(FAULTS))
+def test_an_exception_anywhere_loses_nothing(faults: str, polled: bool, kind: str, error: type[BaseException]) -> None:
+    @contextmanager
+    def scenario() -> Iterator[Callable[[], object]]:
+        clock = VirtualClock()
+        accel = Accelerator(
+            8, 2, "fixed:10us", clock=clock, seed=1, faults=FAULTS[faults], coalescing=Coalescing(2, 5_000)
+        )
+        told = Told(accel)
+        accel.attach(told.on_space, polled=polled)
+        called: list[int] = []
+
+        def act() -> None:
+            for payload in (b"a", b"b", b"c"):
+                told.submit(payload)
+            accel.call_at(12_000, lambda: called.append(1))
+            run(clock, accel, polled)
+            accel.faults.release()
+            run(clock, accel, polled)
+
+        yield act
+        run(clock, accel, polled)
+        assert told.submit(b"next") or told.submit(b"next again")
+        last = told.submitted[-1]
+        accel.faults.release()
+        run(clock, accel, polled)
+        if "lose" not in faults:
+            assert told.count[id(last)] >= 1
+            assert last.result == b"next" or last.error is not None  # it may be the one that a rule is for
+        accel.close()
+        told.check(doubles=1 if faults == "duplicate" else 0)
+        assert len(called) <= 2  # a call in which an exception came is made once more
+
+    sweep(scenario, DEVICE, error, kind=kind, visits=1)
+
+
+@at_each_place
+@pytest.mark.usefixtures("reported")
+def test_an_exception_anywhere_in_close_is_made_good_by_the_next(kind: str, error: type[BaseException]) -> None:
+    @contextmanager
+    def scenario() -> Iterator[Callable[[], object]]:
+        clock = VirtualClock()
+        accel = Accelerator(8, 1, "fixed:10us", clock=clock, seed=1, faults="lose:nth=2")
+        told = Told(accel)
+        accel.attach(told.on_space, polled=False)
+        for payload in (b"a", b"b", b"c"):
+            assert told.submit(payload)
+        called: list[int] = []
+        accel.call_at(1_000_000_000, lambda: called.append(1))
+        yield accel.close
+        accel.close()
+        assert accel.closed
+        with pytest.raises(SimError):
+            told.submit(b"late")
+        told.check()
+        assert called
+
+    sweep(scenario, [*DEVICE, Accelerator.close, Accelerator._drain], error, kind=kind, visits=2)
+
+
+@pytest.mark.parametrize("error", [MemoryError, RecursionError])
+@pytest.mark.parametrize("latency", [None, "fixed:1us"])
+def test_an_exception_anywhere_in_the_worker_tells_all(
+    latency: str | None, error: type[BaseException], reported: list[BaseException]
+) -> None:
+    @contextmanager
+    def scenario() -> Iterator[Callable[[], object]]:
+        accel = Accelerator(8, 2, latency, seed=1)
+        completions = Completions(accel)
+        sent: list[Request] = []
+
+        def act() -> None:
+            for payload in (b"a", b"b", b"c"):
+                request = completions.request("echo", payload)
+                try:
+                    accel.submit(request)
+                except SimError:  # it has crashed
+                    return
+                sent.append(request)
+            completions.wait(len(sent))
+
+        yield act
+        accel.close()
+        assert sorted(map(id, completions.done)) == sorted(map(id, sent))
+        statistics = accel.statistics()
+        assert statistics.in_flight == 0
+        assert statistics.submitted == statistics.completed + statistics.failed == len(sent)
+
+    watched = [sim.completing, sim.device, sim.interrupt, sim.ring, sim.timers, sim.worker.Worker._run]
+    sweep(scenario, watched, error, kind=LINES, visits=1, new_threads=True)
