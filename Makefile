@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: run test check lint types bench provider wheel conformance conformance-waits conformance-rest clean
+.PHONY: run test check pythons lint types bench provider wheel conformance conformance-waits conformance-rest openssl-own-tests clean
 
 run: $(READY)
 	$(BIN)/simaccel run
@@ -13,6 +13,10 @@ test: $(READY)
 	$(BIN)/python -m pytest
 
 check: lint types test
+
+# The core's tests under the other Pythons that are found here.
+pythons: $(READY)
+	.ci/pythons
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -33,6 +37,10 @@ $(VENV)/.ready-bench: $(READY)
 provider:
 	$(MAKE) -C provider
 
+# OpenSSL's own tests with the provider and without it; TREE=built source tree of OpenSSL.
+openssl-own-tests: $(READY)
+	tests/real/openssl_own_tests.sh $(TREE)
+
 # The wheel, with the providers that were built: the system's, and those of prefixes.
 wheel: $(READY) provider
 	$(BIN)/python -m build --wheel
@@ -49,7 +57,7 @@ conformance-rest: $(READY)
 	SIMACCEL_CONFORMANCE=full $(BIN)/python -m pytest tests/conformance -k 'not test_wait_contexts_agree'
 
 clean:
-	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-3.* dist .mypy_cache .pytest_cache .ruff_cache
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

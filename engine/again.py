@@ -33,13 +33,14 @@ class AgainQueue:
     def drive(self, least: int, resume: Callable[[Seat], None]) -> None:
         """Try a few, at least so many; `resume(seat)` adds those again that fail."""
         for _ in range(min(len(self._seats), max(least, BATCH))):
-            seat = self._seats.popleft()
-            again, seat.again = seat.again, False
-            if not again or seat.woken:  # resumed meanwhile, or about to be
-                continue
-            resume(seat)
-            if not seat.again:
-                self._backoff_ns = FIRST_NS
+            # It stays in there until all is done: an exception in between must not lose it.
+            seat = self._seats[0]
+            if seat.again and not seat.woken:  # else resumed meanwhile, or about to be
+                seat.again = False
+                resume(seat)
+                if not seat.again:
+                    self._backoff_ns = FIRST_NS
+            del self._seats[0]
 
     def wait_ns(self) -> int | None:
         """How long to wait before the next try, longer each time; None if nobody asks for one."""

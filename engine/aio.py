@@ -85,10 +85,12 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
                     else:
                         tries = 0
             finally:
-                driver.unwatch(waker)
-                for _ in range(CANCELS):
-                    if not job.paused or job.cancel():
-                        break
+                try:
+                    driver.unwatch(waker)
+                finally:
+                    for _ in range(CANCELS):
+                        if not job.paused or job.cancel():
+                            break
             return job.result()
 
     async def _in_loop(self, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None) -> bytes:
@@ -108,6 +110,9 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
                     perform.send(None)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
+        except BaseException:
+            perform.close()  # as in `Engine.call`
+            raise
 
     async def _blocked(self, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None) -> bytes:
         return self._engine.call(op, payload, aux=aux, session=session, deadline_ns=deadline_ns)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 from weakref import WeakSet
 
 from engine.aio import Aio
 from engine.ending import interpreter_ends, refuse_at_the_end
-from engine.errors import ClosedError, StalledError, UsageError
+from engine.errors import ClosedError, StalledError, UsageError, comes_in_between
 from engine.event_loops import loop_here, warn_of_blocking
 from engine.operation import Operation
 from engine.operations import Operations
@@ -74,9 +75,14 @@ class Engine(Operations[bytes]):
             self, accel, notify, contract, retry or Retry(), checked_deadline(deadline_ns), observe, self._sleep
         )
         self.aio = Aio(self, self._performer)
-        accel.attach(self._performer.space.freed, polled=self.polled)
-        self._closed = False
-        _alive.add(self)
+        try:
+            accel.attach(self._performer.space.freed, polled=self.polled)
+            _alive.add(self)
+            self._closed = False
+        except BaseException:
+            with suppress(Exception):  # it may not be attached
+                accel.detach(self._performer.space.freed)
+            raise
 
     # What users call
 
@@ -109,6 +115,9 @@ class Engine(Operations[bytes]):
                     perform.send(None)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
+        except BaseException:
+            perform.close()  # if it is not from in there, such as Ctrl-C: it must hear of it now, not when collected
+            raise
 
     def session(self, op: str, key: object, **params: Any) -> Any:
         """Load a key once, for any number of operations of that kernel."""
@@ -162,8 +171,6 @@ class Engine(Operations[bytes]):
         """
         if self._closed:
             return
-        self._closed = True
-        _alive.discard(self)
         performer = self._performer
         performer.refusal = performer.refusal or "the engine was closed"
         if interpreter_ends():
@@ -172,8 +179,12 @@ class Engine(Operations[bytes]):
             try:
                 operation.fail(ClosedError("the engine was closed while this operation was in flight"))
             except BaseException as error:  # all are told, whatever one of their callbacks does
+                if comes_in_between(error):
+                    raise
                 report_unraisable(error, "a callback that told of the engine's end", operation)
         self._accel.detach(performer.space.freed)
+        _alive.discard(self)
+        self._closed = True  # last: a close that an exception has interrupted goes on when it is called again
 
     def __enter__(self) -> Self:
         return self
@@ -206,6 +217,9 @@ class Engine(Operations[bytes]):
                     perform.send(None)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
+        except BaseException:
+            perform.close()  # if it is not from in there, such as Ctrl-C: it must hear of it now, not when collected
+            raise
 
     def _rouse_asleep(self) -> None:
         """There is something to poll for. Any thread."""

@@ -50,6 +50,15 @@ class JobCancelled(BaseException):
     """
 
 
+def comes_in_between(error: BaseException) -> bool:
+    """Whether this can come anywhere, whatever is called: as Ctrl-C does, or for want of memory or stack.
+
+    Any other exception that comes out of a callback is the callback's own: it has been called then. After one of these
+    nobody knows, and it has to be called again.
+    """
+    return not isinstance(error, Exception) or isinstance(error, (MemoryError, RecursionError))
+
+
 class Errors:
     """What several steps raise of which none may keep the others from being done."""
 

@@ -102,6 +102,11 @@ class EventFd:
         self.lock = threading.Lock()
         self.close()
 
+    def __del__(self) -> None:
+        """For where an exception came before it was put into its wait context, or kept that from being closed."""
+        if getattr(self, "fd", -1) >= 0:
+            self.close()
+
     def close(self) -> None:
         if interpreter_ends():  # with it, all fds go
             return
@@ -162,6 +167,11 @@ class Pipe:
     def disown(self) -> None:
         self.lock = threading.Lock()
         self.close()
+
+    def __del__(self) -> None:
+        """For where an exception came before it was put into its wait context, or kept that from being closed."""
+        if getattr(self, "fd", -1) >= 0:
+            self.close()
 
     def close(self) -> None:
         if interpreter_ends():  # with it, all fds go

@@ -29,6 +29,7 @@ class Job:
 
     __slots__ = (
         "__weakref__",
+        "_counted",
         "_error",
         "_owns_ctx",
         "_slot",
@@ -57,6 +58,8 @@ class Job:
         self.waiting: Operation | None = None
         """The engine's operation that it waits for, or waited for last: for drivers, and to tell who waits for what."""
         self._owns_ctx = owns_ctx
+        self._counted = False
+        """Whether it holds a slot of the pool, and its thread counts it as alive."""
         self._slot: Slot = None
         self._value: Any = None
         self._error: BaseException | None = None
@@ -158,9 +161,14 @@ class Job:
             raise error
 
     def _end(self) -> None:
-        thread = self._thread
-        thread.alive -= 1
-        thread.pool.idle.append(self._slot)
+        """Give back what it held. May be called again after an exception in between."""
+        if self._counted:
+            thread = self._thread
+            alive = thread.alive - 1
+            thread.pool.idle += (self._slot,)
+            # Nothing here can fail: the slot must not be given back twice.
+            thread.alive = alive
+            self._counted = False
         self._slot = None
         if self._owns_ctx:
             self._release_ctx()
@@ -169,9 +177,15 @@ class Job:
         self.waiting = None
 
     def _release_ctx(self) -> None:
-        ctx, self.wait_ctx = self.wait_ctx, None
+        ctx = self.wait_ctx
         if self._owns_ctx and ctx is not None:
-            ctx.close()
+            try:
+                ctx.close()
+            except BaseException:
+                ctx.close()  # goes on if it was interrupted, else does nothing
+                self.wait_ctx = None
+                raise
+        self.wait_ctx = None
 
     def _refuse(self, what: str) -> None:
         """Say why this can't be started, resumed or cancelled here and now."""

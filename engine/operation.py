@@ -6,6 +6,8 @@ Rules:
   exactly one who does: the completion, the deadline, the caller that gives up, or the engine that closes.
 - Whoever takes it out settles it (`verdict` or the device's result, then `done`) and then wakes its waiter, in this
   order: the waiter may be gone a moment after it was woken.
+- If an exception that nobody foresees comes before the waiter is woken, such as Ctrl-C, the wake is tried once more. If
+  that fails as well the operation is in flight again, as if it had not been taken out: whoever waits can still be told.
 - What completes later finds the operation gone and is dropped. The device counts it as orphaned, and a second
   completion as spurious.
 """
@@ -13,7 +15,9 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from engine.errors import comes_in_between
 
 if TYPE_CHECKING:
     from engine.protocol import BatchCallback, Timer
@@ -75,9 +79,8 @@ class Operation:
         self.fired = False
         """Whether the wake for `done` has been given: behind it no token can come any more."""
         self.submitted = False
-        self.completed: bool | None = False
-        """Whether the device is done with it: what it completes again is spurious. None: it is to complete it again,
-        because its waiter may not have been woken."""
+        self.completed = False
+        """Whether the device is done with it: what it completes again is spurious."""
         self.turn = False
         """A slot fell free and it is this operation's turn to take it."""
         self.promised = True
@@ -91,18 +94,16 @@ class Operation:
             del self.flight[self]
         except KeyError:
             # Not a mark of whoever took it out: that one may have done so just now, and not have come to mark it.
-            again, self.completed = self.completed, True
-            if again is None:
-                self.waker.wake(self)
-                return None
-            return SPURIOUS if again else ORPHANED
+            if self.completed:
+                return SPURIOUS
+            self.completed = True
+            return ORPHANED
         self.completed = True
         self.done = True
         try:
             self.waker.wake(self)
-        except (KeyboardInterrupt, MemoryError, RecursionError):
-            self.completed = None
-            raise
+        except BaseException as error:
+            self._wake_again(error)
         return None
 
     @staticmethod
@@ -154,10 +155,21 @@ class Operation:
         self.done = True
         try:
             self.waker.wake(self)
-        except (KeyboardInterrupt, MemoryError, RecursionError):
-            self.waker.wake(self)  # nobody else will; twice does no harm
-            raise
+        except BaseException as error:
+            self._wake_again(error)
         return True
+
+    def _wake_again(self, error: BaseException) -> NoReturn:
+        """An exception came out of the wake: raise it, once the waiter is told."""
+        if not self.fired and comes_in_between(error):
+            try:
+                self.waker.wake(self)
+            except BaseException:
+                if not self.fired:
+                    self.completed = self.done = False
+                    self.verdict = None
+                    self.flight[self] = None
+        raise error
 
     def abandon(self) -> bool:
         """The caller gives up and waits no more. False if it was settled meanwhile: then a wake has come, or comes."""
@@ -165,7 +177,7 @@ class Operation:
             del self.flight[self]
         except KeyError:
             return False
-        self.done = True
+        self.done = self.fired = True  # nobody will wake its waiter
         return True
 
     def __repr__(self) -> str:

@@ -127,6 +127,8 @@ class Performer:
         self.flight[operation] = None
         counters = self.counters
         try:
+            if self.refusal is not None:  # an engine that was closed since the look above has not seen the operation
+                self._refuse()
             if deadline_ns is not None or self.deadline_ns is not None:
                 self._set_deadline(operation, deadline_ns)
             space = self.space
@@ -150,13 +152,20 @@ class Performer:
                     await PAUSE
         except BaseException as error:
             counters.given_up += 1
-            self._give_up(operation, waker)
-            self._end_badly(operation, waker)
+            counters.operations += 1
+            counters.failed += 1
+            try:
+                self._give_up(operation, waker)
+            except BaseException:
+                self._give_up(operation, waker)  # one that came in between, such as Ctrl-C: nothing may be left of it
+                raise
             if isinstance(error, OperationError):
                 self._refuse()  # in the child of a fork, where its fd is gone as well
             raise
         if operation.verdict is not None or operation.error is not None:
             counters.never_submitted += not operation.submitted
+            counters.operations += 1
+            counters.failed += 1
             self._end_badly(operation, waker)
             raise _failure(operation)
         counters.operations += 1
@@ -245,14 +254,18 @@ class Performer:
             self.accel.poll()
 
     def _give_up(self, operation: Operation, waker: Waker) -> None:
-        """The caller was cancelled, or its fd is gone, or the ring stayed full: leave nothing of it behind."""
-        if operation.abandon():
-            operation.fired = True
+        """The caller was cancelled, or its fd is gone, or the ring stayed full: leave nothing of it behind.
+
+        May be called again after an exception in between.
+        """
+        operation.abandon()
         if interpreter_ends():  # a paused job that is collected at the very end: nobody is left to be told
             return
         self.space.leave(operation)
         with suppress(OperationError):  # the fd is gone, which may be the very reason
-            waker.resumed(operation)
+            while not waker.resumed(operation):  # somebody else had it, and failed to wake us
+                operation.abandon()
+        self._end_badly(operation, waker)
 
     def disown(self) -> None:
         """In the child of a fork: nothing of what was in flight will ever come here, and its fds are the parent's."""
@@ -263,8 +276,6 @@ class Performer:
         self.flight.clear()
 
     def _end_badly(self, operation: Operation, waker: Waker) -> None:
-        self.counters.operations += 1
-        self.counters.failed += 1
         if operation.timer is not None:
             operation.timer.cancel()
         waker.end_badly()

@@ -30,28 +30,31 @@ class Pool:
         self.created = init_size
         self.idle: list[Slot] = [None] * init_size
 
-    def take(self) -> Slot:
-        """The slot that became idle last, else a new one. Raises NoJobsError at the limit."""
-        if self.idle:
-            return self.idle.pop()
+    def check_room(self) -> None:
+        """For when no slot is idle: raises NoJobsError if no more may be created.
+
+        Whoever starts a job then takes the last of `idle`, or counts one more as `created`. It does so in a stretch
+        without calls, which no exception can interrupt.
+        """
         if self.max_size and self.created >= self.max_size:
             raise NoJobsError(
                 f"all {self.max_size} jobs of this thread's pool are busy: resume or cancel one first, "
                 "or call init_pool with a larger max_size"
             )
-        self.created += 1
-        return None
 
 
 class ThreadState:
     """What a thread knows of its jobs: the one that runs, the pool, the block counter."""
 
-    __slots__ = ("alive", "blocked", "current", "dispatcher", "pausing", "pool")
+    __slots__ = ("alive", "blocked", "current", "dispatcher", "outcome", "pausing", "pool")
 
     def __init__(self) -> None:
         self.current: Job | None = None
         self.dispatcher: greenlet | None = None
         """Where a pausing stackful job switches to: whoever started or resumed it. None in a stackless one."""
+        self.outcome: object = None
+        """How the running stackful job's function ended; None while it has not. It is left here before the switch back,
+        where an exception can come between the switch and whoever takes its answer."""
         self.pausing = False
         """A stackless job called pause_job and has not awaited it yet."""
         self.blocked = 0

@@ -78,7 +78,7 @@ class Accelerator(Protocol):
         ...
 
     def detach(self, on_space: Callable[[int], None]) -> None:
-        """The engine ends."""
+        """The engine ends. Does nothing for one that is not attached, so that it may be called again."""
         ...
 
     def notify_once(self, fn: Callable[[], object]) -> None:

@@ -15,30 +15,28 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable
-from functools import partial
 from types import TracebackType
 from typing import Any, Self
 from weakref import WeakSet
 
 from engine.again import AgainQueue
 from engine.ending import refuse_at_the_end
-from engine.errors import ClosedError, Errors, NoJobsError, StalledError, UsageError
+from engine.errors import ClosedError, Errors, NoJobsError, StalledError, UsageError, comes_in_between
 from engine.job import Job
 from engine.pool import LOCAL
 from engine.protocol import Source
+from engine.seats import Seats
+from engine.sources import Sources
 from engine.start import new_job
 from engine.states import JobState
 from engine.waiting import Wait, waits_for
-from engine.wakeups import Seat, Wakeups
-from waitctx import Status
+from engine.wakeups import Seat
 
 PAUSED = JobState.PAUSED
 PUMP_TURNS = 16
 """After so many turns without it the sources are polled, or their clocks jumped, though some jobs are ready."""
 FRUITLESS_MOST = 1_000
 """How many turns in a row jobs may only ask for a slot while virtual time stands still: then they never get one."""
-CANCELS = 100
-"""How often a job that pauses again while it cleans up is cancelled, before it is left to the garbage collector."""
 
 
 class Scheduler:
@@ -50,21 +48,22 @@ class Scheduler:
 
     def __init__(self) -> None:
         self._new: deque[Job] = deque()
-        self._wakeups = Wakeups(self._forget)
+        self._seats = Seats()
+        self._busy = self._seats.busy
+        self._wakeups = self._seats.wakeups
         self._ready = self._wakeups.ready
         self._again = AgainQueue()
-        self._idle: list[Seat] = []
-        self._busy: dict[Seat, None] = {}  # a dict for its order: no order here comes from a hash
-        self._sources: dict[Source, None] = {}
+        self._sources = Sources()
         self._running = False
         self._refusal: str | None = None
         """Why it can't be used any more."""
+        self._closed = False
+        self._torn = False
+        """An exception ended a run, and may have left something half done."""
         self._fruitless = 0
         """Turns since something moved, in which jobs were tried."""
         self._progress = 0
         """Jobs that ended, or pause for something new, in this turn: not those that still ask for a slot."""
-        self._unpumped = 0
-        """Turns since the sources were last seen to."""
         _alive.add(self)
 
     def spawn(self, fn: Callable[..., Any], *args: Any) -> Job:
@@ -89,12 +88,20 @@ class Scheduler:
         refuse_at_the_end()
         self._running = True
         try:
+            if self._torn:
+                self._seats.mend()
+                self._torn = False
             while self._new or self._busy:
                 self._turn()
+        except (NoJobsError, StalledError):
+            raise
+        except BaseException:
+            self._torn = True
+            raise
         finally:
             self._running = False
             if not self._busy:  # else their operations are still to be moved on by the next run
-                self._sources.clear()
+                self._sources.known.clear()
 
     def map(self, fn: Callable[..., Any], *iterables: Iterable[Any]) -> list[Any]:
         """The results of fn over the iterables, in their order, one job each. If some raise, the first of these does,
@@ -105,42 +112,34 @@ class Scheduler:
 
     def keep_going(self, source: Source) -> None:
         """Poll this source, or jump its clock, while all jobs wait. Engines call it for their jobs."""
-        self._sources[source] = None
+        self._sources.known[source] = None
 
     @property
     def unfinished(self) -> list[Job]:
         """The jobs that have not ended, those not started last."""
-        return [seat.job for seat in self._busy if seat.job is not None] + list(self._new)
+        return [seat.job for seat in self._busy if seat.job is not None] + [
+            job for job in self._new if job.state is JobState.NEW
+        ]
 
     def close(self) -> None:
-        """Cancel the jobs that have not ended, until they have, and free their contexts. Calling again does nothing."""
-        if self._refusal is not None:
+        """Cancel the jobs that have not ended, until they have, and free their contexts. Calling again does nothing,
+        or goes on where an exception has interrupted it."""
+        if self._closed:
             return
         if LOCAL.state.current is not None:
             raise UsageError("a scheduler can't be closed inside of a job")
         self._refusal = "the scheduler was closed: make a new one"
-        _alive.discard(self)
         errors = Errors()
-        for job in self._new:
-            job.cancel()
-        self._new.clear()
-        for seat in list(self._busy):
-            errors.gather(partial(self._end, seat))
-        for seat in self._idle:
-            self._wakeups.unwatch(seat)
-            errors.gather(seat.ctx.close)
-        self._idle.clear()
-        self._sources.clear()
-        self._wakeups.close()
+        while self._new:
+            errors.gather(self._new[0].cancel)
+            if self._new[0].state is JobState.NEW:  # an exception came before it was cancelled
+                self._new[0].cancel()
+            del self._new[0]
+        self._seats.close(errors)
+        self._sources.known.clear()
+        _alive.discard(self)
+        self._closed = True
         errors.raise_all("jobs raised while they were cancelled")
-
-    def _end(self, seat: Seat) -> None:
-        try:
-            for _ in range(CANCELS):
-                if seat.job is None or seat.job.cancel():
-                    break
-        finally:
-            self._leave(seat)
 
     def __enter__(self) -> Self:
         return self
@@ -161,84 +160,84 @@ class Scheduler:
             # Before those that were woken: the slots that they gave back go to who waits for one, not to their next.
             self._again.drive(len(ready), self._resume)
         for _ in range(len(ready)):
-            seat = ready.popleft()
+            # It stays in there until all is done: an exception in between must not lose it.
+            seat = ready[0]
             seat.woken = seat.again = False
             job = seat.job
-            if job is None or job.state is not PAUSED:
-                continue
-            try:
-                job.resume()
-            except BaseException as error:
-                self._resume_failed(seat, job)
-                if not isinstance(error, Exception):
-                    raise
-                continue
-            # The common case of `_park`, written out: in flight again, with the wait context as it was.
-            waiting = job.waiting
-            if (
-                job.state is PAUSED
-                and waiting is not None
-                and waiting.submitted
-                and not waiting.done
-                and not seat.ctx.has_changes
-            ):
-                self._progress += 1
-            else:
-                self._park(seat)
+            if job is not None and job.state is PAUSED:
+                try:
+                    job.resume()
+                except BaseException as error:
+                    self._resume_failed(seat, job, error)
+                else:
+                    # The common case of `_park`, written out: in flight again, with the wait context as it was.
+                    waiting = job.waiting
+                    if (
+                        job.state is PAUSED
+                        and waiting is not None
+                        and waiting.submitted
+                        and not waiting.done
+                        and not seat.ctx.has_changes
+                    ):
+                        self._progress += 1
+                    else:
+                        self._park(seat)
+            del ready[0]
         if self._again and not ready:
             self._again.drive(self._progress, self._resume)
         if not self._busy:
             return
-        if ready or self._new or self._sources:  # else it sleeps at once, and sees them there
+        if ready or self._new or self._sources.known:  # else it sleeps at once, and sees them there
             self._wakeups.look()
         if self._progress and (self._ready or self._new):
             self._fruitless = 0
-            self._unpumped += 1
-            if self._unpumped >= PUMP_TURNS:
-                self._pump()
+            self._sources.unpumped += 1
+            if self._sources.unpumped >= PUMP_TURNS:
+                self._sources.pump()
             return
         self._fruitless = self._fruitless + 1 if tried and not self._progress else 0
         # Twice, because those that have just become ready were not among those that were tried.
         if self._ready and self._fruitless < 2:
             return
         # All wait - or those that are ready only ask for a slot again and again, which is no reason to stand still.
-        if self._pump():
+        if self._sources.pump():
             self._fruitless = 0
         else:
-            virtual = self._only_virtual()
+            virtual = self._sources.only_virtual()
             if virtual:
                 self._check_stalled()
             if not self._ready and not (virtual and self._again):
-                polled = [source for source in self._sources if source.polled and not source.clock.virtual]
-                self._wakeups.sleep(self._again.wait_ns(), polled)
+                self._wakeups.sleep(self._again.wait_ns(), self._sources.polled_in_real_time())
 
     def _start_new(self) -> None:
         for _ in range(len(self._new)):  # not those spawned meanwhile: a chain of spawns must not hold up the others
-            seat = self._idle.pop() if self._idle else Seat()
+            # The job stays in there, and the seat in its place, until the job has begun: an exception in between must
+            # lose neither.
             job = self._new[0]
-            job.wait_ctx = seat.ctx
-            if seat.ctx.callback is None:
-                seat.ctx.set_callback(self._wakeups, seat)
-            seat.job = job
-            self._busy[seat] = None
-            self._new.popleft()
+            if job.state is not JobState.NEW:  # cancelled, or an exception came when it had just begun
+                del self._new[0]
+                continue
+            seat = self._seats.take(job)
             try:
                 job.start()
             except NoJobsError:
                 # The job stays new, and first in line. With none of ours to wait for, waiting would be for ever.
                 job.wait_ctx = None
-                self._leave(seat)
-                self._new.appendleft(job)
+                self._seats.leave(seat)
                 if not self._busy:
                     raise
                 return
             except BaseException as error:
-                if job.state is JobState.NEW:  # arguments that do not fit: the job's own failure
-                    job.fail_to_start(error)
-                self._leave(seat)
+                if job.state is JobState.NEW:
+                    if comes_in_between(error):
+                        raise
+                    job.fail_to_start(error)  # arguments that do not fit: the job's own failure
+                del self._new[0]
+                self._park(seat)
                 if not isinstance(error, Exception):
                     raise
                 continue
+            del self._new[0]
             self._park(seat)
 
     def _resume(self, seat: Seat) -> None:
@@ -248,30 +247,33 @@ class Scheduler:
         try:
             job.resume()
         except BaseException as error:
-            self._resume_failed(seat, job)
-            if not isinstance(error, Exception):
-                raise
-            return
-        self._park(seat)
-
-    def _resume_failed(self, seat: Seat, job: Job) -> None:
-        """KeyboardInterrupt and its like came out of it, or its context was closed under it, which ends it alone."""
-        if job.state is PAUSED:
-            self._end(seat)
+            self._resume_failed(seat, job, error)
         else:
             self._park(seat)
+
+    def _resume_failed(self, seat: Seat, job: Job, error: BaseException) -> None:
+        """KeyboardInterrupt and its like came out of it, which go on, or its context was closed under it, which ends it
+        alone."""
+        if job.state is not PAUSED:
+            self._park(seat)
+            if not isinstance(error, Exception):
+                raise error
+        elif comes_in_between(error):
+            raise error
+        else:
+            self._seats.end(seat)
 
     def _park(self, seat: Seat) -> None:
         """Behind a start or resume: what does the job wait for now?"""
         job = seat.job
         if job is None or job.state is not PAUSED:
             self._progress += 1
-            self._leave(seat)
+            self._seats.leave(seat)
             return
         ctx = seat.ctx
         if ctx.has_changes:
             if ctx.closed:
-                self._end(seat)
+                self._seats.end(seat)
                 return
             self._wakeups.watch(seat)
         waiting = job.waiting
@@ -285,44 +287,11 @@ class Scheduler:
         elif wait is Wait.FAILED:
             seat.errors += 1
             if seat.errors > 1:
-                self._end(seat)
+                self._seats.end(seat)
             else:
                 self._wakeups.wake(seat)
         elif wait is Wait.NOTHING:
             self._wakeups.wake(seat)
-
-    def _leave(self, seat: Seat) -> None:
-        """The job has ended: its seat is free for the next."""
-        seat.job = None
-        seat.again = False
-        seat.errors = 0
-        self._busy.pop(seat, None)
-        ctx = seat.ctx
-        if ctx.has_changes and not ctx.closed:
-            self._wakeups.watch(seat)
-        if ctx.closed or seat.foreign:  # what it leaves there would mislead the next job
-            self._wakeups.unwatch(seat)
-            ctx.close()
-            return
-        if ctx.status is not Status.UNSUPPORTED:
-            ctx.status = Status.UNSUPPORTED
-        self._idle.append(seat)
-
-    def _forget(self, seat: Seat) -> None:
-        """Nobody sits there, but its fd is readable: give the context up."""
-        self._idle.remove(seat)
-        seat.ctx.close()
-
-    def _pump(self) -> bool:
-        """Do what moves the sources on; whether that moved anything."""
-        self._unpumped = 0
-        moved = False
-        for source in list(self._sources):
-            if source.polled and source.poll():
-                moved = True
-            elif source.clock.virtual:
-                moved = source.clock.jump() or moved
-        return moved
 
     def _check_stalled(self) -> None:
         asking = bool(self._again or self._ready)
@@ -330,10 +299,6 @@ class Scheduler:
             jobs = [f"{seat.job!r} for {seat.job.waiting!r}" for seat in self._busy if seat.job is not None]
             how = f"{len(jobs)} jobs {'ask for a slot again and again, or wait' if asking else 'wait'}"
             raise StalledError(f"virtual time stands still, nothing is due, but {how}: {', '.join(jobs)}")
-
-    def _only_virtual(self) -> bool:
-        """Whether every waiting job waits in virtual time, so that no thread will ever wake one."""
-        return bool(self._sources) and all(source.clock.virtual for source in self._sources)
 
 
 _alive: WeakSet[Scheduler] = WeakSet()
@@ -343,6 +308,7 @@ def _after_fork_in_child() -> None:
     """The epoll is the parent's as well: to take fds out of it here would take them from the parent."""
     parent = os.getppid()
     for scheduler in list(_alive):
+        scheduler._closed = True
         scheduler._refusal = f"this scheduler belongs to the parent process, {parent}: make a new one behind the fork"
     _alive.clear()
 

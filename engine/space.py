@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from contextlib import suppress
 
+from engine.errors import comes_in_between
 from engine.operation import Operation
 from engine.protocol import Accelerator
 from engine.report import report_unraisable
@@ -58,8 +59,12 @@ class SpaceQueue:
 
     def freed(self, slots: int) -> None:
         """So many slots have fallen free, says the device."""
-        if self.waiting:
+        try:
+            if self.waiting:
+                self._grant()
+        except BaseException:  # one that came in between: nobody else will grant the turns that are left
             self._grant()
+            raise
 
     def _grant(self) -> None:
         """Give as many turns as there are slots that nobody has a turn for.
@@ -67,18 +72,34 @@ class SpaceQueue:
         It looks at how things are and not at what has changed, and is called behind each change: so none is missed, and
         a slot that two changes tell of is given once.
         """
-        while self.waiting and self._accel.free_slots > len(self.turns):
+        waiting, turns = self.waiting, self.turns
+        while waiting and self._accel.free_slots > len(turns):
             try:
-                operation, _ = self.waiting.popitem(last=False)
-            except KeyError:  # another thread was faster
-                return
-            self.turns.add(operation)
-            operation.turn = True
-            if operation.done:  # settled or given up, perhaps just now and past `leave`: nobody will take this turn
-                self.turns.discard(operation)
-                operation.turn = False
+                operation = next(iter(waiting))
+                # With no call between these two no exception can come, after which it would be in neither place.
+                del waiting[operation]
+                operation.turn = True
+            except (KeyError, RuntimeError, StopIteration):  # another thread was faster
                 continue
             try:
+                turns.add(operation)
+                if operation.done:  # settled or given up, perhaps just now and past `leave`: nobody will take this turn
+                    turns.discard(operation)
+                    operation.turn = False
+                    continue
                 operation.waker.nudge()
-            except BaseException as error:  # the others must not miss their turns, nor this caller pay for it
+            except BaseException as error:
+                if comes_in_between(error):
+                    self._take_back(operation)
+                    raise
+                # The callback's own: the others must not miss their turns, nor this caller pay for it.
                 report_unraisable(error, "a callback that told of a free slot", operation)
+
+    def _take_back(self, operation: Operation) -> None:
+        """It may not have been told of its turn: it is first in the queue again."""
+        operation.turn = False
+        self.waiting[operation] = None
+        self.waiting.move_to_end(operation, last=False)
+        self.turns.discard(operation)
+        if operation.done:
+            self.waiting.pop(operation, None)

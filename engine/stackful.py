@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextvars import copy_context
 from inspect import CORO_CREATED, getcoroutinestate, iscoroutine
-from typing import Any
+from typing import Any, Final, NoReturn
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
@@ -28,11 +28,16 @@ class _Outcome:
         self.error = error
 
 
+_NOT_BEGUN: Final = object()
+"""`ThreadState.outcome` of a job that was handed to its greenlet, until that has taken it."""
+
+
 def _serve(thread: ThreadState, first: list[Any]) -> None:
     """The life of a pooled greenlet: run one job's function after the other."""
     # Emptied, because what started the greenlet holds on to this list for as long as the greenlet lives.
     args, fn = first.pop(), first.pop()
     while True:
+        thread.outcome = None
         try:
             outcome = _Outcome(fn(*args), None)
         except GreenletExit as error:
@@ -44,6 +49,7 @@ def _serve(thread: ThreadState, first: list[Any]) -> None:
             outcome = _Outcome(None, error)  # the function's own
         except BaseException as error:
             outcome = _Outcome(None, error)
+        thread.outcome = outcome
         del fn, args
         assert thread.dispatcher is not None
         work = thread.dispatcher.switch(outcome)
@@ -62,30 +68,47 @@ class StackfulJob(Job):
         thread = LOCAL.state
         if self.state is not NEW or thread.current is not None:
             self._refuse("start")
-        slot = thread.pool.take()
+        fn, args = self.fn, self.args
+        pool = thread.pool
+        if not pool.idle:
+            pool.check_room()
+        alive, created = thread.alive + 1, pool.created + 1
+        # No exception can come from here to the `try`: no call, and nothing that needs memory.
+        if pool.idle:
+            slot = pool.idle[-1]
+            del pool.idle[-1]
+        else:
+            slot = None
+            pool.created = created
         self._thread = thread
-        thread.alive += 1
+        thread.alive = alive
+        self._counted = True
         self.state = RUNNING
         thread.current = self
-        thread.dispatcher = getcurrent()
-        fn, args = self.fn, self.args
-        self.args = ()
+        thread.outcome = _NOT_BEGUN
         try:
+            thread.dispatcher = getcurrent()
             if slot is None:
                 self._slot = slot = greenlet(_serve)
                 slot.gr_context = copy_context()
+                self.args = ()
                 answer = slot.switch(thread, [fn, args])
             else:
                 self._slot = slot
                 # Suspended in a context of the job before; each job has its own.
                 slot.gr_context = copy_context()
+                self.args = ()
                 answer = slot.switch((fn, args))
-        finally:
             thread.current = thread.dispatcher = None
-        if answer is PAUSED_HERE:
-            self.state = PAUSED
-        else:
-            self._conclude(answer)
+            if answer is PAUSED_HERE:
+                self.state = PAUSED
+            else:
+                self._conclude(answer)
+        except BaseException as error:
+            if thread.outcome is _NOT_BEGUN:
+                self._not_begun(thread, slot, args)
+                raise
+            self._interrupted(thread, error)
 
     def resume(self) -> None:
         thread = LOCAL.state
@@ -96,38 +119,79 @@ class StackfulJob(Job):
             ctx.reset_counts()
         self.state = RUNNING
         thread.current = self
-        thread.dispatcher = getcurrent()
-        answer = self._slot.switch()  # type: ignore[union-attr]
-        thread.current = thread.dispatcher = None
-        if answer is PAUSED_HERE:
-            self.state = PAUSED
-        else:
-            self._conclude(answer)
+        try:
+            thread.dispatcher = getcurrent()
+            answer = self._slot.switch()  # type: ignore[union-attr]
+            thread.current = thread.dispatcher = None
+            if answer is PAUSED_HERE:
+                self.state = PAUSED
+            else:
+                self._conclude(answer)
+        except BaseException as error:
+            self._interrupted(thread, error)
 
     def _throw(self, thread: ThreadState, error: BaseException) -> None:
         self.state = RUNNING
         thread.current = self
-        thread.dispatcher = getcurrent()
-        answer = self._slot.throw(error)  # type: ignore[union-attr]
+        try:
+            thread.dispatcher = getcurrent()
+            answer = self._slot.throw(error)  # type: ignore[union-attr]
+            thread.current = thread.dispatcher = None
+            if answer is PAUSED_HERE:
+                self.state = PAUSED
+            else:
+                self._conclude(answer)
+        except BaseException as raised:
+            self._interrupted(thread, raised)
+
+    def _not_begun(self, thread: ThreadState, slot: greenlet | None, args: tuple[Any, ...]) -> None:
+        """An exception came before the job's function was called: the job is new again."""
+        thread.current = thread.dispatcher = thread.outcome = None
+        self.state = NEW
+        self.args = args
+        self._slot = None
+        thread.alive -= 1
+        self._counted = False
+        thread.pool.idle += (slot if slot else None,)  # a greenlet that has ended, or never began, is false
+
+    def _interrupted(self, thread: ThreadState, error: BaseException) -> NoReturn:
+        """An exception came between the switch to the job's greenlet and the end of what is done about its answer.
+
+        Such as Ctrl-C; or the job's own KeyboardInterrupt, once the job has ended. The switch's answer may be lost, but
+        what happened is left in the thread's state and in the greenlet: the function has ended, or the greenlet has, or
+        the job is paused.
+        """
+        outcome = thread.outcome
         thread.current = thread.dispatcher = None
-        if answer is PAUSED_HERE:
-            self.state = PAUSED
-        else:
-            self._conclude(answer)
+        if self._counted:
+            if isinstance(outcome, _Outcome):
+                self._conclude(outcome)
+            elif self._slot is not None and self._slot.dead:
+                self._slot = None
+                self._fail(error)
+            else:
+                self.state = PAUSED
+        raise error
 
     def _conclude(self, outcome: _Outcome) -> None:
+        """May be called again after an exception in between."""
         value, error = outcome.value, outcome.error
-        # The idle greenlet's stack still refers to the outcome: it must keep no result alive, nor a traceback's frames.
-        outcome.value = outcome.error = None
-        if error is not None:
-            self._fail(error)
-        elif iscoroutine(value) and getcoroutinestate(value) == CORO_CREATED:
-            value.close()
-            self._fail(
-                UsageError(
-                    f"{self.fn!r} returned a coroutine that nobody awaits: pass the async def itself, "
-                    "so that it runs as a stackless job"
+        try:
+            if error is not None:
+                self._fail(error)
+            elif iscoroutine(value) and getcoroutinestate(value) == CORO_CREATED:
+                value.close()
+                self._fail(
+                    UsageError(
+                        f"{self.fn!r} returned a coroutine that nobody awaits: pass the async def itself, "
+                        "so that it runs as a stackless job"
+                    )
                 )
-            )
-        else:
-            self._finish(value)
+            else:
+                self._finish(value)
+        finally:
+            if not self._counted:
+                # The idle greenlet's stack still refers to the outcome: it must keep no result alive, nor a traceback's
+                # frames.
+                outcome.value = outcome.error = None
+                self._thread.outcome = None

@@ -28,18 +28,22 @@ class StacklessJob(Job):
         if self.state is not NEW or thread.current is not None:
             self._refuse("start")
         pool = thread.pool
-        self._slot = pool.idle.pop() if pool.idle else pool.take()
-        try:
-            self._coro = coro = self.fn(*self.args)
-        except BaseException:  # arguments that do not fit: not started, so the slot is idle again
-            thread.pool.idle.append(self._slot)
-            self._slot = None
-            raise
-        self.args = ()
-        self._thread = thread
-        thread.alive += 1
+        if not pool.idle:
+            pool.check_room()
+        self._coro = coro = self.fn(*self.args)  # which raises if the arguments do not fit
         self._run_in_context = run = copy_context().run
         self._send = send = coro.send
+        self.args = ()
+        alive, created = thread.alive + 1, pool.created + 1
+        # No exception can come from here to the `try`: no call, and nothing that needs memory.
+        if pool.idle:
+            self._slot = pool.idle[-1]
+            del pool.idle[-1]
+        else:
+            pool.created = created
+        self._thread = thread
+        thread.alive = alive
+        self._counted = True
         # The three of start, resume and _throw are one, written out: a call would cost a tenth of a pause and resume.
         self.state = RUNNING
         thread.current = self
@@ -47,7 +51,11 @@ class StacklessJob(Job):
             token = run(send, None)
         except BaseException as error:
             thread.current = None
-            self._conclude(thread, error)
+            try:
+                self._conclude(thread, error)
+            except BaseException:
+                self._conclude_again(thread, error)
+                raise
         else:
             thread.current = None
             thread.pausing = False
@@ -73,7 +81,11 @@ class StacklessJob(Job):
             token = self._run_in_context(self._send, None)
         except BaseException as error:
             thread.current = None
-            self._conclude(thread, error)
+            try:
+                self._conclude(thread, error)
+            except BaseException:
+                self._conclude_again(thread, error)
+                raise
         else:
             thread.current = None
             thread.pausing = False
@@ -88,7 +100,11 @@ class StacklessJob(Job):
             token = self._run_in_context(self._coro.throw, error)
         except BaseException as raised:
             thread.current = None
-            self._conclude(thread, raised)
+            try:
+                self._conclude(thread, raised)
+            except BaseException:
+                self._conclude_again(thread, raised)
+                raise
         else:
             thread.current = None
             thread.pausing = False
@@ -99,6 +115,10 @@ class StacklessJob(Job):
     def _conclude(self, thread: ThreadState, error: BaseException) -> None:
         forgotten, thread.pausing = thread.pausing, False
         if type(error) is not StopIteration:
+            if getattr(self._coro, "cr_frame", None) is not None:
+                # Not out of the coroutine, which is at a pause: Ctrl-C behind its send.
+                self.state = PAUSED
+                raise error
             self._fail(error)
         elif forgotten:
             self._fail(UsageError("this async job called pause_job() without await: it did not pause"))
@@ -106,12 +126,21 @@ class StacklessJob(Job):
             # The same as _finish, written out.
             self._value = error.value
             self.state = FINISHED
-            thread.alive -= 1
-            thread.pool.idle.append(self._slot)
+            alive = thread.alive - 1
+            thread.pool.idle += (self._slot,)
+            thread.alive = alive
+            self._counted = False
             self._slot = self.driver = self.waiting = None
             if self._owns_ctx:
                 self._release_ctx()
             self.wait_ctx = None
+
+    def _conclude_again(self, thread: ThreadState, error: BaseException) -> None:
+        """An exception came out of `_conclude`: the job's own, once all is done, or another one in between."""
+        if self._counted and self.state is not PAUSED:
+            self._conclude(thread, error)
+        elif self.done:
+            self._end()
 
     def _refuse_foreign(self, thread: ThreadState, token: object) -> None:
         """The coroutine awaited what no resume can bring: tell it so, where it stands."""

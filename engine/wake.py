@@ -105,6 +105,8 @@ class FdWaker:
         # the lock. To wait for the lock is ten times faster than to look again and again; the window before it takes
         # the lock is a few bytecodes of another thread.
         while not operation.fired:
+            if not operation.done:  # the wake failed, and the operation is in flight again
+                return False
             with self.wake_fd.lock:
                 pass
             if not operation.fired:
@@ -162,6 +164,7 @@ class QatCallback:
 
     def wake(self, operation: Operation) -> None:
         self._fn(self.arg)
+        operation.fired = True
 
     def nudge(self) -> None:
         self._fn(self.arg)
@@ -193,6 +196,7 @@ class StrictCallback(QatCallback):
         if not self._ctx.closed:
             self._ctx.status = _final(operation)
         self._fn(self.arg)
+        operation.fired = True
 
 
 class DasyncCallback(QatCallback):

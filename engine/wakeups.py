@@ -38,7 +38,7 @@ class Wakeups(BatchCallback):
     called for a seat whose fd is readable though no job sits there.
     """
 
-    __slots__ = ("_bell", "_by_fd", "_forget", "_poller", "_sleeping", "ready")
+    __slots__ = ("_bell", "_by_fd", "_forget", "_poller", "_rung", "_sleeping", "_sleeps", "ready")
 
     def __init__(self, forget: Callable[[Seat], None]) -> None:
         self.ready: deque[Seat] = deque()
@@ -48,16 +48,25 @@ class Wakeups(BatchCallback):
         self._poller = Poller()
         self._bell = wake_fd()
         self._poller.add(self._bell.fd)
-        self._sleeping = False
+        self._sleeping = 0
+        """The number of the scheduler's sleep; 0 while it is awake. Written by the scheduler's thread alone."""
+        self._rung = 0
+        """The last sleep for which the bell was rung: saves others the call. What ends a sleep is the bell alone."""
+        self._sleeps = 0
 
     def wake(self, seat: Seat) -> None:
-        """Make a seat ready. Any thread."""
+        """Make a seat ready. Any thread. After an exception in between it may be called again."""
         if not seat.woken:
             seat.woken = True
-            self.ready.append(seat)
-            if self._sleeping:
-                self._sleeping = False
-                self._bell.put()
+            try:
+                self.ready.append(seat)
+            except BaseException:
+                seat.woken = False  # what counts is `ready`; to be there twice does no harm
+                raise
+        sleep = self._sleeping
+        if sleep and sleep != self._rung:
+            self._bell.put()
+            self._rung = sleep
 
     __call__: Callable[[Wakeups, Seat], None] = wake  # type: ignore[assignment]  # each is only given its own seats
     """This object is the callback of every wait context here; see `protocol.BatchCallback`."""
@@ -68,10 +77,15 @@ class Wakeups(BatchCallback):
         for seat in seats:
             if not seat.woken:
                 seat.woken = True
-                ready.append(seat)
-        if self._sleeping:
-            self._sleeping = False
+                try:
+                    ready.append(seat)
+                except BaseException:
+                    seat.woken = False
+                    raise
+        sleep = self._sleeping
+        if sleep and sleep != self._rung:
             self._bell.put()
+            self._rung = sleep
 
     def watch(self, seat: Seat) -> None:
         """Follow what has changed in its wait context."""
@@ -115,20 +129,18 @@ class Wakeups(BatchCallback):
 
     def sleep(self, timeout_ns: int | None, polled: Iterable[Source]) -> None:
         """Until something makes a seat ready or a polled source has something, or the time is over; None: for ever."""
-        self._sleeping = True
-        for source in polled:
-            source.notify_once(self.rouse)
-        if self.ready:  # came between the last look and the flag
-            self._sleeping = False
-            return
         try:
-            self._take_events(timeout_ns)
+            self._sleeps += 1
+            self._sleeping = self._sleeps
+            for source in polled:
+                source.notify_once(self.rouse)
+            if not self.ready:  # what comes from here on rings the bell
+                self._take_events(timeout_ns)
         finally:
-            self._sleeping = False
+            self._sleeping = 0
 
     def rouse(self) -> None:
         """End a sleep. Any thread."""
-        self._sleeping = False
         self._bell.put()
 
     def close(self) -> None:
@@ -138,7 +150,7 @@ class Wakeups(BatchCallback):
 
     def _take_events(self, timeout_ns: int | None) -> None:
         fds = self._poller.wait(timeout_ns)
-        self._sleeping = False  # or each seat that is woken below would ring the bell for us
+        self._sleeping = 0  # or each seat that is woken below would ring the bell for us
         for fd in fds:
             if fd == self._bell.fd:
                 self._bell.drain()

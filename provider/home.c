@@ -13,6 +13,7 @@ struct home {
     void *provctx;
     OSSL_LIB_CTX *libctx;
     OSSL_PROVIDER *provider; /* activated by us */
+    OSSL_FUNC_provider_free_fn *unref;
     struct home *next;
 };
 
@@ -55,6 +56,7 @@ void *home_open(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in)
         free(home);
         return default_provctx();
     }
+    home->unref = (OSSL_FUNC_provider_free_fn *)dispatch_find(in, OSSL_FUNC_PROVIDER_FREE);
     home->libctx = libctx;
     home->provctx = OSSL_PROVIDER_get0_provider_ctx(home->provider);
     pthread_mutex_lock(&lock);
@@ -86,7 +88,10 @@ void home_close(void *provctx)
     pthread_mutex_unlock(&lock);
     if (home == NULL)
         return;
-    OSSL_PROVIDER_unload(home->provider);
+    /* A library context that is being freed has deactivated it already, if it came to it before us. Then unload fails, and
+     * leaves the reference. */
+    if (!OSSL_PROVIDER_unload(home->provider) && home->unref != NULL)
+        home->unref((const OSSL_CORE_HANDLE *)home->provider, 0);
     free(home);
 }
 

@@ -19,7 +19,7 @@
 #include "key.h"
 #include "report.h"
 #include "settings.h"
-#include "waiter.h"
+#include "waitfd.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int loads; /* library contexts that have us loaded */
@@ -31,12 +31,12 @@ static void before_fork(void)
     home_before_fork();
     keys_before_fork();
     connection_before_fork();
-    waiters_before_fork();
+    wait_fds_before_fork();
 }
 
 static void after_fork_in_parent(void)
 {
-    waiters_after_fork_in_parent();
+    wait_fds_after_fork_in_parent();
     connection_after_fork_in_parent();
     keys_after_fork();
     home_after_fork();
@@ -45,7 +45,7 @@ static void after_fork_in_parent(void)
 
 static void after_fork_in_child(void)
 {
-    waiters_after_fork_in_child();
+    wait_fds_after_fork_in_child();
     connection_after_fork_in_child();
     counters_after_fork_in_child();
     keys_after_fork();

@@ -1,10 +1,7 @@
 #define _GNU_SOURCE
 #include "waiter.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "connection.h"
@@ -13,53 +10,6 @@
 
 /* Its address is our key in wait contexts. */
 static const char fd_key;
-
-/* Guards the list of all waiters and the two fds that all of them share. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct waiter *newest;
-
-/* In callback mode a wait context still gets an entry, since its cleanup is the only way to learn that the context is
- * freed; a callback after that would run on freed memory. The entry's fd is this one for all of them: valid, so that
- * nobody trips over it, and never readable. */
-static struct fd quiet = {.number = -1};
-
-/* Always readable: an epoll that is to be readable watches it. */
-static struct fd ready = {.number = -1};
-
-/* One of these, made when first needed, or again after the application closed it. -1: there can be no fd. */
-static int shared_fd(struct fd *fd, unsigned count)
-{
-    int number;
-
-    pthread_mutex_lock(&lock);
-    if (!fd_is_ours(fd))
-        *fd = fd_of(eventfd(count, EFD_NONBLOCK | EFD_CLOEXEC));
-    number = fd->number;
-    pthread_mutex_unlock(&lock);
-    return number;
-}
-
-static void enlist(struct waiter *w)
-{
-    pthread_mutex_lock(&lock);
-    w->older = newest;
-    if (newest != NULL)
-        newest->newer = w;
-    newest = w;
-    pthread_mutex_unlock(&lock);
-}
-
-static void delist(struct waiter *w)
-{
-    pthread_mutex_lock(&lock);
-    if (w->newer != NULL)
-        w->newer->older = w->older;
-    else
-        newest = w->older;
-    if (w->older != NULL)
-        w->older->newer = w->newer;
-    pthread_mutex_unlock(&lock);
-}
 
 void waiter_ref(struct waiter *w)
 {
@@ -70,8 +20,7 @@ void waiter_unref(struct waiter *w)
 {
     if (atomic_fetch_sub_explicit(&w->refs, 1, memory_order_acq_rel) != 1)
         return;
-    delist(w);
-    fd_close(&w->fd);
+    wait_fd_close(&w->fd);
     pthread_mutex_destroy(&w->lock);
     free(w);
 }
@@ -87,20 +36,6 @@ void waiter_set_line(struct waiter *w, struct connection *c)
     w->line_of = c;
 }
 
-static void unwatch(struct waiter *w)
-{
-    struct connection *c;
-
-    pthread_mutex_lock(&w->lock);
-    c = w->watches;
-    w->watches = NULL;
-    if (c != NULL && fd_is_ours(&w->fd) && fd_is_ours(&c->interrupt))
-        epoll_ctl(w->fd.number, EPOLL_CTL_DEL, c->interrupt.number, NULL);
-    pthread_mutex_unlock(&w->lock);
-    if (c != NULL)
-        connection_unref(c);
-}
-
 /* The wait context is being freed: its jobs will never be resumed. What is done already is freed here, what is still
  * in flight when it completes. */
 static void context_freed(ASYNC_WAIT_CTX *context, const void *key, OSSL_ASYNC_FD fd, void *data)
@@ -111,7 +46,7 @@ static void context_freed(ASYNC_WAIT_CTX *context, const void *key, OSSL_ASYNC_F
     (void)context, (void)key, (void)fd;
     if (w->pid != getpid()) {
         /* A child frees what it inherited. The locks may be in any state; the fd is its own copy. The rest leaks. */
-        fd_close(&w->fd);
+        fd_close(&w->fd.fd);
         return;
     }
     pthread_mutex_lock(&w->lock);
@@ -141,7 +76,9 @@ static void context_freed(ASYNC_WAIT_CTX *context, const void *key, OSSL_ASYNC_F
         ring_leave_line(w->line_of, w);
         waiter_set_line(w, NULL);
     }
-    unwatch(w);
+    pthread_mutex_lock(&w->lock);
+    wait_fd_unwatch(&w->fd);
+    pthread_mutex_unlock(&w->lock);
     waiter_unref(w);
 }
 
@@ -154,13 +91,12 @@ static struct waiter *waiter_new(void)
         return NULL;
     atomic_init(&w->refs, 1);
     w->pid = getpid();
-    w->fd = NO_FD;
+    wait_fd_init(&w->fd);
     /* Recursive: a callback may free the connection it is called for. */
     pthread_mutexattr_init(&recursive);
     pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
     pthread_mutex_init(&w->lock, &recursive);
     pthread_mutexattr_destroy(&recursive);
-    enlist(w);
     return w;
 }
 
@@ -171,10 +107,12 @@ static struct waiter *announce(ASYNC_WAIT_CTX *context, int by_callback, int has
 
     if (w == NULL)
         return NULL;
-    w->is_epoll = !by_callback && !has_dispatcher;
-    if (!by_callback)
-        w->fd = fd_of(w->is_epoll ? epoll_create1(EPOLL_CLOEXEC) : eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-    fd = by_callback ? shared_fd(&quiet, 0) : w->fd.number;
+    /* In callback mode a wait context still gets an entry, since its cleanup is the only way to learn that the context is
+     * freed; a callback after that would run on freed memory. */
+    if (by_callback)
+        fd = wait_fd_quiet();
+    else
+        fd = wait_fd_open(&w->fd, has_dispatcher) ? w->fd.fd.number : -1;
     if (fd < 0 || !ASYNC_WAIT_CTX_set_wait_fd(context, &fd_key, fd, w, context_freed)) {
         waiter_unref(w);
         return NULL;
@@ -200,7 +138,7 @@ struct waiter *waiter_of(ASYNC_WAIT_CTX *context, struct connection *connection)
             return NULL;
         /* Announced for callbacks, and the callback was taken away since; or for a dispatcher, and there is none now; or the
          * application closed the fd: nobody could be told. */
-        if (!by_callback && (!fd_is_ours(&w->fd) || (!w->is_epoll && !has_dispatcher)))
+        if (!by_callback && !wait_fd_works(&w->fd, has_dispatcher))
             return NULL;
     } else {
         w = announce(context, by_callback, has_dispatcher);
@@ -214,47 +152,24 @@ struct waiter *waiter_of(ASYNC_WAIT_CTX *context, struct connection *connection)
     return w;
 }
 
-/* An fd that the application has closed is left alone: it will not wait for it, and if it resumes the job, that looks. */
 static void signal_locked(struct waiter *w)
 {
-    struct epoll_event event = {.events = EPOLLIN};
-
     if (atomic_load(&w->gone))
         return;
     if (w->callback != NULL)
         w->callback(w->argument);
-    else if (!w->is_epoll)
-        fd_ring(&w->fd);
-    else if (fd_is_ours(&w->fd))
-        epoll_ctl(w->fd.number, EPOLL_CTL_ADD, shared_fd(&ready, 1), &event);
-}
-
-/* 1 if there was a token. */
-static int clear_locked(struct waiter *w)
-{
-    uint64_t token;
-
-    if (!fd_is_ours(&w->fd))
-        return 0;
-    if (w->is_epoll)
-        return epoll_ctl(w->fd.number, EPOLL_CTL_DEL, ready.number, NULL) == 0;
-    return read(w->fd.number, &token, sizeof(token)) > 0;
+    else
+        wait_fd_ring(&w->fd);
 }
 
 int waiter_watch(struct waiter *w, struct connection *c)
 {
-    struct epoll_event event = {.events = EPOLLIN};
     int watches;
 
-    if (!w->is_epoll || connection_has_dispatcher(c) || w->watches == c)
+    if (!w->fd.is_epoll)
         return 1;
-    unwatch(w);
     pthread_mutex_lock(&w->lock);
-    watches = fd_is_ours(&w->fd) && epoll_ctl(w->fd.number, EPOLL_CTL_ADD, c->interrupt.number, &event) == 0;
-    if (watches) {
-        connection_ref(c);
-        w->watches = c;
-    }
+    watches = wait_fd_watch(&w->fd, c);
     pthread_mutex_unlock(&w->lock);
     return watches;
 }
@@ -287,7 +202,7 @@ static void unlink_locked(struct waiter *w, struct record *r)
 
 static void take_token_locked(struct waiter *w)
 {
-    if (!clear_locked(w))
+    if (!wait_fd_clear(&w->fd))
         return;
     /* Two jobs can share a context, and with it the fd: one job must not take the other's wake-up with its own. */
     for (struct record *r = w->records; r != NULL; r = r->waiter_next)
@@ -337,36 +252,10 @@ void waiter_fire(struct waiter *w, struct record *r)
 
 void waiter_rest(struct waiter *w)
 {
-    int rests;
-
-    if (w->watches == NULL)
+    if (!w->fd.is_epoll)
         return;
     pthread_mutex_lock(&w->lock);
-    rests = w->records == NULL && !w->in_line;
+    if (w->records == NULL && !w->in_line)
+        wait_fd_unwatch(&w->fd);
     pthread_mutex_unlock(&w->lock);
-    if (rests)
-        unwatch(w);
-}
-
-void waiters_before_fork(void)
-{
-    pthread_mutex_lock(&lock);
-}
-
-void waiters_after_fork_in_parent(void)
-{
-    pthread_mutex_unlock(&lock);
-}
-
-/* Only what is safe in a child of several threads: system calls, and no lock of a waiter. */
-void waiters_after_fork_in_child(void)
-{
-    struct fd woken = newest != NULL ? fd_of(eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC)) : NO_FD;
-
-    for (struct waiter *w = newest; w != NULL && woken.number >= 0; w = w->older)
-        if (fd_is_ours(&w->fd) && dup3(woken.number, w->fd.number, O_CLOEXEC) >= 0)
-            w->fd.mark = woken.mark;
-    fd_close(&woken);
-    newest = NULL;
-    pthread_mutex_unlock(&lock);
 }

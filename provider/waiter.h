@@ -1,9 +1,9 @@
 /* Who is woken when an operation of a job completes: the fd announced in the job's wait context, or the callback that the
  * application set there.
  *
- * Where the dispatcher runs, the fd is an eventfd that it writes to. Where there can be no thread, the fd is an epoll: while
- * an operation is in flight it watches the connection's interrupt, so that the device itself makes it readable, and whoever
- * is resumed first wakes the others. A callback can't do without the dispatcher.
+ * Where the dispatcher runs, it makes the fd readable. Where there can be no thread, the fd watches the connection's
+ * interrupt while an operation is in flight, so that the device itself makes it readable, and whoever is resumed first
+ * wakes the others. A callback can't do without the dispatcher.
  *
  * The wait context holds one reference, through the cleanup of its fd; so does each operation in flight and the line
  * for a slot. Whoever completes an operation therefore never touches a wait context or a closed fd, however the
@@ -17,7 +17,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-#include "fds.h"
+#include "waitfd.h"
 
 struct connection;
 struct record;
@@ -27,14 +27,11 @@ struct waiter {
     pid_t pid;            /* a child of this process must leave it alone */
     atomic_int gone;      /* the wait context was freed */
     int unreported;       /* announced, and no pause since; the job's thread's own */
-    struct fd fd;         /* one for the life of the wait context; none in callback mode */
-    int is_epoll;         /* what it is: made where there was no dispatcher */
-    struct waiter *older, *newer; /* all of this process, for the child of a fork */
+    struct wait_fd fd;    /* one for the life of the wait context; not open in callback mode */
     pthread_mutex_t lock; /* guards what follows. Held while the callback runs, so that it can't run on a freed context */
     int (*callback)(void *);
     void *argument;
     struct record *records; /* operations in flight */
-    struct connection *watches; /* whose interrupt the epoll watches, with a reference */
 
     atomic_int in_line; /* for a slot; this and the next under the connection's lock */
     struct waiter *line_next;
@@ -72,12 +69,6 @@ void waiter_fire(struct waiter *waiter, struct record *record);
 
 /* Completes a record for whoever waits for it (any kind of record; in ring.c). */
 void record_fire(struct record *record);
-
-/* Around fork. In the child the fds of all jobs that are paused become readable: their operations are the parent's, so these
- * jobs are to be resumed and to go on in software. */
-void waiters_before_fork(void);
-void waiters_after_fork_in_parent(void);
-void waiters_after_fork_in_child(void);
 
 /* Remembers where it stands in line. NULL: nowhere. */
 void waiter_set_line(struct waiter *waiter, struct connection *connection);

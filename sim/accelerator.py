@@ -75,7 +75,6 @@ class Accelerator(SubmissionSide):
             units = self.timing.units or 1
         device = Device(depth, units, self.timing, coalescing or Coalescing(), self._randomness, self.clock)
         super().__init__(device, max_payload_bytes)
-        self._attached = 0
         self.faults = Faults(device, self._producers, self._randomness)
         if faults:
             self.faults.install(*([faults] if isinstance(faults, str) else faults))
@@ -97,21 +96,24 @@ class Accelerator(SubmissionSide):
         One way for all engines of a device: UsageError if another engine has the other one.
         """
         interrupt = self._device.interrupt
-        if self._attached and interrupt.masked is not polled:
+        if self._device.on_space and interrupt.masked is not polled:
             ways = ("by interrupt", "by polling")
             raise UsageError(
                 f"this accelerator's completions are taken {ways[interrupt.masked]} by another engine, and this one "
                 f"wants them {ways[polled]}: give it an accelerator of its own"
             )
-        self._attached += 1
-        interrupt.masked = polled
         self._device.on_space.append(on_space)
+        interrupt.masked = polled
 
     def detach(self, on_space: Callable[[int], None]) -> None:
-        """The end of `attach`. With the last engine gone, completions come by interrupt again."""
-        self._device.on_space.remove(on_space)
-        self._attached -= 1
-        if not self._attached:
+        """The end of `attach`. With the last engine gone, completions come by interrupt again.
+
+        Does nothing for one that is not attached.
+        """
+        on_spaces = self._device.on_space
+        if on_space in on_spaces:
+            on_spaces.remove(on_space)
+        if not on_spaces:
             self._device.interrupt.masked = False
             # What was left on the completion ring for polling keeps its slots, and no interrupt tells of it any more.
             self.call_at(self.clock.now_ns(), self._device.reap)

@@ -69,7 +69,6 @@ class RemoteAccelerator:
         self._connection = Connection(rings)
         self.clock = self._connection.clock
         self._ids = count(1)
-        self._attached = 0
         self._reader = Reader(self._connection)
         self._closed = False
         _alive.add(self)
@@ -187,17 +186,16 @@ class RemoteAccelerator:
     def attach(self, on_space: Callable[[int], None], *, polled: bool) -> None:
         """For an engine: be told of freed slots, and say whether completions are polled for or come by interrupt."""
         connection = self._connection
-        if self._attached and connection.interrupt.masked is not polled:
+        if connection.on_space and connection.interrupt.masked is not polled:
             raise UsageError("another engine takes this accelerator's completions the other way: connect once more")
-        self._attached += 1
-        connection.interrupt.masked = polled
         connection.on_space.append(on_space)
+        connection.interrupt.masked = polled
 
     def detach(self, on_space: Callable[[int], None]) -> None:
-        """The end of `attach`. With the last engine gone, completions come by interrupt again."""
-        self._connection.on_space.remove(on_space)
-        self._attached -= 1
-        if not self._attached:
+        """The end of `attach`. With the last engine gone, completions come by interrupt again. May be called again."""
+        if on_space in self._connection.on_space:
+            self._connection.on_space.remove(on_space)
+        if not self._connection.on_space:
             self._connection.interrupt.masked = False
             self._reader.wake()  # for what was left to polling
 

@@ -255,3 +255,24 @@ def test_the_same_on_the_device_s_own_thread(notify: str) -> None:
         assert engine.call("echo", b"x") == b"x"
         assert accel.statistics().handler_errors == 0
         assert accel.statistics().orphaned == 1
+
+
+def test_an_engine_that_is_closed_between_the_look_and_the_queue_refuses() -> None:
+    """A string's hash is asked for in between: it stands for another thread, or a signal handler."""
+
+    class Op(str):
+        __slots__ = ()
+
+        def __hash__(self) -> int:
+            closed.close()
+            return super().__hash__()
+
+    with Accelerator(depth=1, latency="fixed:1ms", clock=VirtualClock()) as accel, Engine(accel) as other:
+        closed = Engine(accel)
+        with Scheduler() as scheduler:
+            first = scheduler.spawn(other.sha256, b"takes the slot")
+            late = scheduler.spawn(closed.call, Op("sha256"), b"would wait for one")
+            scheduler.run()
+        assert len(first.result()) == 32
+        assert isinstance(late.exception, ClosedError)
+        assert closed.in_flight == 0

@@ -56,11 +56,10 @@ def test_a_turn_given_in_the_moment_its_operation_ends_is_not_lost() -> None:
         ending = next(iter(space.waiting))
 
         class Cut(type(space.waiting)):  # type: ignore[misc]
-            def popitem(self, last: bool = True) -> Any:
-                taken = super().popitem(last)
-                if taken[0] is ending:
+            def __delitem__(self, operation: Any) -> None:
+                super().__delitem__(operation)
+                if operation is ending:
                     waiters.jobs[1].cancel()
-                return taken
 
         space.waiting = Cut(space.waiting)
         complete_next(accel)

@@ -68,9 +68,10 @@ class Toolbox:
         config.write_text(_CONFIG.format(module=provider))
         return cls(folder, provider, config, jobs, lifecycle)
 
-    def compile(self, binary: Path, *sources: Path, static: bool = False) -> None:
+    def compile(self, binary: Path, *sources: Path, static: bool = False, sanitize: bool = False) -> None:
         """Compiles a C program of a test with the libcrypto of the tests, or with one of its own inside it."""
         flags = [f"-I{PREFIX}/include", f"-L{PREFIX}/lib", f"-Wl,-rpath,{PREFIX}/lib"] if PREFIX else []
+        flags += ["-fsanitize=address,undefined"] if sanitize else []
         libcrypto = ["-l:libcrypto.a", "-ldl"] if static else ["-lcrypto"]
         warnings = ["-Wall", "-Wextra", "-Werror"]
         _run(["cc", "-g", "-O1", *warnings, *flags, "-o", str(binary), *map(str, sources), *libcrypto, "-pthread"])

@@ -48,8 +48,9 @@ def test_the_invariants_hold_in_virtual_time() -> None:
             raise
         met.update(outcome.device.faults)
         told.update(outcome.told)
-    assert {"ok", "OperationError", "DeadlineError", "JobCancelled"} <= set(told)
-    if SEEDS >= ALL_KINDS:
+    assert "ok" in told
+    if SEEDS >= ALL_KINDS:  # fewer need not come to all
+        assert {"OperationError", "DeadlineError", "JobCancelled"} <= set(told)
         assert set(met) == set(KINDS), "a fault that was never met was never tested"
 
 

@@ -11,12 +11,12 @@ import pytest
 from engine import Job, current_job, pause_job
 from engine import openssl as door
 from engine.errors import UsageError
-from engine.pool import LOCAL, Pool, Slot, cleanup_pool, init_pool
+from engine.pool import LOCAL, Pool, cleanup_pool, init_pool
 from tests.conformance.job_scripts import run_job_scripts
 from tests.conformance.planted.plant import caught_by
 from tests.conformance.profile import first_failure
 
-_start_job, _take, _end, _new_pool = door.ASYNC_start_job, Pool.take, Job._end, Pool.__init__
+_start_job, _check_room, _end, _new_pool = door.ASYNC_start_job, Pool.check_room, Job._end, Pool.__init__
 
 
 def job_scripts() -> None:
@@ -25,14 +25,14 @@ def job_scripts() -> None:
 
 @caught_by(job_scripts)
 def pool_limit_off_by_one(patch: pytest.MonkeyPatch) -> None:
-    def take(self: Pool) -> Slot:
+    def check_room(self: Pool) -> None:
         self.max_size += 1 if self.max_size else 0
         try:
-            return _take(self)
+            _check_room(self)
         finally:
             self.max_size -= 1 if self.max_size else 0
 
-    patch.setattr(Pool, "take", take)
+    patch.setattr(Pool, "check_room", check_room)
 
 
 @caught_by(job_scripts)
