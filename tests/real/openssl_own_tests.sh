@@ -78,7 +78,7 @@ run() { # MODE COMMAND...: what the tests say, without what differs from run to 
         OPENSSL_CONF=$work/$([ "$mode" = plain ] && echo plain || echo ours).cnf LD_PRELOAD=$preload \
             timeout 1200 "$@" 2>&1 && echo "exit 0" || echo "exit $?") |
         grep -E '^ *(not )?ok |^ *#.*(Completed|ERROR|INFO:|FAIL)|^exit |rror:' |
-        sed -E "s#$work/[a-z-]*#WORK#g; s/ours\.cnf|plain\.cnf/CNF/g; s/0x[0-9a-f]+|^[0-9A-F]+:error/X/g; s#/tmp/[A-Za-z0-9_./-]*#TMP#g"
+        sed -E "s#$work/[a-z-]*#WORK#g; s/ours\.cnf|plain\.cnf/CNF/g; s/0x[0-9a-f]+|[0-9A-F]{8,}:error/X/g; s#/tmp/[A-Za-z0-9_./-]*#TMP#g"
 }
 
 different=0
