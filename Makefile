@@ -39,7 +39,7 @@ provider:
 
 # OpenSSL's own tests with the provider and without it; TREE=built source tree of OpenSSL.
 openssl-own-tests: $(READY)
-	tests/real/openssl_own_tests.sh $(TREE)
+	tests/bridge/openssl_own_tests.sh $(TREE)
 
 # The wheel, with the providers that were built: the system's, and those of prefixes.
 wheel: $(READY) provider

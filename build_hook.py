@@ -16,14 +16,14 @@ class ProviderHook(BuildHookInterface):
         if version == "editable":  # which finds it where it was built
             return
         built = Path(self.root, "provider", "build")
-        libcrypto_of = runpy.run_path(str(Path(self.root, "engine", "cli", "elf.py")))["libcrypto_of"]
+        libcrypto_of = runpy.run_path(str(Path(self.root, "simaccel", "cli", "elf.py")))["libcrypto_of"]
         taken: dict[str, Path] = {}
         for path in (built / "simaccel.so", *sorted(built.glob("*/simaccel.so"))):
             libcrypto = libcrypto_of(path)
             if libcrypto is not None:
                 taken.setdefault(libcrypto, path)
         for libcrypto, path in taken.items():
-            build_data["force_include"][str(path)] = f"engine/provider/{libcrypto}/simaccel.so"
+            build_data["force_include"][str(path)] = f"simaccel/provider/{libcrypto}/simaccel.so"
         if taken:
             platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
             build_data["pure_python"] = False

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.bench import machine, plots
-from engine.bench.session import load
-from engine.bench.tables import figure_cells, number_text, split_text, spread_text
-from engine.bench.timed import PAIR, STAGES
+from simaccel.bench import machine, plots
+from simaccel.bench.session import load
+from simaccel.bench.tables import figure_cells, number_text, split_text, spread_text
+from simaccel.bench.timed import PAIR, STAGES
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE = DOCS / "performance.md"

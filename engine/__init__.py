@@ -1,5 +1,6 @@
 """Jobs, and the engine that makes a device operation pause one."""
 
+from engine.drivers.scheduler import Scheduler
 from engine.engine import Engine
 from engine.errors import (
     BlocksLoopWarning,
@@ -13,15 +14,13 @@ from engine.errors import (
     StalledError,
     UsageError,
 )
-from engine.job import Job
-from engine.pause import block_pauses, current_job, pause_job
-from engine.pool import cleanup_pool, init_pool
-from engine.retry import Retry
-from engine.scheduler import Scheduler
-from engine.start import start_job
-from engine.states import JobState
-from engine.statistics import EngineStatistics
-from engine.version import __version__
+from engine.jobs.job import Job
+from engine.jobs.pause import block_pauses, current_job, pause_job
+from engine.jobs.pool import cleanup_pool, init_pool
+from engine.jobs.start import start_job
+from engine.jobs.states import JobState
+from engine.offload.retry import Retry
+from engine.offload.statistics import EngineStatistics
 
 __all__ = [
     "BlocksLoopWarning",
@@ -40,7 +39,6 @@ __all__ = [
     "Scheduler",
     "StalledError",
     "UsageError",
-    "__version__",
     "block_pauses",
     "cleanup_pool",
     "current_job",

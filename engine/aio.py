@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from engine.fds import is_wake_fd
-from engine.loop import LoopWaker, running_loop
-from engine.operations import Operations
-from engine.perform import Performer
-from engine.pool import LOCAL
-from engine.start import new_job
-from engine.waiting import Wait, waits_for
+from engine.drivers.asyncio_loop import LoopWaker, running_loop
+from engine.drivers.waiting import Wait, waits_for
+from engine.jobs.pool import LOCAL
+from engine.jobs.start import new_job
+from engine.methods import Operations
+from engine.offload.perform import Performer
+from engine.offload.wake_fds import is_wake_fd
 from waitctx import WaitCtx
 
 if TYPE_CHECKING:

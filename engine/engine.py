@@ -1,7 +1,7 @@
 """The engine: makes an operation of an accelerator pause the job that calls it.
 
-This is its face and two of the drivers of the algorithm in `engine.perform`: stackful jobs and blocked threads. The
-others are in `engine.aio`.
+This is its face, and two of the drivers of the algorithm in `engine.offload.perform`: stackful jobs and blocked
+threads. The other two are in `engine.aio`.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import Any, Self
 from weakref import WeakSet
 
 from engine.aio import Aio
+from engine.drivers.event_loops import loop_here, warn_of_blocking
 from engine.ending import interpreter_ends, refuse_at_the_end
 from engine.errors import ClosedError, StalledError, UsageError, comes_in_between
-from engine.event_loops import loop_here, warn_of_blocking
-from engine.operation import Operation
-from engine.operations import Operations
-from engine.pause import PAUSED_HERE, pause_job
-from engine.perform import Performer, checked_deadline
-from engine.pool import LOCAL
+from engine.jobs.pause import PAUSED_HERE, pause_job
+from engine.jobs.pool import LOCAL
+from engine.methods import Operations
+from engine.offload.operation import Operation
+from engine.offload.perform import Performer, checked_deadline
+from engine.offload.retry import Retry
+from engine.offload.statistics import EngineStatistics
+from engine.offload.wakers import BlockedThread
 from engine.protocol import Accelerator
 from engine.report import report_unraisable
-from engine.retry import Retry
-from engine.statistics import EngineStatistics
-from engine.wake import BlockedThread
 
 NOTIFY = ("fd", "pipe", "callback", "poll", "heuristic")
 CONTRACTS = ("qat", "strict", "dasync")

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.errors import NoJobsError, UsageError
-from engine.job import Job
-from engine.pause import block_pause, current_job, pause_job, unblock_pause
-from engine.pool import cleanup_pool, init_pool
-from engine.start import new_job
+from engine.jobs.job import Job
+from engine.jobs.pause import block_pause, current_job, pause_job, unblock_pause
+from engine.jobs.pool import cleanup_pool, init_pool
+from engine.jobs.start import new_job
 from waitctx import WaitCtx
 
 __all__ = [

@@ -47,7 +47,7 @@ class Request(Protocol):
 
 
 class Accelerator(Protocol):
-    """An accelerator that the engine can run. `engine.testing.check_accelerator` tells whether one fits."""
+    """An accelerator that the engine can run. `simaccel.testing.check_accelerator` tells whether one fits."""
 
     @property
     def clock(self) -> Any: ...

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from functools import partial
 
+from engine.drivers.seats import Seat, Wakeups
 from engine.errors import Errors
-from engine.job import Job
-from engine.states import JobState
-from engine.wakeups import Seat, Wakeups
+from engine.jobs.job import Job
+from engine.jobs.states import JobState
 from waitctx import Status
 
 CANCELS = 100

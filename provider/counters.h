@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Name, what it counts. The order is that of the wire (COUNTS in sim/bridge/wire.py): new ones go to the end. */
+/* Name, what it counts. The order is that of the wire (COUNTS in simaccel/bridge/wire.py): new ones go to the end. */
 #define COUNTERS(X)                                                                 \
     X(offloaded)   /* operations whose result came from the device */               \
     X(software)    /* operations done by the default provider instead */            \

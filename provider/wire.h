@@ -1,5 +1,5 @@
-/* The wire protocol between a client and the device process. sim/bridge/wire.py says the same in Python;
- * tests/real/test_wire.py holds the two together.
+/* The wire protocol between a client and the device process. simaccel/bridge/wire.py says the same in Python;
+ * tests/bridge/test_wire.py holds the two together.
  *
  * Control goes over an AF_UNIX SOCK_SEQPACKET socket, one message a packet. Work goes through one memfd a client:
  * page 0 with one cache line for each writer, then the submission ring, the completion ring, and one slot for each

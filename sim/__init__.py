@@ -2,7 +2,6 @@
 
 from sim.accelerator import Accelerator
 from sim.clock import RealClock, VirtualClock
-from sim.connecting import connect
 from sim.errors import (
     ClosedError,
     DeviceError,
@@ -49,7 +48,6 @@ __all__ = [
     "UsageError",
     "VirtualClock",
     "When",
-    "connect",
     "load_trace",
     "parse_faults",
     "parse_timing",

@@ -19,11 +19,11 @@ from sim.clock import Clock, RealClock, VirtualClock
 from sim.device import Device
 from sim.errors import ClosedError, InternalError, RemovedError, UsageError
 from sim.faults import Rule, Verdict, When
-from sim.faults.control import Faults
+from sim.faults.handle import Faults
 from sim.interrupt import Coalescing
 from sim.randomness import Randomness
 from sim.statistics import Percentiles, Statistics
-from sim.submitting import SubmissionSide
+from sim.submission import SubmissionSide
 from sim.timers import Timer
 from sim.timing import INSTANT, Model, Timing, parse_timing
 from sim.trace import Trace

@@ -17,7 +17,7 @@ from collections import deque
 from heapq import heapify, heappop, heappush
 
 from sim.clock import Clock
-from sim.completing import CompletionSide
+from sim.completion import CompletionSide
 from sim.errors import InternalError
 from sim.faults.rulebook import Installed
 from sim.faults.verdicts import Verdict

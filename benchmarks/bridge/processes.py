@@ -14,7 +14,7 @@ class Device:
 
     def __init__(self, name: str, workers: int) -> None:
         self.name = name
-        command = [sys.executable, "-m", "sim.bridge", name, str(workers)]
+        command = [sys.executable, "-m", "simaccel.bridge", name, str(workers)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
         assert self.process.stdout is not None
         self.process.stdout.readline()

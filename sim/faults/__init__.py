@@ -1,7 +1,7 @@
 """Faults on demand: verdicts, the rules that give them, and their text form."""
 
-from sim.faults.parse import format_fault, parse_faults
-from sim.faults.rule import Rule, When
+from sim.faults.rules import Rule, When
+from sim.faults.text import format_fault, parse_faults
 from sim.faults.verdicts import (
     KINDS,
     PASS,

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from sim.errors import UsageError
-from sim.faults.parse import parse_faults
-from sim.faults.rule import Rule, View, When
+from sim.faults.rules import Rule, View, When
+from sim.faults.text import parse_faults
 from sim.faults.verdicts import KINDS, PASS, Pass, Verdict
 from sim.request import Submittable
 

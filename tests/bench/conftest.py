@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.bench.rig import Rig
-from engine.cli.bench import RIG
+from simaccel.bench.rig import Rig
+from simaccel.cli.bench import RIG
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from engine.bench.columns import Column, print_line, print_table
+from simaccel.bench.columns import Column, print_line, print_table
 
 
 def _printed(width: int | None, columns: list[Column], rows: list[list[str]], title: str = "") -> list[str]:

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from engine.bench import counts
-from engine.bench.counts import Counts
-from engine.bench.rig import Rig
+from simaccel.bench import counts
+from simaccel.bench.counts import Counts
+from simaccel.bench.rig import Rig
 
 # Two looks at epoll for a round of 32 operations.
 _FD = {"epoll.poll": 0.062, "eventfd_read": 1.0, "eventfd_write": 1.0}

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.bench import apart, crypto, openssl_jobs, plots, run, session
-from engine.bench.progress import Progress
-from engine.bench.rounds import interleave
-from engine.bench.rows import BY_NAME, ROWS
-from engine.cli import main
+from simaccel.bench import apart, crypto, openssl_jobs, plots, run, session
+from simaccel.bench.progress import Progress
+from simaccel.bench.rounds import interleave
+from simaccel.bench.rows import BY_NAME, ROWS
+from simaccel.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 CHEAP_ROWS = ("stackful-pair", "stackless-pair", "callback-cycle", "eventfd-cycle", "import")

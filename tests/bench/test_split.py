@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from engine import Engine
-from engine.bench import split
-from engine.bench.rig import Rig
-from engine.bench.split import Case
-from engine.bench.timed import PAIR, STAGES, TimedAccelerator
+from simaccel.bench import split
+from simaccel.bench.rig import Rig
+from simaccel.bench.split import Case
+from simaccel.bench.timed import PAIR, STAGES, TimedAccelerator
 
 
 def test_stages_add_up_to_the_time_from_call_to_return(rig: Rig) -> None:

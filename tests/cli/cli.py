@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.cli import main
+from simaccel.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,7 +50,7 @@ class Cli:
 
 def command(*arguments: str) -> list[str]:
     """The command line of a child that does the same."""
-    return [sys.executable, "-m", "engine.cli", *arguments]
+    return [sys.executable, "-m", "simaccel", *arguments]
 
 
 def child(*arguments: str, stdin: bytes = b"") -> Run:

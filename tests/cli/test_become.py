@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.cli.become import IGNORED_BY_PYTHON, become, environment_of_caller
+from simaccel.cli.become import IGNORED_BY_PYTHON, become, environment_of_caller
 from tests.cli.cli import ROOT, command
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

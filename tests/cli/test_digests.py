@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engine.cli.digests import HEADER_BYTES, PartialHashes
-from engine.cli.files import BLOCK_BYTES
+from simaccel.cli.digests import HEADER_BYTES, PartialHashes
+from simaccel.cli.files import BLOCK_BYTES
 from tests.cli.cli import Cli, child
 
 NAMES = ["plain", "two words", "back\\slash", "line\nfeed", "carriage\rreturn", "tab\t", "\udcff\udcfe", "-dash", "ü"]

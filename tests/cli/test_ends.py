@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from engine.version import __version__
+from simaccel.version import __version__
 from tests.cli.cli import ROOT, Cli, child, command, environment
 
 
@@ -20,7 +20,7 @@ def test_version(cli: Cli) -> None:
 
 def test_version_imports_nothing_slow() -> None:
     script = (
-        "import sys; from engine.cli import main; main(['--version']);"
+        "import sys; from simaccel.cli import main; main(['--version']);"
         "print([name for name in ('typer', 'rich', 'numpy', 'cryptography', 'sim') if name in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, cwd=ROOT, env=environment()).stdout

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from engine.cli import gil
-from engine.cli.gil import releases_gil
+from simaccel.cli import gil
+from simaccel.cli.gil import releases_gil
 
 
 def test_a_large_hash_releases_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from engine import Engine
-from engine.cli import way
+from simaccel.cli import way
 from tests.cli.cli import ROOT, Cli, command, environment
 
 
@@ -91,7 +91,7 @@ def _interrupt(*arguments: Any, **options: Any) -> Any:
 
 @pytest.mark.parametrize("inside", ["checked", "kinds_of", "check_writable", "console", "write_text"])
 def test_before_anything_was_done_and_when_all_was(cli: Cli, monkeypatch: pytest.MonkeyPatch, inside: str) -> None:
-    monkeypatch.setattr(f"engine.cli.run.{inside}", _interrupt)
+    monkeypatch.setattr(f"simaccel.cli.run.{inside}", _interrupt)
     run = cli("run", "--count", "3", "--op", "null", "--json", "-")
     assert (run.code, run.out) == (130, b"")
     assert run.errors[-1] == "simaccel: interrupted"

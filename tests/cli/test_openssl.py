@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.cli import provider as provider_module
-from engine.cli.elf import libcrypto_of, needed
-from engine.cli.provider import provider_for, providers
 from sim import UsageError
+from simaccel.cli import provider as provider_module
+from simaccel.cli.elf import libcrypto_of, needed
+from simaccel.cli.provider import provider_for, providers
 
 
 def elf(path: Path, *libraries: str) -> Path:

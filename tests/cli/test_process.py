@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.cli.diagnosis import diagnose
-from engine.cli.process import Process
-from sim.bridge import NoDeviceError
-from sim.bridge.wire import COUNTS, MAGIC
+from simaccel.bridge import NoDeviceError
+from simaccel.bridge.wire import COUNTS, MAGIC
+from simaccel.cli.diagnosis import diagnose
+from simaccel.cli.process import Process
 
 Say = Callable[..., None]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from engine.cli.options import DEFAULT_COUNT, RunOptions
-from engine.cli.software import MAKERS
 from sim import Trace, load_trace, save_trace
+from simaccel.cli.options import DEFAULT_COUNT, RunOptions
+from simaccel.cli.software import MAKERS
 from tests.cli.cli import Cli
 
 EVERY_OP = [word for op in MAKERS for word in ("--op", op)]

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.cli.software import MAKERS, Kind
 from sim.kernels import Kernels
 from sim.randomness import Randomness
+from simaccel.cli.software import MAKERS, Kind
 
 KINDS: dict[str, Kind] = {op: make(op, Randomness(1).stream(op)) for op, make in MAKERS.items()}
 RNG = Randomness(1).stream("requests")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.cli.streams import prepare
+from simaccel.cli.streams import prepare
+from tests.bridge.device import fresh_address
 from tests.cli.cli import ROOT, command, environment
-from tests.real.device import fresh_address
 
 
 def _shell(redirected: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -49,7 +49,7 @@ def test_no_file_of_ours_gets_the_number_of_a_closed_stream(tmp_path: Path) -> N
     done = _shell("<&- >&- 2>&-", "run", "--count", "5", "--op", "null", "--notify", "all", "--json", str(target))
     assert done.returncode == 1
     script = (
-        "import os\nfrom engine.cli.streams import prepare\nprepare()\n"
+        "import os\nfrom simaccel.cli.streams import prepare\nprepare()\n"
         "links = [os.readlink(f'/proc/self/fd/{number}') for number in range(3)]\n"
         f"open({str(target)!r}, 'w').write(' '.join(links))"
     )

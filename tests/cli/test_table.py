@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from engine.cli.measuring import Latency
-from engine.cli.progress import ProgressBar
-from engine.cli.table import duration, size
+from simaccel.cli.measuring import Latency
+from simaccel.cli.progress import ProgressBar
+from simaccel.cli.table import duration, size
 
 TIMES = [(0, "0ns"), (7, "7ns"), (999, "999ns"), (1_000, "1.00us"), (9_994, "9.99us"), (12_340, "12.3us")]
 TIMES += [(99_940, "99.9us"), (99_960, "100us"), (999_499, "999us"), (999_500, "1.00ms"), (64 * 10**9, "64.0s")]
@@ -38,7 +38,7 @@ def test_progress_is_drawn_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -
         def isatty(self) -> bool:
             return True
 
-    monkeypatch.setattr("engine.cli.progress.EVERY_NS", 0)
+    monkeypatch.setattr("simaccel.cli.progress.EVERY_NS", 0)
     for stream, drawn in ((Terminal(), True), (io.StringIO(), False)):
         monkeypatch.setattr(sys, "stderr", stream)
         monkeypatch.setenv("TERM", "xterm")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.cli.output import check_writable
+from simaccel.cli.output import check_writable
 from tests.cli.cli import Cli, child
 
 WRONG = [
@@ -101,7 +101,7 @@ ENDLESS = Path("/dev/zero")
 )
 def test_a_file_without_an_end(cli: Cli, monkeypatch: pytest.MonkeyPatch, arguments: list[str], cure: str) -> None:
     monkeypatch.setattr("sim.timing.trace.MAX_CHARACTERS", 10_000)
-    monkeypatch.setattr("engine.bench.session.MAX_CHARACTERS", 10_000)
+    monkeypatch.setattr("simaccel.bench.session.MAX_CHARACTERS", 10_000)
     run = cli(*arguments)
     assert (run.code, run.out) == (2, b"")
     (line,) = run.errors

@@ -47,9 +47,9 @@ def test_failed_operation(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("blocks", [1, 3])
 def test_wrong_digest_is_not_printed(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Any, blocks: int) -> None:
-    monkeypatch.setattr("engine.cli.files.BLOCK_BYTES", 8)
+    monkeypatch.setattr("simaccel.cli.files.BLOCK_BYTES", 8)
     _replace(monkeypatch, "sha256", lambda payload, aux, key: bytes(32))
-    monkeypatch.setattr("engine.cli.digests.PartialHashes.run", lambda self, payload: bytes(32))
+    monkeypatch.setattr("simaccel.cli.digests.PartialHashes.run", lambda self, payload: bytes(32))
     path = tmp_path / "file"
     path.write_bytes(b"12345678" * blocks)
     run = cli("run", "--digests", str(path))

@@ -9,7 +9,7 @@ import pytest
 
 from engine import UsageError
 from engine import openssl as jobs
-from engine.job import Job
+from engine.jobs.job import Job
 from tests.conformance.conftest import oracle_or_skip
 from tests.conformance.rules import MISUSES, Misuse, differs, undefined
 from tests.oracle import undefined as in_c

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.states import TRANSITIONS, JobState
+from engine.jobs.states import TRANSITIONS, JobState
 from tests.docs.pages import ROOT
 
 TARGET = ROOT / "docs" / "design.md"

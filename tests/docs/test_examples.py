@@ -37,7 +37,7 @@ def test_console(block: Block) -> None:
         command, *arguments = shlex.split(line)
         assert command == "simaccel"
         done = subprocess.run(
-            [sys.executable, "-m", "engine.cli", *arguments],
+            [sys.executable, "-m", "simaccel", *arguments],
             capture_output=True,
             text=True,
             cwd=ROOT,

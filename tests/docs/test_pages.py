@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.states import JobState
+from engine.jobs.states import JobState
 from tests.docs import diagram
 from tests.docs.pages import PAGES, ROOT
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.bridge.conftest import require
+from tests.bridge.device import fresh_address
+from tests.bridge.toolbox import Toolbox
 from tests.docs.pages import ROOT, blocks
-from tests.real.conftest import require
-from tests.real.device import fresh_address
-from tests.real.toolbox import Toolbox
 
 PAGE = ROOT / "docs" / "openssl.md"
 

@@ -18,8 +18,8 @@ from engine import (
     RingFullError,
     Scheduler,
 )
-from engine.testing import ManualAccelerator
 from sim import Accelerator, VirtualClock
+from simaccel.testing import ManualAccelerator
 from tests.engine.ways import BLOBS, DIGESTS, NOTIFY, complete_next, manual, reached
 
 

@@ -17,7 +17,7 @@ from engine import (
     init_pool,
     pause_job,
 )
-from engine.loop import LoopWaker
+from engine.drivers.asyncio_loop import LoopWaker
 from tests.engine.ways import complete_next, manual, reached
 from waitctx import Status
 

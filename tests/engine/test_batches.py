@@ -6,10 +6,10 @@ from typing import Any
 from unittest.mock import Mock, call
 
 from engine import Engine, Retry, start_job
-from engine.operation import ORPHANED, SPURIOUS, Operation
+from engine.offload.operation import ORPHANED, SPURIOUS, Operation
+from engine.offload.wakers import BlockedThread, DasyncCallback
 from engine.protocol import BatchCallback
-from engine.testing.manual import ManualAccelerator
-from engine.wake import BlockedThread, DasyncCallback
+from simaccel.testing.manual import ManualAccelerator
 from tests.engine.ways import manual, readable
 from waitctx import Status, WaitCtx
 

@@ -1,4 +1,4 @@
-"""What the status of a wait context is at each point, in each contract: see the rules in engine/wake.py.
+"""What the status of a wait context is at each point, in each contract: see the rules in engine/offload/wakers.py.
 
 - qat: EAGAIN or OK before the pause; the callback alone tells of completion, and leaves the status; ERR behind a
   failure.
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from engine import DeadlineError, Engine, OperationError, Retry, RingFullError, start_job
-from engine.testing import ManualAccelerator
+from simaccel.testing import ManualAccelerator
 from tests.engine.ways import BY_FD, Calls, complete_next, manual
 from waitctx import Status, WaitCtx
 

@@ -174,7 +174,7 @@ def test_a_cancel_reaches_the_job_at_its_operation() -> None:
         assert running.result() == b"echo:cleaned up"
 
 
-def test_real_completions_that_come_late_are_counted() -> None:
+def test_bridge_completions_that_come_late_are_counted() -> None:
     """Cancelled while on the device's thread: never a hang, and nothing is lost from the sums."""
     with Accelerator(depth=64) as accel, Engine(accel, "callback") as engine:
         with Scheduler() as scheduler:

@@ -8,29 +8,29 @@ from contextlib import contextmanager
 
 import pytest
 
-import engine.again
-import engine.job
-import engine.perform
-import engine.scheduler
+import engine.drivers.eagain
+import engine.drivers.scheduler
+import engine.drivers.seats
+import engine.jobs.job
+import engine.jobs.stackful
+import engine.jobs.stackless
+import engine.offload.perform
+import engine.offload.wakers
 import engine.seats
-import engine.stackful
-import engine.stackless
-import engine.wake
-import engine.wakeups
 from engine import ClosedError, Engine, Job, JobCancelled, JobState, Scheduler, pause_job, start_job
-from engine.operation import Operation
-from engine.pool import LOCAL, Pool
-from engine.space import SpaceQueue
-from engine.start import new_job
+from engine.jobs.pool import LOCAL, Pool
+from engine.jobs.start import new_job
+from engine.offload.operation import Operation
+from engine.offload.slot_queue import SpaceQueue
 from sim import Accelerator, VirtualClock
 from tests.interrupting import LINES, SIGNALS, Scenario, sweep
 from waitctx import WaitCtx
 
 DATA = b"interrupted"
-COMMON = [Operation.__init__, Operation.fail, Operation.abandon, engine.perform, engine.wake]
+COMMON = [Operation.__init__, Operation.fail, Operation.abandon, engine.offload.perform, engine.offload.wakers]
 COMMON += [SpaceQueue.may_submit, SpaceQueue.join, SpaceQueue.leave, SpaceQueue._grant, SpaceQueue._take_back]
-JOBS = [engine.job, engine.stackful, engine.stackless, Pool]
-SCHEDULER = [engine.scheduler, engine.seats, engine.wakeups, engine.again]
+JOBS = [engine.jobs.job, engine.jobs.stackful, engine.jobs.stackless, Pool]
+SCHEDULER = [engine.drivers.scheduler, engine.seats, engine.drivers.seats, engine.drivers.eagain]
 
 
 @pytest.fixture

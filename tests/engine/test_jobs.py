@@ -9,8 +9,8 @@ import pytest
 
 from engine import Job, JobState, UsageError, current_job, pause_job, start_job
 from engine import openssl as door
-from engine.stackful import StackfulJob
-from engine.stackless import StacklessJob
+from engine.jobs.stackful import StackfulJob
+from engine.jobs.stackless import StacklessJob
 from tests.engine.job_kinds import Kind, both_kinds, finish, pausing, stackful
 from tests.engine.job_kinds import own_pool as own_pool
 from waitctx import ClosedError, WaitCtx

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine import JobCancelled, JobState, UsageError, cleanup_pool, current_job, pause_job, start_job
-from engine.start import new_job
+from engine.jobs.start import new_job
 from tests.engine.job_kinds import Kind, both_kinds, finish, pausing
 from tests.engine.job_kinds import own_pool as own_pool
 from waitctx import WaitCtx

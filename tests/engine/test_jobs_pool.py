@@ -19,8 +19,8 @@ from engine import (
     pause_job,
     start_job,
 )
-from engine.pause import block_pause, unblock_pause
-from engine.start import new_job
+from engine.jobs.pause import block_pause, unblock_pause
+from engine.jobs.start import new_job
 from tests.engine.job_kinds import Kind, both_kinds, finish, pausing
 from tests.engine.job_kinds import own_pool as own_pool
 from waitctx import WaitCtx

@@ -12,8 +12,8 @@ import pytest
 from greenlet import GreenletExit
 
 from engine import Job, JobState, UsageError, cleanup_pool, current_job, pause_job, start_job
-from engine.start import new_job
-from engine.states import TRANSITIONS
+from engine.jobs.start import new_job
+from engine.jobs.states import TRANSITIONS
 from tests.engine.job_kinds import Kind, both_kinds, finish, pausing
 from tests.engine.job_kinds import own_pool as own_pool
 from waitctx import WaitCtx

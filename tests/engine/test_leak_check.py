@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from engine import pause_job, start_job
-from engine.pause import block_pause
-from engine.pool import LOCAL
+from engine.jobs.pause import block_pause
+from engine.jobs.pool import LOCAL
 from tests.conftest import FD_FOLDER, Held
 from tests.engine.children import LIMIT_S, ROOT
 

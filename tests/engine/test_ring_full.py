@@ -15,9 +15,9 @@ from engine import (
     block_pauses,
     start_job,
 )
-from engine.perform import SPIN_NS, SPINS
-from engine.testing import Accel
+from engine.offload.perform import SPIN_NS, SPINS
 from sim import Accelerator, VirtualClock
+from simaccel.testing import Accel
 from tests.engine.waiters import WAYS, Waiters
 from tests.engine.ways import BY_FD, complete_next, manual
 from waitctx import WaitCtx

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from engine import Retry, Scheduler
-from engine.poller import Poller
-from engine.testing import ManualAccelerator
+from engine.drivers.poller import Poller
+from simaccel.testing import ManualAccelerator
 from tests.engine.ways import complete_next, manual
 
 JOBS, OPERATIONS = 32, 4

@@ -9,8 +9,8 @@ import os
 import pytest
 
 from engine import Engine, Job, OperationError, Retry, Scheduler, pause_job, start_job
-from engine.fds import HAS_EVENTFD, EventFd, Pipe, WakeFd, is_wake_fd
-from engine.testing import ManualAccelerator
+from engine.offload.wake_fds import HAS_EVENTFD, EventFd, Pipe, WakeFd, is_wake_fd
+from simaccel.testing import ManualAccelerator
 from tests.engine.ways import BY_FD, complete_next, manual, readable
 from waitctx import WaitCtx
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from engine import Engine, Job, JobState, start_job
-from engine.fds import HAS_EVENTFD, EventFd, Pipe, WakeFd
-from engine.testing import ManualAccelerator
+from engine.offload.wake_fds import HAS_EVENTFD, EventFd, Pipe, WakeFd
+from simaccel.testing import ManualAccelerator
 from tests.engine.ways import BY_FD, CONTRACTS, Calls, complete_next, manual, readable
 from waitctx import WaitCtx
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from engine import Engine, Retry
-from engine.testing import ManualAccelerator
-from engine.testing.manual import ManualClock
+from simaccel.testing import ManualAccelerator
+from simaccel.testing.manual import ManualClock
 from waitctx import WaitCtx
 
 NOTIFY = ("fd", "pipe", "callback", "poll", "heuristic")

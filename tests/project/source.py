@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("waitctx", "sim", "engine")
+PACKAGES = ("waitctx", "sim", "engine", "simaccel")
 
 
 def modules(*folders: str) -> list[Path]:
@@ -66,3 +67,38 @@ def names_used(module: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, f"{stands_for[node.value.id]}.{node.attr}"
         elif isinstance(node, ast.Name) and "." in stands_for.get(node.id, ""):
             yield node.lineno, stands_for[node.id]
+
+
+def dependencies(*folders: str) -> dict[str, set[str]]:
+    """Which modules of these folders each one imports, by dotted names.
+
+    `from a import b` counts as an import of a.b if that is a module, else of a.
+    """
+    names = {dotted(module): module for module in modules(*folders)}
+    needs: dict[str, set[str]] = {name: set() for name in names}
+    for name, module in names.items():
+        for node in ast.walk(tree(module)):
+            if isinstance(node, ast.Import):
+                found = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found = [f"{node.module}.{alias.name}" for alias in node.names]
+                found = [full if full in names else node.module for full in found]
+            else:
+                continue
+            needs[name].update(full for full in found if full in names)
+    return needs
+
+
+def dotted(module: Path) -> str:
+    """A module's name as it stands in an import."""
+    parts = module.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def included(folder: Path) -> dict[str, set[str]]:
+    """Which units of a folder of C each one includes; a unit is a header and the C file of its name."""
+    needs: dict[str, set[str]] = {}
+    for path in sorted([*folder.glob("*.c"), *folder.glob("*.h")]):
+        found = re.findall(r'^#include "(\w+)\.h"', path.read_text(encoding="utf-8"), re.MULTILINE)
+        needs.setdefault(path.stem, set()).update(name for name in found if name != path.stem)
+    return needs

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -11,8 +13,9 @@ import pytest
 
 from tests.project.source import PACKAGES, ROOT, imported, modules, tree
 
-DOORS = ("waitctx", "waitctx.openssl", "sim", "engine", "engine.openssl", "engine.testing")
-INITS = [module for module in modules(*PACKAGES) if module.name == "__init__.py"]
+DOORS = ("waitctx", "waitctx.openssl", "sim", "engine", "engine.openssl", "simaccel.testing", "simaccel.bridge")
+LAZY = Path("simaccel/__init__.py")
+INITS = [module for module in modules(*PACKAGES) if module.name == "__init__.py" and module != LAZY]
 
 
 def module_named(name: str) -> ModuleType:
@@ -40,6 +43,32 @@ def test_a_door_offers_nothing_that_its_all_does_not_say(door: str) -> None:
         # A door that is a file of its own needs names of others; it must not be where they come from.
         other = {name for name in other if getattr(vars(module)[name], "__module__", None) == door}
     assert not other
+
+
+def test_simaccel_is_the_door_to_the_others() -> None:
+    """Each of its names is another door's; what a type checker sees, what is imported lazily and `__all__` agree."""
+    door = module_named("simaccel")
+    for home, names in door._HOMES.items():
+        assert set(names) <= set(module_named(home).__all__)
+    lazily = {name for names in door._HOMES.values() for name in names}
+    typed = {
+        alias.name
+        for node in ast.walk(tree(LAZY))
+        if isinstance(node, ast.ImportFrom) and node.module in door._HOMES
+        for alias in node.names
+    }
+    assert lazily == typed == {*door.__all__} - {"__version__"}
+    for name in door.__all__:
+        assert getattr(door, name) is not None
+        assert name in dir(door)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        door.nonsense  # noqa: B018
+
+
+def test_importing_simaccel_imports_nothing_else_of_ours() -> None:
+    script = f"import sys, simaccel; print(*sorted(m for m in sys.modules if m.split('.')[0] in {PACKAGES}))"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["simaccel", "simaccel.version"]
 
 
 def test_each_name_leaves_by_exactly_one_door() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.version import __version__
+from simaccel.version import __version__
 from tests.project.source import PACKAGES, ROOT
 
 pytestmark = pytest.mark.watchdog(900)
@@ -50,7 +50,7 @@ def test_what_is_in_the_wheel(wheel: Path) -> None:
     for package in PACKAGES:
         assert {f"{package}/__init__.py", f"{package}/py.typed"} <= names
     tops = {name.split("/")[0] for name in names}
-    assert tops == {*PACKAGES, "simaccel_pytest.py", f"simaccel-{__version__}.dist-info"}
+    assert tops == {*PACKAGES, f"simaccel-{__version__}.dist-info"}
     assert f"simaccel-{__version__}.dist-info/licenses/LICENSE" in names
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.bridge.conftest import require
+from tests.bridge.device import WATCHDOG_S, fresh_address
 from tests.project.source import ROOT
 from tests.project.test_wheel import run
-from tests.real.conftest import require
-from tests.real.device import WATCHDOG_S, fresh_address
 
 pytestmark = pytest.mark.watchdog(900)
 
@@ -67,7 +67,7 @@ def test_its_name_says_for_which_machine_it_is(wheel: Path) -> None:
 def test_it_holds_the_provider_under_the_libcrypto_that_it_is_for(wheel: Path) -> None:
     machine_code = [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".so")]
     assert len(machine_code) == 1
-    assert re.fullmatch(r"engine/provider/libcrypto\.so\.\d+/simaccel\.so", machine_code[0])
+    assert re.fullmatch(r"simaccel/provider/libcrypto\.so\.\d+/simaccel\.so", machine_code[0])
 
 
 def test_programs_load_it_and_use_the_device(installed: Path, tmp_path: Path) -> None:

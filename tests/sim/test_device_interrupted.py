@@ -12,13 +12,13 @@ from contextlib import contextmanager
 import pytest
 
 import sim.clock
-import sim.completing
+import sim.completion
 import sim.device
+import sim.faults.injector
 import sim.faults.outages
 import sim.interrupt
 import sim.ring
-import sim.slow_path
-import sim.submitting
+import sim.submission
 import sim.timers
 import sim.worker
 from sim import Accelerator, Coalescing, Request, SimError, VirtualClock
@@ -26,8 +26,8 @@ from tests.interrupting import LINES, SIGNALS, sweep
 from tests.sim.sim_requests import Completions
 
 DEVICE = [
-    *(sim.completing, sim.device, sim.interrupt, sim.ring, sim.submitting, sim.timers),
-    *(sim.slow_path, sim.faults.outages, sim.clock, Accelerator.poll, Accelerator.detach, Accelerator.call_at),
+    *(sim.completion, sim.device, sim.interrupt, sim.ring, sim.submission, sim.timers),
+    *(sim.faults.injector, sim.faults.outages, sim.clock, Accelerator.poll, Accelerator.detach, Accelerator.call_at),
 ]
 FAULTS = {
     "none": "",
@@ -173,5 +173,5 @@ def test_an_exception_anywhere_in_the_worker_tells_all(
         assert statistics.in_flight == 0
         assert statistics.submitted == statistics.completed + statistics.failed == len(sent)
 
-    watched = [sim.completing, sim.device, sim.interrupt, sim.ring, sim.timers, sim.worker.Worker._run]
+    watched = [sim.completion, sim.device, sim.interrupt, sim.ring, sim.timers, sim.worker.Worker._run]
     sweep(scenario, watched, error, kind=LINES, visits=1, new_threads=True)

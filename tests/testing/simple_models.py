@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from engine.testing import Run
-from engine.testing.exploration.actor import Body
+from simaccel.testing import Run
+from simaccel.testing.exploration.actor import Body
 
 
 def lost_update(run: Run) -> None:

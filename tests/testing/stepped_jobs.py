@@ -7,7 +7,7 @@ import select
 from contextlib import suppress
 
 from engine import current_job, pause_job, start_job
-from engine.testing import Run
+from simaccel.testing import Run
 from waitctx import WaitCtx
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from engine import UsageError
-from engine.testing import ContractError, check_accelerator
-from engine.testing.accelerator import CASES
 from examples.threadpool_accelerator import ThreadPoolAccelerator
 from sim import Accelerator, Coalescing, VirtualClock
+from simaccel.testing import ContractError, check_accelerator
+from simaccel.testing.accelerator import CASES
 
 FUNCTIONS: dict[str, Callable[[bytes], bytes]] = {"sha256": lambda data: sha256(data).digest()}
 

@@ -8,7 +8,7 @@ from math import comb
 
 import pytest
 
-from engine.testing import (
+from simaccel.testing import (
     EndlessError,
     Run,
     ScheduleFailure,
@@ -17,7 +17,7 @@ from engine.testing import (
     Wait,
     explore,
 )
-from engine.testing.exploration.actor import Body
+from simaccel.testing.exploration.actor import Body
 from tests.testing.simple_models import lost_update
 
 

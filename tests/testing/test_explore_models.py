@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.testing import ScheduleFailure, explore, replay
-from engine.testing.models import MODELS, TWINS
+from simaccel.testing import ScheduleFailure, explore, replay
+from simaccel.testing.models import MODELS, TWINS
 
 FULL = os.environ.get("SIMACCEL_EXPLORE") == "full"
 PREEMPTIONS, SCHEDULES = (2, 200_000) if FULL else (1, 1_500)

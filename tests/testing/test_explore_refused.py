@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.testing import (
+from simaccel.testing import (
     ModelError,
     NondeterministicError,
     Run,
@@ -16,7 +16,7 @@ from engine.testing import (
     explore,
     replay,
 )
-from engine.testing.exploration.actor import Body
+from simaccel.testing.exploration.actor import Body
 from tests.testing.simple_models import lost_update
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.testing import (
+from simaccel.testing import (
     Run,
     Schedule,
     ScheduleError,

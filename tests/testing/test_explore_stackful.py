@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.testing import ScheduleFailure, explore, replay
+from simaccel.testing import ScheduleFailure, explore, replay
 from tests.testing import stepped_jobs
 from tests.testing.stepped_jobs import Jobs
 

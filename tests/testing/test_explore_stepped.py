@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from engine.testing import (
+from simaccel.testing import (
     ModelError,
     Run,
     ScheduleFailure,

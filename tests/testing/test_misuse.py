@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from engine import Engine, Retry, Scheduler, pause_job, start_job
-from engine.testing import ManualAccelerator
-from engine.testing.misuse import Kind, Misuse, detect_misuse
 from sim import Accelerator, VirtualClock
+from simaccel.testing import ManualAccelerator
+from simaccel.testing.misuse import Kind, Misuse, detect_misuse
 from waitctx import Status, WaitCtx
 from waitctx.openssl import ASYNC_WAIT_CTX_get_status
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from engine import Engine, JobCancelled, UsageError, pause_job, start_job
-from engine.testing import ManualAccelerator
-from engine.testing.misuse import Kind, MisuseError, detect_misuse
+from simaccel.testing import ManualAccelerator
+from simaccel.testing.misuse import Kind, MisuseError, detect_misuse
 from waitctx import WaitCtx
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from engine import Engine, Scheduler, current_job, openssl, pause_job, start_job
-from engine.testing import Accel, Kind, MisuseError, detect_misuse
 from sim import Accelerator, VirtualClock
+from simaccel.testing import Accel, Kind, MisuseError, detect_misuse
 from waitctx import Status, WaitCtx
 
 

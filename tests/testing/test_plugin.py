@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-import engine.pytest_plugin
-import engine.testing.models
-import engine.testing.strategies  # noqa: F401 - see run
+import simaccel.testing.models
+import simaccel.testing.plugin
+import simaccel.testing.strategies  # noqa: F401 - see run
 
 pytest_plugins = ["pytester"]
 
@@ -40,7 +40,7 @@ def test_the_fixture_runs_in_virtual_time_by_default(pytester: pytest.Pytester) 
         """
         import hashlib
         import pytest
-        from engine.testing import Accel
+        from simaccel.testing import Accel
 
         @pytest.mark.accel(latency="fixed:3600s", depth=4)
         def test_it(accel: Accel) -> None:
@@ -178,7 +178,7 @@ def test_misuse_fails_the_test_with_its_history(pytester: pytest.Pytester) -> No
         """
         import pytest
         from engine import pause_job, start_job
-        from engine.testing import Kind
+        from simaccel.testing import Kind
 
         async def waits():
             await pause_job()
@@ -227,7 +227,7 @@ def test_what_other_fixtures_tear_down_is_no_misuse(pytester: pytest.Pytester) -
 def test_explore_saves_a_schedule_and_replays_it(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
-        from engine.testing.models import TWINS
+        from simaccel.testing.models import TWINS
 
         def test_it(accel):
             accel.explore(TWINS["unlatched"])

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-import engine.pytest_plugin
-import engine.testing.models
-import engine.testing.strategies  # noqa: F401 - see run
+import simaccel.testing.models
+import simaccel.testing.plugin
+import simaccel.testing.strategies  # noqa: F401 - see run
 
 pytest_plugins = ["pytester"]
 
@@ -76,8 +76,8 @@ def test_with_hypothesis(pytester: pytest.Pytester) -> None:
         """
         from hypothesis import HealthCheck, given, settings
         from hypothesis import strategies as st
-        from engine.testing.models import EngineModel
-        from engine.testing.strategies import schedules
+        from simaccel.testing.models import EngineModel
+        from simaccel.testing.strategies import schedules
 
         @given(schedules(), st.integers(0, 99))
         @settings(max_examples=300, database=None, derandomize=True, deadline=None)
@@ -129,7 +129,7 @@ def test_a_suite_that_does_not_use_it_imports_nothing_of_it(pytester: pytest.Pyt
         import sys
 
         def test_it():
-            assert "simaccel_pytest" in sys.modules
+            assert "simaccel.pytest_plugin" in sys.modules
             loaded = {name.partition(".")[0] for name in sys.modules}
             assert not loaded & {"engine", "sim", "waitctx", "greenlet", "numpy", "cryptography"}
         """
@@ -139,9 +139,10 @@ def test_a_suite_that_does_not_use_it_imports_nothing_of_it(pytester: pytest.Pyt
 
 def test_loading_it_takes_little(pytester: pytest.Pytester) -> None:
     """Of modules it brings only itself: what else it imports, pytest has imported."""
-    script = "import pytest, sys; before = set(sys.modules); import simaccel_pytest; print(*set(sys.modules) - before)"
+    script = "import pytest, sys; before = set(sys.modules); import simaccel.pytest_plugin"
+    script += "; print(*sorted(set(sys.modules) - before))"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert result.stdout.split() == ["simaccel_pytest"]
+    assert result.stdout.split() == ["simaccel", "simaccel.pytest_plugin", "simaccel.version"]
 
 
 def test_the_options_are_in_the_help(pytester: pytest.Pytester) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from engine import DeadlineError, Engine, OperationError, Scheduler, UsageError
-from engine.testing import EVERY_FAULT, sweep
 from sim import Accelerator, When
 from sim import UsageError as SimUsageError
 from sim.faults import KINDS, Corrupt, Fail, Lose, Reject, parse_faults
+from simaccel.testing import EVERY_FAULT, sweep
 
 
 def _careful(accel: Accelerator) -> None:

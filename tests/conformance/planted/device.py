@@ -8,10 +8,10 @@ from itertools import count
 
 import pytest
 
-from engine.operation import Operation
-from engine.perform import Performer
-from engine.space import SpaceQueue
-from engine.wake import FdWaker, QatCallback, StrictCallback
+from engine.offload.operation import Operation
+from engine.offload.perform import Performer
+from engine.offload.slot_queue import SpaceQueue
+from engine.offload.wakers import FdWaker, QatCallback, StrictCallback
 from tests.conformance.device_programs import run_device_programs
 from tests.conformance.planted.plant import caught_by
 from waitctx import Status
@@ -137,7 +137,7 @@ def status_stays_at_err_by_fd(patch: pytest.MonkeyPatch) -> None:
 
 @caught_by(device_programs)
 def fd_left_open_by_the_cleanup(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("engine.perform._close_fd", lambda ctx, key, fd, waker: _left_open.append(waker))
+    patch.setattr("engine.offload.perform._close_fd", lambda ctx, key, fd, waker: _left_open.append(waker))
 
 
 @caught_by(device_programs)

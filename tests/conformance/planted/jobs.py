@@ -11,7 +11,7 @@ import pytest
 from engine import Job, current_job, pause_job
 from engine import openssl as door
 from engine.errors import UsageError
-from engine.pool import LOCAL, Pool, cleanup_pool, init_pool
+from engine.jobs.pool import LOCAL, Pool, cleanup_pool, init_pool
 from tests.conformance.job_scripts import run_job_scripts
 from tests.conformance.planted.plant import caught_by
 from tests.conformance.profile import first_failure
@@ -207,4 +207,4 @@ def negative_values_come_back_unsigned(patch: pytest.MonkeyPatch) -> None:
 @caught_by(job_scripts)
 def job_starts_in_an_empty_context(patch: pytest.MonkeyPatch) -> None:
     """What stands for the default library context is not inherited from the caller."""
-    patch.setattr("engine.stackful.copy_context", Context)
+    patch.setattr("engine.jobs.stackful.copy_context", Context)

@@ -1,0 +1,287 @@
+"""An asyncio loop as a place to wait: what is woken there, and what is kept going while somebody waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from weakref import WeakKeyDictionary, ref
+
+from engine.drivers.event_loops import no_asyncio
+from engine.errors import StalledError
+from engine.offload.operation import Operation
+from engine.protocol import BatchCallback, Source
+from waitctx import WaitCtx
+
+FRUITLESS_MOST = 1_000
+"""How many turns in a row jobs may ask for a slot while virtual time stands still: then they never get one."""
+SPINS_MOST = 10_000
+"""How many waits in a row may begin, and end for nothing, while virtual time stands still."""
+STALL_LOOKS, STALL_LOOK_S = 100, 0.01
+"""How often, and how far apart, a loop whose waiters all wait in virtual time looks again when nothing is due any more.
+Another task, or a thread, may still do something about it; after a second without that, they are told."""
+
+
+class LoopDriver:
+    """What one event loop knows of its waiters: it carries wakes from other threads into the loop, many at a time."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = ref(loop)  # which holds this: the other way round no loop would ever be freed
+        self._woken: deque[LoopWaker] = deque()
+        self._scheduled = False
+        self._sources: list[Source] = []
+        self._turning = False
+        self._looking = False
+        self._waiters: dict[LoopWaker, None] = {}
+        self._again: dict[LoopWaker, None] = {}  # which try again with each move of virtual time
+        self._fruitless = 0
+        self._moves = 0
+        """Counts waits that began and ended."""
+        self._readers: dict[int, list[LoopWaker]] = {}
+
+    def post(self, waker: LoopWaker) -> None:
+        """Have a waker delivered in the loop. Any thread."""
+        self._woken.append(waker)
+        if not self._scheduled:
+            self._scheduled = True
+            if not self._call_soon(self._deliver):
+                self._woken.clear()
+
+    def _call_soon(self, fn: Callable[[], object]) -> bool:
+        """Have it called in the loop. Any thread. False if the loop was closed: then nobody is left to tell."""
+        loop = self._loop()
+        if loop is None:
+            return False
+        try:
+            loop.call_soon_threadsafe(fn)
+        except RuntimeError:
+            return False
+        return True
+
+    def _deliver(self) -> None:
+        self._scheduled = False  # before the deque is emptied: what comes later schedules anew
+        while self._woken:
+            self._woken.popleft().deliver()
+
+    def keep_going(self, source: Source) -> None:
+        """Poll the source, or jump its clock, while somebody on this loop waits."""
+        if source not in self._sources:
+            self._sources.append(source)
+        self._turn_soon()
+
+    def watch(self, ctx: WaitCtx, waker: LoopWaker) -> None:
+        """Deliver the waker when an fd of this context is readable. Others may wait for the same fd."""
+        loop = self._loop()
+        assert loop is not None  # it runs this
+        added, deleted = ctx.changed_fds()
+        for fd in deleted:
+            self._unwatch_fd(loop, fd, waker)
+        for fd in added:
+            wakers = self._readers.setdefault(fd, [])
+            if not wakers:
+                loop.add_reader(fd, self._readable, fd)
+            if waker not in wakers:
+                wakers.append(waker)
+
+    def unwatch(self, waker: LoopWaker) -> None:
+        """Deliver it for no fd any more."""
+        loop = self._loop()
+        assert loop is not None
+        for fd in [fd for fd, wakers in self._readers.items() if waker in wakers]:
+            self._unwatch_fd(loop, fd, waker)
+
+    def _unwatch_fd(self, loop: asyncio.AbstractEventLoop, fd: int, waker: LoopWaker) -> None:
+        wakers = self._readers.get(fd, [])
+        if waker in wakers:
+            wakers.remove(waker)
+            if not wakers:
+                del self._readers[fd]
+                loop.remove_reader(fd)
+
+    def _readable(self, fd: int) -> None:
+        for waker in tuple(self._readers.get(fd, ())):
+            waker.deliver()
+
+    def begin_wait(self, waker: LoopWaker, again: bool) -> None:
+        """Somebody waits from now on, until `end_wait`; for `again`, until something has moved."""
+        self._waiters[waker] = None
+        if again:
+            self._again[waker] = None
+        self._moves += 1
+        if self._sources:
+            self._turn_soon()
+
+    def end_wait(self, waker: LoopWaker) -> None:
+        """One waits no more."""
+        del self._waiters[waker]
+        self._again.pop(waker, None)
+        self._moves += 1
+
+    def _turn(self) -> None:
+        """One step of what nobody else moves; then again, once the loop has had a look at everything else."""
+        self._turning = False
+        if not self._waiters:
+            self._sources.clear()
+            return
+        moved = self._move()
+        self._fruitless = 0 if moved else self._fruitless + 1
+        if moved or (self._again and self._fruitless <= FRUITLESS_MOST):
+            for waker in list(self._again):
+                waker.deliver()
+            self._turn_soon()
+        elif self._fruitless > SPINS_MOST and self._only_virtual():
+            self._tell_stalled()
+        elif not self._looking and any(source.clock.virtual for source in self._sources):
+            self._look_again(STALL_LOOKS, self._moves)
+
+    def _move(self) -> bool:
+        moved = False
+        for source in self._sources:
+            if source.polled and source.poll():
+                moved = True
+            elif source.clock.virtual:
+                moved = source.clock.jump() or moved
+            elif source.polled:
+                source.notify_once(partial(self._call_soon, self._turn_soon))
+        return moved
+
+    def _only_virtual(self) -> bool:
+        return all(waker.virtual for waker in self._waiters)
+
+    def _look_again(self, looks: int, moves: int) -> None:
+        loop = self._loop()
+        if loop is not None:
+            self._looking = True
+            loop.call_later(STALL_LOOK_S, self._look, looks - 1, moves)
+
+    def _look(self, looks: int, moves: int) -> None:
+        """Nothing was due, a moment ago. Is that still so, and does everybody still wait?"""
+        self._looking = False
+        if moves != self._moves or not self._waiters or self._move():
+            self._turn_soon()
+        elif not self._only_virtual():  # whoever is woken by a thread may help the others
+            self._look_again(STALL_LOOKS, moves)
+        elif looks:
+            self._look_again(looks, moves)
+        else:
+            self._tell_stalled()
+
+    def _tell_stalled(self) -> None:
+        waiters = list(self._waiters)
+        message = f"virtual time stands still and nothing is due, ever, but {len(waiters)} tasks wait: " + ", ".join(
+            map(repr, waiters)
+        )
+        for waker in waiters:
+            waker.fail(StalledError(message))
+
+    def _turn_soon(self) -> None:
+        if not self._turning:
+            self._turning = self._call_soon(self._turn)
+
+
+class LoopWaker:
+    """Wakes a task of an event loop. Fits `wake.Waker` and, for the job that the task runs, `protocol.Driver`."""
+
+    __slots__ = ("_driver", "_error", "_future", "_latched", "_loop", "_operation", "_task", "virtual")
+    blocking = False
+    silent_again = False
+    erred = False
+    batch_callback: BatchCallback | None = None
+    arg = None
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, driver: LoopDriver) -> None:
+        self._loop = loop
+        self._driver = driver
+        self._future: asyncio.Future[None] | None = None
+        self._latched = False
+        self._error: Exception | None = None
+        self._operation: object = None
+        self._task = ""
+        self.virtual = False
+        """Whether it waits in virtual time: no thread will ever wake it."""
+
+    def keep_going(self, source: Source) -> None:
+        """What it waits for is this source's; see `LoopDriver.keep_going`."""
+        self.virtual = source.clock.virtual
+        self._driver.keep_going(source)
+
+    def wait_again(self, operation: Operation) -> None:
+        self._operation = operation
+
+    def wait_done(self, operation: Operation) -> None:
+        self._operation = operation
+
+    def resumed(self, operation: Operation) -> bool:
+        return operation.done
+
+    def end_badly(self) -> None:
+        pass
+
+    def end_well(self) -> None:
+        pass
+
+    def wake(self, operation: Operation) -> None:
+        self._driver.post(self)
+
+    def nudge(self) -> None:
+        self._driver.post(self)
+
+    def deliver(self) -> None:
+        """End the wait, or the next one if there is none now. In the loop's thread."""
+        if self._future is None:
+            self._latched = True
+        elif not self._future.done():
+            self._future.set_result(None)
+
+    def fail(self, error: Exception) -> None:
+        """End the wait by an exception, also if it is just about to end for nothing. In the loop's thread."""
+        self._error = error
+        self.deliver()
+
+    async def wait(self, timeout_s: float | None = None, operation: object = None, *, again: bool = False) -> None:
+        """Until delivered, or the time is over, or for `again`: until virtual time has moved.
+
+        `operation`: what for, if a job waits. Raises what it is failed with: StalledError when nothing in virtual time
+        will ever deliver it.
+        """
+        if not self._latched:
+            self._future = self._loop.create_future()
+            self._operation = operation or self._operation
+            task = asyncio.current_task(self._loop)
+            self._task = "" if task is None else task.get_name()
+            timer: asyncio.Handle | None = None
+            if timeout_s:
+                timer = self._loop.call_later(timeout_s, self.deliver)
+            elif timeout_s is not None:
+                timer = self._loop.call_soon(self.deliver)
+            self._driver.begin_wait(self, again)
+            try:
+                await self._future
+            finally:
+                self._driver.end_wait(self)
+                self._future = None
+                if timer is not None:
+                    timer.cancel()
+        self._latched = False
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+
+    def __repr__(self) -> str:
+        return f"{self._task} for {self._operation!r}"
+
+
+_drivers: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDriver] = WeakKeyDictionary()
+
+
+def running_loop() -> tuple[asyncio.AbstractEventLoop, LoopDriver]:
+    """The loop that runs here, and its driver. UsageError outside of one, also where trio runs."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        raise no_asyncio() from None
+    driver = _drivers.get(loop)
+    if driver is None:
+        driver = _drivers[loop] = LoopDriver(loop)
+    return loop, driver

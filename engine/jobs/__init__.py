@@ -1,0 +1,1 @@
+"""Jobs: functions that can pause, and what runs and pools them."""

@@ -1,0 +1,83 @@
+"""Pausing: what a running job may do to itself."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, cast
+
+from engine.errors import UsageError
+from engine.jobs.job import Job
+from engine.jobs.pool import LOCAL
+
+
+class _Yields(tuple[object, ...]):
+    """Awaiting it yields what is in it to whoever runs the job. One object serves all.
+
+    A tuple's iterator is made and exhausted in C, without a call of Python: a generator would cost half a pause.
+    """
+
+    __slots__ = ()
+    __await__ = cast(Callable[..., Generator[Any, Any, None]], tuple.__iter__)
+
+
+PAUSED_HERE: Final = object()
+"""What a job hands to whoever runs it, when it pauses."""
+PAUSE: Final[Awaitable[None]] = _Yields((PAUSED_HERE,))
+"""`await PAUSE` pauses a stackless job."""
+NO_PAUSE: Final[Awaitable[None]] = _Yields()
+"""What `pause_job` returns where there is nothing left to await."""
+
+
+def pause_job() -> Awaitable[None]:
+    """Pause the running job until it is resumed (ASYNC_pause_job).
+
+    In a stackful job it pauses at once, from any call depth. In an `async def` job: `await pause_job()`; a job that
+    forgets the await fails with UsageError. Outside of a job, or while pauses are blocked, it does nothing, and
+    awaiting it does nothing.
+    """
+    thread = LOCAL.state
+    # The job is never held in a variable here: a paused greenlet's frames are invisible to the garbage collector,
+    # so a job that its owner forgot while it was paused would never be freed.
+    if thread.current is None or thread.blocked:
+        return NO_PAUSE
+    if thread.dispatcher is None:
+        if thread.pausing:
+            raise UsageError("an earlier pause_job() of this async job was not awaited: write `await pause_job()`")
+        thread.pausing = True
+        return PAUSE
+    thread.dispatcher.switch(PAUSED_HERE)
+    return NO_PAUSE
+
+
+def current_job() -> Job | None:
+    """The job that is running on this thread; None outside of one (ASYNC_get_current_job)."""
+    return LOCAL.state.current
+
+
+def block_pause() -> None:
+    """Make pauses on this thread do nothing, until as many `unblock_pause`. Ignored outside of a job.
+
+    The counter is the thread's, as in C: a job that ends while it is raised leaves all later jobs of the thread
+    unable to pause, until `cleanup_pool`. Prefer `block_pauses`, which can't forget.
+    """
+    thread = LOCAL.state
+    if thread.current is not None:
+        thread.blocked += 1
+
+
+def unblock_pause() -> None:
+    """Take one `block_pause` back. Ignored outside of a job, and never below zero."""
+    thread = LOCAL.state
+    if thread.current is not None and thread.blocked > 0:
+        thread.blocked -= 1
+
+
+@contextmanager
+def block_pauses() -> Iterator[None]:
+    """Inside, pauses do nothing: code that holds a lock, say, runs through. Nests. Ignored outside of a job."""
+    block_pause()
+    try:
+        yield
+    finally:
+        unblock_pause()

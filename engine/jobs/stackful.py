@@ -1,0 +1,197 @@
+"""Stackful jobs: a plain function on a greenlet, which can pause from any call depth, as OpenSSL's fibres do.
+
+Greenlets are pooled, because making one costs twenty times a switch. A paused greenlet's frames can't be seen by the
+garbage collector: nothing that runs on one here keeps a reference to its job.
+"""
+
+from __future__ import annotations
+
+from contextvars import copy_context
+from inspect import CORO_CREATED, getcoroutinestate, iscoroutine
+from typing import Any, Final, NoReturn
+
+from greenlet import GreenletExit, getcurrent, greenlet
+
+from engine.errors import UsageError
+from engine.jobs.job import NEW, PAUSED, RUNNING, Job
+from engine.jobs.pause import PAUSED_HERE
+from engine.jobs.pool import LOCAL, ThreadState
+
+
+class _Outcome:
+    """How a job's function ended."""
+
+    __slots__ = ("error", "value")
+
+    def __init__(self, value: Any, error: BaseException | None) -> None:
+        self.value = value
+        self.error = error
+
+
+_NOT_BEGUN: Final = object()
+"""`ThreadState.outcome` of a job that was handed to its greenlet, until that has taken it."""
+
+
+def _serve(thread: ThreadState, first: list[Any]) -> None:
+    """The life of a pooled greenlet: run one job's function after the other."""
+    # Emptied, because what started the greenlet holds on to this list for as long as the greenlet lives.
+    args, fn = first.pop(), first.pop()
+    while True:
+        thread.outcome = None
+        try:
+            outcome = _Outcome(fn(*args), None)
+        except GreenletExit as error:
+            if thread.current is None or thread.current._slot is not getcurrent():
+                # Its job was dropped while paused, so nobody will ever end it: give back what it held.
+                thread.alive -= 1
+                thread.pool.idle.append(None)
+                raise
+            outcome = _Outcome(None, error)  # the function's own
+        except BaseException as error:
+            outcome = _Outcome(None, error)
+        thread.outcome = outcome
+        del fn, args
+        assert thread.dispatcher is not None
+        work = thread.dispatcher.switch(outcome)
+        del outcome
+        fn, args = work
+        del work
+
+
+class StackfulJob(Job):
+    """A plain function as a job."""
+
+    __slots__ = ()
+    kind = "stackful"
+
+    def start(self) -> None:
+        thread = LOCAL.state
+        if self.state is not NEW or thread.current is not None:
+            self._refuse("start")
+        fn, args = self.fn, self.args
+        pool = thread.pool
+        if not pool.idle:
+            pool.check_room()
+        alive, created = thread.alive + 1, pool.created + 1
+        # No exception can come from here to the `try`: no call, and nothing that needs memory.
+        if pool.idle:
+            slot = pool.idle[-1]
+            del pool.idle[-1]
+        else:
+            slot = None
+            pool.created = created
+        self._thread = thread
+        thread.alive = alive
+        self._counted = True
+        self.state = RUNNING
+        thread.current = self
+        thread.outcome = _NOT_BEGUN
+        try:
+            thread.dispatcher = getcurrent()
+            if slot is None:
+                self._slot = slot = greenlet(_serve)
+                slot.gr_context = copy_context()
+                self.args = ()
+                answer = slot.switch(thread, [fn, args])
+            else:
+                self._slot = slot
+                # Suspended in a context of the job before; each job has its own.
+                slot.gr_context = copy_context()
+                self.args = ()
+                answer = slot.switch((fn, args))
+            thread.current = thread.dispatcher = None
+            if answer is PAUSED_HERE:
+                self.state = PAUSED
+            else:
+                self._conclude(answer)
+        except BaseException as error:
+            if thread.outcome is _NOT_BEGUN:
+                self._not_begun(thread, slot, args)
+                raise
+            self._interrupted(thread, error)
+
+    def resume(self) -> None:
+        thread = LOCAL.state
+        if self.state is not PAUSED or self._thread is not thread or thread.current is not None:
+            self._refuse("resume")
+        ctx = self.wait_ctx
+        if ctx is not None and ctx.has_changes:
+            ctx.reset_counts()
+        self.state = RUNNING
+        thread.current = self
+        try:
+            thread.dispatcher = getcurrent()
+            answer = self._slot.switch()  # type: ignore[union-attr]
+            thread.current = thread.dispatcher = None
+            if answer is PAUSED_HERE:
+                self.state = PAUSED
+            else:
+                self._conclude(answer)
+        except BaseException as error:
+            self._interrupted(thread, error)
+
+    def _throw(self, thread: ThreadState, error: BaseException) -> None:
+        self.state = RUNNING
+        thread.current = self
+        try:
+            thread.dispatcher = getcurrent()
+            answer = self._slot.throw(error)  # type: ignore[union-attr]
+            thread.current = thread.dispatcher = None
+            if answer is PAUSED_HERE:
+                self.state = PAUSED
+            else:
+                self._conclude(answer)
+        except BaseException as raised:
+            self._interrupted(thread, raised)
+
+    def _not_begun(self, thread: ThreadState, slot: greenlet | None, args: tuple[Any, ...]) -> None:
+        """An exception came before the job's function was called: the job is new again."""
+        thread.current = thread.dispatcher = thread.outcome = None
+        self.state = NEW
+        self.args = args
+        self._slot = None
+        thread.alive -= 1
+        self._counted = False
+        thread.pool.idle += (slot if slot else None,)  # a greenlet that has ended, or never began, is false
+
+    def _interrupted(self, thread: ThreadState, error: BaseException) -> NoReturn:
+        """An exception came between the switch to the job's greenlet and the end of what is done about its answer.
+
+        Such as Ctrl-C; or the job's own KeyboardInterrupt, once the job has ended. The switch's answer may be lost, but
+        what happened is left in the thread's state and in the greenlet: the function has ended, or the greenlet has, or
+        the job is paused.
+        """
+        outcome = thread.outcome
+        thread.current = thread.dispatcher = None
+        if self._counted:
+            if isinstance(outcome, _Outcome):
+                self._conclude(outcome)
+            elif self._slot is not None and self._slot.dead:
+                self._slot = None
+                self._fail(error)
+            else:
+                self.state = PAUSED
+        raise error
+
+    def _conclude(self, outcome: _Outcome) -> None:
+        """May be called again after an exception in between."""
+        value, error = outcome.value, outcome.error
+        try:
+            if error is not None:
+                self._fail(error)
+            elif iscoroutine(value) and getcoroutinestate(value) == CORO_CREATED:
+                value.close()
+                self._fail(
+                    UsageError(
+                        f"{self.fn!r} returned a coroutine that nobody awaits: pass the async def itself, "
+                        "so that it runs as a stackless job"
+                    )
+                )
+            else:
+                self._finish(value)
+        finally:
+            if not self._counted:
+                # The idle greenlet's stack still refers to the outcome: it must keep no result alive, nor a traceback's
+                # frames.
+                outcome.value = outcome.error = None
+                self._thread.outcome = None

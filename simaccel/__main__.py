@@ -1,0 +1,8 @@
+"""`python -m simaccel` is the command `simaccel`."""
+
+import sys
+
+from simaccel.cli.entry import main
+
+if __name__ == "__main__":
+    sys.exit(main())

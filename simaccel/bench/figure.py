@@ -1,0 +1,63 @@
+"""A figure that must be reached, and the row of the table that holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from simaccel.bench.rig import Rig
+from simaccel.bench.rounds import Samples
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured number beside what it must reach."""
+
+    what: str
+    samples: Samples | None
+    """None where it could not be measured; the row's notes say why."""
+    target: float
+    at_least: bool
+    """Whether more is better."""
+    unit: str = "x"
+
+    @property
+    def reached(self) -> bool | None:
+        """None where it could not be measured."""
+        if self.samples is None:
+            return None
+        value = self.samples.median
+        return value >= self.target if self.at_least else value <= self.target
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What measuring a row gave."""
+
+    figures: list[Figure]
+    times_ns: dict[str, Samples] = field(default_factory=dict)
+    """What the contenders took, an operation. They depend on the machine and are there for information."""
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the table: it can be measured alone."""
+
+    name: str
+    text: str
+    part: str
+    """Which list asks for it: "A", the floor, "C", the testing tools, or "D", the goal."""
+    measure: Callable[[Rig, int], Outcome]
+    """Called as measure(rig, rounds)."""
+    rounds: int = 7
+
+
+def at_most(what: str, samples: Samples | None, target: float, unit: str = "x") -> Figure:
+    """A figure that must not exceed its target."""
+    return Figure(what, samples, target, False, unit)
+
+
+def at_least(what: str, samples: Samples | None, target: float, unit: str = "x") -> Figure:
+    """A figure that must not fall below its target."""
+    return Figure(what, samples, target, True, unit)

@@ -1,0 +1,72 @@
+"""How far a run of the benchmarks is, on stderr: a bar on a terminal, elsewhere a line for each step.
+
+Without a thread: one would take turns with what is measured. So the bar moves between the turns of the contenders.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack, suppress
+from types import TracebackType
+from typing import Self
+
+from rich import progress
+from rich.console import Console
+from rich.table import Column
+
+from simaccel.bench.rounds import watched
+
+
+class Progress:
+    """Of so many steps. A context manager: leaving it wipes the bar."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._done = 0
+        self._what = ""
+        self._terminal = sys.stderr.isatty()
+        self._bar = progress.Progress(
+            progress.BarColumn(bar_width=10),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+            # The rest of the line: where that is short, words are cut and no number is.
+            progress.TextColumn(
+                "{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
+            ),
+            expand=True,
+            console=Console(stderr=True),
+            transient=True,
+            auto_refresh=False,
+            disable=not self._terminal,
+        )
+        self._task = self._bar.add_task("", total=steps)
+        self._stack = ExitStack()
+
+    def begin(self, what: str) -> None:
+        """A step begins."""
+        self._what = what
+        if self._terminal:
+            self._bar.update(self._task, description=what, refresh=True)
+        else:
+            with suppress(OSError):
+                print(f"measuring {what}, {self._done + 1} of {self._steps}", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """It has ended."""
+        self._done += 1
+        self._bar.advance(self._task)
+
+    def _turn(self, text: str) -> None:
+        if self._terminal:
+            self._bar.update(self._task, description=f"{self._what}: {text}", refresh=True)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        self._stack.callback(self._bar.stop)
+        self._stack.enter_context(watched(self._turn))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()

@@ -1,0 +1,56 @@
+"""Rows: the memory of a paused job in flight, and the time of the import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from simaccel.bench.figure import Outcome, Row, at_most
+from simaccel.bench.memory import bytes_each
+from simaccel.bench.rig import Rig
+from simaccel.bench.rounds import Samples, interleave
+
+
+def _memory(stackful_kib: float, stackless_kib: float, rig: Rig, rounds: int) -> Outcome:
+    taken = interleave(
+        {kind: lambda kind=kind: bytes_each(rig, kind) / 1024 for kind in ("stackful", "stackless", "greenlet")},  # type: ignore[misc]
+        rounds,
+    )
+    figures = [
+        at_most("stackful", taken["stackful"], stackful_kib, "KiB"),
+        at_most("stackless", taken["stackless"], stackless_kib, "KiB"),
+    ]
+    return Outcome(figures, notes=[f"a bare paused greenlet: {taken['greenlet'].median:.1f} KiB"])
+
+
+def _memory_goal(rig: Rig, rounds: int) -> Outcome:
+    return _memory(10.0, 2.0, rig, rounds)
+
+
+def _memory_floor(rig: Rig, rounds: int) -> Outcome:
+    return _memory(12.0, 3.0, rig, rounds)
+
+
+def _import_ms() -> float:
+    """What `-X importtime` says `import engine` takes, all that it imports included."""
+    run = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", "import engine"], capture_output=True, text=True, check=True
+    )
+    for line in reversed(run.stderr.splitlines()):
+        _, cumulative, name = line.removeprefix("import time:").split("|")
+        if name.strip() == "engine":
+            return int(cumulative) / 1000
+    raise RuntimeError("no line for engine in the report of -X importtime")
+
+
+def _import(rig: Rig, rounds: int) -> Outcome:
+    # The best of three: what else the machine does is no part of the import.
+    taken = interleave({"import": lambda: min(_import_ms() for _ in range(3))}, rounds)["import"]
+    return Outcome([at_most("import engine", Samples(taken.values), 150.0, "ms")])
+
+
+ROWS = (
+    Row("memory", "memory of a paused job in flight", "D", _memory_goal, 3),
+    Row("import", "-X importtime of import engine", "D", _import, 5),
+    Row("memory-floor", "memory of a paused job in flight", "A", _memory_floor, 3),
+)

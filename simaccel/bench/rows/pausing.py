@@ -1,0 +1,63 @@
+"""Rows: pausing and resuming without a device, against a bare greenlet and against OpenSSL's own jobs in C."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from simaccel.bench import openssl_jobs, pausing
+from simaccel.bench.figure import Outcome, Row, at_most
+from simaccel.bench.rig import Rig
+from simaccel.bench.rounds import interleave, ratio
+
+_COUNT = 30_000
+_C_COUNT = 300_000
+
+
+def _stackful_pair(rig: Rig, rounds: int) -> Outcome:
+    times = interleave(
+        {
+            "stackful pair": partial(pausing.stackful_pair_ns, _COUNT),
+            "bare greenlet pair": partial(pausing.greenlet_pair_ns, _COUNT),
+        },
+        rounds,
+    )
+    figure = at_most(
+        "times a bare greenlet switch pair", ratio(times["stackful pair"], times["bare greenlet pair"]), 2.2
+    )
+    return Outcome([figure], times)
+
+
+def _measure_against_c(
+    ours: Callable[[int], float], name: str, what: str, target: float, rig: Rig, rounds: int
+) -> Outcome:
+    contenders = {name: partial(ours, _COUNT)}
+    missing = openssl_jobs.missing()
+    if missing is None:
+        contenders["OpenSSL in C"] = partial(openssl_jobs.turn_ns, what, _C_COUNT)
+    times = interleave(contenders, rounds)
+    samples = ratio(times[name], times["OpenSSL in C"]) if missing is None else None
+    return Outcome([at_most("times OpenSSL's in C", samples, target)], times, [missing] if missing else [])
+
+
+ROWS = (
+    Row("stackful-pair", "stackful pause/resume pair, through start_job/resume", "D", _stackful_pair),
+    Row(
+        "stackless-pair",
+        "stackless pause/resume pair",
+        "D",
+        partial(_measure_against_c, pausing.stackless_pair_ns, "stackless pair", "pair", 4.0),
+    ),
+    Row(
+        "callback-cycle",
+        "stackless whole cycle by callback, no device",
+        "D",
+        partial(_measure_against_c, pausing.stackless_callback_cycle_ns, "stackless cycle", "callback", 6.0),
+    ),
+    Row(
+        "eventfd-cycle",
+        "stackful whole cycle by eventfd, no device",
+        "D",
+        partial(_measure_against_c, pausing.stackful_eventfd_cycle_ns, "stackful cycle", "eventfd", 3.0),
+    ),
+)

@@ -1,0 +1,123 @@
+"""Rows: null operations through the worker thread, against executors of one worker thread, and against each other."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from simaccel.bench.figure import Figure, Outcome, Row, at_least, at_most
+from simaccel.bench.loads import jobs_ns, pool_ns, run_in_executor_ns
+from simaccel.bench.rig import Rig
+from simaccel.bench.rounds import Samples, Turn, interleave, ratio
+
+POOL, EXECUTOR = "ThreadPoolExecutor", "run_in_executor"
+_POOL_DEFAULT, _EXECUTOR_DEFAULT = f"{POOL}, default size", f"{EXECUTOR}, default size"
+
+
+def _peers(jobs: int, each: int) -> dict[str, Turn]:
+    """Like for like with a device of one worker thread; beside them, for information, the pool that Python makes."""
+    count = jobs * each
+    return {
+        POOL: partial(pool_ns, jobs, count),
+        EXECUTOR: partial(run_in_executor_ns, jobs, max(each // 3, 2)),
+        _POOL_DEFAULT: partial(pool_ns, jobs, count, None),
+        _EXECUTOR_DEFAULT: partial(run_in_executor_ns, jobs, max(each // 3, 2), None),
+    }
+
+
+def _faster(times: dict[str, Samples], ours: str, than: str, target: float) -> Figure:
+    return at_least(f"times the rate of {than}", ratio(times[than], times[ours]), target)
+
+
+def _fd(rig: Rig, rounds: int) -> Outcome:
+    times = interleave(
+        {
+            "fd": partial(jobs_ns, rig, "fd", False, 64, 250),
+            "fd, stackless": partial(jobs_ns, rig, "fd", True, 64, 250),
+            **_peers(64, 250),
+        },
+        rounds,
+    )
+    return Outcome([_faster(times, "fd", EXECUTOR, 4.0), _faster(times, "fd", POOL, 1.2)], times)
+
+
+def _callback(rig: Rig, rounds: int) -> Outcome:
+    times = interleave(
+        {
+            "callback": partial(jobs_ns, rig, "callback", True, 64, 600),
+            "callback, stackful": partial(jobs_ns, rig, "callback", False, 64, 600),
+            **_peers(64, 250),
+        },
+        rounds,
+    )
+    return Outcome([_faster(times, "callback", EXECUTOR, 12.0), _faster(times, "callback", POOL, 3.0)], times)
+
+
+def _callback_many(rig: Rig, rounds: int) -> Outcome:
+    times = interleave(
+        {
+            "callback": partial(jobs_ns, rig, "callback", True, 4096, 20),
+            POOL: partial(pool_ns, 4096, 40_000),
+            _POOL_DEFAULT: partial(pool_ns, 4096, 40_000, None),
+        },
+        rounds,
+    )
+    return Outcome([_faster(times, "callback", POOL, 4.0)], times)
+
+
+def _one(rig: Rig, rounds: int) -> Outcome:
+    times = interleave({"fd": partial(jobs_ns, rig, "fd", False, 1, 2000), **_peers(1, 2000)}, rounds)
+    return Outcome([_faster(times, "fd", EXECUTOR, 2.0)], times)
+
+
+def _callback_against_fd(rig: Rig, rounds: int) -> Outcome:
+    contenders: dict[str, Turn] = {}
+    for kind, stackless in (("stackless", True), ("stackful", False)):
+        for notify in ("callback", "fd"):
+            contenders[f"{notify}, {kind}"] = partial(jobs_ns, rig, notify, stackless, 64, 250)
+    times = interleave(contenders, rounds)
+    figures = [
+        at_least(f"times the rate of fd, {kind}", ratio(times[f"fd, {kind}"], times[f"callback, {kind}"]), 1.8)
+        for kind in ("stackless", "stackful")
+    ]
+    return Outcome(figures, times)
+
+
+def _flat(many: int, few: int, each: int, target: float, rig: Rig, rounds: int) -> Outcome:
+    repeat = max(1, min(many, 20_000) // few)
+    times = interleave(
+        {
+            f"{few:,} in flight": partial(jobs_ns, rig, "callback", True, few, each, repeat=repeat),
+            f"{many:,} in flight": partial(jobs_ns, rig, "callback", True, many, each),
+        },
+        rounds,
+    )
+    samples = ratio(times[f"{many:,} in flight"], times[f"{few:,} in flight"])
+    return Outcome([at_most(f"times the cost at {few:,}", samples, target)], times)
+
+
+def _floor(rig: Rig, rounds: int) -> Outcome:
+    kinds = {"stackful": False, "stackless": True}
+    ways = {"fd": 2.0, "callback": 4.0}
+    contenders = {
+        f"{way}, {kind}": partial(jobs_ns, rig, way, stackless, 64, 250)
+        for way in ways
+        for kind, stackless in kinds.items()
+    }
+    times = interleave({**contenders, EXECUTOR: partial(run_in_executor_ns, 64, 80)}, rounds)
+    figures = [
+        at_least(f"{name}: times the rate of {EXECUTOR}", ratio(times[EXECUTOR], times[name]), ways[name.split(",")[0]])
+        for name in contenders
+    ]
+    return Outcome(figures, times)
+
+
+ROWS = (
+    Row("fd-64", "null kernel, 64 jobs, fd", "D", _fd),
+    Row("callback-64", "null kernel, 64 jobs, callback, stackless", "D", _callback),
+    Row("callback-4096", "null kernel, 4,096 jobs, callback, stackless", "D", _callback_many, 5),
+    Row("fd-1", "null kernel, depth 1, fd", "D", _one),
+    Row("callback-against-fd", "callback against fd, 64 jobs", "D", _callback_against_fd),
+    Row("flat-100000", "cost an operation at 100,000 in flight", "D", partial(_flat, 100_000, 1_000, 4, 1.3), 5),
+    Row("floor-64", "null kernel, 64 jobs, both kinds of jobs", "A", _floor),
+    Row("flat-10000", "cost an operation at 10,000 in flight", "A", partial(_flat, 10_000, 100, 10, 1.5), 5),
+)

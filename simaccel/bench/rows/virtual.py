@@ -1,0 +1,39 @@
+"""Rows: virtual time and the search of schedules. Rates and not ratios: they say how much a test suite can afford."""
+
+from __future__ import annotations
+
+from time import perf_counter_ns
+
+from simaccel.bench.figure import Outcome, Row, at_least
+from simaccel.bench.rig import Rig
+from simaccel.bench.rounds import interleave
+
+_SCHEDULES = 1_000
+
+
+def _virtual_time(rig: Rig, rounds: int) -> Outcome:
+    # simaccel.testing makes a device of its own, so it is only loaded for this row.
+    from simaccel.testing.speed import virtual_operation_ns
+
+    rates = interleave({"jobs": lambda: 1e9 / virtual_operation_ns()}, rounds)["jobs"]
+    return Outcome([at_least("operations a second, callback, stackless", rates, 100_000.0, "/s")])
+
+
+def _explore(rig: Rig, rounds: int) -> Outcome:
+    from simaccel.testing import explore
+    from simaccel.testing.models import MODELS
+
+    model = MODELS["two_jobs_qat"]
+
+    def rate() -> float:
+        before_ns = perf_counter_ns()
+        schedules = explore(model, preemptions=2, max_schedules=_SCHEDULES).schedules
+        return schedules * 1e9 / (perf_counter_ns() - before_ns)
+
+    return Outcome([at_least("schedules a second", interleave({"explore": rate}, rounds)["explore"], 2_000.0, "/s")])
+
+
+ROWS = (
+    Row("virtual-time", "null kernel through Scheduler in virtual time, one core", "C", _virtual_time, 5),
+    Row("explore", "every order of two jobs, every statement a step", "C", _explore, 5),
+)

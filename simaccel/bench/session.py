@@ -1,0 +1,155 @@
+"""One call of the benchmark command: measure, show, draw, compare."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from time import perf_counter_ns
+
+from rich.console import Console
+
+from engine.errors import UsageError
+from simaccel.bench import depths, openssl_jobs, page, plots, run, tables
+from simaccel.bench.budget import Budget
+from simaccel.bench.columns import print_line
+from simaccel.bench.compare import compare, only_in_one
+from simaccel.bench.progress import Progress
+from simaccel.bench.rig import Rig
+from simaccel.bench.rows import BY_NAME
+
+LONGEST_MINUTES = 100_000
+MAX_CHARACTERS = 1 << 26
+"""Of a report. A full one has half a million; /dev/zero has no end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to do."""
+
+    parts: Sequence[str] = ()
+    """Of run.PARTS; none for all, or for the rows alone where `rows` names some."""
+    rows: Sequence[str] = ()
+    """Names of rows; none for all."""
+    rounds: int | None = None
+    """Interleaved rounds; None for what each part takes by itself."""
+    minutes: float = 10.0
+    """How long it may take, about; 0 for as long as it does."""
+    folder: Path | None = None
+    """Where the pictures and the page go."""
+    compare_path: Path | None = None
+    """The JSON of an earlier run."""
+    goals: bool = False
+    """Whether to show what this project wants to reach, and whether it does."""
+
+    @property
+    def chosen_parts(self) -> Sequence[str]:
+        """The parts to be measured."""
+        return self.parts or (("rows",) if self.rows else run.PARTS)
+
+
+def plan(rig: Rig, order: Order) -> Callable[[Console], run.Report]:
+    """Check the order, and return what carries it out and shows it on a console; that takes minutes, and its report has
+    "interrupted" if Ctrl-C ended it early. Raises UsageError; nothing has been measured then."""
+    for given, known, what in ((order.parts, run.PARTS, "part"), (order.rows, BY_NAME, "row")):
+        for name in given:
+            if name not in known:
+                raise UsageError(f"no {what} {name!r}: use one of {', '.join(known)}")
+    if order.rounds is not None and order.rounds < 1:
+        raise UsageError(f"rounds={order.rounds}: use 1 or more")
+    if not 0 <= order.minutes <= LONGEST_MINUTES:
+        raise UsageError(f"minutes={order.minutes}: use 0 to {LONGEST_MINUTES:,}")
+    before = load(order.compare_path) if order.compare_path else None
+    if order.folder:
+        _check_folder(order.folder)
+    return lambda console: _carry_out(rig, order, before, console)
+
+
+def load(path: Path) -> run.Report:
+    """The report of an earlier run. UsageError if it is none."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MAX_CHARACTERS + 1)
+        if len(text) > MAX_CHARACTERS:
+            raise ValueError(f"more than {MAX_CHARACTERS:,} characters")
+        report = json.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{path}: {reason}; give the file that an earlier run wrote with --json") from None
+    if not isinstance(report, dict) or report.get("version") != run.VERSION:
+        raise UsageError(f"{path} is no report of this version of the benchmarks: measure again with --json")
+    try:
+        compare(report, report)
+    except (TypeError, LookupError, AttributeError, ArithmeticError, ValueError, statistics.StatisticsError):
+        raise UsageError(f"{path} is damaged: it has no series that could be compared; measure again") from None
+    return report
+
+
+def missing(order: Order) -> list[str]:
+    """What can't be measured or drawn on this machine, and the cure: to be told before anything takes minutes."""
+    told = []
+    if order.folder and not find_spec("matplotlib"):
+        told.append("no pictures will be drawn: matplotlib is not installed; pip install 'simaccel[bench]'")
+    if "depths" in order.chosen_parts:
+        told += depths.missing_peers()
+    no_compiler = openssl_jobs.missing() if {"rows", "bare"} & set(order.chosen_parts) else None
+    return told + ([no_compiler] if no_compiler else [])
+
+
+def _check_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(None, "Permission denied", folder)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"--out {folder}: {reason}; give a folder that can be written") from None
+
+
+def _carry_out(rig: Rig, order: Order, before: run.Report | None, console: Console) -> run.Report:
+    report = _measured(rig, order)
+    if order.rows and set(report) & set(run.PARTS) == {"rows"}:
+        tables.show_rows(report["rows"], console, times=True, goals=order.goals)
+        for note in report["notes"]:
+            print_line(console, note)
+    else:
+        tables.show(report, console, order.goals)
+    if order.folder:
+        if find_spec("matplotlib"):
+            plots.draw(report, order.folder)
+        print_line(console, f"the page: {page.write(report, order.folder, order.goals)}")
+    if before is not None:
+        tables.show_changes(compare(before, report), console)
+        gone, new = only_in_one(before, report)
+        if gone or new:
+            print_line(console, f"not compared: {len(gone)} series of the earlier run alone, {len(new)} of this alone")
+    return report
+
+
+def _measured(rig: Rig, order: Order) -> run.Report:
+    report: run.Report = {}
+    budget = Budget(int(order.minutes * 60e9) or None, order.rounds, perf_counter_ns)
+    todo = list(run.steps(rig, report, order.chosen_parts, order.rows or list(BY_NAME), budget))
+    done = 0
+    with Progress(len(todo)) as progress:
+        try:
+            for done, (what, measure) in enumerate(todo):
+                if budget.spent:
+                    report["notes"].append(f"left out, for {order.minutes:g} minutes were over: {_names(todo[done:])}")
+                    break
+                progress.begin(what)
+                measure()
+                progress.end()
+        except KeyboardInterrupt:
+            report["interrupted"] = True
+            report["notes"].append(f"left out, for it was interrupted: {_names(todo[done:])}")
+    report["took_s"] = round(budget.used_ns / 1e9, 1)
+    return report
+
+
+def _names(steps: Sequence[run.Step]) -> str:
+    return ", ".join(what for what, _ in steps)

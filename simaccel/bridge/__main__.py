@@ -1,0 +1,27 @@
+"""`python -m simaccel.bridge ADDRESS [WORKERS]`: a device process without the command line's comforts, for tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from simaccel.bridge.device.server import Server
+
+
+def main() -> None:
+    """Serves until SIGTERM or SIGINT; prints one line when it is ready."""
+    if os.environ.get("OPENSSL_CONF", os.devnull) != os.devnull:
+        # What it names has been read at the imports, and the provider may be in it: the device would be its own client.
+        os.environ["OPENSSL_CONF"] = os.devnull
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    address = sys.argv[1]
+    workers = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    with Server(address, workers=workers) as server:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: server.stop())
+        print(f"serving at {address}", flush=True)
+        server.serve()
+
+
+main()

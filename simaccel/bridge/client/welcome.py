@@ -1,0 +1,126 @@
+"""The client's half of the handshake: from a connected socket to memory that is shared with the device.
+
+Whatever the device sends is checked before it is used. A device that sends something else than it should is a
+NoDeviceError, whether it is broken, hostile or of another version, and nothing that it sent stays open.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import select
+import socket
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+
+from simaccel.bridge import wire
+from simaccel.bridge.remote import NoDeviceError
+from simaccel.bridge.wire import Layout
+
+FDS = 3
+"""Memory, doorbell and interrupt."""
+
+_EVENTFD = "anon_inode:[eventfd]"
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """What a client holds of its connection besides the socket."""
+
+    layout: Layout
+    mapping: mmap.mmap
+    doorbell: int
+    """An eventfd."""
+    interrupt: select.epoll
+
+
+def agree(control: socket.socket, name: str, entries: int, slot_bytes: int) -> Welcome:
+    """Ask the device for a ring of at most so many entries, and take what it gives.
+
+    Blocks for the socket's time-out. Raises ValueError for sizes that can't be, NoDeviceError if the device refuses,
+    does not answer, or sends what can't be right.
+    """
+    most = Layout.of(entries, slot_bytes)
+    data, fds = _ask(control, name, wire.hello(entries, slot_bytes))
+    with ExitStack() as opened:
+        for fd in fds:
+            opened.callback(os.close, fd)
+        layout = _layout(data, name, most)
+        try:
+            if len(fds) != FDS:
+                raise ValueError(f"{len(fds)} fds came with it")
+            memfd, doorbell, interrupt = fds
+            mapping = _mapped(memfd, layout)
+            opened.callback(mapping.close)
+            _check_doorbell(doorbell)
+            _check_interrupt(interrupt)
+        except (OSError, ValueError) as error:
+            raise NoDeviceError(f"the device at {name} sent a welcome that can't be right: {error}") from None
+        opened.pop_all()
+    os.close(memfd)
+    return Welcome(layout, mapping, doorbell, select.epoll.fromfd(interrupt))
+
+
+def _ask(control: socket.socket, name: str, hello: bytes) -> tuple[bytes, list[int]]:
+    try:
+        with suppress(BrokenPipeError):  # refused for who we are, before we said anything: the reason is there to read
+            control.send(hello)
+        try:
+            data, fds, _, _ = _receive(control)
+        except ConnectionResetError:  # it has not read what we said, and the reason comes after this error
+            data, fds, _, _ = _receive(control)
+    except OSError as error:
+        raise NoDeviceError(f"the device at {name} does not answer: {error}") from None
+    return data, fds
+
+
+def _receive(control: socket.socket) -> tuple[bytes, list[int], int, object]:
+    return socket.recv_fds(control, wire.MAX_MESSAGE_BYTES, FDS, socket.MSG_CMSG_CLOEXEC)
+
+
+def _layout(data: bytes, name: str, most: Layout) -> Layout:
+    """What the device gives; no more than was asked for, and laid out as this version does it."""
+    if len(data) < wire.HEADER.size:
+        raise NoDeviceError(f"the device at {name} closed the connection")
+    magic, version, kind = wire.HEADER.unpack_from(data)
+    if magic == wire.MAGIC and kind == wire.Message.REFUSED:
+        raise NoDeviceError(f"the device at {name} refused: {data[wire.HEADER.size :].decode(errors='replace')}")
+    if magic == wire.MAGIC and version == wire.VERSION and len(data) == wire.WELCOME.size:
+        entries = wire.WELCOME.unpack(data)[3]
+        with suppress(ValueError):
+            layout = Layout.of(min(entries, most.entries), most.slot_bytes)
+            if data == wire.welcome(layout):
+                return layout
+    raise NoDeviceError(f"the device at {name} speaks another protocol: install the same simaccel on both sides")
+
+
+def _mapped(memfd: int, layout: Layout) -> mmap.mmap:
+    """The memory. A memory that is too small, or could become so, would be a SIGBUS for whoever looks at it."""
+    if not fcntl.fcntl(memfd, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK:
+        raise ValueError("its memory can shrink")
+    size_bytes = os.fstat(memfd).st_size
+    if size_bytes < layout.memory_bytes:
+        raise ValueError(f"a memory of {size_bytes} bytes, where {layout.memory_bytes} were said")
+    mapping = mmap.mmap(memfd, layout.memory_bytes)
+    # Two processes on one ring would overwrite what the other submits; key material is for no core dump.
+    mapping.madvise(mmap.MADV_DONTFORK)
+    mapping.madvise(mmap.MADV_DONTDUMP)
+    return mapping
+
+
+def _check_doorbell(doorbell: int) -> None:
+    """A write to it must not block, and not end in a file of ours: it must be an eventfd."""
+    with suppress(FileNotFoundError):  # no /proc here
+        if (kind := os.readlink(f"/proc/self/fd/{doorbell}")) != _EVENTFD:
+            raise ValueError(f"its doorbell is {kind}")
+    os.set_blocking(doorbell, False)
+
+
+def _check_interrupt(interrupt: int) -> None:
+    """It must be an epoll: anything else could not be acknowledged, and would be readable for ever."""
+    with select.epoll.fromfd(os.dup(interrupt)) as epoll:
+        try:
+            epoll.poll(0, 1)
+        except OSError as error:
+            raise ValueError(f"its interrupt is no epoll: {error.strerror}") from None

@@ -1,0 +1,1 @@
+"""The device process: what runs in `simaccel serve`."""

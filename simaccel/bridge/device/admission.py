@@ -1,0 +1,102 @@
+"""Who may use a device, and a record of those who were turned away.
+
+The kernel says who connected (SO_PEERCRED, SO_PEERGROUPS), so nobody can pretend to be somebody else.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from simaccel.bridge.device.listener import credentials
+
+SO_PEERGROUPS = 59
+MAX_GROUPS = 256
+"""Supplementary groups of a peer that can be asked for. The groups of a user with more are not looked at."""
+
+MAX_ROWS = 64
+"""Users whose refusals are kept apart. A user that can take on other uids must not make us keep ever more."""
+
+_GID = struct.Struct("I")
+
+
+@dataclass(slots=True)
+class Refused:
+    """The refusals of one user for one reason."""
+
+    uid: int
+    why: str
+    pid: int
+    """The process that was refused last."""
+    times: int = 0
+
+
+class Admission:
+    """Decides who gets in. Belongs to the server's thread, but for `rows`.
+
+    - `uids`: users that may, besides our own and root. `gid`: a group whose members may, or None.
+    - `own_process`: whether clients in the device's own process may connect. An OpenSSL provider there would be a
+      client whose requests only the thread that makes them could serve.
+    - `tell`: called with the first refusal of each user, in the server's thread.
+    """
+
+    def __init__(
+        self, uids: tuple[int, ...], gid: int | None, own_process: bool, tell: Callable[[Refused], object] | None
+    ) -> None:
+        self._uids = frozenset({os.geteuid(), 0, *uids})
+        self._gid = gid
+        self._own_pid = None if own_process else os.getpid()
+        self._tell = tell
+        self._rows: dict[tuple[int, str], Refused] = {}
+        self.unlisted = 0
+        """Refusals of users for whom there was no row left."""
+
+    def refusal_of_peer(self, connection: socket.socket) -> str | None:
+        """Why whoever connected may not even ask, or None."""
+        pid, uid = credentials(connection)
+        if uid in self._uids or self._is_member(connection):
+            return None
+        why = f"user {uid} may not use this device: let it by --allow-user {uid}"
+        self._note(uid, pid, why)
+        return why
+
+    def refusal_of_client(self, connection: socket.socket) -> str | None:
+        """Why whoever connected may not submit anything, or None."""
+        pid, uid = credentials(connection)
+        if pid != self._own_pid:
+            return None
+        why = "the device can't be its own client: start it without the provider in its OPENSSL_CONF"
+        self._note(uid, pid, why)
+        return why
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Each user that was refused, with the reason and how often: plain data for JSON."""
+        return [asdict(row) for row in list(self._rows.values())]
+
+    def _is_member(self, connection: socket.socket) -> bool:
+        if self._gid is None:
+            return False
+        _, _, gid = struct.unpack("iII", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        if gid == self._gid:
+            return True
+        try:
+            groups = connection.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, MAX_GROUPS * _GID.size)
+        except OSError:  # more groups than we can ask for
+            return False
+        return (self._gid,) in _GID.iter_unpack(groups)
+
+    def _note(self, uid: int, pid: int, why: str) -> None:
+        row = self._rows.get((uid, why))
+        if row is None:
+            if len(self._rows) >= MAX_ROWS:
+                self.unlisted += 1
+                return
+            row = self._rows[uid, why] = Refused(uid, why, pid)
+            if self._tell is not None:
+                self._tell(row)
+        row.pid = pid
+        row.times += 1

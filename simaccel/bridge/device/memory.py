@@ -1,0 +1,165 @@
+"""One client's shared memory, from the device's side: a sealed memfd with both rings and the slots.
+
+What the client can write is read once and then checked; our own indices are kept here and never read back. The order of
+stores matters: an entry is complete before the index that shows it. CPython adds no reordering, and x86-64 keeps the
+order of stores; a machine that does not would need a fence before each index.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import struct
+from collections.abc import Iterator
+
+from simaccel.bridge.wire import (
+    AT_CLIENT_COUNTED,
+    AT_CLIENT_COUNTS,
+    AT_COUNTERS,
+    AT_CQ_TAIL,
+    AT_MAGIC,
+    AT_NO_INTERRUPT,
+    AT_SLEEPING,
+    AT_SQ_HEAD,
+    AT_SQ_TAIL,
+    COMPLETION,
+    COUNTS,
+    MAGIC,
+    SUBMISSION,
+    VERSION,
+    Layout,
+)
+
+_PAGE_0 = struct.Struct("<IIIIIIII")
+_WORD_BYTES = 8
+_COMPLETION_BYTES = COMPLETION.size
+
+
+class Violation(Exception):
+    """The client broke the protocol; its connection is to end."""
+
+
+class Memory:
+    """Both rings and the slots of a client. Belongs to the server's thread, but for `complete` and `write`, which want
+    the client's lock."""
+
+    __slots__ = ("_mapping", "_mask", "_words", "bytes", "cq_tail", "fd", "layout", "sq_head")
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self._mask = layout.entries - 1
+        self.sq_head = 0
+        self.cq_tail = 0
+        self.fd = os.memfd_create("simaccel", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            os.ftruncate(self.fd, layout.memory_bytes)
+            # Neither side may take pages from under the other: that would be a SIGBUS.
+            fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+            self._mapping = mmap.mmap(self.fd, layout.memory_bytes)
+        except BaseException:
+            os.close(self.fd)
+            raise
+        self._mapping.madvise(mmap.MADV_DONTDUMP)  # key material passes through
+        self.bytes = memoryview(self._mapping)
+        self._words = self.bytes.cast("Q")
+        _PAGE_0.pack_into(self.bytes, AT_MAGIC, MAGIC, VERSION, *layout.pack())
+
+    def fetch(self, limit: int, outstanding: int) -> list[tuple[int, ...]]:
+        """At most `limit` submissions, oldest first, each read once.
+
+        Raises Violation if the client's index runs wild, or it has more in flight than its ring has entries.
+        """
+        head, entries = self.sq_head, self.layout.entries
+        waiting = self._words[AT_SQ_TAIL // _WORD_BYTES] - head
+        if not waiting:
+            return []
+        if not 0 < waiting <= entries - outstanding:
+            raise Violation(f"{waiting} submissions with {outstanding} in flight in a ring of {entries}")
+        count = min(waiting, limit)
+        first = head & self._mask
+        batch = list(self._unpack(first, min(count, entries - first)))
+        if len(batch) < count:
+            batch += self._unpack(0, count - len(batch))
+        self.sq_head = self._words[AT_SQ_HEAD // _WORD_BYTES] = head + count
+        return batch
+
+    def _unpack(self, first: int, count: int) -> Iterator[tuple[int, ...]]:
+        at = self.layout.sq_off + first * SUBMISSION.size
+        # A copy: the client may write on while this is read.
+        return SUBMISSION.iter_unpack(bytes(self.bytes[at : at + count * SUBMISSION.size]))
+
+    @property
+    def waiting(self) -> int:
+        """How many submissions were not fetched yet, as the client says: any number."""
+        return self._words[AT_SQ_TAIL // _WORD_BYTES] - self.sq_head
+
+    def has_submissions(self) -> bool:
+        """Whether the client has submitted what was not fetched yet."""
+        return self._words[AT_SQ_TAIL // _WORD_BYTES] != self.sq_head
+
+    def read(self, offset: int, length: int) -> bytes:
+        """A copy of a part of the slots. Raises Violation if it does not lie within them."""
+        if not length:
+            return b""
+        self.check(offset, length)
+        return bytes(self.bytes[offset : offset + length])
+
+    def take_secret(self, offset: int, length: int) -> bytearray:
+        """As `read`, into memory that the caller can wipe; wiped here at once."""
+        self.check(offset, length)
+        secret = bytearray(self.bytes[offset : offset + length])
+        self.bytes[offset : offset + length] = bytes(length)
+        return secret
+
+    def check(self, offset: int, length: int) -> None:
+        """Raises Violation unless so many bytes from there lie within the slots."""
+        if offset < self.layout.slots_off or offset + length > self.layout.memory_bytes:
+            raise Violation(f"{length} bytes at {offset} are outside of the slots")
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Into a slot, at a place that was checked when the request came."""
+        self.bytes[offset : offset + len(data)] = data
+
+    def complete(self, cookie: int, status: int, out_len: int, started_ns: int, finished_ns: int) -> None:
+        """Adds a completion. There is room: no more is outstanding than the ring has entries."""
+        at = self.layout.cq_off + (self.cq_tail & self._mask) * COMPLETION.size
+        COMPLETION.pack_into(self.bytes, at, cookie, status, out_len, started_ns, finished_ns)
+        self.cq_tail += 1
+        self._words[AT_CQ_TAIL // _WORD_BYTES] = self.cq_tail
+
+    def complete_all(self, completions: list[tuple[int, int, int, int, int]]) -> int:
+        """Adds many, and shows them at once; how many of them failed."""
+        pack_into, view, mask = COMPLETION.pack_into, self.bytes, self._mask
+        cq_off, tail, failed = self.layout.cq_off, self.cq_tail, 0
+        for completion in completions:
+            pack_into(view, cq_off + (tail & mask) * _COMPLETION_BYTES, *completion)
+            tail += 1
+            if completion[1]:
+                failed += 1
+        self.cq_tail = self._words[AT_CQ_TAIL // _WORD_BYTES] = tail
+        return failed
+
+    @property
+    def wants_interrupts(self) -> bool:
+        """Whether the client does not poll."""
+        return not self._words[AT_NO_INTERRUPT // _WORD_BYTES]
+
+    def set_sleeping(self, sleeping: bool) -> None:
+        """Says whether the client must ring the doorbell."""
+        self._words[AT_SLEEPING // _WORD_BYTES] = sleeping
+
+    def count(self, submitted: int, completed: int, failed: int) -> None:
+        """The counters that outlive a killed device."""
+        at = AT_COUNTERS // _WORD_BYTES
+        self._words[at], self._words[at + 1], self._words[at + 2] = submitted, completed, failed
+
+    def client_counts(self) -> dict[str, int]:
+        """What the client counts about itself since it connected, of those counts that it keeps. Any numbers: nothing
+        here may depend on them."""
+        kept, at = self._words[AT_CLIENT_COUNTED // _WORD_BYTES], AT_CLIENT_COUNTS // _WORD_BYTES
+        return {name: self._words[at + bit] for bit, name in enumerate(COUNTS) if kept >> bit & 1}
+
+    def close_fd(self) -> None:
+        """Behind the welcome: the mapping is enough."""
+        os.close(self.fd)

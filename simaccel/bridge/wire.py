@@ -1,0 +1,223 @@
+"""The wire protocol between a client and the device process. `provider/wire.h` says the same in C and explains it;
+`tests/bridge/test_wire.py` holds the two together.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+MAGIC = 0x414D4953  # "SIMA"
+VERSION = 2
+PAGE_BYTES = 4096
+MAX_ENTRIES = 4096
+MAX_SLOT_BYTES = 1 << 20
+MAX_MEMORY_BYTES = 256 << 20
+MAX_MESSAGE_BYTES = 65536
+
+
+class Message(IntEnum):
+    """Types of control messages."""
+
+    HELLO = 1
+    WELCOME = 2
+    REFUSED = 3
+    FORGET = 4
+    STAT = 5
+    REPORT = 6
+    INJECT = 7
+
+
+class Operation(IntEnum):
+    """What a submission asks for."""
+
+    NULL = 0
+    ECHO = 1
+    KEY_LOAD = 2
+    RSA_SIGN = 3
+    RSA_DECRYPT = 4
+    ECDSA_SIGN = 5
+    ED25519_SIGN = 6
+    X25519 = 7
+    SESSION_OPEN = 8
+    CALL = 9
+
+
+class Status(IntEnum):
+    """How a completion ended."""
+
+    OK = 0
+    FAILED = -1
+    INVALID = -2
+    NO_KEY = -3
+    UNSUPPORTED = -4
+    TOO_LONG = -5
+    RESET = -6
+
+
+class Padding(IntEnum):
+    """RSA paddings the device does."""
+
+    PKCS1 = 1
+    OAEP = 4
+    PSS = 6
+
+
+class Digest(IntEnum):
+    """Digests by number. NONE: the input is padded as it is."""
+
+    NONE = 0
+    SHA1 = 1
+    SHA224 = 2
+    SHA256 = 3
+    SHA384 = 4
+    SHA512 = 5
+    SHA512_224 = 6
+    SHA512_256 = 7
+    SHA3_224 = 8
+    SHA3_256 = 9
+    SHA3_384 = 10
+    SHA3_512 = 11
+
+
+CHECKSUM = 1
+"""Flag of a submission: the CRC-32 of input, aux and output is to follow the output in the slot."""
+
+# Page 0: one 64-byte line for each writer.
+AT_MAGIC = 0x000
+AT_SQ_TAIL = 0x040
+AT_SQ_HEAD = 0x080
+AT_CQ_TAIL = 0x0C0
+AT_CQ_HEAD = 0x100
+AT_SLEEPING = 0x140
+AT_NO_INTERRUPT = 0x180
+AT_COUNTERS = 0x1C0
+AT_CLIENT_COUNTED = 0x200
+AT_CLIENT_COUNTS = 0x240
+
+COUNTS = (
+    "offloaded",
+    "software",
+    "unsupported",
+    "pauses",
+    "spurious",
+    "full",
+    "expired",
+    "failed",
+    "damaged",
+    "gone",
+    "stray",
+    "orphaned",
+    "connects",
+    "blocked",
+)
+"""What a client may count about itself, in the order of the words at AT_CLIENT_COUNTS; `provider/counters.h` says what
+each one is. The word at AT_CLIENT_COUNTED has a bit for each that the client keeps: 0 for one that keeps none, such as
+an older one."""
+
+HEADER = struct.Struct("<IHH")
+HELLO = struct.Struct("<IHHIIII")
+WELCOME = struct.Struct("<IHHIIIIII")
+FORGET = struct.Struct("<IHHII")
+SUBMISSION = struct.Struct("<QHHIIIIIIIQ16x")
+COMPLETION = struct.Struct("<QiIQQ")
+SCHEME = struct.Struct("<HHHxxi4x")
+SERIAL = struct.Struct("<Q")
+"""Of a client: in a STAT that asks for the next page of a report."""
+CHECKSUM_WORD = struct.Struct("<I")
+
+
+class Submission(NamedTuple):
+    """A descriptor as `SUBMISSION` unpacks it. Offsets count from the start of the memory."""
+
+    cookie: int
+    operation: int
+    flags: int
+    key: int
+    in_off: int
+    in_len: int
+    out_off: int
+    out_max: int
+    aux_off: int
+    aux_len: int
+    t_submit_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the rings and slots of one client's memory lie."""
+
+    entries: int
+    slot_bytes: int
+    sq_off: int
+    cq_off: int
+    slots_off: int
+    memory_bytes: int
+
+    @classmethod
+    def of(cls, entries: int, slot_bytes: int) -> Layout:
+        """The layout for so many entries. Raises ValueError with the reason if the device does not allow it."""
+        if not 2 <= entries <= MAX_ENTRIES or entries & (entries - 1):
+            raise ValueError(f"entries={entries}: use a power of two from 2 to {MAX_ENTRIES}")
+        if not 256 <= slot_bytes <= MAX_SLOT_BYTES or slot_bytes % 64:
+            raise ValueError(f"slot of {slot_bytes} bytes: use a multiple of 64 from 256 to {MAX_SLOT_BYTES}")
+        sq_off = PAGE_BYTES
+        cq_off = sq_off + entries * SUBMISSION.size
+        slots_off = -(-(cq_off + entries * COMPLETION.size) // PAGE_BYTES) * PAGE_BYTES
+        memory_bytes = slots_off + entries * slot_bytes
+        if memory_bytes > MAX_MEMORY_BYTES:
+            raise ValueError(
+                f"{memory_bytes} bytes of memory: use fewer entries or smaller slots (limit {MAX_MEMORY_BYTES})"
+            )
+        return cls(entries, slot_bytes, sq_off, cq_off, slots_off, memory_bytes)
+
+    @classmethod
+    def agreed(cls, entries: int, slot_bytes: int, allowed: int) -> Layout:
+        """What a device that allows so many entries gives to who asks for that. Raises ValueError as `of` does."""
+        if entries > MAX_ENTRIES or entries & (entries - 1):
+            raise ValueError(f"entries={entries}: use a power of two from 2 to {MAX_ENTRIES}")
+        return cls.of(min(entries, allowed), slot_bytes)
+
+    def pack(self) -> tuple[int, int, int, int, int, int]:
+        """The fields in the order of the welcome message and of page 0."""
+        return (self.entries, self.slot_bytes, self.sq_off, self.cq_off, self.slots_off, self.memory_bytes)
+
+
+def message(kind: Message, body: bytes = b"") -> bytes:
+    """A control message of that kind around a body."""
+    return HEADER.pack(MAGIC, VERSION, kind) + body
+
+
+def hello(entries: int, slot_bytes: int) -> bytes:
+    """What a client sends first to get memory of its own."""
+    return HELLO.pack(MAGIC, VERSION, Message.HELLO, entries, slot_bytes, 0, 0)
+
+
+def welcome(layout: Layout) -> bytes:
+    """The device's answer; memfd, doorbell (an eventfd) and interrupt (an epoll) go with it."""
+    return WELCOME.pack(MAGIC, VERSION, Message.WELCOME, *layout.pack())
+
+
+def stat(first: int = 0) -> bytes:
+    """Asks for a report; for its further clients, those from that serial on, if it is not 0."""
+    return message(Message.STAT, SERIAL.pack(first) if first else b"")
+
+
+def forget(key: int) -> bytes:
+    """Tells the device that a key or session is no longer used."""
+    return FORGET.pack(MAGIC, VERSION, Message.FORGET, key, 0)
+
+
+def socket_address(name: str) -> str:
+    """The address to bind or connect to: a path, or with a leading @ an abstract name.
+
+    Raises ValueError if the kernel could not take it: an empty name, a zero byte, or more than 107 bytes.
+    """
+    if not name or name == "@" or "\0" in name:
+        raise ValueError(f"socket {name!r}: give a path, or @ and a name")
+    # sun_path has 108 bytes; one is the leading zero of an abstract name, or the trailing one of a path.
+    if len(name.encode()) > 107 + name.startswith("@"):
+        raise ValueError(f"socket {name!r} is too long: 107 bytes at most")
+    return "\0" + name[1:] if name.startswith("@") else name

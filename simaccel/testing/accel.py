@@ -1,0 +1,236 @@
+"""What one test needs: a device, its engine and a scheduler, on one seed and one clock; with a check at the end."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from engine.drivers.scheduler import Scheduler
+from engine.engine import Engine
+from engine.errors import UsageError
+from engine.offload.retry import Retry
+from sim import Accelerator, RealClock, Timing, Trace, VirtualClock
+from sim.faults import Rule, Verdict, When
+from sim.faults.handle import Guard
+from simaccel.testing.exploration import Exploration, Model, ScheduleFailure, explore, replay
+from simaccel.testing.invariants import check_invariants
+from simaccel.testing.misuse import Kind, Misuse, detect_misuse
+from simaccel.testing.misuse.detector import check_ignored
+
+CLOCKS = ("virtual", "real")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How an `Accel` is made. The same names as of sim.Accelerator and Engine, and a few more."""
+
+    clock: str = "virtual"
+    """"virtual": no thread, no sleep, time jumps. "real": a worker thread."""
+    depth: int = 256
+    units: int | None = None
+    latency: Timing | str | None = None
+    faults: Sequence[Rule | When | Verdict | str] | str = ()
+    notify: str = "fd"
+    contract: str = "qat"
+    retry: Retry | None = None
+    deadline_ns: int | None = None
+    misuse: bool = True
+    """Whether the misuse detector watches."""
+    ignore: Collection[Kind] = ()
+    """Kinds of misuse that are left out."""
+    strict: bool = False
+    """Whether the detector also reports a pause for which nothing is announced."""
+    invariants: bool = True
+    """Whether the invariants of device and engines are checked at the end."""
+
+    @classmethod
+    def of(cls, given: dict[str, Any]) -> Options:
+        """From keyword arguments. UsageError for an unknown one."""
+        known = [field.name for field in fields(cls)]
+        for name in given:
+            if name not in known:
+                close = get_close_matches(name, known, n=1)
+                guess = f"did you mean {close[0]}? " if close else ""
+                raise UsageError(f"accel has no option {name!r}: {guess}there are {', '.join(known)}")
+        options = cls(**given)
+        if options.clock not in CLOCKS:
+            raise UsageError(f"clock={options.clock!r}: use one of {', '.join(CLOCKS)}")
+        check_ignored(options.ignore)
+        return options
+
+
+class Accel:
+    """A device with its engine and its scheduler, for one test. A context manager; the fixture `accel` gives one.
+
+    `seed` decides all that is random in it. Leaving it closes all of it and then raises what was found, unless another
+    exception is on its way: MisuseError, or InvariantError. One thread drives it.
+    """
+
+    def __init__(self, *, seed: int | None = None, **options: Any) -> None:
+        """Keyword options as in `Options`. Raises UsageError for what can't be."""
+        self.options = Options.of(options)
+        self.seed = random.SystemRandom().getrandbits(32) if seed is None else seed
+        self.trace: Trace | None = None
+        """What happens on the device, if it is recorded: set it before the device is used for the first time."""
+        self.schedule: Path | None = None
+        """A schedule that `explore` replays instead of exploring."""
+        self.save_schedules_as: Path | None = None
+        """Where `explore` saves a schedule that fails."""
+        self.schedule_saved: Path | None = None
+        """Where it has."""
+        self.misuse: Misuse | None = None
+        self._device: Accelerator | None = None
+        self._engine: Engine | None = None
+        self._scheduler: Scheduler | None = None
+        self._engines: list[Engine] = []
+        self._stack = ExitStack()
+
+    def __repr__(self) -> str:
+        given = self.options
+        return f"<Accel seed={self.seed}, {given.clock} clock, depth {given.depth}, notify {given.notify}>"
+
+    # What a test uses
+
+    @property
+    def device(self) -> Accelerator:
+        """The simulated accelerator. Made when it is first asked for, as all of these."""
+        if self._device is None:
+            given = self.options
+            self._device = self._stack.enter_context(
+                Accelerator(
+                    given.depth,
+                    given.units,
+                    given.latency,
+                    faults=given.faults,
+                    trace=self.trace,
+                    seed=self.seed,
+                    clock=VirtualClock() if given.clock == "virtual" else None,
+                )
+            )
+        return self._device
+
+    @property
+    def clock(self) -> VirtualClock | RealClock:
+        """The device's clock."""
+        return self.device.clock
+
+    @property
+    def engine(self) -> Engine:
+        """An engine on the device, made with the test's options."""
+        if self._engine is None:
+            self._engine = self.new_engine()
+        return self._engine
+
+    def new_engine(self, **options: Any) -> Engine:
+        """One more engine on the device, closed at the end; options of Engine override the test's."""
+        given = self.options
+        some: dict[str, Any] = {
+            "notify": given.notify,
+            "contract": given.contract,
+            "retry": given.retry,
+            "deadline_ns": given.deadline_ns,
+        }
+        engine = self._stack.enter_context(Engine(self.device, **{**some, **options}))
+        self._engines.append(engine)
+        return engine
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """A scheduler for jobs."""
+        if self._scheduler is None:
+            assert self.device is not None  # before the scheduler: what is made last is closed first
+            self._scheduler = self._stack.enter_context(Scheduler())
+        return self._scheduler
+
+    def run(self, fn: Callable[..., Any], *args: Any) -> Any:
+        """Run fn(*args) as a job, and all others to their end; its value, or its exception."""
+        job = self.scheduler.spawn(fn, *args)
+        self.scheduler.run()
+        return job.result()
+
+    def map(self, fn: Callable[..., Any], *iterables: Iterable[Any]) -> list[Any]:
+        """The results of fn over the iterables, a job each."""
+        return self.scheduler.map(fn, *iterables)
+
+    def advance(self, duration_ns: int) -> None:
+        """Let so much virtual time pass, and do on the way what is due. UsageError in real time."""
+        clock = self.clock
+        if not isinstance(clock, VirtualClock):
+            raise UsageError('advance() moves virtual time: make it with clock="virtual"')
+        clock.advance(duration_ns)
+
+    def faults(self, *rules: Rule | When | Verdict | str) -> Guard:
+        """Install fault rules, until the guard that is returned is left, or to the end."""
+        return self.device.faults.install(*rules)
+
+    @property
+    def random(self) -> random.Random:
+        """A generator for the test's own use, new each time, from the seed."""
+        return random.Random(self.seed)
+
+    def explore(self, model: Model, preemptions: int = 2, **options: Any) -> Exploration | None:
+        """`simaccel.testing.explore`; a schedule that fails is saved, and named in the test's report.
+
+        With a schedule to replay (`--accel-schedule`) that one is run instead, and None returned.
+        """
+        with self.misuse.suspended() if self.misuse is not None else nullcontext():
+            if self.schedule is not None:
+                replay(model, self.schedule)
+                return None
+            file = self.save_schedules_as
+            try:
+                return explore(model, preemptions, **{"save": file, **options})
+            except ScheduleFailure:
+                self.schedule_saved = file
+                raise
+
+    def again(self, *, seed: int | None = None, **options: Any) -> Accel:
+        """Another one like this, with its own seed and options where given: for each example of a random test."""
+        fresh = Accel(seed=self.seed if seed is None else seed)
+        fresh.options = replace(self.options, **{name: getattr(Options.of(options), name) for name in options})
+        return fresh
+
+    def describe(self) -> list[str]:
+        """Lines on how this was made and what has happened to it, for a report."""
+        given = self.options
+        notify = f"{given.notify}, contract {given.contract}" if given.notify == "callback" else given.notify
+        lines = [f"seed: {self.seed}", f"made with: {given.clock} clock, depth {given.depth}, notify {notify}"]
+        if self._device is not None and (given.faults or self._device.faults.counts):
+            counts = ", ".join(f"{kind} {count} times" for kind, count in self._device.faults.counts.items())
+            rules = [given.faults] if isinstance(given.faults, str) else list(given.faults)
+            lines.append(f"faults: {'; '.join(map(str, rules)) or 'installed by the test'} (met: {counts or 'none'})")
+        if self.schedule is not None or self.schedule_saved is not None:
+            lines.append(f"schedule: {os.fspath(self.schedule or self.schedule_saved or '')}")
+        return lines
+
+    # Beginning and end
+
+    def __enter__(self) -> Self:
+        given = self.options
+        if given.misuse:
+            detector: AbstractContextManager[Misuse] = detect_misuse(
+                ignore=given.ignore, raises=False, stop_busy=True, strict=given.strict
+            )
+            self.misuse = self._stack.enter_context(detector)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+        if kind is None:
+            self.check()
+
+    def check(self) -> None:
+        """Behind the end: raise what was found."""
+        if self.misuse is not None:
+            self.misuse.check()
+        if self.options.invariants and self._device is not None:
+            check_invariants(self._device, self._engines)

@@ -1,0 +1,31 @@
+"""Every order of the steps of a model: see `explore`."""
+
+from simaccel.testing.exploration.actor import Spin, Wait
+from simaccel.testing.exploration.errors import (
+    EndlessError,
+    ModelError,
+    NondeterministicError,
+    ScheduleError,
+    ScheduleFailure,
+    StuckError,
+)
+from simaccel.testing.exploration.explore import Exploration, explore, replay
+from simaccel.testing.exploration.run import Model, Run
+from simaccel.testing.exploration.schedule import Schedule
+
+__all__ = [
+    "EndlessError",
+    "Exploration",
+    "Model",
+    "ModelError",
+    "NondeterministicError",
+    "Run",
+    "Schedule",
+    "ScheduleError",
+    "ScheduleFailure",
+    "Spin",
+    "StuckError",
+    "Wait",
+    "explore",
+    "replay",
+]

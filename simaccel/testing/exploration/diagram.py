@@ -1,0 +1,59 @@
+"""A schedule as a small diagram: a column for each actor, a line for each step, time running down."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from simaccel.testing.exploration.actor import CHOICE, Mark
+
+WIDTH = 44
+"""Of a column, at most."""
+_LINE = re.compile(r"\w+:\d+ ")
+"""A step that is a line of stepped code: only the last of some in a row is shown."""
+LONG = 6
+"""More steps than this of one actor in a row are shown as their first and last few."""
+
+
+def diagram(steps: Sequence[Mark], failure: str | None = None) -> str:
+    """The steps, and below them, in the column of the actor that took the last one, why it failed."""
+    names = list(dict.fromkeys(actor for actor, _ in steps if actor != CHOICE))
+    if not names:
+        return f"(no step was taken)\n{failure or ''}".rstrip()
+    rows = list(_rows(steps, names))
+    widths = [
+        min(WIDTH, max(len(name), *(len(text) for column, text in rows if column == at), 0))
+        for at, name in enumerate(names)
+    ]
+    lines = [
+        "  ".join(name.ljust(width) for name, width in zip(names, widths, strict=True)).rstrip(),
+        "  ".join("-" * width for width in widths),
+    ]
+    for column, text in rows:
+        if len(text) > WIDTH:
+            text = text[: WIDTH - 1] + "…"
+        lines.append(" " * sum(width + 2 for width in widths[:column]) + text)
+    if failure:
+        lines.append(f"FAILS: {failure}")
+    return "\n".join(lines)
+
+
+def _rows(steps: Sequence[Mark], names: list[str]) -> Iterator[tuple[int, str]]:
+    """(column, text) for each line. A choice stands in the column of the actor whose step it is in."""
+    placed: list[tuple[int, str]] = []
+    column = 0
+    for actor, label in steps:
+        if actor == CHOICE:
+            placed.append((column, f"({label})"))
+        else:
+            column = names.index(actor)
+            placed.append((column, label))
+    for (column, small), group in groupby(placed, key=lambda row: (row[0], _LINE.match(row[1]) is not None)):
+        texts = [text for _, text in group]
+        if small and len(texts) > 1:
+            texts = [f"… {len(texts)} lines, to", texts[-1]]
+        elif len(texts) > LONG:
+            texts = [*texts[:2], f"… {len(texts) - 4} more", *texts[-2:]]
+        for text in texts:
+            yield column, text

@@ -1,0 +1,233 @@
+"""`explore`: run a model under every schedule, up to a bound on preemptions; and `replay` of a schedule that failed.
+
+Most bugs of this kind need one or two preemptions (CHESS, OSDI 2008), while the number of schedules grows with the
+power of the bound: so there is a bound. Within it, nothing is left out and nothing is random.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from simaccel.testing.exploration.diagram import diagram
+from simaccel.testing.exploration.errors import ModelError, NondeterministicError, ScheduleError, ScheduleFailure
+from simaccel.testing.exploration.path import Path, Prefix, Recorded
+from simaccel.testing.exploration.run import Chooser, Model, Run
+from simaccel.testing.exploration.schedule import Schedule
+from simaccel.testing.exploration.shrink import Outcome, shrink
+from simaccel.testing.exploration.stepped import stepped
+
+SHRINK_RUNS = 2_000
+GARBAGE = 10_000
+"""Objects that may pile up before they are looked through between two runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exploration:
+    """What an exploration has covered, when nothing failed."""
+
+    model: str
+    preemptions: int
+    schedules: int
+    """How many were run, all different."""
+    steps: int
+    """Of all of them together."""
+    complete: bool
+    """Whether those were all there are; False if `max_schedules` cut it short."""
+
+
+def explore(
+    model: Model,
+    preemptions: int = 2,
+    *,
+    max_schedules: int | None = None,
+    max_steps: int = 10_000,
+    save: str | os.PathLike[str] | None = None,
+) -> Exploration:
+    """Run the model under every schedule with at most so many preemptions.
+
+    Raises ScheduleFailure, an AssertionError, when one fails, with the schedule shrunk and shown; `save` writes it to
+    a file for `replay`. NondeterministicError if the model is not a function of its schedule, ModelError if it has
+    no actor, or is no function. `max_schedules` stops early, `max_steps` bounds one run. One thread; blocks until it
+    is done.
+    """
+    _whole("preemptions", preemptions, 0)
+    _whole("max_steps", max_steps, 1)
+    if max_schedules is not None:
+        _whole("max_schedules", max_schedules, 1)
+    name = model_name(model)
+    path = Path(preemptions)
+    schedules = steps = 0
+    with _stepping(model) as attached:
+        while True:
+            outcome = _play(model, path, path.taken, max_steps, attached)
+            if not schedules and outcome.error is None:
+                # A path that was only ever taken once could not show that it leads elsewhere the next time.
+                _twice(model, path, outcome, max_steps, attached)
+            schedules += 1
+            steps += len(outcome.marks)
+            if outcome.error is not None:
+                raise _failure(name, model, outcome, schedules, preemptions, max_steps, save, attached)
+            path.check_end()
+            if not path.advance():
+                return Exploration(name, preemptions, schedules, steps, True)
+            if max_schedules is not None and schedules >= max_schedules:
+                return Exploration(name, preemptions, schedules, steps, False)
+
+
+def replay(model: Model, schedule: Schedule | str | os.PathLike[str], *, max_steps: int = 10_000) -> None:
+    """Run the model under one schedule, or under that of a file. Raises what explore raises if it fails.
+
+    ScheduleError if the schedule does not fit the model. That it passes means that the bug is gone.
+    """
+    if not isinstance(schedule, Schedule):
+        schedule = Schedule.load(schedule)
+    chooser = Recorded(schedule.steps)
+    with _stepping(model) as attached:
+        outcome = _play(model, chooser, [], max_steps, attached)
+    if isinstance(outcome.error, ScheduleError):
+        raise outcome.error
+    if outcome.error is not None:
+        again = Schedule(model_name(model), outcome.preemptions, tuple(outcome.marks))
+        shown = diagram(outcome.marks, _reason(outcome.error))
+        raise ScheduleFailure(_reason(outcome.error), again, shown, 1, None) from outcome.error
+    chooser.check_so_far(outcome.marks)
+    if len(outcome.marks) != len(schedule.steps):
+        raise ScheduleError(
+            f"the schedule does not fit the model: it has {len(schedule.steps)} steps, and the model ended behind "
+            f"{len(outcome.marks)}; the model was changed, or it fails no more as it did"
+        )
+
+
+def run_with(model: Model, chooser: Chooser, max_steps: int = 10_000) -> None:
+    """Run the model once, with decisions from elsewhere. Raises ScheduleFailure."""
+    with _stepping(model) as attached:
+        outcome = _play(model, chooser, [], max_steps, attached)
+    if outcome.error is not None:
+        shown = diagram(outcome.marks, _reason(outcome.error))
+        schedule = Schedule(model_name(model), outcome.preemptions, tuple(outcome.marks))
+        raise ScheduleFailure(_reason(outcome.error), schedule, shown, 1, None) from outcome.error
+
+
+def model_name(model: Model) -> str:
+    """Where the model is defined, with its own name if it has one: for messages and schedule files."""
+    named: Any = model if hasattr(model, "__qualname__") else type(model)
+    return f"{named.__module__}.{getattr(model, 'name', None) or named.__qualname__}"
+
+
+@contextmanager
+def _stepping(model: Model) -> Iterator[list[Run | None]]:
+    """Make steps of the statements of `model.step_into`; yields the cell that holds the run they belong to."""
+    if not callable(model):
+        raise ModelError(f"{model!r} is no model: give a function, or an object with __call__, that takes the run")
+    targets: Iterable[object] = getattr(model, "step_into", ())
+    cell: list[Run | None] = [None]
+    with stepped(targets, cell), _no_collector():
+        yield cell
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """No garbage is collected in the midst of a run: a job that a run before has dropped would take its steps in it."""
+    was_enabled, frozen = gc.isenabled(), gc.get_freeze_count()
+    gc.disable()
+    if not frozen:
+        gc.freeze()  # so that to collect what a run leaves costs little
+    try:
+        yield
+    finally:
+        if not frozen:
+            gc.unfreeze()
+        if was_enabled:
+            gc.enable()
+
+
+def _play(model: Model, chooser: Chooser, taken: list[int], max_steps: int, cell: list[Run | None]) -> Outcome:
+    run = Run(chooser, max_steps)
+    error: Exception | None = None
+    cell[0] = run
+    try:
+        try:
+            model(run)
+            if not run.actors:
+                raise ModelError(f"{model_name(model)} has no actor: call run.actor(name, function) in it")
+        except BaseException:
+            run.abandon()
+            raise
+        try:
+            run.play()
+        except ModelError:
+            raise
+        except Exception as raised:
+            error = raised
+    finally:
+        cell[0] = None
+        if error is not None or gc.get_count()[0] > GARBAGE:
+            gc.collect()
+    return Outcome(taken, [], run.preemptions, run.marks, error)
+
+
+def _twice(model: Model, path: Path, first: Outcome, max_steps: int, cell: list[Run | None]) -> None:
+    path.rewind()
+    second = _play(model, path, path.taken, max_steps, cell)
+    path.check_end()
+    _compare(first, second)
+
+
+def _compare(first: Outcome, second: Outcome) -> None:
+    """Two runs of one schedule must agree, step by step and in how they end."""
+    for at, (one, other) in enumerate(zip(first.marks, second.marks, strict=False), 1):
+        if one != other:
+            raise NondeterministicError(
+                f"the model is not deterministic: step {at} of one and the same schedule was {': '.join(one)} the "
+                f"first time, and {': '.join(other)} the second; make everything anew in each run, and take no order "
+                "from time, randomness, a set or an id"
+            )
+    if len(first.marks) != len(second.marks) or type(first.error) is not type(second.error):
+        raise NondeterministicError(
+            f"the model is not deterministic: one and the same schedule ended behind {len(first.marks)} steps with "
+            f"{first.error!r} the first time, and behind {len(second.marks)} with {second.error!r} the second"
+        )
+
+
+def _failure(
+    name: str,
+    model: Model,
+    found: Outcome,
+    schedules: int,
+    preemptions: int,
+    max_steps: int,
+    save: str | os.PathLike[str] | None,
+    cell: list[Run | None],
+) -> ScheduleFailure:
+    def attempt(decisions: list[int]) -> Outcome:
+        chooser = Prefix(decisions, preemptions)
+        return _play(model, chooser, chooser.taken, max_steps, cell)._replace(widths=chooser.widths)
+
+    again = attempt(list(found.taken))
+    _compare(found, again)
+    best = shrink(again, attempt, SHRINK_RUNS)
+    schedule = Schedule(name, best.preemptions, tuple(best.marks))
+    if save is not None:
+        schedule.save(save)
+    assert best.error is not None
+    reason = _reason(best.error)
+    failure = ScheduleFailure(
+        reason, schedule, diagram(best.marks, reason), schedules, None if save is None else os.fspath(save)
+    )
+    failure.__cause__ = best.error
+    return failure
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _whole(name: str, value: int, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ModelError(f"{name}={value!r}: use a whole number of at least {least}")

@@ -1,0 +1,25 @@
+"""What ASYNC_start_job ignores when it resumes a job, as C does."""
+
+from __future__ import annotations
+
+from engine.jobs.job import Job
+
+
+def ignored_at_resume(job: Job, fn: object, ctx: object) -> str | None:
+    """What was given that the job does not go on with; None if that is nothing. None given asks for nothing."""
+    if fn is not None and not _same_function(fn, job.fn):
+        name = getattr(fn, "__qualname__", fn)
+        return (
+            f"the function {name}, which is ignored: a job runs what it was started with; to start another job give "
+            "None as the job"
+        )
+    if ctx is not None and ctx is not job.wait_ctx:
+        return "another wait context than its own, which is ignored: a job waits with the one it was started with"
+    return None
+
+
+def _same_function(one: object, other: object) -> bool:
+    """Whether they are the same, or made by the same line: a lambda, say, that is written where it is passed."""
+    one, other = getattr(one, "func", one), getattr(other, "func", other)  # of partials
+    code = getattr(one, "__code__", None)
+    return one == other or (code is not None and code is getattr(other, "__code__", None))

@@ -1,0 +1,13 @@
+"""Models of our own engine, in every mode and contract, and their twins with a bug: to explore, and as examples.
+
+from simaccel.testing import explore
+from simaccel.testing.models import MODELS
+explore(MODELS["by_fd"], preemptions=2)
+"""
+
+from simaccel.testing.models.engine_model import EngineModel, Watch
+from simaccel.testing.models.fd_reuse import FdReuseModel
+from simaccel.testing.models.good import MODELS
+from simaccel.testing.models.twins import TWINS
+
+__all__ = ["MODELS", "TWINS", "EngineModel", "FdReuseModel", "Watch"]

@@ -1,0 +1,170 @@
+"""What the pytest plugin does for a test that uses the fixture `accel`.
+
+The plugin itself, which every run of pytest loads, is `simaccel.pytest_plugin`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from engine.errors import UsageError
+from sim import Trace, save_trace
+from simaccel.testing.accel import Accel
+from simaccel.testing.invariants import InvariantError
+from simaccel.testing.misuse import MisuseError
+
+_accel = pytest.StashKey[Accel]()
+_failed = pytest.StashKey[bool]()
+_trace_file = pytest.StashKey[Path]()
+
+
+def made_for(request: pytest.FixtureRequest, seed: int) -> Generator[Accel]:
+    """The fixture: an Accel as the test's marks say; at the end it is checked."""
+    config, node = request.config, request.node
+    refused = None
+    try:
+        accel = Accel(seed=seed, **_marked(node))
+    except UsageError as error:
+        refused = str(error)
+    if refused is not None:
+        pytest.fail(refused, pytrace=False)  # one line: no stack of this plugin, and no exception "during handling"
+    node.stash[_accel] = accel
+    accel.save_schedules_as = _folder(config) / f"{_file_name(node)}.schedule"
+    if config.option.accel_schedule is not None:
+        accel.schedule = Path(config.option.accel_schedule)
+    if config.option.accel_trace is not None:
+        accel.trace = Trace()
+        node.stash[_trace_file] = _trace_path(node, config)
+    found = None
+    try:
+        with accel, _told_when_killed(config, node, accel):
+            yield accel
+    except (InvariantError, MisuseError) as error:
+        found = str(error)
+    finally:
+        if accel.trace is not None:
+            save_trace(os.fspath(node.stash[_trace_file]), {"test": node.nodeid, "seed": accel.seed}, accel.trace)
+    # A test that has failed has left things in disorder: that would be no news.
+    if found is not None and not node.stash.get(_failed, False):
+        pytest.fail(found, pytrace=False)
+
+
+@contextmanager
+def _told_when_killed(config: pytest.Config, node: pytest.Item, accel: Accel) -> Iterator[None]:
+    """Inside, a SIGTERM prints what the test waits for before it ends the process: a loop that never ends, say, in CI.
+
+    Only in the main thread, which alone may set a handler, and only where nobody has set one.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def tell(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # first: whatever comes now, the process ends
+        lines = [f"{node.nodeid} was ended by SIGTERM", *accel.describe()]
+        if accel.misuse is not None:
+            lines += [*map(str, accel.misuse.reports), *(accel.misuse.waiting() or ["no job is paused"])]
+        lines += ["it was at:", *"".join(_stack_from(node.path, frame).format()).splitlines()]
+        lines.append(f"replay: {replay_command(node, accel)}")
+        capture = config.pluginmanager.getplugin("capturemanager")
+        with nullcontext() if capture is None else capture.global_and_fixture_disabled():
+            print("", "- simaccel -".center(80, "-"), *lines, sep="\n", file=sys.stderr, flush=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, tell)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGTERM) is tell:  # else the test has set its own, and that is its business
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _stack_from(file: Path, frame: FrameType | None) -> traceback.StackSummary:
+    """The stack from the test's own file on, without pytest's frames above it; all of it if the file is not in it."""
+    stack = traceback.extract_stack(frame)
+    first = next((at for at, entry in enumerate(stack) if entry.filename == os.fspath(file)), 0)
+    return traceback.StackSummary.from_list(stack[first:])
+
+
+def _marked(node: pytest.Item) -> dict[str, Any]:
+    """The options of the test's marks; the closest overrides."""
+    options: dict[str, Any] = {}
+    for mark in reversed(list(node.iter_markers("accel"))):
+        if mark.args:
+            raise UsageError(f"@pytest.mark.accel{mark.args!r}: give its options by name, such as depth=4")
+        options.update(mark.kwargs)
+    return options
+
+
+def explain(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Add to the report of a failed test what it takes to have the failure again."""
+    item.stash[_failed] = True
+    accel = item.stash.get(_accel, None)
+    if accel is None:  # it failed before the fixture was made
+        return
+    lines = accel.describe()
+    if _trace_file in item.stash:
+        lines.append(f"trace: {item.stash[_trace_file]}")
+    lines.append(f"replay: {replay_command(item, accel)}")
+    report.sections[:] = [section for section in report.sections if section[0] != "simaccel"]
+    report.sections.append(("simaccel", "\n".join(lines)))
+
+
+def replay_command(item: pytest.Item, accel: Accel) -> str:
+    """A command that runs this test alone with the same seed and schedule, for the directory pytest was called in."""
+    here = item.config.invocation_params.dir
+    # What the id has behind the file: it must reach pytest as it stands.
+    inside = item.nodeid.partition("::")[2]
+    path = os.path.relpath(item.path, here)
+    words = [_python(), "-m", "pytest", f"{path}::{inside}", f"--accel-seed={accel.seed}"]
+    if item.config.option.accel_seeds is not None:
+        words.append("--accel-seeds=1")
+    schedule = accel.schedule or accel.schedule_saved
+    if schedule is not None:
+        words.append(f"--accel-schedule={os.path.relpath(schedule, here)}")
+    if item.config.option.accel_trace is not None:
+        words.append(f"--accel-trace={item.config.option.accel_trace}".removesuffix("="))
+    return shlex.join(words)
+
+
+def _python() -> str:
+    """The interpreter as its user would call it."""
+    found = shutil.which("python")
+    return "python" if found is not None and os.path.samefile(found, sys.executable) else sys.executable
+
+
+def _trace_path(node: pytest.Item, config: pytest.Config) -> Path:
+    folder = Path(config.option.accel_trace) if config.option.accel_trace else _folder(config)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{_file_name(node)}.trace"
+
+
+def _folder(config: pytest.Config) -> Path:
+    """Where files go: pytest's cache, or without one the system's folder for what may be deleted."""
+    cache = getattr(config, "cache", None)
+    if cache is not None:
+        return Path(cache.mkdir("simaccel"))
+    folder = Path(tempfile.gettempdir()) / "simaccel"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _file_name(node: pytest.Item) -> str:
+    """The test's id as the name of a file."""
+    return re.sub(r"[^\w.-]+", "-", node.nodeid)[-150:]

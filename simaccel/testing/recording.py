@@ -1,0 +1,108 @@
+"""Recorded runs: a scenario and its trace in a file, run again, and compared event by event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.errors import UsageError
+from sim import Trace, TraceError, load_trace, save_trace
+from sim.request import Submittable
+from sim.trace import as_line
+from simaccel.testing.scenario import Scenario
+from simaccel.testing.scenario_run import ScenarioOutcome, run_scenario
+
+CONTEXT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first event in which two runs differ, counted from 1; None where one of them had ended."""
+
+    number: int
+    recorded: str | None
+    now: str | None
+    before: tuple[str, ...]
+    """The events before it, at most three, in which they agree."""
+
+    def __str__(self) -> str:
+        lines = [f"  {line}" for line in self.before]
+        lines.append(f"- {'the end' if self.recorded is None else self.recorded}")
+        lines.append(f"+ {'the end' if self.now is None else self.now}")
+        return f"event {self.number:,} differs (- recorded, + now):\n" + "\n".join(lines)
+
+
+class ComparedTrace(Trace):
+    """A trace that looks at each event as it comes: is it the one that was recorded? It stops at the first that isn't.
+
+    It does not stop the run: that goes on to its own end, which may be needed to leave nothing behind.
+    """
+
+    __slots__ = ("_at", "_recorded", "difference")
+
+    def __init__(self, recorded: Sequence[str]) -> None:
+        super().__init__()
+        self._recorded = recorded
+        self._at = 0
+        self.difference: Difference | None = None
+
+    def add(self, time_ns: int, what: str, request: Submittable | None = None, detail: str = "") -> None:
+        super().add(time_ns, what, request, detail)
+        if self.difference is None:
+            self._compare(as_line(self._events[-1]))
+
+    def add_line(self, line: str) -> None:
+        """An event that is text already, from another trace."""
+        if self.difference is None:
+            self._compare(line)
+
+    def end(self) -> Difference | None:
+        """The run is over: the first difference, None if there is none."""
+        if self.difference is None and self._at < len(self._recorded):
+            self._compare(None)
+        return self.difference
+
+    def _compare(self, line: str | None) -> None:
+        at, recorded = self._at, self._recorded
+        wanted = recorded[at] if at < len(recorded) else None
+        if line == wanted:
+            self._at += 1
+        else:
+            self.difference = Difference(at + 1, wanted, line, tuple(recorded[max(at - CONTEXT, 0) : at]))
+
+
+def record_scenario(path: str, scenario: Scenario) -> ScenarioOutcome:
+    """Run a scenario, in virtual time, and keep its trace in a file, which `simaccel replay` takes.
+
+    The file is written also if an invariant does not hold, which is raised then.
+    """
+    if scenario.real:
+        raise UsageError("a scenario in real time can't be recorded: no two runs of it are equal")
+    trace = Trace()
+    try:
+        return run_scenario(scenario, trace)
+    finally:
+        save_trace(path, {"scenario": scenario.to_dict()}, trace)
+
+
+def replay_scenario(path: str) -> Difference | None:
+    """Run the scenario of a file again; the first difference, None if there is none.
+
+    Raises TraceError for a file that is damaged, of another version, or of no scenario; OSError if it can't be read;
+    InvariantError if the run went as recorded, and an invariant does not hold.
+    """
+    recording = load_trace(path)
+    described = recording.scenario.get("scenario")
+    if not isinstance(described, dict):
+        raise TraceError(f"{path} holds no scenario: it was recorded by something else")
+    try:
+        scenario = Scenario.from_dict(described)
+    except ValueError as error:
+        raise TraceError(f"{path} is damaged: {error}") from None
+    trace = ComparedTrace(recording.lines)
+    try:
+        run_scenario(scenario, trace)
+    except Exception:
+        if trace.end() is None:
+            raise
+    return trace.end()

@@ -1,0 +1,43 @@
+"""Fixtures: what is compiled once, and a device for each test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from tests.bridge.device import DeviceProcess
+from tests.bridge.toolbox import Toolbox
+
+
+def require(*programs: str) -> None:
+    """Skips a test whose programs are not installed; in CI that fails."""
+    for program in programs:
+        if shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin") is None:
+            reason = f"{program} is not installed: apt-get install it"
+            if os.environ.get("CI"):
+                pytest.fail(reason)
+            pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def toolbox(tmp_path_factory: pytest.TempPathFactory) -> Toolbox:
+    """The provider and the verifying program."""
+    require("cc", "make", "openssl")
+    return Toolbox.build(tmp_path_factory.mktemp("real"))
+
+
+@pytest.fixture(scope="session")
+def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Toolbox:
+    """The same with AddressSanitizer and UBSan."""
+    require("cc", "make", "openssl")
+    return Toolbox.build(tmp_path_factory.mktemp("sanitized"), sanitize=True)
+
+
+@pytest.fixture
+def device() -> Iterator[DeviceProcess]:
+    """A device of this test alone."""
+    with DeviceProcess() as process:
+        yield process

@@ -1,0 +1,108 @@
+"""The provider against a device that is broken or hostile: never a wrong result, never a hang, never a crash."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from simaccel.bridge import wire
+from tests.bridge.device import DeviceProcess, fresh_address
+from tests.bridge.faulty_device import BEFORE_SILENCE, FAULTS, PLAIN_INTERRUPT, WELCOMES
+from tests.bridge.toolbox import Toolbox
+
+COUNT = 400
+KINDS = "ecdsa,rsa-pkcs1,x25519,rsa-oaep"
+
+_SEEN_BY = {
+    "wild_index": "gone",
+    "backward_index": "gone",
+    "wrong_cookie": "stray",
+    "wild_length": "failed",
+    "lost": "expired",
+    "silent": "expired",
+    "late": "stray",
+    "failed": "failed",
+    "unknown_key": "failed",
+    "damaged": "damaged",
+    "dies": "gone",
+}
+"""The provider's counter that tells of the fault. A duplicate may come when the slot is in other hands already."""
+
+
+@pytest.mark.parametrize("mode", ["fd", "callback", "blocking"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_wrong_result_comes_out_as_good(toolbox: Toolbox, mode: str, fault: str) -> None:
+    device = DeviceProcess(None, fault, module="tests.bridge.faulty_device")
+    try:
+        counted = toolbox.run_jobs(device.address, mode, 8, COUNT, KINDS, entries=16, deadline_ms=100)
+    finally:
+        device.kill()
+    assert counted["good"] == COUNT
+    assert counted["offloaded"] + counted["software"] >= COUNT
+    if fault in _SEEN_BY:
+        assert counted[_SEEN_BY[fault]] > 0
+
+
+@pytest.mark.parametrize("fault", ["damaged", "failed", "lost", "wild_index"])
+def test_without_fallback_the_job_is_told(toolbox: Toolbox, fault: str) -> None:
+    device = DeviceProcess(None, fault, module="tests.bridge.faulty_device")
+    try:
+        counted = toolbox.run_jobs(device.address, "fd", 8, COUNT, KINDS, entries=16, deadline_ms=100, fallback="no")
+    finally:
+        device.kill()
+    assert counted["good"] + counted["errors"] == COUNT
+    assert counted["errors"] == counted["err_status"] > 0
+
+
+@pytest.mark.parametrize("fault", ["wild_index", "wrong_cookie", "wild_length", "damaged", "duplicate", "late"])
+def test_sanitizers_find_nothing_under_a_hostile_device(sanitized: Toolbox, fault: str) -> None:
+    device = DeviceProcess(None, fault, module="tests.bridge.faulty_device")
+    try:
+        counted = sanitized.run_jobs(device.address, "fd", 8, COUNT, KINDS, entries=16, deadline_ms=100)
+    finally:
+        device.kill()
+    assert counted["good"] == COUNT
+
+
+@pytest.mark.parametrize("fault", WELCOMES)
+def test_a_welcome_that_is_not_right_is_no_device(toolbox: Toolbox, fault: str) -> None:
+    device = DeviceProcess(None, fault, module="tests.bridge.faulty_device")
+    try:
+        counted = toolbox.run_jobs(device.address, "fd", 2, 12)
+    finally:
+        device.kill()
+    assert counted["good"] == counted["software"] == 12
+    assert counted["connects"] == 0
+
+
+def test_an_interrupt_that_is_none_is_no_device(toolbox: Toolbox) -> None:
+    device = DeviceProcess(None, PLAIN_INTERRUPT, module="tests.bridge.faulty_device")
+    try:
+        counted = toolbox.run_jobs(device.address, "fd", 2, 50)
+    finally:
+        device.kill()
+    assert counted["good"] == counted["software"] == 50
+    assert counted["connects"] == 0
+
+
+def test_a_device_that_says_nothing_delays_but_does_not_hang(toolbox: Toolbox) -> None:
+    address = fresh_address()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as silent:
+        silent.bind(wire.socket_address(address))
+        silent.listen(8)
+        counted = toolbox.run_jobs(address, "fd", 2, 12)
+    assert counted["good"] == counted["software"] == 12
+
+
+@pytest.mark.parametrize("mode", ["fd", "fd+", "callback", "blocking"])
+def test_after_one_lost_completion_the_next_is_not_waited_for_as_long(toolbox: Toolbox, mode: str) -> None:
+    # One after the other, with nothing coming back: 30 times the deadline would be far beyond the program's watchdog.
+    device = DeviceProcess(None, "silent", module="tests.bridge.faulty_device")
+    try:
+        counted = toolbox.run_jobs(device.address, mode, 1, BEFORE_SILENCE + 30, "ecdsa", deadline_ms=5000)
+    finally:
+        device.kill()
+    assert counted["good"] == BEFORE_SILENCE + 30
+    # The key took one completion.
+    assert counted["expired"] == counted["software"] == 31

@@ -1,0 +1,77 @@
+"""How a device serves: it looks away while there is enough to do, and lives on when one client can't be served."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from engine import Engine, OperationError, Scheduler
+from simaccel.bridge import Server, connect
+from simaccel.bridge.device.engines import Engines
+from simaccel.bridge.device.workers import Workers
+from simaccel.bridge.fair import FairQueue
+from tests.bridge.device import fresh_address
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """The address of a device in a thread of this process."""
+    with Server(fresh_address(), own_process=True) as server:
+        thread = threading.Thread(target=server.serve)
+        thread.start()
+        try:
+            yield server.address
+        finally:
+            server.stop()
+            thread.join()
+
+
+@pytest.mark.parametrize("backlog_ns", [0, 10**9])
+def test_who_has_enough_to_do_need_not_be_rung_for(backlog_ns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And serves who comes meanwhile all the same."""
+    monkeypatch.setattr(Engines, "backlog_ns", backlog_ns)
+    with serving() as address, connect(address) as accel, Engine(accel) as engine, Scheduler() as scheduler:
+        for number in range(20):
+            job = scheduler.spawn(engine.call, "echo", b"%d" % number)
+            scheduler.run()
+            assert job.result() == b"%d" % number
+        doorbells = accel.statistics().doorbells
+        assert doorbells == 0 if backlog_ns else doorbells > 0
+
+
+def test_the_backlog_is_what_waits_by_what_it_takes() -> None:
+    workers = Workers(2)
+    try:
+        assert workers.backlog_ns == 0
+        workers._queue = FairQueue()  # not the one that the threads take from
+        workers._queue.add("one", [None] * 10)  # type: ignore[list-item]
+        assert workers.backlog_ns == 0, "nobody knows yet what one takes"
+        workers.threads[0].service_samples.extend([5, 300_000])
+        assert workers.backlog_ns == 10 * 300_000 // 2
+        workers.threads[1].service_samples.append(100_000)
+        assert workers.backlog_ns == 10 * 100_000 // 2
+    finally:
+        workers.close()
+
+
+def test_a_bug_of_ours_costs_one_client_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr("threading.excepthook", told.append)
+    run = Engines.run
+
+    def fail(self: Engines, client: Any, batch: Any) -> None:
+        raise ZeroDivisionError("planted")
+
+    with serving() as address, connect(address) as well, connect(address) as ill:
+        with Engine(ill) as engine:
+            monkeypatch.setattr(Engines, "run", fail)
+            with pytest.raises(OperationError, match="the device went away"):
+                engine.call("null")
+            monkeypatch.setattr(Engines, "run", run)
+        with Engine(well) as engine:
+            assert engine.call("echo", b"on") == b"on"
+    assert [type(report.exc_value) for report in told] == [ZeroDivisionError]

@@ -1,0 +1,196 @@
+"""A client with one request among clients with thousands, and clients that go and leave thousands behind.
+
+By counts: what was done before the one request was. How long each takes does not matter.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from simaccel.bridge import Server, read_report
+from simaccel.bridge.client.shared import SharedRings
+from simaccel.bridge.device.client import BUDGET
+from simaccel.bridge.wire import SCHEME, Digest, Operation, Padding, Status
+from tests.bridge.device import SERVE, DeviceProcess, fresh_address
+from tests.bridge.test_bridge_cli import simaccel
+from tests.bridge.toolbox import by_op
+
+ENTRIES = 1_024
+SLOT_BYTES = 4_096
+KEY_ID = 1
+
+RSA, ED25519 = Operation.RSA_SIGN, Operation.ED25519_SIGN
+NAMES = {RSA: "rsa-sign", ED25519: "ed25519-sign"}
+MODELS = {"workers": (), "core": ("--fault", "fail:op=echo"), "model": ("--latency", "fixed:1ms", "--units", "4")}
+
+
+@cache
+def key(operation: Operation) -> bytes:
+    private = rsa.generate_private_key(65537, 4096) if operation == RSA else ed25519.Ed25519PrivateKey.generate()
+    return private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
+class Client:
+    """A client that submits all at once, and waits for nothing."""
+
+    def __init__(self, address: str, operation: Operation = RSA) -> None:
+        self.rings = SharedRings(address, ENTRIES, SLOT_BYTES)
+        self.operation = operation
+        self._serial = 0
+        self._load()
+
+    def _submit(self, operation: Operation, data: bytes, aux: bytes = b"") -> None:
+        rings = self.rings
+        slot = rings.slot(self._serial % ENTRIES)
+        rings.bytes[slot : slot + len(data) + len(aux)] = data + aux
+        self._serial += 1
+        place = slot, len(data), slot, SLOT_BYTES - 4, slot + len(data), len(aux), 0
+        rings.submit(self._serial, operation, 0, KEY_ID, *place)
+
+    def _load(self) -> None:
+        self._submit(Operation.KEY_LOAD, key(self.operation))
+        self.rings.ring_doorbell()
+        self.wait_for(1)
+
+    def sign(self, count: int) -> None:
+        scheme = SCHEME.pack(Padding.PKCS1, Digest.SHA256, Digest.SHA256, 0)
+        for _ in range(count):
+            self._submit(self.operation, bytes(32), scheme if self.operation == RSA else b"")
+        self.rings.ring_doorbell()
+
+    def wait_for(self, count: int) -> None:
+        while count:
+            for completion in self.rings.reap(count):
+                assert completion.status == Status.OK
+                count -= 1
+            os.sched_yield()
+
+    def go(self) -> None:
+        self.rings.unmap()
+        self.rings.close()
+
+
+@contextmanager
+def clients(address: str, count: int, operation: Operation = RSA) -> Iterator[list[Client]]:
+    made = [Client(address, operation) for _ in range(count)]
+    try:
+        yield made
+    finally:
+        for client in made:
+            client.go()
+
+
+@pytest.mark.parametrize("way", MODELS)
+def test_what_clients_leave_behind_is_not_done(way: str) -> None:
+    with DeviceProcess(None, *MODELS[way], module=SERVE) as device:
+        with clients(device.address, 3) as dead:
+            for client in dead:
+                client.sign(ENTRIES - 1)
+            while device.stat()["submitted"] < 3 * ENTRIES:
+                pass
+        with clients(device.address, 1) as (alive,):
+            while len(device.stat()["clients"]) > 1:
+                pass
+            before = by_op(device.stat(), "rsa-sign")
+            alive.sign(1)
+            alive.wait_for(1)
+            report = device.stat()
+    # What a core has before it is done: that is little.
+    assert by_op(report, "rsa-sign") - before <= 1 + 2 * 8
+    assert report["dropped"] > 2 * ENTRIES
+    assert report["in_flight"] == report["waiting"] == 0
+
+
+@pytest.mark.parametrize("way", MODELS)
+def test_one_request_waits_for_little_of_what_others_have_asked_for(way: str) -> None:
+    """RSA-4096 takes longer than a turn. So it waits for what is being done, and for one request of a turn; with a
+    device core, for what that has before it too."""
+    with DeviceProcess(None, *MODELS[way], module=SERVE) as device, clients(device.address, 4) as (alive, *busy):
+        for client in busy:
+            client.sign(ENTRIES - 1)
+        while by_op(device.stat(), "rsa-sign") < 20:
+            pass
+        before = by_op(device.stat(), "rsa-sign")
+        alive.sign(1)
+        alive.wait_for(1)
+        assert by_op(device.stat(), "rsa-sign") - before < 60
+        assert device.stat()["in_flight"] > ENTRIES
+
+
+@contextmanager
+def server_with(count: int) -> Iterator[tuple[Server, list[SharedRings]]]:
+    """A server that serves when the test says so, and so many clients."""
+    made: list[SharedRings] = []
+    with Server(fresh_address(), own_process=True) as server:
+        for _ in range(count):
+            thread = threading.Thread(target=lambda: made.append(SharedRings(server.address, ENTRIES, SLOT_BYTES)))
+            thread.start()
+            while thread.is_alive():
+                server._handle(server._epoll.poll(0.001))
+        yield server, made
+        for rings in made:
+            rings.unmap()
+            rings.close()
+
+
+def submit(rings: SharedRings, count: int) -> None:
+    for serial in range(count):
+        slot = rings.slot(serial)
+        rings.submit(serial, Operation.ECHO, 0, 0, slot, 64, slot, 1024, slot, 0, 0)
+
+
+def test_what_is_done_at_once_is_done_in_turn_too() -> None:
+    """One round of visits after the other: each takes a little from every client."""
+    with server_with(5) as (server, (alive, *busy)):
+        for rings in busy:
+            submit(rings, ENTRIES)
+        done = [0] * 4
+        for round_ in range(20):
+            if round_ == 10:
+                submit(alive, 1)
+            assert server._visit_all()
+            took = [len(rings.reap()) for rings in busy]
+            assert sum(took) <= BUDGET
+            done = [one + other for one, other in zip(done, took, strict=True)]
+            if round_ == 11:
+                assert len(alive.reap()) == 1
+        assert min(done) > 0
+
+
+def test_a_round_that_was_interrupted_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else those who came first would be served alone."""
+    monkeypatch.setattr("simaccel.bridge.device.server.ROUND_NS", 0)
+    with server_with(3) as (server, clients_rings):
+        for rings in clients_rings:
+            submit(rings, 64)
+        visited = []
+        for _ in range(6):
+            assert server._visit_all()
+            visited.append([bool(rings.reap()) for rings in clients_rings].index(True))
+        assert visited == [0, 1, 2, 0, 1, 2]
+
+
+def test_a_device_with_thousands_of_clients_tells_of_all_of_them(device: DeviceProcess) -> None:
+    """In pages, as one message has a limit."""
+    many = [SharedRings(device.address, 2, 256) for _ in range(300)]
+    try:
+        report = read_report(device.address)
+        assert report["connected"] == len(report["clients"]) == 300
+        assert len(json.dumps(device.stat())) < 150_000
+        told = simaccel("stat", address=device.address).stdout
+        assert "clients     268 more, 300 in all: --json lists them" in told
+        listed = json.loads(simaccel("stat", "--json", address=device.address).stdout)["clients"]
+        assert len(listed) == 300
+    finally:
+        for rings in many:
+            rings.unmap()
+            rings.close()

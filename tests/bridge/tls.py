@@ -1,0 +1,117 @@
+"""Certificates, ports, and a load client for the tests of TLS servers."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from subprocess import Popen
+
+from tests.bridge.device import WATCHDOG_S
+from tests.bridge.toolbox import PATH, run
+
+PLAIN = {"PATH": PATH}
+"""The environment of programs that do without the device."""
+
+
+def make_certificate(folder: Path, kind: str, name: str | None = None) -> Path:
+    """A self-signed certificate with its key in one PEM file, made in software."""
+    name = name or kind
+    key, certificate, both = folder / f"{name}.key", folder / f"{name}.crt", folder / f"{name}.pem"
+    options = {
+        "rsa": ["rsa:2048"],
+        "ec": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+        "ed25519": ["ed25519"],
+        "rsa-pss": ["rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048"],
+    }[kind]
+    command = ["openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext"]
+    run(
+        [*command, "subjectAltName=DNS:localhost", "-newkey", *options, "-keyout", str(key), "-out", str(certificate)],
+        PLAIN,
+    )
+    both.write_bytes(certificate.read_bytes() + key.read_bytes())
+    return both
+
+
+def free_port() -> int:
+    """A port nobody listens at now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def wait_for_port(port: int, process: Popen[bytes]) -> None:
+    """Until somebody accepts there. Fails if the process ends before."""
+    while process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), WATCHDOG_S).close()
+            return
+        except ConnectionRefusedError:
+            continue
+    raise AssertionError(f"the server ended with {process.returncode}")
+
+
+def client_context(version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
+    """A client that takes any certificate, of one version of TLS or any; no session is ever resumed."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if version is not None:
+        context.minimum_version = context.maximum_version = version
+    return context
+
+
+def get(port: int, context: ssl.SSLContext, expected: bytes) -> None:
+    """One handshake and one request. Fails unless the response is a 200 with what is expected in it."""
+    with (
+        socket.create_connection(("127.0.0.1", port), WATCHDOG_S) as raw,
+        context.wrap_socket(raw, server_hostname="localhost") as peer,
+    ):
+        peer.sendall(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        response = b""
+        while part := peer.recv(65536):
+            response += part
+    assert b" 200 " in response.split(b"\r\n", 1)[0]
+    assert expected in response
+
+
+def load(port: int, context: ssl.SSLContext, count: int, expected: bytes, *, at_once: int = 16) -> None:
+    """So many handshakes, some at a time, each response checked."""
+    with ThreadPoolExecutor(at_once) as pool:
+        for done in [pool.submit(get, port, context, expected) for _ in range(count)]:
+            done.result(WATCHDOG_S)
+
+
+def client_hello() -> bytes:
+    """The first flight of a handshake."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    peer = client_context().wrap_bio(incoming, outgoing, server_hostname="localhost")
+    try:
+        peer.do_handshake()
+    except ssl.SSLWantReadError:
+        return outgoing.read()
+    raise AssertionError("a handshake without a server")
+
+
+def vanish(port: int, hello: bytes, count: int, half_way: Callable[[], bool]) -> None:
+    """So many clients at a time that send their first flight and, once they are half-way, reset their connections."""
+    with ExitStack() as stack:
+        peers = [stack.enter_context(socket.create_connection(("127.0.0.1", port), WATCHDOG_S)) for _ in range(count)]
+        for peer in peers:
+            # Linger of 0: close is a reset.
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            peer.sendall(hello)
+        wait_until(half_way)
+
+
+def wait_until(reached: Callable[[], bool]) -> None:
+    """Until it is so. Fails when the watchdog's time is over."""
+    end_s = time.monotonic() + WATCHDOG_S
+    while not reached():
+        assert time.monotonic() < end_s, "the watchdog's time is over"

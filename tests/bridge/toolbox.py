@@ -1,0 +1,135 @@
+"""What is built once for all tests of this folder, and how programs are run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.bridge.device import WATCHDOG_S
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+
+PREFIX = os.environ.get("SIMACCEL_OPENSSL", "")
+"""Another OpenSSL than the system's, as `build_openssl.sh` makes it. HAProxy, nginx and curl use the system's."""
+
+PATH = f"{PREFIX}/bin:/usr/sbin:/usr/bin:/sbin:/bin" if PREFIX else "/usr/sbin:/usr/bin:/sbin:/bin"
+
+ALL_KINDS = "rsa-pkcs1,rsa-pss,rsa-oaep,ecdsa,ed25519,x25519"
+
+_CONFIG = """\
+openssl_conf = init
+[init]
+providers = providers
+alg_section = algorithms
+[algorithms]
+default_properties = ?simaccel.offload=yes
+[providers]
+simaccel = simaccel_section
+default = default_section
+[simaccel_section]
+module = {module}
+activate = 1
+[default_section]
+activate = 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Toolbox:
+    """The provider, an openssl.cnf that loads it, the program that verifies, and the one that mistreats."""
+
+    folder: Path
+    provider: Path
+    config: Path
+    jobs: Path
+    lifecycle: Path
+
+    @classmethod
+    def build(cls, folder: Path, *, sanitize: bool = False) -> Toolbox:
+        """Compiles all with the system's libcrypto. `sanitize`: with AddressSanitizer and UBSan."""
+        out = folder / "provider"
+        extra = [*(["SANITIZE=1"] if sanitize else []), *([f"OPENSSL={PREFIX}"] if PREFIX else [])]
+        _run(["make", "-C", str(ROOT / "provider"), f"OUT={out}", *extra])
+        jobs, lifecycle = folder / "jobs", folder / "lifecycle"
+        flags = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"] if sanitize else ["-O2"]
+        if PREFIX:
+            flags += [f"-I{PREFIX}/include", f"-L{PREFIX}/lib", f"-Wl,-rpath,{PREFIX}/lib"]
+        for program in (jobs, lifecycle):
+            sources = [str(HERE / f"{program.name}.c"), str(HERE / "load.c")]
+            _run(["cc", "-g", "-Wall", "-Wextra", *flags, "-o", str(program), *sources, "-lcrypto", "-pthread"])
+        provider = out / "simaccel.so"
+        config = folder / "openssl.cnf"
+        config.write_text(_CONFIG.format(module=provider))
+        return cls(folder, provider, config, jobs, lifecycle)
+
+    def compile(self, binary: Path, *sources: Path, static: bool = False, sanitize: bool = False) -> None:
+        """Compiles a C program of a test with the libcrypto of the tests, or with one of its own inside it."""
+        flags = [f"-I{PREFIX}/include", f"-L{PREFIX}/lib", f"-Wl,-rpath,{PREFIX}/lib"] if PREFIX else []
+        flags += ["-fsanitize=address,undefined"] if sanitize else []
+        libcrypto = ["-l:libcrypto.a", "-ldl"] if static else ["-lcrypto"]
+        warnings = ["-Wall", "-Wextra", "-Werror"]
+        _run(["cc", "-g", "-O1", *warnings, *flags, "-o", str(binary), *map(str, sources), *libcrypto, "-pthread"])
+
+    def environment(self, address: str, **settings: object) -> dict[str, str]:
+        """For a program that is to use the device at that address."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SIMACCEL_")}
+        environment.update(OPENSSL_CONF=str(self.config), SIMACCEL_SOCKET=address, PATH=PATH)
+        environment.update({f"SIMACCEL_{name.upper()}": str(value) for name, value in settings.items()})
+        return environment
+
+    def start_jobs(
+        self, address: str, mode: str, jobs: int, count: int, kinds: str = ALL_KINDS, *more: str, **settings: object
+    ) -> subprocess.Popen[str]:
+        """Starts the verifying program."""
+        environment = self.environment(address, **settings)
+        del environment["OPENSSL_CONF"]  # it loads the provider itself
+        command = [str(self.jobs), str(self.provider), mode, str(jobs), str(count), kinds, *more]
+        return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def run_jobs(
+        self, address: str, mode: str, jobs: int, count: int, kinds: str = ALL_KINDS, *more: str, **settings: object
+    ) -> dict[str, int]:
+        """Runs the verifying program to its end; what it counted. Nothing may be wrong or missing."""
+        return finish(self.start_jobs(address, mode, jobs, count, kinds, *more, **settings))
+
+
+def finish(process: subprocess.Popen[str]) -> dict[str, int]:
+    """Waits for the verifying program; what it counted."""
+    out, err = process.communicate(timeout=2 * WATCHDOG_S)
+    assert process.returncode == 0, f"exit {process.returncode}: {out}{err}"
+    counted: dict[str, int] = json.loads(out)
+    assert counted["bad"] == 0
+    return counted
+
+
+def run(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    text: bytes = b"",
+    check: bool = True,
+    cwd: Path | None = None,
+) -> subprocess.CompletedProcess[bytes]:
+    """Runs a program with a watchdog."""
+    done = subprocess.run(
+        command, env=environment, input=text, capture_output=True, timeout=WATCHDOG_S, cwd=cwd, check=False
+    )
+    if check:
+        assert done.returncode == 0, f"{' '.join(command)}: exit {done.returncode}\n{done.stdout!r}\n{done.stderr!r}"
+    return done
+
+
+def _run(command: Sequence[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=5 * WATCHDOG_S, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout}{done.stderr}"
+
+
+def by_op(report: Mapping[str, Any], op: str) -> int:
+    """How many operations of a kind a device has done."""
+    return int(report["by_op"].get(op, 0))
