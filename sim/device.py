@@ -265,7 +265,13 @@ class Device(CompletionSide):
                 continue
             if not scheduled.worked:  # due before it was its turn: the model is faster than the work
                 self.work(scheduled)
-                scheduled.due_ns = max(scheduled.due_ns, self.clock.now_ns())
+                done_ns = self.clock.now_ns()
+                late_ns = done_ns - scheduled.due_ns
+                if late_ns > 0:
+                    if late_ns > LATE_NS and self._timing != INSTANT:
+                        self.counters.late += 1
+                        self.counters.late_ns += late_ns
+                    scheduled.due_ns = done_ns
             return scheduled
         return None
 
