@@ -7,6 +7,7 @@ of this very operation, and nothing wakes the job again.
 
 import os
 import select
+from contextlib import suppress
 
 from simaccel import WaitCtx, pause_job, start_job
 from simaccel.testing import ScheduleFailure, explore
@@ -25,10 +26,8 @@ class MyEngine:
             await pause_job()
 
     def drain(self):
-        try:
+        with suppress(BlockingIOError):
             os.eventfd_read(self.fd)
-        except BlockingIOError:
-            pass
 
     def interrupt(self):  # in the card's own thread
         self.done = True

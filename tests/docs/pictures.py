@@ -1,4 +1,4 @@
-"""Pictures of a real terminal for the pages: `python -m tests.docs.pictures` runs the commands and draws what they print.
+"""Pictures of a real terminal for the pages: `python -m tests.docs.pictures` draws what the commands print.
 
 Each command runs on a terminal of its own, so it prints what a person sees, colours included. Its figures are those of
 the machine that it ran on.
@@ -6,6 +6,7 @@ the machine that it ran on.
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import re
@@ -47,7 +48,7 @@ def shown(command: str) -> str:
 
 def drawn(command: str, printed: str) -> str:
     """An SVG of a terminal that shows the command and what it printed. It names no font on another machine."""
-    console = Console(width=COLUMNS, record=True, file=open(os.devnull, "w"), force_terminal=True)
+    console = Console(width=COLUMNS, record=True, file=io.StringIO(), force_terminal=True)
     console.print(Text(f"$ {command}", style="bold"))
     console.print(Text.from_ansi(printed), end="")
     svg = console.export_svg(title="simaccel", unique_id=command.split()[1])

@@ -52,6 +52,22 @@ def _shape(text: str) -> list[str]:
     return [" ".join(_NUMBER.sub("#", line).split()) for line in text.strip().splitlines()]
 
 
+def test_the_lost_wake_up_of_the_readme_is_what_the_example_prints() -> None:
+    """The README leaves lines out; those that it shows are printed, in this order."""
+    (block,) = (block for block in blocks("text") if block.text.startswith("$ python examples/lost_wakeup.py\n"))
+    done = subprocess.run(
+        [sys.executable, "examples/lost_wakeup.py"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    printed = iter(done.stdout.splitlines())
+    for line in block.text.splitlines()[1:]:
+        assert line in printed, line
+
+
 def test_make_targets_that_are_named_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     pages: list[Path] = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "testing.md"]
