@@ -5,7 +5,6 @@ from sim.clock import RealClock, VirtualClock
 from sim.errors import (
     ClosedError,
     DeviceError,
-    IdleError,
     InternalError,
     RejectedError,
     RemovedError,
@@ -30,7 +29,6 @@ __all__ = [
     "Coalescing",
     "Delivery",
     "DeviceError",
-    "IdleError",
     "InternalError",
     "Percentiles",
     "RealClock",

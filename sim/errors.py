@@ -21,10 +21,6 @@ class ClosedError(SimError):
     """The accelerator was closed, or belongs to the parent of this process."""
 
 
-class IdleError(SimError):
-    """Virtual time can't go on: somebody waits, and nothing that could wake them is due, ever."""
-
-
 class DeviceError(SimError):
     """The device failed a request, because a fault rule said so. `status` is what it gave as the reason."""
 
@@ -53,6 +49,6 @@ class InternalError(SimError):
     """A bug of ours: an invariant of the device does not hold."""
 
 
-def again(error: SimError) -> SimError:
-    """A fresh exception, so that tracebacks of earlier raises don't pile up."""
+def fresh(error: SimError) -> SimError:
+    """A new exception like this one, to be raised in its place: tracebacks of earlier raises don't pile up on it."""
     return type(error)(*error.args)

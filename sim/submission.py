@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from sim.device import Device
-from sim.errors import UsageError, again
+from sim.errors import UsageError, fresh
 from sim.kernels import Kernels
 from sim.request import Submittable
 from sim.session import Session, check_session
@@ -125,7 +125,7 @@ class SubmissionSide:
         device = self._device
         refusal, slow, ring = device.refusal, device.slow, device.ring
         if refusal is not None:
-            raise again(refusal)
+            raise fresh(refusal)
         if ring.outstanding < ring.depth:
             if slow is not None:
                 return slow.arrive(request)

@@ -17,7 +17,7 @@ MAX_UNITS = 1 << 20
 class UnitBank:
     """`count` equal units. Belongs to one thread."""
 
-    __slots__ = ("_busy_ns", "_count", "_free_at")
+    __slots__ = ("_count", "_free_at")
 
     def __init__(self, count: int) -> None:
         """Raises UsageError unless `count` is a whole number from 1 to MAX_UNITS."""
@@ -30,14 +30,6 @@ class UnitBank:
     def count(self) -> int:
         """The number of units."""
         return self._count
-
-    @property
-    def busy_ns(self) -> int:
-        """Service time handed out so far, over all units. Utilisation is this / (count * elapsed).
-
-        It counts the whole of a service when it is assigned, and no stalls.
-        """
-        return self._busy_ns
 
     @property
     def frees_at_ns(self) -> int:
@@ -64,7 +56,6 @@ class UnitBank:
         start_ns = free_at_ns if free_at_ns > now_ns else now_ns
         end_ns = start_ns + service_ns
         heapreplace(self._free_at, (end_ns, unit))
-        self._busy_ns += service_ns
         return unit, start_ns, end_ns
 
     def stall(self, unit: int, until_ns: int) -> None:
@@ -80,7 +71,6 @@ class UnitBank:
                 return
 
     def reset(self) -> None:
-        """All units free at once, nothing counted: as made."""
+        """All units are free at once, as when they were made."""
         # Sorted, so already a heap. Free since time 0: no clock of ours gives a time below it.
         self._free_at = [(0, unit) for unit in range(self._count)]
-        self._busy_ns = 0

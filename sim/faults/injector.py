@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from sim.device import Device, Scheduled
-from sim.errors import DeviceError, RejectedError, RemovedError, UsageError, again
+from sim.errors import DeviceError, RejectedError, RemovedError, UsageError, fresh
 from sim.faults.outages import Outages
 from sim.faults.rulebook import Installed, Rulebook
 from sim.faults.verdicts import (
@@ -111,7 +111,7 @@ class SlowPath(Outages):
                 return False
         pushed = self._push(request, found)
         if device.refusal is not None and not pushed:  # a rule, or another thread, has closed it meanwhile
-            raise again(device.refusal)
+            raise fresh(device.refusal)
         if pushed and found is not None and isinstance(found[0], StickDoorbell):
             self._rings_to_swallow += found[0].rings
         return pushed
@@ -169,7 +169,7 @@ class SlowPath(Outages):
         self._marks.pop(id(request), None)
         if isinstance(device.refusal, RemovedError):  # it slipped in while the device went
             scheduled.worked = True
-            request.error = again(device.refusal)
+            request.error = fresh(device.refusal)
             mark = None
         meet = None if mark is None else self._meet.get(type(mark[0]))
         if mark is None or meet is None:

@@ -43,11 +43,6 @@ class Kernel:
                 f"kernel name {self.name!r}: use letters, digits, '.', '_' and '-', starting with a letter or digit"
             )
 
-    @property
-    def needs_key(self) -> bool:
-        """Whether a request needs a session."""
-        return self.load is not None
-
 
 def no_aux(payload: bytes, aux: bytes, key: Any) -> None:
     """A check for kernels that use the payload alone: an aux given to them would be ignored, so it is refused."""

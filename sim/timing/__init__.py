@@ -4,8 +4,8 @@ from sim.timing.models import Fixed, Lognormal, Model, PerByte, PerOperation, Ta
 from sim.timing.parse import parse_timing
 from sim.timing.presets import preset, preset_names
 from sim.timing.quantities import format_duration_ns, parse_duration_ns
+from sim.timing.recorded import Recorded, without_files
 from sim.timing.timing import INSTANT, Timing
-from sim.timing.trace import Trace, without_files
 
 __all__ = [
     "INSTANT",
@@ -14,9 +14,9 @@ __all__ = [
     "Model",
     "PerByte",
     "PerOperation",
+    "Recorded",
     "Tail",
     "Timing",
-    "Trace",
     "Uniform",
     "format_duration_ns",
     "parse_duration_ns",

@@ -26,8 +26,8 @@ from sim.errors import UsageError
 from sim.timing.models import Fixed, Lognormal, Model, PerByte, PerOperation, Tail, Uniform
 from sim.timing.presets import preset
 from sim.timing.quantities import parse_bandwidth, parse_duration_ns, parse_number
+from sim.timing.recorded import Recorded
 from sim.timing.timing import INSTANT, Timing
-from sim.timing.trace import Trace
 
 # Deeper nesting of tails than anyone can mean, and far from Python's limit of recursion.
 _MAX_NESTING = 16
@@ -115,14 +115,14 @@ def _bytes(rest: str) -> Model:
 
 
 def _values(rest: str) -> Model:
-    return Trace(tuple(parse_duration_ns(part) for part in rest.split(",")))
+    return Recorded(tuple(parse_duration_ns(part) for part in rest.split(",")))
 
 
 def _trace(rest: str) -> Model:
     path = unquote(rest.strip())
     if not path:
         raise UsageError(f"trace without a path: write {_EXAMPLES['trace']}")
-    return Trace.load(path)
+    return Recorded.load(path)
 
 
 def _tail(rest: str, depth: int) -> Model:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim import Accelerator, Request, UsageError, VirtualClock
-from sim.timing import Fixed, Timing, Trace
+from sim.timing import Fixed, Recorded, Timing
 from tests.sim.sim_requests import Completions
 
 
@@ -43,8 +43,8 @@ def expected_times(units: int, program: list[Sent]) -> list[tuple[int, int]]:
 @given(st.integers(1, 4), _PROGRAMS)
 def test_any_program_against_the_model(units: int, program: list[Sent]) -> None:
     clock = VirtualClock()
-    services = Trace(tuple(sent.service_ns for sent in program) or (0,))
-    latencies = Trace(tuple(sent.latency_ns for sent in program) or (0,))
+    services = Recorded(tuple(sent.service_ns for sent in program) or (0,))
+    latencies = Recorded(tuple(sent.latency_ns for sent in program) or (0,))
     delivered: dict[int, int] = {}
     with Accelerator(64, units, Timing(services, latencies), clock=clock) as accel:
         requests = []
@@ -163,7 +163,7 @@ def test_a_duration_does_not_depend_on_what_else_is_random() -> None:
 
 def test_the_order_of_a_batch_without_ties_is_that_of_its_times() -> None:
     clock = VirtualClock()
-    with Accelerator(8, 8, Trace((300, 100, 200)), clock=clock) as accel:
+    with Accelerator(8, 8, Recorded((300, 100, 200)), clock=clock) as accel:
         completions = Completions(accel)
         for payload in (b"300", b"100", b"200"):
             completions.submit(payload=payload)

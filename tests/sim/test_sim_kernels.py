@@ -55,7 +55,7 @@ def test_rsa_and_curves_count_as_asymmetric() -> None:
 
 
 def test_kernels_with_a_key_say_so() -> None:
-    keyless = {kernel.name for kernel in BUILT_IN if not kernel.needs_key}
+    keyless = {kernel.name for kernel in BUILT_IN if kernel.load is None}
     assert keyless == {"null", "echo", "sha256", "sha384", "sha512"}
 
 
@@ -217,7 +217,7 @@ def test_a_registered_function_is_a_kernel_of_this_registry_alone() -> None:
     kernel = kernels.register("reverse", lambda payload: payload[::-1])
     assert kernels.get("reverse") is kernel
     assert kernel.run(b"abc", b"", None) == b"cba"
-    assert not kernel.needs_key
+    assert kernel.load is None
     assert "reverse" in kernels.names()
     assert "reverse" not in Kernels().names()
 
@@ -274,6 +274,6 @@ def test_a_kernel_made_by_hand_may_have_a_key() -> None:
         "xor", lambda payload, aux, key: bytes(byte ^ key for byte in payload), load=lambda material: material[0]
     )
     assert kernels.add(xor) is xor
-    assert xor.needs_key
+    assert xor.load is not None
     with pytest.raises(UsageError, match="there already"):
         kernels.add(xor)

@@ -97,7 +97,7 @@ def test_the_repr_shows_kernel_and_id_alone() -> None:
     assert repr(session) == f"<Session {session.id} of plain>"
 
 
-@pytest.mark.parametrize("name", [name for name in KERNELS.names() if KERNELS.get(name).needs_key])
+@pytest.mark.parametrize("name", [name for name in KERNELS.names() if KERNELS.get(name).load is not None])
 def test_no_error_shows_key_material(name: str) -> None:
     for material in (SECRET + b"!", SECRET.decode() + "!", [SECRET], {"key": SECRET}):
         try:

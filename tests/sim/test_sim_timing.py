@@ -20,9 +20,9 @@ from sim.timing import (
     Model,
     PerByte,
     PerOperation,
+    Recorded,
     Tail,
     Timing,
-    Trace,
     Uniform,
     parse_timing,
     preset,
@@ -94,7 +94,7 @@ def test_per_operation_can_not_be_changed_from_outside() -> None:
 
 
 def test_a_trace_cycles_and_starts_anew_for_each_generator() -> None:
-    trace = Trace((1, 2, 3))
+    trace = Recorded((1, 2, 3))
     first, second = rng(), rng()
     assert [trace.draw_ns("echo", 0, first) for _ in range(4)] == [1, 2, 3, 1]
     assert [trace.draw_ns("echo", 0, second) for _ in range(2)] == [1, 2]
@@ -105,11 +105,11 @@ def test_a_trace_cycles_and_starts_anew_for_each_generator() -> None:
 def test_a_trace_comes_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "a+b;100%,c.txt"
     path.write_text("# measured\n50us\n\n  1.5ms \n")
-    timing = Timing(Trace.load(path), Fixed(7))
-    assert timing.service == Trace((50_000, 1_500_000), str(path))
+    timing = Timing(Recorded.load(path), Fixed(7))
+    assert timing.service == Recorded((50_000, 1_500_000), str(path))
     assert "+b" not in timing.spec
     assert parse_timing(timing.spec) == timing
-    wrapped = Timing(PerOperation({"echo": Tail(0.5, Trace.load(path), factor=2)}, Trace.load(path)))
+    wrapped = Timing(PerOperation({"echo": Tail(0.5, Recorded.load(path), factor=2)}, Recorded.load(path)))
     assert parse_timing(wrapped.spec) == wrapped
 
 
@@ -187,8 +187,8 @@ def test_values_drawn_are_the_same_for_ever() -> None:
         lambda: PerOperation({"a;b": Fixed(1)}, Fixed(1)),
         lambda: PerOperation({"*": Fixed(1)}, Fixed(1)),
         lambda: PerOperation({"a": 5}, Fixed(1)),  # type: ignore[dict-item]
-        lambda: Trace(()),
-        lambda: Trace((1, -1)),
+        lambda: Recorded(()),
+        lambda: Recorded((1, -1)),
         lambda: Timing(5),  # type: ignore[arg-type]
         lambda: Timing(latency="fixed:5us"),  # type: ignore[arg-type]
         lambda: Timing(units=0),

@@ -35,16 +35,14 @@ _STALL = st.tuples(st.just("stall"), st.integers(0, 7), st.integers(0, 500))
 @given(st.integers(1, 8), st.lists(st.one_of(_ASSIGN, _STALL), max_size=60))
 def test_agrees_with_the_model(count: int, steps: list[tuple[str, int, int]]) -> None:
     bank, model = UnitBank(count), _Model(count)
-    now_ns = total_ns = 0
+    now_ns = 0
     for step, first, second in steps:
         if step == "assign":
             now_ns += first
             assert bank.assign(now_ns, second) == model.assign(now_ns, second)
-            total_ns += second
         else:
             bank.stall(first % count, second)
             model.stall(first % count, second)
-        assert bank.busy_ns == total_ns
 
 
 @given(st.integers(1, 8), st.lists(st.tuples(st.integers(0, 50), st.integers(1, 100)), max_size=60))
@@ -83,7 +81,6 @@ def test_a_stalled_unit_is_passed_over_and_never_freed_early() -> None:
     assert bank.assign(0, 10) == (1, 0, 10)
     bank.stall(0, 500)
     assert [bank.assign(0, 600) for _ in range(3)] == [(1, 10, 610), (1, 610, 1210), (0, 1000, 1600)]
-    assert bank.busy_ns == 1810
 
 
 def test_reset_makes_it_new() -> None:
@@ -91,7 +88,6 @@ def test_reset_makes_it_new() -> None:
     bank.assign(0, 10)
     bank.stall(1, 99)
     bank.reset()
-    assert bank.busy_ns == 0
     assert bank.count == 2
     assert [bank.assign(0, 5) for _ in range(2)] == [(0, 0, 5), (1, 0, 5)]
 

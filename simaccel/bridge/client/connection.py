@@ -13,7 +13,7 @@ from collections import deque
 
 from sim.clock import RealClock
 from sim.completion import CompletionSide
-from sim.errors import ClosedError, ResetError, SimError, again
+from sim.errors import ClosedError, ResetError, SimError, fresh
 from sim.interrupt import Coalescing
 from sim.request import Delivery, Submittable
 from simaccel.bridge import wire
@@ -74,7 +74,7 @@ class Connection(CompletionSide):
         rings, ring, layout = self.rings, self.ring, self.rings.layout
         with self._producers:
             if self.refusal is not None:
-                raise again(self.refusal)
+                raise fresh(self.refusal)
             now_ns = self.clock.now_ns()
             if self.free_slots <= 0:
                 if not isinstance(entry, Opening):

@@ -101,10 +101,6 @@ class SharedRings:
         """How many completions were reaped so far."""
         return self._cq_head
 
-    def has_completions(self) -> bool:
-        """Whether there is something to reap."""
-        return self._words[AT_CQ_TAIL // _WORD_BYTES] != self._cq_head
-
     def reap(self, quota: int = 0) -> list[Completion]:
         """At most `quota` completions, 0 for all."""
         entries = self.layout.entries

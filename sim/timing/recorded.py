@@ -21,7 +21,7 @@ MAX_CHARACTERS = 1 << 28
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class Recorded:
     """A recording. `trace:PATH` for a file, `values:50us,70us` for a list.
 
     The place in the recording belongs to the generator that is drawn with: each device, having its own, starts at the
@@ -44,7 +44,7 @@ class Trace:
         object.__setattr__(self, "durations_ns", durations_ns)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Trace:
+    def load(cls, path: str | os.PathLike[str]) -> Recorded:
         """Reads a file: a duration with its unit on each line; blank lines and those starting with # are skipped.
 
         Reads the file, so it may block. Raises UsageError for a file that can't be read or a line that is none.
@@ -89,8 +89,8 @@ def without_files(timing: Any) -> Any:
 
     For what is kept longer than the files are, such as a recorded run.
     """
-    if isinstance(timing, Trace):
-        return Trace(timing.durations_ns)
+    if isinstance(timing, Recorded):
+        return Recorded(timing.durations_ns)
     if isinstance(timing, Mapping):
         return {op: without_files(model) for op, model in timing.items()}
     if not is_dataclass(timing) or isinstance(timing, type):
