@@ -35,10 +35,6 @@ class StalledError(EngineError):
     """Jobs wait, and nothing that could wake them will ever happen. The message lists who waits for what."""
 
 
-class InternalError(EngineError):
-    """A bug of ours."""
-
-
 class BlocksLoopWarning(RuntimeWarning):
     """An operation was called in a way that keeps the thread of a running event loop until it is done."""
 

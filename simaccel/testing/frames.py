@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine.errors import InternalError
+from sim.errors import InternalError
 
 MARK = "__tracebackhide__"
 
