@@ -16,9 +16,9 @@ from engine.errors import (
 )
 from engine.jobs.job import Job
 from engine.jobs.pause import block_pauses, current_job, pause_job
-from engine.jobs.pool import cleanup_pool, init_pool
 from engine.jobs.start import start_job
 from engine.jobs.states import JobState
+from engine.jobs.thread import cleanup_pool, init_pool
 from engine.offload.retry import Retry
 from engine.offload.statistics import EngineStatistics
 

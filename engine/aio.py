@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from engine.drivers.asyncio_loop import LoopWaker, running_loop
 from engine.drivers.waiting import Wait, waits_for
-from engine.jobs.pool import LOCAL
 from engine.jobs.start import new_job
+from engine.jobs.thread import LOCAL
 from engine.methods import Operations
 from engine.offload.perform import Performer
 from engine.offload.wake_fds import is_wake_fd
+from engine.protocol import Source
 from waitctx import WaitCtx
-
-if TYPE_CHECKING:
-    from engine.engine import Engine
 
 _PATIENCE_S = {Wait.WOKEN: None, Wait.FAILED: 0.0, Wait.NOTHING: 0.0}
 """How long a paused job is left alone if nothing wakes it; None: for ever."""
@@ -26,12 +24,20 @@ CANCELS = 100
 """How often a job that pauses again while it cleans up is cancelled, before it is left to the garbage collector."""
 
 
+class BlockingEngine(Source, Protocol):
+    """What `Aio` asks of its engine: to be kept going by an event loop, and to call without a pause."""
+
+    def call(
+        self, op: str, payload: Any = b"", *, aux: Any = b"", session: Any = None, deadline_ns: int | None = None
+    ) -> bytes: ...
+
+
 class Aio(Operations[Coroutine[Any, Any, bytes]]):
     """`engine.aio`: every operation as an awaitable, in an `async def` job and in an asyncio task."""
 
     __slots__ = ("_engine", "_performer")
 
-    def __init__(self, engine: Engine, performer: Performer) -> None:
+    def __init__(self, engine: BlockingEngine, performer: Performer) -> None:
         self._engine = engine
         self._performer = performer
 

@@ -18,7 +18,7 @@ from engine.drivers.event_loops import loop_here, warn_of_blocking
 from engine.ending import interpreter_ends, refuse_at_the_end
 from engine.errors import ClosedError, StalledError, UsageError, comes_in_between
 from engine.jobs.pause import PAUSED_HERE, pause_job
-from engine.jobs.pool import LOCAL
+from engine.jobs.thread import LOCAL
 from engine.methods import Operations
 from engine.offload.operation import Operation
 from engine.offload.perform import Performer, checked_deadline

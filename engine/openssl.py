@@ -12,8 +12,8 @@ from typing import Any
 from engine.errors import NoJobsError, UsageError
 from engine.jobs.job import Job
 from engine.jobs.pause import block_pause, current_job, pause_job, unblock_pause
-from engine.jobs.pool import cleanup_pool, init_pool
 from engine.jobs.start import new_job
+from engine.jobs.thread import cleanup_pool, init_pool
 from waitctx import WaitCtx
 
 __all__ = [

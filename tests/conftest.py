@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import settings
 
-from engine.jobs.pool import LOCAL
+from engine.jobs.thread import LOCAL
 from tests import interrupting
 
 WATCHDOG_SECONDS = 180

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from engine.drivers.seats import Seat
+from engine.drivers.wakeups import Seat
 
 FIRST_NS, LAST_NS = 100_000, 10_000_000
 """The back-off while nothing else makes progress: it doubles from the first to the last."""

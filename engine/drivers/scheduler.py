@@ -20,17 +20,17 @@ from typing import Any, Self
 from weakref import WeakSet
 
 from engine.drivers.eagain import AgainQueue
-from engine.drivers.seats import Seat
+from engine.drivers.seats import Seats
+from engine.drivers.sources import Sources
 from engine.drivers.waiting import Wait, waits_for
+from engine.drivers.wakeups import Seat
 from engine.ending import refuse_at_the_end
 from engine.errors import ClosedError, Errors, NoJobsError, StalledError, UsageError, comes_in_between
 from engine.jobs.job import Job
-from engine.jobs.pool import LOCAL
 from engine.jobs.start import new_job
 from engine.jobs.states import JobState
+from engine.jobs.thread import LOCAL
 from engine.protocol import Source
-from engine.seats import Seats
-from engine.sources import Sources
 
 PAUSED = JobState.PAUSED
 PUMP_TURNS = 16

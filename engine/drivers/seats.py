@@ -1,166 +1,121 @@
-"""What wakes the jobs of a scheduler: fds, callbacks, and a bell that ends its sleep."""
+"""Where a scheduler's jobs sit: wait contexts that one job uses after the other.
+
+A seat is in `busy` from before its job begins until it is free again, and then in `idle` or closed. Each method may be
+called again after an exception in between, such as Ctrl-C: it goes by who sits where, and does what is left to do.
+"""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable
+from functools import partial
 
-from engine.drivers.poller import Poller
+from engine.drivers.wakeups import Seat, Wakeups
+from engine.errors import Errors
 from engine.jobs.job import Job
-from engine.offload.wake_fds import is_wake_fd, wake_fd
-from engine.protocol import BatchCallback, Source
-from waitctx import WaitCtx
+from engine.jobs.states import JobState
+from waitctx import Status
 
-_NONE: frozenset[int] = frozenset()
+CANCELS = 100
+"""How often a job that pauses again while it cleans up is cancelled, before it is left to the garbage collector."""
 
 
-class Seat:
-    """A wait context, reused by one job after the other, so that an engine's fd in it stays."""
+class Seats:
+    """Those of one scheduler. All calls belong to its thread."""
 
-    __slots__ = ("again", "ctx", "errors", "fds", "foreign", "job", "woken")
+    __slots__ = ("_idle", "busy", "wakeups")
 
     def __init__(self) -> None:
-        self.ctx = WaitCtx()
-        self.job: Job | None = None
-        # Sets of fds; most seats never have any, and two empty sets each would be for the garbage collector to visit.
-        self.fds = _NONE
-        self.foreign = _NONE
-        """Those of `fds` that are not an engine's own."""
-        self.woken = False
-        self.again = False
-        self.errors = 0
+        self.busy: dict[Seat, None] = {}  # a dict for its order: no order here comes from a hash
+        self._idle: list[Seat] = []
+        self.wakeups = Wakeups(self._forget)
 
+    def take(self, job: Job) -> Seat:
+        """A seat for a new job, with its wait context."""
+        idle = self._idle
+        while idle and idle[-1].job is not None:  # an exception came when it was just taken
+            del idle[-1]
+        seat = idle[-1] if idle else Seat()
+        self.busy[seat] = None
+        seat.job = job
+        if idle:
+            del idle[-1]
+        job.wait_ctx = seat.ctx
+        if seat.ctx.callback is None:
+            seat.ctx.set_callback(self.wakeups, seat)
+        return seat
 
-class Wakeups(BatchCallback):
-    """Turns readable fds and callbacks into seats that are ready.
+    def leave(self, seat: Seat) -> None:
+        """The job has ended: its seat is free for the next."""
+        seat.again = False
+        seat.errors = 0
+        ctx = seat.ctx
+        if ctx.has_changes and not ctx.closed:
+            self.wakeups.watch(seat)
+        if ctx.closed or seat.foreign:  # what it leaves there would mislead the next job
+            self.wakeups.unwatch(seat)
+            ctx.close()
+        else:
+            if ctx.status is not Status.UNSUPPORTED:
+                ctx.status = Status.UNSUPPORTED
+            self._idle.append(seat)
+        # With no call from here on, no exception comes either.
+        seat.job = None
+        if seat in self.busy:
+            del self.busy[seat]
 
-    `wake`, `call_all` and `rouse` may be called by any thread; the rest belongs to the scheduler's. `forget(seat)` is
-    called for a seat whose fd is readable though no job sits there.
-    """
-
-    __slots__ = ("_bell", "_by_fd", "_forget", "_poller", "_rung", "_sleeping", "_sleeps", "ready")
-
-    def __init__(self, forget: Callable[[Seat], None]) -> None:
-        self.ready: deque[Seat] = deque()
-        """Seats whose jobs are to be resumed, in the order in which they were woken."""
-        self._forget = forget
-        self._by_fd: dict[int, list[Seat]] = {}
-        self._poller = Poller()
-        self._bell = wake_fd()
-        self._poller.add(self._bell.fd)
-        self._sleeping = 0
-        """The number of the scheduler's sleep; 0 while it is awake. Written by the scheduler's thread alone."""
-        self._rung = 0
-        """The last sleep for which the bell was rung: saves others the call. What ends a sleep is the bell alone."""
-        self._sleeps = 0
-
-    def wake(self, seat: Seat) -> None:
-        """Make a seat ready. Any thread. After an exception in between it may be called again."""
-        if not seat.woken:
-            seat.woken = True
-            try:
-                self.ready.append(seat)
-            except BaseException:
-                seat.woken = False  # what counts is `ready`; to be there twice does no harm
-                raise
-        sleep = self._sleeping
-        if sleep and sleep != self._rung:
-            self._bell.put()
-            self._rung = sleep
-
-    __call__: Callable[[Wakeups, Seat], None] = wake  # type: ignore[assignment]  # each is only given its own seats
-    """This object is the callback of every wait context here; see `protocol.BatchCallback`."""
-
-    def call_all(self, seats: list[Seat]) -> None:
-        """Make many ready at once. Any thread."""
-        ready = self.ready
-        for seat in seats:
-            if not seat.woken:
-                seat.woken = True
-                try:
-                    ready.append(seat)
-                except BaseException:
-                    seat.woken = False
-                    raise
-        sleep = self._sleeping
-        if sleep and sleep != self._rung:
-            self._bell.put()
-            self._rung = sleep
-
-    def watch(self, seat: Seat) -> None:
-        """Follow what has changed in its wait context."""
-        added, deleted = seat.ctx.changed_fds()
-        for fd in deleted:
-            if fd in seat.fds:
-                self._unwatch_fd(seat, fd)
-        for fd in added:
-            if fd in seat.fds or fd < 0:
-                continue
-            try:
-                self._poller.add(fd)
-            except FileExistsError:  # an fd of another context as well: all that have it are told
-                pass
-            except OSError:  # closed already: the job finds out when it is resumed
-                self.wake(seat)
-                continue
-            self._by_fd.setdefault(fd, []).append(seat)
-            seat.fds |= {fd}
-            if not is_wake_fd(fd):
-                seat.foreign |= {fd}
-
-    def unwatch(self, seat: Seat) -> None:
-        """Follow none of its fds any more."""
-        for fd in seat.fds:
-            self._unwatch_fd(seat, fd)
-
-    def _unwatch_fd(self, seat: Seat, fd: int) -> None:
-        seat.fds -= {fd}
-        seat.foreign -= {fd}
-        sharers = self._by_fd[fd]
-        sharers.remove(seat)
-        if not sharers:
-            del self._by_fd[fd]
-            self._poller.remove(fd)
-
-    def look(self) -> None:
-        """Make ready whose fds are readable now."""
-        if self._by_fd:
-            self._take_events(0)
-
-    def sleep(self, timeout_ns: int | None, polled: Iterable[Source]) -> None:
-        """Until something makes a seat ready or a polled source has something, or the time is over; None: for ever."""
+    def end(self, seat: Seat) -> None:
+        """Cancel the job that sits there until it has ended."""
         try:
-            self._sleeps += 1
-            self._sleeping = self._sleeps
-            for source in polled:
-                source.notify_once(self.rouse)
-            if not self.ready:  # what comes from here on rings the bell
-                self._take_events(timeout_ns)
+            self._cancel(seat)
+        except BaseException:  # the job's own, and it has ended; or one that came before it was cancelled
+            self._cancel(seat)
+            raise
         finally:
-            self._sleeping = 0
+            try:
+                self.leave(seat)
+            except BaseException:
+                self.leave(seat)
+                raise
 
-    def rouse(self) -> None:
-        """End a sleep. Any thread."""
-        self._bell.put()
+    def _cancel(self, seat: Seat) -> None:
+        for _ in range(CANCELS):
+            if seat.job is None or seat.job.cancel():
+                break
 
-    def close(self) -> None:
-        """Give back the fds."""
-        self._bell.close()
-        self._poller.close()
+    def mend(self) -> None:
+        """Before a run that follows on one that an exception has ended, such as Ctrl-C.
 
-    def _take_events(self, timeout_ns: int | None) -> None:
-        fds = self._poller.wait(timeout_ns)
-        self._sleeping = 0  # or each seat that is woken below would ring the bell for us
-        for fd in fds:
-            if fd == self._bell.fd:
-                self._bell.drain()
+        What is true are the jobs' own states, and who sits where. All else is found out anew: each paused job is
+        resumed once more, and if that is too early it pauses again. Not so where others' fds are waited for, which stay
+        readable, and whose readers may block.
+        """
+        for seat in list(self.busy):
+            job = seat.job
+            seat.woken = False
+            if job is not None and job.state is JobState.NEW:  # its start did not come about; it is still in line
+                job.wait_ctx = None
+            if job is None or job.state is not JobState.PAUSED:
+                self.leave(seat)
                 continue
-            sharers = tuple(self._by_fd.get(fd, ()))
-            seats = [seat for seat in sharers if seat.job is not None]
-            for seat in seats:
-                self.wake(seat)
-            if not seats:
-                # A token that no job waits for, left by one that was cancelled: it must not keep the loop awake.
-                for seat in sharers:
-                    self.unwatch(seat)
-                    self._forget(seat)
+            if not seat.ctx.closed:
+                self.wakeups.watch(seat)
+            if not seat.foreign:
+                self.wakeups.wake(seat)
+
+    def close(self, errors: Errors) -> None:
+        """Cancel all jobs, close all contexts, and give back the fds."""
+        for seat in [*self.busy, *self.busy]:  # a second time those before which an exception came
+            if seat in self.busy:
+                errors.gather(partial(self.end, seat))
+        idle = self._idle
+        while idle:
+            if idle[-1] not in self.busy:
+                errors.gather(partial(self.wakeups.unwatch, idle[-1]))
+                errors.gather(idle[-1].ctx.close)
+            del idle[-1]
+        self.wakeups.close()
+
+    def _forget(self, seat: Seat) -> None:
+        """Nobody sits there, but its fd is readable: give the context up."""
+        if seat in self._idle:
+            self._idle.remove(seat)
+        seat.ctx.close()

@@ -7,8 +7,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from engine.errors import JobCancelled, UsageError
-from engine.jobs.pool import LOCAL, Slot, ThreadState
+from engine.jobs.pool import Slot
 from engine.jobs.states import JobState
+from engine.jobs.thread import LOCAL, ThreadState
 from waitctx import WaitCtx
 
 if TYPE_CHECKING:

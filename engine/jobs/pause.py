@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from engine.errors import UsageError
 from engine.jobs.job import Job
-from engine.jobs.pool import LOCAL
+from engine.jobs.thread import LOCAL
 
 
 class _Yields(tuple[object, ...]):
@@ -52,7 +52,7 @@ def pause_job() -> Awaitable[None]:
 
 def current_job() -> Job | None:
     """The job that is running on this thread; None outside of one (ASYNC_get_current_job)."""
-    return LOCAL.state.current
+    return LOCAL.state.current  # type: ignore[return-value]  # there is no other kind of RunningJob
 
 
 def block_pause() -> None:

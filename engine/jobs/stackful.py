@@ -15,7 +15,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 from engine.errors import UsageError
 from engine.jobs.job import NEW, PAUSED, RUNNING, Job
 from engine.jobs.pause import PAUSED_HERE
-from engine.jobs.pool import LOCAL, ThreadState
+from engine.jobs.thread import LOCAL, ThreadState
 
 
 class _Outcome:

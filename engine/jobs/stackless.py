@@ -9,7 +9,7 @@ from typing import Any
 from engine.errors import UsageError
 from engine.jobs.job import FINISHED, NEW, PAUSED, RUNNING, Job
 from engine.jobs.pause import PAUSED_HERE
-from engine.jobs.pool import LOCAL, ThreadState
+from engine.jobs.thread import LOCAL, ThreadState
 
 
 class StacklessJob(Job):

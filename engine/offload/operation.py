@@ -15,13 +15,47 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from engine.errors import comes_in_between
 
 if TYPE_CHECKING:
-    from engine.offload.wakers import Waker
     from engine.protocol import BatchCallback, Timer
+
+
+class Waker(Protocol):
+    """How one place is woken."""
+
+    blocking: bool
+    """Whether it waits by keeping its thread."""
+    silent_again: bool
+    """Whether an EAGAIN that is woken at once is told by the status alone."""
+
+    def wait_again(self, operation: Operation) -> None: ...
+
+    def wait_done(self, operation: Operation) -> None: ...
+
+    def resumed(self, operation: Operation) -> bool: ...
+
+    def wake(self, operation: Operation) -> None: ...
+
+    def nudge(self) -> None: ...
+
+    batch_callback: BatchCallback | None
+    """What to tell of many completions at once, each by its `arg`; None: call `wake` for each."""
+    arg: Any
+
+    erred: bool
+    """Whether a fatal end left the status at ERR where nothing but `end_well` would take it away."""
+
+    def end_badly(self) -> None:
+        """The operation has failed: set the status ERR, where there is a status."""
+        ...
+
+    def end_well(self) -> None:
+        """The operation has succeeded, and `erred` is set."""
+        ...
+
 
 ORPHANED = 1
 SPURIOUS = 2

@@ -17,14 +17,14 @@ from typing import Any
 
 from engine.ending import interpreter_ends
 from engine.errors import ClosedError, DeadlineError, OperationError, RingFullError, UsageError
-from engine.jobs.job import Job
 from engine.jobs.pause import PAUSE
-from engine.offload.operation import Operation
+from engine.jobs.thread import RunningJob
+from engine.offload.operation import Operation, Waker
 from engine.offload.retry import Retry
 from engine.offload.slot_queue import SpaceQueue
 from engine.offload.statistics import Counters
 from engine.offload.wake_fds import wake_fd
-from engine.offload.wakers import BlockedThread, DasyncCallback, FdWaker, QatCallback, StrictCallback, Waker
+from engine.offload.wakers import BlockedThread, DasyncCallback, FdWaker, QatCallback, StrictCallback
 from engine.protocol import Accelerator, Source, Timer
 from waitctx import UnknownKeyError, WaitCtx
 
@@ -91,7 +91,7 @@ class Performer:
         self._submit = accel.submit
 
     def in_job(
-        self, job: Job, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None
+        self, job: RunningJob, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None
     ) -> Coroutine[Any, Any, bytes]:
         """The operation as a coroutine for this running job, which has a wait context.
 
@@ -112,7 +112,7 @@ class Performer:
         return self.perform(Operation(op, payload, aux, session, self.flight, waker), waker, deadline_ns)
 
     async def perform(
-        self, operation: Operation, waker: Waker, deadline_ns: int | None, job: Job | None = None
+        self, operation: Operation, waker: Waker, deadline_ns: int | None, job: RunningJob | None = None
     ) -> bytes:
         """Run it. Hot: in the common case each line runs once."""
         if self.refusal is not None:

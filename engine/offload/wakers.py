@@ -19,7 +19,6 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Protocol
 
 from engine.errors import OperationError
 from engine.offload.operation import Operation
@@ -29,40 +28,6 @@ from waitctx import Callback, Status, WaitCtx
 
 # Looked up once: an attribute of an enum class takes as long as a call.
 _UNSUPPORTED, _ERR, _OK, _EAGAIN = Status.UNSUPPORTED, Status.ERR, Status.OK, Status.EAGAIN
-
-
-class Waker(Protocol):
-    """How one place is woken."""
-
-    blocking: bool
-    """Whether it waits by keeping its thread."""
-    silent_again: bool
-    """Whether an EAGAIN that is woken at once is told by the status alone."""
-
-    def wait_again(self, operation: Operation) -> None: ...
-
-    def wait_done(self, operation: Operation) -> None: ...
-
-    def resumed(self, operation: Operation) -> bool: ...
-
-    def wake(self, operation: Operation) -> None: ...
-
-    def nudge(self) -> None: ...
-
-    batch_callback: BatchCallback | None
-    """What to tell of many completions at once, each by its `arg`; None: call `wake` for each."""
-    arg: Any
-
-    erred: bool
-    """Whether a fatal end left the status at ERR where nothing but `end_well` would take it away."""
-
-    def end_badly(self) -> None:
-        """The operation has failed: set the status ERR, where there is a status."""
-        ...
-
-    def end_well(self) -> None:
-        """The operation has succeeded, and `erred` is set."""
-        ...
 
 
 class FdWaker:

@@ -13,7 +13,7 @@ from typing import Any, ParamSpec
 import pytest
 
 from engine import Job, cleanup_pool, pause_job
-from engine.jobs.pool import LOCAL, ThreadState
+from engine.jobs.thread import LOCAL, ThreadState
 
 P = ParamSpec("P")
 Body = Callable[P, Coroutine[Any, Any, Any]]

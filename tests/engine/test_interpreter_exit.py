@@ -88,7 +88,7 @@ def test_a_keyboard_interrupt_by_signal_leaves_nothing_behind() -> None:
         fds = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
         class Poll:
             '''Sends the signal once the scheduler is about to sleep.'''
-        from engine import poller
+        from engine.drivers import poller
         wait = poller.Poller.wait
         def wait_and_interrupt(self, timeout_ns):
             if timeout_ns is None:

@@ -11,15 +11,16 @@ import pytest
 import engine.drivers.eagain
 import engine.drivers.scheduler
 import engine.drivers.seats
+import engine.drivers.wakeups
 import engine.jobs.job
 import engine.jobs.stackful
 import engine.jobs.stackless
 import engine.offload.perform
 import engine.offload.wakers
-import engine.seats
 from engine import ClosedError, Engine, Job, JobCancelled, JobState, Scheduler, pause_job, start_job
-from engine.jobs.pool import LOCAL, Pool
+from engine.jobs.pool import Pool
 from engine.jobs.start import new_job
+from engine.jobs.thread import LOCAL
 from engine.offload.operation import Operation
 from engine.offload.slot_queue import SpaceQueue
 from sim import Accelerator, VirtualClock
@@ -30,7 +31,7 @@ DATA = b"interrupted"
 COMMON = [Operation.__init__, Operation.fail, Operation.abandon, engine.offload.perform, engine.offload.wakers]
 COMMON += [SpaceQueue.may_submit, SpaceQueue.join, SpaceQueue.leave, SpaceQueue._grant, SpaceQueue._take_back]
 JOBS = [engine.jobs.job, engine.jobs.stackful, engine.jobs.stackless, Pool]
-SCHEDULER = [engine.drivers.scheduler, engine.seats, engine.drivers.seats, engine.drivers.eagain]
+SCHEDULER = [engine.drivers.scheduler, engine.drivers.seats, engine.drivers.wakeups, engine.drivers.eagain]
 
 
 @pytest.fixture

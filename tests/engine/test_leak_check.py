@@ -12,7 +12,7 @@ import pytest
 
 from engine import pause_job, start_job
 from engine.jobs.pause import block_pause
-from engine.jobs.pool import LOCAL
+from engine.jobs.thread import LOCAL
 from tests.conftest import FD_FOLDER, Held
 from tests.engine.children import LIMIT_S, ROOT
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from greenlet import greenlet
 
-from engine.jobs.pool import ThreadState
+from engine.jobs.thread import ThreadState
 
 Mark = tuple[str, str]
 """(actor, label) of a step, or ("?", "question = answer") of a choice."""

@@ -21,7 +21,7 @@ from typing import Any, Protocol, TypeVar
 
 from greenlet import GreenletExit, getcurrent
 
-from engine.jobs.pool import LOCAL
+from engine.jobs.thread import LOCAL
 from simaccel.testing.exploration.actor import CHOICE, Actor, Mark, Spin, Wait
 from simaccel.testing.exploration.errors import EndlessError, ModelError, StuckError
 

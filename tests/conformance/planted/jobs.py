@@ -11,7 +11,8 @@ import pytest
 from engine import Job, current_job, pause_job
 from engine import openssl as door
 from engine.errors import UsageError
-from engine.jobs.pool import LOCAL, Pool, cleanup_pool, init_pool
+from engine.jobs.pool import Pool
+from engine.jobs.thread import LOCAL, cleanup_pool, init_pool
 from tests.conformance.job_scripts import run_job_scripts
 from tests.conformance.planted.plant import caught_by
 from tests.conformance.profile import first_failure

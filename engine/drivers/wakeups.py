@@ -1,0 +1,166 @@
+"""What wakes the jobs of a scheduler: fds, callbacks, and a bell that ends its sleep."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from engine.drivers.poller import Poller
+from engine.jobs.job import Job
+from engine.offload.wake_fds import is_wake_fd, wake_fd
+from engine.protocol import BatchCallback, Source
+from waitctx import WaitCtx
+
+_NONE: frozenset[int] = frozenset()
+
+
+class Seat:
+    """A wait context, reused by one job after the other, so that an engine's fd in it stays."""
+
+    __slots__ = ("again", "ctx", "errors", "fds", "foreign", "job", "woken")
+
+    def __init__(self) -> None:
+        self.ctx = WaitCtx()
+        self.job: Job | None = None
+        # Sets of fds; most seats never have any, and two empty sets each would be for the garbage collector to visit.
+        self.fds = _NONE
+        self.foreign = _NONE
+        """Those of `fds` that are not an engine's own."""
+        self.woken = False
+        self.again = False
+        self.errors = 0
+
+
+class Wakeups(BatchCallback):
+    """Turns readable fds and callbacks into seats that are ready.
+
+    `wake`, `call_all` and `rouse` may be called by any thread; the rest belongs to the scheduler's. `forget(seat)` is
+    called for a seat whose fd is readable though no job sits there.
+    """
+
+    __slots__ = ("_bell", "_by_fd", "_forget", "_poller", "_rung", "_sleeping", "_sleeps", "ready")
+
+    def __init__(self, forget: Callable[[Seat], None]) -> None:
+        self.ready: deque[Seat] = deque()
+        """Seats whose jobs are to be resumed, in the order in which they were woken."""
+        self._forget = forget
+        self._by_fd: dict[int, list[Seat]] = {}
+        self._poller = Poller()
+        self._bell = wake_fd()
+        self._poller.add(self._bell.fd)
+        self._sleeping = 0
+        """The number of the scheduler's sleep; 0 while it is awake. Written by the scheduler's thread alone."""
+        self._rung = 0
+        """The last sleep for which the bell was rung: saves others the call. What ends a sleep is the bell alone."""
+        self._sleeps = 0
+
+    def wake(self, seat: Seat) -> None:
+        """Make a seat ready. Any thread. After an exception in between it may be called again."""
+        if not seat.woken:
+            seat.woken = True
+            try:
+                self.ready.append(seat)
+            except BaseException:
+                seat.woken = False  # what counts is `ready`; to be there twice does no harm
+                raise
+        sleep = self._sleeping
+        if sleep and sleep != self._rung:
+            self._bell.put()
+            self._rung = sleep
+
+    __call__: Callable[[Wakeups, Seat], None] = wake  # type: ignore[assignment]  # each is only given its own seats
+    """This object is the callback of every wait context here; see `protocol.BatchCallback`."""
+
+    def call_all(self, seats: list[Seat]) -> None:
+        """Make many ready at once. Any thread."""
+        ready = self.ready
+        for seat in seats:
+            if not seat.woken:
+                seat.woken = True
+                try:
+                    ready.append(seat)
+                except BaseException:
+                    seat.woken = False
+                    raise
+        sleep = self._sleeping
+        if sleep and sleep != self._rung:
+            self._bell.put()
+            self._rung = sleep
+
+    def watch(self, seat: Seat) -> None:
+        """Follow what has changed in its wait context."""
+        added, deleted = seat.ctx.changed_fds()
+        for fd in deleted:
+            if fd in seat.fds:
+                self._unwatch_fd(seat, fd)
+        for fd in added:
+            if fd in seat.fds or fd < 0:
+                continue
+            try:
+                self._poller.add(fd)
+            except FileExistsError:  # an fd of another context as well: all that have it are told
+                pass
+            except OSError:  # closed already: the job finds out when it is resumed
+                self.wake(seat)
+                continue
+            self._by_fd.setdefault(fd, []).append(seat)
+            seat.fds |= {fd}
+            if not is_wake_fd(fd):
+                seat.foreign |= {fd}
+
+    def unwatch(self, seat: Seat) -> None:
+        """Follow none of its fds any more."""
+        for fd in seat.fds:
+            self._unwatch_fd(seat, fd)
+
+    def _unwatch_fd(self, seat: Seat, fd: int) -> None:
+        seat.fds -= {fd}
+        seat.foreign -= {fd}
+        sharers = self._by_fd[fd]
+        sharers.remove(seat)
+        if not sharers:
+            del self._by_fd[fd]
+            self._poller.remove(fd)
+
+    def look(self) -> None:
+        """Make ready whose fds are readable now."""
+        if self._by_fd:
+            self._take_events(0)
+
+    def sleep(self, timeout_ns: int | None, polled: Iterable[Source]) -> None:
+        """Until something makes a seat ready or a polled source has something, or the time is over; None: for ever."""
+        try:
+            self._sleeps += 1
+            self._sleeping = self._sleeps
+            for source in polled:
+                source.notify_once(self.rouse)
+            if not self.ready:  # what comes from here on rings the bell
+                self._take_events(timeout_ns)
+        finally:
+            self._sleeping = 0
+
+    def rouse(self) -> None:
+        """End a sleep. Any thread."""
+        self._bell.put()
+
+    def close(self) -> None:
+        """Give back the fds."""
+        self._bell.close()
+        self._poller.close()
+
+    def _take_events(self, timeout_ns: int | None) -> None:
+        fds = self._poller.wait(timeout_ns)
+        self._sleeping = 0  # or each seat that is woken below would ring the bell for us
+        for fd in fds:
+            if fd == self._bell.fd:
+                self._bell.drain()
+                continue
+            sharers = tuple(self._by_fd.get(fd, ()))
+            seats = [seat for seat in sharers if seat.job is not None]
+            for seat in seats:
+                self.wake(seat)
+            if not seats:
+                # A token that no job waits for, left by one that was cancelled: it must not keep the loop awake.
+                for seat in sharers:
+                    self.unwatch(seat)
+                    self._forget(seat)
