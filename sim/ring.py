@@ -114,11 +114,6 @@ class CompletionRing:
         self.taken = 0
         """How many were ever reaped."""
 
-    def push_echo(self, echo: Echo) -> None:
-        """Add a completion that comes a second time."""
-        self.echoes += 1
-        self.entries.append(echo)  # type: ignore[arg-type]  # whoever pushes echoes sorts them out again
-
     def check_room(self, count: int) -> None:
         """InternalError if so many more completions can't be there: slots are freed at the reap alone."""
         if len(self.entries) - self.reaped + count > self.depth + self.echoes:

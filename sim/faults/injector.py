@@ -240,8 +240,11 @@ class SlowPath(Outages):
         self.overtaken.pop(scheduled, None)
         if scheduled in self.echoes:
             device.interrupt.pend(now_ns)
-            device.completions.push_echo(Echo(scheduled.request))
-            scheduled.landed = True
+            completions, second = device.completions, Echo(scheduled.request)
+            echoes = completions.echoes + 1
+            # From here on nothing is called and nothing can fail: it lands once.
+            completions.entries += (second,)  # type: ignore[arg-type]  # `reap` sorts them out again
+            completions.echoes, scheduled.landed = echoes, True
             self.echoes.discard(scheduled)
         elif isinstance(verdict, Reorder):
             scheduled.verdict = None
