@@ -20,20 +20,20 @@ FULL = PROFILES["full"]
 
 HEAD = f"""# Agreement with libcrypto
 
-Made from the tests by `python -m tests.conformance.table`; don't edit it here.
+`python -m tests.conformance.table` makes this page from the tests; don't edit it here.
 
-simaccel's C doors, `waitctx.openssl` and `engine.openssl`, do what OpenSSL's `ASYNC_WAIT_CTX_*` and `ASYNC_*` calls
-do. The tests named below run the same program on simaccel and on the real libcrypto, and compare. On top of the rules
-one by one, random programs of all calls are compared step by step: `make conformance` runs {FULL.wait_programs:,}
-programs of wait-context calls and {FULL.job_scripts:,} scripts of interleaved jobs, the latter with both kinds of
-jobs, plain functions and coroutines; every CI run, some hundreds of each.
-{{planted}} planted bugs show that the comparison bites; they are listed at the end.
+The modules `waitctx.openssl` and `engine.openssl` have the names of OpenSSL's `ASYNC_WAIT_CTX_*` and `ASYNC_*` calls,
+and do what these do. Each test below runs the same program on simaccel and on the real libcrypto, and compares.
+In addition, random programs of all calls are compared step by step: `make conformance` runs {FULL.wait_programs:,}
+programs of wait-context calls and {FULL.job_scripts:,} scripts of interleaved jobs. The scripts run with both kinds of
+jobs, plain functions and coroutines. Every CI run takes some hundreds of each.
+{{planted}} planted bugs show that the comparison finds bugs; they are listed at the end.
 
-Where C is undefined, the test does it to libcrypto in a child process, which ends as given here, and to simaccel, which
-raises, is then used on, and must be unharmed.
+If C leaves something undefined, the test does it to libcrypto in a child process, which ends as the table says. The
+test does the same to simaccel, which raises. The test then uses simaccel again, and it must be unharmed.
 
-Which versions this was run against, and how to run it against another:
-[conformance-versions.md](conformance-versions.md).
+[conformance-versions.md](conformance-versions.md) lists the versions that were compared, and says how to compare with
+another one.
 """
 
 CALLS = [
@@ -73,7 +73,10 @@ def text() -> str:
         module, _, test = rule.test.partition(":")
         path = f"../{module.replace('.', '/')}.py"
         lines.append(f"| {rule.text} | {rule.verdict} | [{test}]({path}) |")
-    lines += ["\n## Planted bugs\n", "Each breaks simaccel on purpose, and the random programs must notice:\n"]
+    lines += [
+        "\n## Planted bugs\n",
+        "Each of these breaks simaccel on purpose, and the random programs must find it:\n",
+    ]
     lines += [f"- {plant.name}" for plant in PLANTS]
     return "\n".join(lines) + "\n"
 

@@ -26,14 +26,14 @@ from tests.oracle.libcrypto import Libcrypto
 from tests.oracle.script import NOTHING, Code, Op
 
 
-@agrees("ASYNC_start_job", "FINISH: the function's int, any int, and the job handle NULL")
+@agrees("ASYNC_start_job", "FINISH: returns the function's int (any int), and sets the job handle to NULL")
 @pytest.mark.parametrize("value", [0, 1, -1, 2**31 - 1, -(2**31)])
 def test_finish(run_script: RunScript, value: int) -> None:
     assert told(run_script, [start()], [returns(value)]) == [("START", FINISHED, value, True)]
 
 
 @agrees("ASYNC_start_job", "PAUSE: the job handle is set, the return value untouched")
-@agrees("ASYNC_start_job", "given a job it resumes it behind the pause, and the handle stays the same")
+@agrees("ASYNC_start_job", "given a job, it resumes the job after its pause; the handle stays the same")
 @agrees("ASYNC_pause_job", "switches to the caller of ASYNC_start_job; returns 1 after the resume")
 def test_pause_and_resume(run_script: RunScript) -> None:
     body = [COUNT, PAUSE, COUNT, PAUSE, returns(7)]
@@ -55,7 +55,7 @@ def test_resume_ignores_its_arguments(run_script: RunScript) -> None:
     assert trace[1:] == [("PAUSE", 1), ("ARGS", 3, *b"own"), ("OWN_CTX", 1), ("RESUME", FINISHED, 3, True)]
 
 
-@agrees("ASYNC_start_job", "arguments are copied: what the caller does to its own later is not seen")
+@agrees("ASYNC_start_job", "arguments are copied: the job does not see what the caller changes later")
 def test_args_are_copied(run_script: RunScript) -> None:
     # Both sides overwrite the caller's bytes as soon as the call has returned.
     trace = told(run_script, [start(args=0), resume()], [ARGS, PAUSE, ARGS], args=[b"\0abc"])
@@ -110,8 +110,11 @@ def test_wait_ctx_of_a_job(run_script: RunScript) -> None:
     ]
 
 
-@agrees("the reset at a resume", "at the resume, not at the pause: what the job did before it is reported until then")
-@agrees("the reset at a resume", "what was changed while the job was paused is not reported after it")
+@agrees(
+    "the reset at a resume",
+    "comes at the resume, not at the pause: until then, what the job did before the pause is reported",
+)
+@agrees("the reset at a resume", "changes that were made while the job was paused are not reported after the resume")
 def test_changes_over_pauses(run_script: RunScript) -> None:
     body = [set_fd(5, key=0), PAUSE, clear_fd(key=0), set_fd(6, key=1), PAUSE, clear_fd(key=1)]
     script = [start(), changed(), changed(), resume(), changed(), set_fd(9, key=2), resume(), changed()]
@@ -124,7 +127,7 @@ def test_changes_over_pauses(run_script: RunScript) -> None:
     ]
 
 
-@agrees("the reset at a resume", "finishing resets nothing, nor does the start of a new job on the same ctx")
+@agrees("the reset at a resume", "a finish resets nothing, and neither does the start of a new job on the same ctx")
 def test_finish_resets_nothing(run_script: RunScript) -> None:
     trace = told(run_script, [start(), changed(), start(body=1), changed()], [set_fd(5)], [])
     assert [entry[1:] for entry in trace if entry[0] == "CHANGED_FDS"] == [(1, 0, 5)] * 2
@@ -137,7 +140,7 @@ def test_two_jobs_on_one_ctx(run_script: RunScript) -> None:
     assert [entry[1:] for entry in trace if entry[0] == "CHANGED_FDS"] == [(2, 0, 6, 5), (0, 0), (0, 1, 5)]
 
 
-@agrees("the reset at a resume", "on the job's own ctx only")
+@agrees("the reset at a resume", "resets the job's own ctx only")
 def test_reset_of_own_ctx_only(run_script: RunScript) -> None:
     trace = told(run_script, [set_fd(5, ctx=1), start(ctx=0), resume(), changed(1)], [PAUSE])
     assert trace[-1] == ("CHANGED_FDS", 1, 0, 5)
@@ -145,7 +148,7 @@ def test_reset_of_own_ctx_only(run_script: RunScript) -> None:
 
 @agrees(
     "the default library context",
-    "each job has its own, at first the caller's; the caller's is back at every switch (here: context variables)",
+    "each job has its own, at first the caller's; each switch restores the right one (here: context variables)",
 )
 def test_library_context(run_script: RunScript) -> None:
     def libctx(number: int) -> Op:

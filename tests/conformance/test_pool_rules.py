@@ -38,7 +38,8 @@ def statuses(trace: Trace) -> list[str | int]:
 
 @agrees("ASYNC_init_thread", "max limits the jobs ever created, busy ones included")
 @agrees(
-    "ASYNC_start_job", "NO_JOBS where the pool is exhausted: job and return value untouched; works again after a finish"
+    "ASYNC_start_job",
+    "NO_JOBS if the pool is exhausted: job and return value untouched; works again once a job has finished",
 )
 def test_pool_limit(run_script: RunScript) -> None:
     script = [init_thread(2, 0), start(0), start(1), start(2), resume(0), start(2), start(3)]
@@ -64,7 +65,7 @@ def test_no_limit(run_script: RunScript) -> None:
     assert statuses(trace)[:6] == [PAUSED] * 6
 
 
-@agrees("ASYNC_init_thread", "0 where init exceeds max, also where max is 0; the pool of before stays")
+@agrees("ASYNC_init_thread", "returns 0 if init exceeds max, also if max is 0; the earlier pool stays")
 @pytest.mark.parametrize(("max_size", "init_size"), [(0, 1), (1, 2), (3, 4)])
 def test_invalid_pool_size(run_script: RunScript, max_size: int, init_size: int) -> None:
     script = [init_thread(1, 0), init_thread(max_size, init_size), start(0), start(1)]
@@ -73,7 +74,9 @@ def test_invalid_pool_size(run_script: RunScript, max_size: int, init_size: int)
     assert statuses(trace)[:2] == [PAUSED, NO_JOBS]
 
 
-@agrees("ASYNC_init_thread", "called again: a new pool; jobs busy before join it when they end, uncounted")
+@agrees(
+    "ASYNC_init_thread", "called again: makes a new pool; busy jobs of the old one join it when they end, uncounted"
+)
 def test_second_pool(run_script: RunScript) -> None:
     script = [init_thread(1, 0), start(0), init_thread(1, 0), start(1), start(2), resume(0), start(2), start(3)]
     trace = told(run_script, script, [PAUSE])
@@ -86,7 +89,7 @@ def test_cleanup_thread(run_script: RunScript) -> None:
     assert statuses(trace)[:2] == [PAUSED, PAUSED]
 
 
-@agrees("ASYNC_block_pause", "a pause meanwhile returns 1 and does nothing, resets nothing; nests")
+@agrees("ASYNC_block_pause", "a pause while blocked returns 1, does nothing and resets nothing; blocks nest")
 @agrees("ASYNC_unblock_pause", "never goes below zero")
 def test_blocked_pause(run_script: RunScript) -> None:
     body = [UNBLOCK, set_fd(5), BLOCK, BLOCK, PAUSE, UNBLOCK, PAUSE, changed(), UNBLOCK, COUNT, PAUSE]
@@ -100,20 +103,23 @@ def test_blocked_pause(run_script: RunScript) -> None:
     ]
 
 
-@agrees("ASYNC_block_pause", "ignored outside of a job, as is the unblocking")
+@agrees("ASYNC_block_pause", "outside of a job, neither block nor unblock does anything")
 def test_block_outside(run_script: RunScript) -> None:
     trace = told(run_script, [BLOCK, start(0), UNBLOCK, resume(0)], [PAUSE, BLOCK, PAUSE])
     assert statuses(trace) == [PAUSED, FINISHED]
 
 
-@agrees("ASYNC_block_pause", "the counter is the thread's: a job that ends while blocked leaves later jobs unpausable")
+@agrees("ASYNC_block_pause", "the counter belongs to the thread: if a job ends while blocked, later jobs can't pause")
 @agrees("ASYNC_cleanup_thread", "clears the block counter")
 def test_block_outlives_its_job(run_script: RunScript) -> None:
     script = [start(), start(body=1), CLEANUP_THREAD, start(body=1)]
     assert statuses(told(run_script, script, [BLOCK], [PAUSE]))[:3] == [FINISHED, FINISHED, PAUSED]
 
 
-@agrees("ASYNC_block_pause", "the counter is the thread's: another job can unblock, and one that is resumed is blocked")
+@agrees(
+    "ASYNC_block_pause",
+    "the counter belongs to the thread: another job can unblock, and a job that is resumed is blocked",
+)
 def test_block_across_jobs(run_script: RunScript) -> None:
     script = [start(0), start(1, body=1), resume(0), start(2, body=2)]
     trace = told(run_script, script, [PAUSE, PAUSE], [BLOCK, PAUSE], [UNBLOCK, PAUSE])
@@ -195,7 +201,7 @@ def test_is_capable(libcrypto: Libcrypto) -> None:
 @differs(
     "ASYNC_init_thread",
     "0 puts 'invalid pool size' into the error queue",
-    "there is no error queue: init_pool raises a UsageError that says it, the C door answers 0",
+    "there is no error queue: init_pool raises a UsageError that says so, and engine.openssl returns 0",
 )
 def test_error_queue(libcrypto: Libcrypto) -> None:
     while libcrypto.pop_error():

@@ -176,7 +176,7 @@ def test_resume_on_another_thread(ctx: WaitCtx) -> None:
 
 @undefined(
     "ASYNC_start_job",
-    "the handle of a finished job; a later start resumes somebody else's",
+    "the handle of a finished job, so that a later start resumes another job",
     in_c.resume_a_finished_job,
     "[(3, 1), (2, -9), (3, 1)]",
     UsageError,
@@ -238,7 +238,7 @@ def test_cleanup_thread_with_a_paused_job(ctx: WaitCtx) -> None:
 
 @differs(
     "ASYNC_start_job",
-    "a job without a ctx that pauses, at the resume: undefined, libcrypto ends in SIGSEGV",
+    "resuming a job that has paused without a ctx: undefined, libcrypto ends in SIGSEGV",
     "there is nothing to reset, so it goes on",
 )
 def test_resume_without_a_ctx(ctx: WaitCtx) -> None:

@@ -89,7 +89,7 @@ def test_any_key_and_fd(side: Side, ctx: int) -> None:
 @agrees(
     "ASYNC_WAIT_CTX_set_wait_fd", "the same key twice gives two entries: both listed, both reported, both cleaned up"
 )
-@agrees("ASYNC_WAIT_CTX_get_fd", "answers the newest entry of the key")
+@agrees("ASYNC_WAIT_CTX_get_fd", "returns the newest entry of the key")
 def test_same_key_twice(side: Side, ctx: int) -> None:
     set_fd(side, ctx, A, 10, "older", cleanup=True)
     set_fd(side, ctx, A, 11, "newer", cleanup=True)
@@ -143,7 +143,7 @@ def test_changed_fds(side: Side, ctx: int) -> None:
         assert changed(side, ctx) == ([8, 7], [2, 0])
 
 
-@agrees("ASYNC_WAIT_CTX_clear_fd", "an entry that was never reported goes without trace")
+@agrees("ASYNC_WAIT_CTX_clear_fd", "an entry that was never reported disappears, and is not reported as deleted")
 def test_clear_before_report(side: Side, ctx: int) -> None:
     set_fd(side, ctx, A, 10)
     assert side.call("clear_fd", ctx, A) == 1
@@ -151,7 +151,7 @@ def test_clear_before_report(side: Side, ctx: int) -> None:
     assert all_fds(side, ctx) == []
 
 
-@agrees("ASYNC_WAIT_CTX_clear_fd", "takes the newest entry of the key; an older one of that key shows again")
+@agrees("ASYNC_WAIT_CTX_clear_fd", "clears the newest entry of the key; an older entry of that key is visible again")
 def test_clear_shows_the_older_entry(side: Side, ctx: int) -> None:
     set_fd(side, ctx, A, 10, "older")
     side.call("resume", ctx)
@@ -163,7 +163,9 @@ def test_clear_shows_the_older_entry(side: Side, ctx: int) -> None:
     assert changed(side, ctx) == ([], [10])
 
 
-@agrees("ASYNC_WAIT_CTX_set_wait_fd", "after a clear of the same key: reported as added beside the deleted one")
+@agrees(
+    "ASYNC_WAIT_CTX_set_wait_fd", "after a clear of the same key: reported as added, and the cleared one as deleted"
+)
 def test_set_after_clear(side: Side, ctx: int) -> None:
     set_fd(side, ctx, A, 10)
     side.call("resume", ctx)
@@ -174,7 +176,10 @@ def test_set_after_clear(side: Side, ctx: int) -> None:
     assert changed(side, ctx) == ([], [10])
 
 
-@agrees("the reset at a resume", "added and deleted lists empty, deleted entries gone without cleanup, the rest stays")
+@agrees(
+    "the reset at a resume",
+    "both lists are empty afterwards, deleted entries are gone without a cleanup, the rest stays",
+)
 def test_reset(side: Side, ctx: int) -> None:
     set_fd(side, ctx, A, 10, cleanup=True)
     set_fd(side, ctx, B, 11, cleanup=True)
@@ -187,9 +192,9 @@ def test_reset(side: Side, ctx: int) -> None:
     assert [fd for _, _, fd, _ in side.cleanups] == [11]
 
 
-@agrees("ASYNC_WAIT_CTX_set_callback", "stores function and argument; 1")
-@agrees("ASYNC_WAIT_CTX_set_callback", "a NULL function takes the callback away")
-@agrees("ASYNC_WAIT_CTX_get_callback", "1 with both; 0 without a callback, outputs untouched")
+@agrees("ASYNC_WAIT_CTX_set_callback", "stores function and argument; returns 1")
+@agrees("ASYNC_WAIT_CTX_set_callback", "a NULL function removes the callback")
+@agrees("ASYNC_WAIT_CTX_get_callback", "returns 1, and gives both; without a callback returns 0, outputs untouched")
 def test_callback(side: Side, ctx: int) -> None:
     assert side.call("set_callback", ctx, FUNCTIONS[0], "its arg") == 1
     assert side.call("get_callback", ctx) == (1, FUNCTIONS[0], "its arg")
@@ -204,7 +209,7 @@ def test_callback_of_null(side: Side) -> None:
     assert side.door.ASYNC_WAIT_CTX_set_callback(None, FUNCTIONS[0], None) == 0
 
 
-@agrees("ASYNC_WAIT_CTX_set_status", "stores any int, also one without a name; 1")
+@agrees("ASYNC_WAIT_CTX_set_status", "stores any int, also one that has no name; returns 1")
 @agrees("ASYNC_WAIT_CTX_get_status", "the int stored last")
 def test_status(side: Side, ctx: int) -> None:
     for status in (0, 1, 2, 3, 4, -1, 2**31 - 1, -(2**31)):
