@@ -20,6 +20,7 @@ from engine.errors import ClosedError, StalledError, UsageError, comes_in_betwee
 from engine.jobs.pause import PAUSED_HERE, pause_job
 from engine.jobs.thread import LOCAL
 from engine.methods import Operations
+from engine.modes import CONTRACTS, MODES, NOTIFY
 from engine.offload.operation import Operation
 from engine.offload.perform import Performer, checked_deadline
 from engine.offload.retry import Retry
@@ -27,9 +28,6 @@ from engine.offload.statistics import EngineStatistics
 from engine.offload.wakers import BlockedThread
 from engine.protocol import Accelerator
 from engine.report import report_unraisable
-
-NOTIFY = ("fd", "pipe", "callback", "poll", "heuristic")
-CONTRACTS = ("qat", "strict", "dasync")
 
 
 class Engine(Operations[bytes]):
@@ -66,13 +64,13 @@ class Engine(Operations[bytes]):
             raise UsageError(f"retry={retry!r}: use a Retry, or None for the default")
         self.notify = notify
         self.contract = contract
-        self.polled = notify in ("poll", "heuristic")
+        self.polled = MODES[notify].polled
         self._closed = True  # until it is attached
         self._accel = accel
         self._asleep: dict[BlockedThread, None] = {}
         """Threads that sleep until there is something to poll for. One function asks for all of them: see `_sleep`."""
         self._performer = Performer(
-            self, accel, notify, contract, retry or Retry(), checked_deadline(deadline_ns), observe, self._sleep
+            self, accel, MODES[notify], contract, retry or Retry(), checked_deadline(deadline_ns), observe, self._sleep
         )
         self.aio = Aio(self, self._performer)
         try:
@@ -126,8 +124,8 @@ class Engine(Operations[bytes]):
     def poll(self, quota: int = 0) -> int:
         """External polling: hand out at most `quota` completions, 0 for all that are there; how many it was.
 
-        The jobs are woken in this thread, by callback or fd. Does not block. UsageError unless notify is "poll" or
-        "heuristic".
+        The jobs are woken in this thread, by callback or fd. Does not block. Raises UsageError where the engine's mode
+        is not polled (`engine.modes`).
         """
         if not self.polled:
             raise UsageError(f'notify={self.notify!r} does not poll: make the engine with notify="poll"')

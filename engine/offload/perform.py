@@ -19,12 +19,13 @@ from engine.ending import interpreter_ends
 from engine.errors import ClosedError, DeadlineError, OperationError, RingFullError, UsageError
 from engine.jobs.pause import PAUSE
 from engine.jobs.thread import RunningJob
+from engine.modes import CALLBACKS, Mode
 from engine.offload.operation import Operation, Waker
 from engine.offload.retry import Retry
 from engine.offload.slot_queue import SpaceQueue
 from engine.offload.statistics import Counters
 from engine.offload.wake_fds import wake_fd
-from engine.offload.wakers import BlockedThread, DasyncCallback, FdWaker, QatCallback, StrictCallback
+from engine.offload.wakers import BlockedThread, FdWaker
 from engine.protocol import Accelerator, Source, Timer
 from waitctx import UnknownKeyError, WaitCtx
 
@@ -42,12 +43,11 @@ class Performer:
     """Runs the operations of one engine."""
 
     __slots__ = (
-        "_by_callback",
-        "_contract",
-        "_heuristic",
+        "_callback",
         "_key",
-        "_notify",
+        "_mode",
         "_observe",
+        "_polls_itself",
         "_retry",
         "_sleep",
         "_source",
@@ -64,7 +64,7 @@ class Performer:
         self,
         engine: Source,
         accel: Accelerator,
-        notify: str,
+        mode: Mode,
         contract: str,
         retry: Retry,
         deadline_ns: int | None,
@@ -81,10 +81,9 @@ class Performer:
         """Why nothing may be called any more."""
         self._key = engine
         self._source = engine if engine.polled or accel.clock.virtual else None
-        self._notify = notify
-        self._by_callback = notify not in ("fd", "pipe")
-        self._contract = contract
-        self._heuristic = notify == "heuristic"
+        self._mode = mode
+        self._callback = CALLBACKS[contract]
+        self._polls_itself = mode.polls_itself
         self._retry = retry
         self._observe = observe
         self._sleep = sleep
@@ -141,7 +140,7 @@ class Performer:
                 operation.submitted = False
                 await self._get_slot(operation, waker)
             if operation.submitted:
-                if self._heuristic:
+                if self._polls_itself:
                     self._poll_if_many(operation)
                 # Also if it is done by now: a wait fd was announced, so whoever drives the job expects a pause.
                 waker.wait_done(operation)
@@ -294,14 +293,8 @@ class Performer:
 
     def _waker(self, ctx: WaitCtx) -> Waker:
         """How a job with this context is woken: by its callback if the engine works so and it has one, else by fd."""
-        if self._by_callback:
-            callback = ctx.callback
-            if callback is not None:
-                if self._contract == "qat":
-                    return QatCallback(self, ctx, callback)
-                if self._contract == "strict":
-                    return StrictCallback(self, ctx, callback)
-                return DasyncCallback(self, ctx, callback, self._sleep)
+        if self._mode.by_callback and ctx.callback is not None:
+            return self._callback(self, ctx, ctx.callback, self._sleep)
         try:
             waker = ctx.get_fd(self._key).custom_data
             if not waker.gone:
@@ -309,7 +302,7 @@ class Performer:
             ctx.clear_fd(self._key)  # closed behind our back, and found out: a new one
         except UnknownKeyError:
             pass
-        waker = FdWaker(self, ctx, wake_fd("pipe" if self._notify == "pipe" else "fd"))
+        waker = FdWaker(self, ctx, wake_fd(self._mode.wake_fd))
         ctx.set_wait_fd(self._key, waker.wake_fd.fd, waker, _close_fd)
         return waker
 

@@ -110,7 +110,8 @@ class QatCallback:
     batch_callback: BatchCallback | None
     erred: bool = False  # the next operation sets a status of its own
 
-    def __init__(self, owner: object, ctx: WaitCtx, callback: Callback) -> None:
+    def __init__(self, owner: object, ctx: WaitCtx, callback: Callback, sleep: Callable[[BlockedThread], None]) -> None:
+        """`sleep(thread)` keeps the calling thread until that `BlockedThread` is roused. Not every contract uses it."""
         self.owner = owner
         self._ctx = ctx
         self._fn, self.arg = fn, _ = callback
@@ -148,8 +149,8 @@ class StrictCallback(QatCallback):
 
     __slots__ = ()
 
-    def __init__(self, owner: object, ctx: WaitCtx, callback: Callback) -> None:
-        super().__init__(owner, ctx, callback)
+    def __init__(self, owner: object, ctx: WaitCtx, callback: Callback, sleep: Callable[[BlockedThread], None]) -> None:
+        super().__init__(owner, ctx, callback, sleep)
         self.batch_callback = None  # the status comes before each call
 
     def wait_done(self, operation: Operation) -> None:
@@ -171,7 +172,7 @@ class DasyncCallback(QatCallback):
     __slots__ = ("_sleep", "_thread", "erred")
 
     def __init__(self, owner: object, ctx: WaitCtx, callback: Callback, sleep: Callable[[BlockedThread], None]) -> None:
-        super().__init__(owner, ctx, callback)
+        super().__init__(owner, ctx, callback, sleep)
         self.batch_callback = None
         self.erred = False
         self._sleep = sleep

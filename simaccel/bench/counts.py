@@ -22,7 +22,6 @@ from simaccel.bench import apart
 from simaccel.bench.loads import asks, ring_depth
 from simaccel.bench.rig import Rig
 
-WAYS = ("fd", "pipe", "callback", "poll", "heuristic")
 _JOBS, _FEW, _MANY = 32, 10, 30
 SYSTEM_CALLS = frozenset(
     {"eventfd", "eventfd_read", "eventfd_write", "pipe", "read", "write", "close", "set_blocking"}

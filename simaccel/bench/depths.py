@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 
+from engine.modes import MODES
 from simaccel.bench.loads import gevent_ns, jobs_ns, pool_ns, run_in_executor_ns
 from simaccel.bench.rig import Rig
 from simaccel.bench.rounds import Samples, Turn, interleave
@@ -21,7 +22,6 @@ OURS = {
     "pipe, stackful": ("pipe", False),
 }
 PEERS = ("ThreadPoolExecutor", "run_in_executor, asyncio", "run_in_executor, uvloop", "gevent threadpool")
-_FDS = {"fd": 1, "pipe": 2}
 _COUNT = {1: 1_000, 8: 4_000}
 _FULL_COUNT = 16_384
 
@@ -40,7 +40,7 @@ def measure(rig: Rig, in_flight: int, rounds: int) -> Depth:
     each = max(2, count // in_flight)
     contenders: dict[str, Turn] = {}
     for name, (notify, stackless) in OURS.items():
-        if _FDS.get(notify, 0) * in_flight + 64 <= raise_fd_limit():
+        if MODES[notify].fds_each * in_flight + 64 <= raise_fd_limit():
             contenders[name] = partial(jobs_ns, rig, notify, stackless, in_flight, each)
     few = max(1, each // 4)
     contenders["ThreadPoolExecutor"] = partial(pool_ns, in_flight, in_flight * each)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from engine.modes import NOTIFY
 from simaccel.bench import bare, counts, crypto, depths, machine, split, straced
 from simaccel.bench.budget import Budget
 from simaccel.bench.figure import Outcome, Row
@@ -45,7 +46,7 @@ def steps(rig: Rig, report: Report, parts: Sequence[str], rows: Sequence[str], b
         yield "real crypto", lambda: report.update(crypto=_plain(crypto.measure(rig, budget.rounds(5))))
     if "counts" in parts:
         report["counts"], report["straced"] = [], []
-        for way in counts.WAYS:
+        for way in NOTIFY:
             for kind in ("stackful", "stackless"):
                 yield f"counts, {way}, {kind}", _counts_step(rig, way, kind, report)
 

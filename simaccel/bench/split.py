@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from engine import Engine, Scheduler, cleanup_pool
+from engine.modes import MODES
 from simaccel.bench.loads import ring_depth
 from simaccel.bench.pausing import pair_samples_ns
 from simaccel.bench.rig import Rig
@@ -26,7 +27,6 @@ COALESCED = 32
 PERCENTILES = (50.0, 99.0, 99.9)
 CURVE = (0.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.8, 99.9, 100.0)
 _NOTIFY = {"external": "poll", "inline": "poll"}
-_FDS_EACH = {"fd": 1, "pipe": 2}
 _FDS_BESIDES = 64
 _PAIRS = 2_000
 
@@ -139,7 +139,7 @@ def _cell(case: Case, stages_ns: Any) -> Cell:
 
 
 def _missing(case: Case) -> str:
-    needed = _FDS_EACH.get(case.way, 0) * case.in_flight
+    needed = MODES[_NOTIFY.get(case.way, case.way)].fds_each * case.in_flight
     limit = raise_fd_limit()
     if needed + _FDS_BESIDES > limit:
         return f"needs {needed:,} fds, and RLIMIT_NOFILE is {limit:,}"

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
-from engine.engine import NOTIFY, Engine
+from engine.engine import Engine
 from engine.errors import UsageError
+from engine.modes import MODES, NOTIFY
 from engine.offload.operation import Operation
 from sim import Accelerator, Trace, VirtualClock
 from sim import UsageError as SimUsageError
@@ -113,7 +114,7 @@ def checked(*, contract: str | None, ways: Sequence[str], **others: Any) -> RunO
     """The options as a user gave them, with defaults filled in. UsageError, of engine or sim, for what can't be, does
     not fit, or would have no effect."""
     options = _complete(contract=contract, ways=ways, **others)
-    if contract is not None and set(options.ways) <= {"fd", "pipe"}:
+    if contract is not None and not any(MODES[way].by_callback for way in options.ways):
         raise UsageError(
             f"--contract {contract}: it is about callbacks, and --notify {options.ways[0]} uses none; leave it out"
         )
@@ -228,8 +229,8 @@ def _check_digests(options: RunOptions) -> None:
 
 
 def _reserve_fds(options: RunOptions) -> None:
-    """Make room for an fd a job, a pipe's two, and the file that it reads, by raising the soft limit."""
-    a_job = (2 if "pipe" in options.ways else 1 if "fd" in options.ways else 0) + options.digests
+    """Raise the soft limit so that each job can have its wait fds and the file that it reads open."""
+    a_job = max(MODES[way].fds_each for way in options.ways) + options.digests
     needed = options.jobs * a_job + SPARE_FDS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or needed <= soft:

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from engine.engine import CONTRACTS, NOTIFY
 from engine.errors import UsageError
+from engine.modes import CONTRACTS, NOTIFY
 from sim import Trace, save_trace
 from sim.randomness import Randomness
 from simaccel.bench.columns import print_line

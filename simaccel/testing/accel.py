@@ -15,6 +15,7 @@ from typing import Any, Self
 from engine.drivers.scheduler import Scheduler
 from engine.engine import Engine
 from engine.errors import UsageError
+from engine.modes import MODES
 from engine.offload.retry import Retry
 from sim import Accelerator, RealClock, Timing, Trace, VirtualClock
 from sim.faults import Rule, Verdict, When
@@ -200,7 +201,8 @@ class Accel:
     def describe(self) -> list[str]:
         """Lines on how this was made and what has happened to it, for a report."""
         given = self.options
-        notify = f"{given.notify}, contract {given.contract}" if given.notify == "callback" else given.notify
+        mode = MODES.get(given.notify)  # None if the options can't work, which may be what is reported
+        notify = f"{given.notify}, contract {given.contract}" if mode and mode.by_callback else given.notify
         lines = [f"seed: {self.seed}", f"made with: {given.clock} clock, depth {given.depth}, notify {notify}"]
         if self._device is not None and (given.faults or self._device.faults.counts):
             counts = ", ".join(f"{kind} {count} times" for kind, count in self._device.faults.counts.items())

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Iterator
 
 from engine.drivers.scheduler import Scheduler
-from engine.engine import CONTRACTS, NOTIFY, Engine
+from engine.engine import Engine
 from engine.errors import DeadlineError
+from engine.modes import CONTRACTS, MODES
 from engine.offload.retry import Retry
 from simaccel.testing.contract_bench import Bench
 
@@ -15,8 +16,8 @@ JOBS = 12
 
 
 def _modes(bench: Bench) -> Iterator[tuple[Engine, str]]:
-    for notify in NOTIFY:
-        for contract in CONTRACTS if notify in ("callback", "poll", "heuristic") else CONTRACTS[:1]:
+    for notify, row in MODES.items():
+        for contract in CONTRACTS if row.by_callback else CONTRACTS[:1]:
             for retry in (Retry(), Retry("at_once")):
                 with Engine(bench.accel, notify, contract, retry) as engine:
                     yield engine, f"notify={notify}, contract={contract}, retry={retry.wake}"

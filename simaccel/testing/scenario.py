@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, fields
 from random import Random
 from typing import Any, Self
 
-from engine.engine import CONTRACTS, NOTIFY
 from engine.errors import UsageError
+from engine.modes import CONTRACTS, NOTIFY
 from sim.faults import KINDS, parse_faults
 from sim.randomness import Randomness
 from sim.timing import parse_timing

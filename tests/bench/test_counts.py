@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from engine.modes import MODES, NOTIFY
 from simaccel.bench import counts
 from simaccel.bench.counts import Counts
 from simaccel.bench.rig import Rig
@@ -33,7 +34,7 @@ HELD: dict[tuple[str, str], tuple[dict[str, float], float, float, float, float]]
 
 @pytest.fixture(scope="module")
 def counted(rig: Rig) -> dict[tuple[str, str], Counts]:
-    return {(way, kind): counts.measure(rig, way, kind) for way in counts.WAYS for kind in ("stackful", "stackless")}
+    return {(way, kind): counts.measure(rig, way, kind) for way in NOTIFY for kind in ("stackful", "stackless")}
 
 
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the counts are those of CPython 3.11")
@@ -64,7 +65,7 @@ def test_an_operation_leaves_no_memory_behind(counted: dict[tuple[str, str], Cou
 
 def test_by_callback_and_by_polling_there_is_no_system_call(counted: dict[tuple[str, str], Counts]) -> None:
     for (way, _), found in counted.items():
-        assert (found.system_calls == 0) is (way not in ("fd", "pipe"))
+        assert (found.system_calls == 0) is MODES[way].by_callback
 
 
 def test_the_same_run_counts_the_same(rig: Rig, counted: dict[tuple[str, str], Counts]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from engine.modes import NOTIFY
 from simaccel.cli.digests import HEADER_BYTES, PartialHashes
 from simaccel.cli.files import BLOCK_BYTES
 from tests.cli.cli import Cli, child
@@ -32,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("way", ["fd", "pipe", "callback", "poll", "heuristic", "all"])
+@pytest.mark.parametrize("way", [*NOTIFY, "all"])
 def test_equals_sha256sum(cli: Cli, folder: Path, way: str) -> None:
     paths = [str(folder / name) for name in reversed(NAMES)] * 2
     run = cli("run", "--op", "sha256", "--digests", "--notify", way, "--jobs", "3", *paths)

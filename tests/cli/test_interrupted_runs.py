@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from engine import Engine
+from engine.modes import NOTIFY
 from simaccel.cli import way
 from tests.cli.cli import ROOT, Cli, command, environment
 
@@ -33,10 +34,7 @@ def interrupts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return at
 
 
-WAYS = ["fd", "pipe", "callback", "poll", "heuristic"]
-
-
-@pytest.mark.parametrize("notify", WAYS)
+@pytest.mark.parametrize("notify", NOTIFY)
 @pytest.mark.parametrize("time", [[], ["--virtual"]], ids=["real", "virtual"])
 def test_what_was_done_is_told(cli: Cli, interrupts: list[int], tmp_path: Path, notify: str, time: list[str]) -> None:
     interrupts.append(20)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.modes import NOTIFY
 from simaccel.cli.software import MAKERS
 from tests.cli.cli import Cli, child
 
@@ -31,7 +32,7 @@ def test_default_is_the_main_job(cli: Cli) -> None:
 def test_every_way_and_contract(cli: Cli, contract: str) -> None:
     run = cli("run", "--notify", "all", "--contract", contract, "--count", "40", "--jobs", "8", "--op", "sha256")
     assert run.code == 0, run.errors
-    assert re.findall(r"^by (\w+)", run.text, re.M) == ["fd", "pipe", "callback", "poll", "heuristic"]
+    assert re.findall(r"^by (\w+)", run.text, re.M) == list(NOTIFY)
     assert run.text.count("all 40 results verified") == 5
 
 

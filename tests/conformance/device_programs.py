@@ -13,7 +13,7 @@ import random
 from dataclasses import dataclass
 
 from engine import DeadlineError, Engine, EngineError, Job, Retry, Scheduler, current_job
-from engine.engine import CONTRACTS, NOTIFY
+from engine.modes import CONTRACTS, MODES, NOTIFY
 from sim import Accelerator, VirtualClock
 from tests.oracle.errors import DisagreementError
 from waitctx import Status
@@ -113,7 +113,7 @@ def _check_result(program: Program, blob: bytes, digest: bytes, cut: bool) -> No
     job = current_job()
     assert job is not None
     assert job.wait_ctx is not None
-    by_callback = program.notify not in ("fd", "pipe")
+    by_callback = MODES[program.notify].by_callback
     expected = Status.OK if by_callback and program.contract != "dasync" else Status.UNSUPPORTED
     if by_callback and program.contract == "dasync":  # never set, but by an EAGAIN or a failure before
         return

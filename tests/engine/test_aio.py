@@ -18,9 +18,10 @@ from engine import (
     RingFullError,
     Scheduler,
 )
+from engine.modes import NOTIFY
 from sim import Accelerator, VirtualClock
 from simaccel.testing import ManualAccelerator
-from tests.engine.ways import BLOBS, DIGESTS, NOTIFY, complete_next, manual, reached
+from tests.engine.ways import BLOBS, DIGESTS, complete_next, manual, reached
 
 
 @pytest.mark.parametrize("notify", NOTIFY)

@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 import sim
 from engine import Engine, OperationError, Scheduler, UsageError, block_pauses, pause_job, start_job
+from engine.modes import NOTIFY
 from sim import Accelerator, VirtualClock
-from tests.engine.ways import BLOBS, DIGESTS, NOTIFY
+from tests.engine.ways import BLOBS, DIGESTS
 from waitctx import WaitCtx
 
 

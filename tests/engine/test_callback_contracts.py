@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from engine import DeadlineError, Engine, OperationError, Retry, RingFullError, start_job
+from engine.modes import BY_FD
 from simaccel.testing import ManualAccelerator
-from tests.engine.ways import BY_FD, Calls, complete_next, manual
+from tests.engine.ways import Calls, complete_next, manual
 from waitctx import Status, WaitCtx
 
 UNSUPPORTED, ERR, OK, EAGAIN = Status.UNSUPPORTED, Status.ERR, Status.OK, Status.EAGAIN

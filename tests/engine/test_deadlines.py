@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from engine import DeadlineError, Engine, JobCancelled, JobState, Scheduler, UsageError, block_pauses, start_job
+from engine.modes import NOTIFY
 from sim import Accelerator, VirtualClock
-from tests.engine.ways import NOTIFY, Calls, complete_next, manual, readable
+from tests.engine.ways import Calls, complete_next, manual, readable
 from waitctx import WaitCtx
 
 MESSAGE = "null did not complete within its deadline of 1,000 ns"

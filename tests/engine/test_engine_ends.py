@@ -10,8 +10,9 @@ import pytest
 
 import sim
 from engine import ClosedError, Engine, Job, OperationError, Retry, Scheduler, UsageError, start_job
+from engine.modes import NOTIFY
 from sim import Accelerator, VirtualClock
-from tests.engine.ways import NOTIFY, Calls, complete_next, manual
+from tests.engine.ways import Calls, complete_next, manual
 from waitctx import WaitCtx
 
 RETRIES = [Retry(), Retry(wake="at_once"), Retry(wake="at_once", backoff_ns=10**12, backoff_max_ns=10**12)]

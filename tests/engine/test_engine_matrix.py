@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from engine import Engine, Retry, Scheduler
+from engine.modes import CONTRACTS, NOTIFY
 from sim import Accelerator, VirtualClock
-from tests.engine.ways import BLOBS, CONTRACTS, DIGESTS, NOTIFY
+from tests.engine.ways import BLOBS, DIGESTS
 
 RETRIES = {
     "space": Retry(),

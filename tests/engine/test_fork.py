@@ -8,8 +8,8 @@ import os
 
 import pytest
 
+from engine.modes import BY_FD, NOTIFY, POLLED
 from tests.engine.children import run
-from tests.engine.ways import BY_FD, NOTIFY
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 
@@ -99,7 +99,7 @@ def test_a_paused_job_in_the_child_takes_nothing_from_the_parent(notify: str, en
                 scheduler.run()
             except KeyboardInterrupt:
                 pass  # all are paused now, in flight
-            if {notify!r} in ("fd", "pipe"):
+            if {notify in BY_FD}:
                 go_on.set()
                 select.select(ctx.all_fds(), [], [])  # the token is there, for whoever reads first
             if {ending!r} == "exit":
@@ -113,7 +113,7 @@ def test_a_paused_job_in_the_child_takes_nothing_from_the_parent(notify: str, en
             scheduler.run()
             print(*[job.result() for job in jobs])
             while by_hand.paused:
-                if {notify!r} == "poll":
+                if {notify in POLLED}:
                     engine.poll()
                 by_hand.resume()
             print(by_hand.result())

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from engine.modes import NOTIFY
 from tests.engine.children import LIMIT_S, PREAMBLE, ROOT, run
-from tests.engine.ways import NOTIFY
 
 
 @pytest.mark.parametrize("notify", NOTIFY)

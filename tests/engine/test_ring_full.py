@@ -15,11 +15,12 @@ from engine import (
     block_pauses,
     start_job,
 )
+from engine.modes import BY_FD
 from engine.offload.perform import SPIN_NS, SPINS
 from sim import Accelerator, VirtualClock
 from simaccel.testing import Accel
 from tests.engine.waiters import WAYS, Waiters
-from tests.engine.ways import BY_FD, complete_next, manual
+from tests.engine.ways import complete_next, manual
 from waitctx import WaitCtx
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from engine import Retry, Scheduler
 from engine.drivers.poller import Poller
+from engine.modes import NOTIFY
 from simaccel.testing import ManualAccelerator
 from tests.engine.ways import complete_next, manual
 
@@ -38,7 +39,7 @@ class Sleeps:
         monkeypatch.setattr(Poller, "wait", counted)
 
 
-@pytest.mark.parametrize("notify", ["fd", "pipe", "callback", "poll", "heuristic"])
+@pytest.mark.parametrize("notify", NOTIFY)
 def test_each_sleep_ends_with_a_completion(notify: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One sleep without an end for each completion, and at most two looks: no loop is busy."""
     with manual(notify, real=True) as (accel, engine), Scheduler() as scheduler:

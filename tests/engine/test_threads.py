@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from engine import Engine, Retry, Scheduler, start_job
+from engine.modes import NOTIFY
 from sim import Accelerator
-from tests.engine.ways import BLOBS, DIGESTS, NOTIFY
+from tests.engine.ways import BLOBS, DIGESTS
 from waitctx import WaitCtx
 
 THREADS = 4

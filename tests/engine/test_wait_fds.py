@@ -9,9 +9,10 @@ import os
 import pytest
 
 from engine import Engine, Job, OperationError, Retry, Scheduler, pause_job, start_job
+from engine.modes import BY_FD
 from engine.offload.wake_fds import HAS_EVENTFD, EventFd, Pipe, WakeFd, is_wake_fd
 from simaccel.testing import ManualAccelerator
-from tests.engine.ways import BY_FD, complete_next, manual, readable
+from tests.engine.ways import complete_next, manual, readable
 from waitctx import WaitCtx
 
 FD_TYPES = [Pipe, EventFd] if HAS_EVENTFD else [Pipe]

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from engine import Engine, Job, JobState, start_job
+from engine.modes import BY_FD, CONTRACTS
 from engine.offload.wake_fds import HAS_EVENTFD, EventFd, Pipe, WakeFd
 from simaccel.testing import ManualAccelerator
-from tests.engine.ways import BY_FD, CONTRACTS, Calls, complete_next, manual, readable
+from tests.engine.ways import Calls, complete_next, manual, readable
 from waitctx import WaitCtx
 
 Job_ = Callable[[Any, list[Any]], Any]

@@ -9,7 +9,8 @@ from engine import (
     Job,
     start_job,
 )
-from tests.engine.ways import BY_FD, Calls, readable
+from engine.modes import BY_FD
+from tests.engine.ways import Calls, readable
 from waitctx import WaitCtx
 
 WAYS = pytest.mark.parametrize("notify", [*BY_FD, "callback"])

@@ -14,9 +14,6 @@ from simaccel.testing import ManualAccelerator
 from simaccel.testing.manual import ManualClock
 from waitctx import WaitCtx
 
-NOTIFY = ("fd", "pipe", "callback", "poll", "heuristic")
-CONTRACTS = ("qat", "strict", "dasync")
-BY_FD = ("fd", "pipe")
 BLOBS = [bytes([number % 256]) * (1 + number % 100) for number in range(200)]
 DIGESTS = [hashlib.sha256(blob).digest() for blob in BLOBS]
 

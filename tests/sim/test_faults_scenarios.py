@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from engine import Engine, EngineError, StalledError
-from engine.engine import CONTRACTS, NOTIFY
+from engine.modes import CONTRACTS, NOTIFY
 from engine.offload.operation import Operation
 from engine.offload.perform import Performer
 from engine.offload.slot_queue import SpaceQueue

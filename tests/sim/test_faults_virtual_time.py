@@ -10,7 +10,7 @@ import pytest
 
 from engine import DeadlineError, Engine, Retry, Scheduler, StalledError, start_job
 from engine.drivers.asyncio_loop import STALL_LOOKS
-from engine.engine import NOTIFY
+from engine.modes import NOTIFY
 from sim import Accelerator, UsageError, VirtualClock
 from simaccel.testing.speed import virtual_operation_ns
 

@@ -31,6 +31,7 @@ from engine import (
     block_pauses,
     pause_job,
 )
+from engine.modes import CONTRACTS, NOTIFY
 from sim import Accelerator, Coalescing, VirtualClock
 
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
@@ -63,8 +64,8 @@ class Round:
         self.accel.register("fails", _fails)
         self.engine = Engine(
             self.accel,
-            draw.choice(("fd", "pipe", "callback", "poll", "heuristic")),
-            draw.choice(("qat", "strict", "dasync")),
+            draw.choice(NOTIFY),
+            draw.choice(CONTRACTS),
             draw.choice(RETRIES),
         )
         self.sessions = {

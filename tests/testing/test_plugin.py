@@ -12,6 +12,8 @@ import pytest
 import simaccel.testing.models
 import simaccel.testing.plugin
 import simaccel.testing.strategies  # noqa: F401 - see run
+from engine.modes import MODES, NOTIFY
+from simaccel.testing.accel import Accel
 
 pytest_plugins = ["pytester"]
 
@@ -272,3 +274,10 @@ def test_without_a_cache_files_go_to_the_folder_for_temporary_ones(
     pytester.makepyfile("def test_it(accel):\n    accel.run(accel.engine.sha256, b'')\n")
     run(pytester, "-p", "no:cacheprovider", "--accel-trace").assert_outcomes(passed=1)
     assert [file.suffix for file in (tmp_path / "simaccel").iterdir()] == [".trace"]
+
+
+@pytest.mark.parametrize("notify", [*NOTIFY, "smoke"])
+def test_a_report_names_the_contract_wherever_one_counts(notify: str) -> None:
+    (_, made) = Accel(seed=1, notify=notify, contract="strict").describe()
+    by_callback = notify in NOTIFY and MODES[notify].by_callback
+    assert made.endswith(f"notify {notify}" + ", contract strict" * by_callback)

@@ -21,6 +21,7 @@ from engine.engine import Engine
 from engine.errors import ClosedError, DeadlineError, JobCancelled
 from engine.jobs.job import Job
 from engine.jobs.start import start_job
+from engine.modes import MODES
 from engine.offload import slot_queue as space
 from engine.offload import wake_fds as fds
 from engine.offload import wakers as wake
@@ -116,7 +117,7 @@ class _World:
             1_000 if model.deadline else None,
         )
         self.watches = [Watch(WaitCtx()) for _ in range(model.jobs)]
-        self.by_callback = model.notify not in ("fd", "pipe")
+        self.by_callback = MODES[model.notify].by_callback
         self.may_end = (DeadlineError,) * model.deadline + (ClosedError,) * model.closes
         self.spurious = model.spurious
         self.cancels = model.cancels
