@@ -1,28 +1,34 @@
-# Every target sets up what it needs: a virtual environment in .venv, made anew when pyproject.toml changes.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
-VENV   := .venv
-BIN    := $(VENV)/bin
-READY  := $(VENV)/.ready
+# Every target sets up what it needs in the virtual environment .venv, and again when pyproject.toml changes.
+# `make run` needs simaccel alone: $(READY). Tests, linters and builds need more: $(READY_DEV).
+PYTHON    ?= $(shell command -v python3.11 || command -v python3)
+VENV      := .venv
+BIN       := $(VENV)/bin
+READY     := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
+PIP       := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: run test check pythons lint types bench provider wheel conformance conformance-waits conformance-rest openssl-own-tests clean
 
 run: $(READY)
 	$(BIN)/simaccel run
 
-test: $(READY)
-	$(BIN)/python -m pytest
+# All tests, on all cores; what measures time or needs the machine for itself comes last, alone.
+# TESTS chooses, see tests/run_all.py: make test TESTS='here -- -k cancel'
+TESTS ?= here
+test: $(READY_DEV)
+	$(BIN)/python -m tests.run_all $(TESTS)
 
 check: lint types test
 
 # The core's tests under the other Pythons that are found here.
-pythons: $(READY)
-	.ci/pythons
+pythons: $(READY_DEV)
+	$(BIN)/python -m tests.run_all others
 
-lint: $(READY)
+lint: $(READY_DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(READY)
+types: $(READY_DEV)
 	$(BIN)/mypy
 
 # What needs the extras of its own: peers to compare with, and pictures.
@@ -30,7 +36,8 @@ bench: $(READY) $(VENV)/.ready-bench
 	$(BIN)/python -m benchmarks --json bench-results/bench.json --out bench-results
 
 $(VENV)/.ready-bench: $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
+	@echo "installing what the benchmarks compare with and draw with (gevent, uvloop, pyperf, matplotlib)"
+	@$(PIP) --editable '.[bench]'
 	@touch $@
 
 # The OpenSSL provider, in C; OPENSSL=prefix takes another libcrypto than the system's.
@@ -38,22 +45,22 @@ provider:
 	$(MAKE) -C provider
 
 # OpenSSL's own tests with the provider and without it; TREE=built source tree of OpenSSL.
-openssl-own-tests: $(READY)
+openssl-own-tests: $(READY_DEV)
 	tests/bridge/openssl_own_tests.sh $(TREE)
 
 # The wheel, with the providers that were built: the system's, and those of prefixes.
-wheel: $(READY) provider
+wheel: $(READY_DEV) provider
 	$(BIN)/python -m build --wheel
 
 # All random programs against the real libcrypto; SIMACCEL_LIBCRYPTO=path takes another one.
 # In two halves, about one to each core.
-conformance: $(READY)
+conformance: $(READY_DEV)
 	$(MAKE) --jobs=2 --output-sync conformance-waits conformance-rest
 
-conformance-waits: $(READY)
+conformance-waits: $(READY_DEV)
 	SIMACCEL_CONFORMANCE=full $(BIN)/python -m pytest tests/conformance -k test_wait_contexts_agree
 
-conformance-rest: $(READY)
+conformance-rest: $(READY_DEV)
 	SIMACCEL_CONFORMANCE=full $(BIN)/python -m pytest tests/conformance -k 'not test_wait_contexts_agree'
 
 clean:
@@ -62,6 +69,13 @@ clean:
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "simaccel needs Python 3.11 or later; call make PYTHON=/path/to/python3.11"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@echo "making a virtual environment in $(VENV), of $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "installing simaccel and the libraries that it needs (some 10 to 20 seconds)"
+	@$(PIP) --no-compile --editable .
+	@touch $@
+
+$(READY_DEV): $(READY)
+	@echo "installing what the tests and linters need (some 20 seconds)"
+	@$(PIP) --editable '.[dev]'
 	@touch $@

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import faulthandler
 import gc
+import math
 import os
 import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -36,11 +38,22 @@ _stderr = pytest.StashKey[int]()
 def pytest_configure(config: pytest.Config) -> None:
     """Nothing is captured here yet: this is the stderr that whoever waits for the run reads."""
     config.addinivalue_line("markers", "watchdog(seconds): how long the test may take before the run ends")
+    config.addinivalue_line("markers", "alone: the test measures time or needs the machine for itself; see run_all.py")
     config.stash[_stderr] = interrupting.STDERR[0] = os.dup(2)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     os.close(config.stash[_stderr])
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """The cores that this process may use: `-n auto` would count those of the whole machine."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()  # of a container
+        return max(1, min(cores, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError):  # no cgroup, or "max"
+        return cores
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.bridge.device import DeviceProcess
 from tests.bridge.toolbox import Toolbox
+from tests.shared import once
 
 
 def require(*programs: str) -> None:
@@ -26,14 +27,14 @@ def require(*programs: str) -> None:
 def toolbox(tmp_path_factory: pytest.TempPathFactory) -> Toolbox:
     """The provider and the verifying program."""
     require("cc", "make", "openssl")
-    return Toolbox.build(tmp_path_factory.mktemp("real"))
+    return Toolbox.built_in(once(tmp_path_factory, "toolbox", Toolbox.build))
 
 
 @pytest.fixture(scope="session")
 def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Toolbox:
     """The same with AddressSanitizer and UBSan."""
     require("cc", "make", "openssl")
-    return Toolbox.build(tmp_path_factory.mktemp("sanitized"), sanitize=True)
+    return Toolbox.built_in(once(tmp_path_factory, "sanitized", lambda folder: Toolbox.build(folder, sanitize=True)))
 
 
 @pytest.fixture

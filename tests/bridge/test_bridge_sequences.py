@@ -11,6 +11,7 @@ import pytest
 
 from tests.bridge.device import WATCHDOG_S, DeviceProcess
 from tests.bridge.toolbox import HERE, Toolbox
+from tests.shared import once
 
 SEED = int(os.environ.get("SIMACCEL_SEQUENCE_SEED", "1"))
 COUNT = int(os.environ.get("SIMACCEL_SEQUENCES", "1000"))
@@ -19,9 +20,9 @@ COUNT = int(os.environ.get("SIMACCEL_SEQUENCES", "1000"))
 @pytest.fixture(scope="module")
 def program(toolbox: Toolbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program that makes them."""
-    binary = tmp_path_factory.mktemp("sequences") / "sequences"
-    toolbox.compile(binary, *(HERE / name for name in ("sequences.c", "sequences_sign.c", "sequences_keys.c")))
-    return binary
+    sources = [HERE / name for name in ("sequences.c", "sequences_sign.c", "sequences_keys.c")]
+    folder = once(tmp_path_factory, "sequences", lambda folder: toolbox.compile(folder / "sequences", *sources))
+    return folder / "sequences"
 
 
 @pytest.mark.parametrize("mode", ["blocking", "job"])

@@ -51,22 +51,26 @@ class Toolbox:
     lifecycle: Path
 
     @classmethod
+    def built_in(cls, folder: Path) -> Toolbox:
+        """What `build` has made in that folder."""
+        provider = folder / "provider" / "simaccel.so"
+        return cls(folder, provider, folder / "openssl.cnf", folder / "jobs", folder / "lifecycle")
+
+    @classmethod
     def build(cls, folder: Path, *, sanitize: bool = False) -> Toolbox:
         """Compiles all with the system's libcrypto. `sanitize`: with AddressSanitizer and UBSan."""
-        out = folder / "provider"
+        made = cls.built_in(folder)
+        out = made.provider.parent
         extra = [*(["SANITIZE=1"] if sanitize else []), *([f"OPENSSL={PREFIX}"] if PREFIX else [])]
         _run(["make", "-C", str(ROOT / "provider"), f"OUT={out}", *extra])
-        jobs, lifecycle = folder / "jobs", folder / "lifecycle"
         flags = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"] if sanitize else ["-O2"]
         if PREFIX:
             flags += [f"-I{PREFIX}/include", f"-L{PREFIX}/lib", f"-Wl,-rpath,{PREFIX}/lib"]
-        for program in (jobs, lifecycle):
+        for program in (made.jobs, made.lifecycle):
             sources = [str(HERE / f"{program.name}.c"), str(HERE / "load.c")]
             _run(["cc", "-g", "-Wall", "-Wextra", *flags, "-o", str(program), *sources, "-lcrypto", "-pthread"])
-        provider = out / "simaccel.so"
-        config = folder / "openssl.cnf"
-        config.write_text(_CONFIG.format(module=provider))
-        return cls(folder, provider, config, jobs, lifecycle)
+        made.config.write_text(_CONFIG.format(module=made.provider))
+        return made
 
     def compile(self, binary: Path, *sources: Path, static: bool = False, sanitize: bool = False) -> None:
         """Compiles a C program of a test with the libcrypto of the tests, or with one of its own inside it."""

@@ -15,6 +15,7 @@ from tests.bridge.conftest import require
 from tests.bridge.device import fresh_address
 from tests.bridge.toolbox import Toolbox
 from tests.docs.pages import ROOT, blocks
+from tests.shared import once
 
 PAGE = ROOT / "docs" / "openssl.md"
 
@@ -27,7 +28,7 @@ def _lines(language: str) -> list[str]:
 @pytest.fixture(scope="module")
 def provider(tmp_path_factory: pytest.TempPathFactory) -> Path:
     require("cc", "make", "openssl", "bash")
-    return Toolbox.build(tmp_path_factory.mktemp("provider")).provider
+    return Toolbox.built_in(once(tmp_path_factory, "toolbox", Toolbox.build)).provider
 
 
 def _bash(lines: list[str], folder: Path, provider: Path) -> str:

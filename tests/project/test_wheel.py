@@ -13,7 +13,10 @@ import pytest
 from simaccel.version import __version__
 from tests.project.source import PACKAGES, ROOT
 
-pytestmark = pytest.mark.watchdog(900)
+pytestmark = [
+    pytest.mark.watchdog(900),
+    pytest.mark.xdist_group("wheel"),
+]
 
 
 def run(*command: str | Path, folder: Path) -> str:

@@ -18,7 +18,10 @@ from tests.bridge.device import WATCHDOG_S, fresh_address
 from tests.project.source import ROOT
 from tests.project.test_wheel import run
 
-pytestmark = pytest.mark.watchdog(900)
+pytestmark = [
+    pytest.mark.watchdog(900),
+    pytest.mark.xdist_group("wheel_provider"),
+]
 
 
 @pytest.fixture(scope="module")
