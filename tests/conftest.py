@@ -1,7 +1,7 @@
 """What holds for every test: nothing is left behind, a hang shows where, and random tests say how to have them again.
 
 - Behind each test there are the same fds, threads and jobs alive as before it.
-- A test that takes too long ends the run and prints the stacks of all threads: 180 seconds, or what its mark
+- A test that takes too long ends the run and prints the stacks of all threads: ten minutes, or what its mark
   `watchdog(seconds)` says. SIMACCEL_WATCHDOG_SECONDS sets another limit for all, 0 for none.
 - Hypothesis: no deadline, for a loaded machine is no failure; where CI=true the same examples at each run.
 """
@@ -23,8 +23,9 @@ from hypothesis import settings
 
 from engine.jobs.thread import LOCAL
 from tests import interrupting
+from tests.limits import TEST_S
 
-WATCHDOG_SECONDS = 180
+WATCHDOG_SECONDS = TEST_S
 CONFORMANCE_FULL_SECONDS = 7_200
 FD_FOLDER = "/proc/self/fd"
 
@@ -124,7 +125,7 @@ def leak_check(watchdog: None) -> Iterator[None]:
         return
     gc.collect()  # what only waits for the collector is not leaked
     for thread in frozenset(threading.enumerate()) - before.threads:
-        thread.join(timeout=1)  # it may be on its last lines
+        thread.join(timeout=30)  # it may be on its last lines
     left = Held.now().more_than(before)
     if left:
         print("left behind:", *left, sep="\n  ", file=sys.stderr)

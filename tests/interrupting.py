@@ -124,7 +124,7 @@ def sweep(
     kind: str = SIGNALS,
     visits: int = 2,
     new_threads: bool = False,
-    limit_s: float = 20.0,
+    limit_s: float = 120.0,
     instead: Callable[[], object] | None = None,
 ) -> list[Place]:
     """Run the scenario once for each place in the watched code and each of its first `visits` visits. The places.

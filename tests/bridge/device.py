@@ -17,9 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from simaccel.bridge import wire
-
-WATCHDOG_S = 60.0
-"""After which a test that waits is ended. Nothing is ever waited for by time alone."""
+from tests.limits import WAIT_S
 
 SERVE = "simaccel serve --socket"
 """As a module: what users start, with its options as arguments."""
@@ -55,7 +53,7 @@ class DeviceProcess:
                 env={**os.environ, **(environment or {})},
             )
         assert self.process.stdout is not None
-        readable, _, _ = select.select([self.process.stdout], [], [], WATCHDOG_S)
+        readable, _, _ = select.select([self.process.stdout], [], [], WAIT_S)
         line = self.process.stdout.readline() if readable else ""
         if not line.startswith("serving"):
             self.kill()
@@ -64,7 +62,7 @@ class DeviceProcess:
     def stat(self) -> dict[str, Any]:
         """What `simaccel stat` shows."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
-            peer.settimeout(WATCHDOG_S)
+            peer.settimeout(WAIT_S)
             peer.connect(wire.socket_address(self.address))
             peer.send(wire.message(wire.Message.STAT))
             report: dict[str, Any] = json.loads(peer.recv(1 << 18)[wire.HEADER.size :])
@@ -73,14 +71,14 @@ class DeviceProcess:
     def kill(self) -> None:
         """kill -9."""
         self.process.kill()
-        self.process.wait(WATCHDOG_S)
+        self.process.wait(WAIT_S)
         if self.process.stdout is not None:
             self.process.stdout.close()
 
     def close(self) -> int:
         """SIGTERM; the exit status."""
         self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(WATCHDOG_S)
+        status = self.process.wait(WAIT_S)
         if self.process.stdout is not None:
             self.process.stdout.close()
         return status

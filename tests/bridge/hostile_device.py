@@ -17,7 +17,8 @@ from typing import Self
 from simaccel.bridge import wire
 from simaccel.bridge.device.memory import Memory, Violation
 from simaccel.bridge.wire import AT_CQ_TAIL, Layout, Operation
-from tests.bridge.device import WATCHDOG_S, fresh_address
+from tests.bridge.device import fresh_address
+from tests.limits import WAIT_S
 
 Misbehave = Callable[["HostileDevice", tuple[int, ...]], None]
 """Called with each call that was submitted, in the order of the wire's fields."""
@@ -37,7 +38,7 @@ class HostileDevice:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._listener.bind(wire.socket_address(self.address))
         self._listener.listen()
-        self._listener.settimeout(WATCHDOG_S)
+        self._listener.settimeout(WAIT_S)
         self.kept = threading.Event()
         """Set by the test when the device is to hang up."""
         self._thread = threading.Thread(target=self._serve)
@@ -45,7 +46,7 @@ class HostileDevice:
 
     def _serve(self) -> None:
         with self._listener, self._listener.accept()[0] as self.control:
-            self.control.settimeout(WATCHDOG_S)
+            self.control.settimeout(WAIT_S)
             hello = self.control.recv(4096)
             layout = Layout.of(*wire.HELLO.unpack(hello)[3:5])
             self.memory = Memory(layout)
@@ -69,7 +70,7 @@ class HostileDevice:
         poller.register(doorbell, select.POLLIN)
         poller.register(self.control, select.POLLIN)
         while not self.kept.is_set():
-            ready = [fd for fd, _ in poller.poll(WATCHDOG_S * 1000)]
+            ready = [fd for fd, _ in poller.poll(WAIT_S * 1000)]
             if self.control.fileno() in ready and not self.control.recv(4096):
                 return
             if doorbell in ready:
@@ -104,7 +105,7 @@ class HostileDevice:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._thread.join(WATCHDOG_S)
+        self._thread.join(WAIT_S)
         assert not self._thread.is_alive()
 
 

@@ -22,7 +22,7 @@
 
 #include "load.h"
 
-enum { MAX_JOBS = 1024, WATCHDOG_SECONDS = 50 };
+enum { MAX_JOBS = 1024, WATCHDOG_SECONDS = 250 };
 enum mode { FD, CALLBACK, BLOCKING, FORK };
 
 struct slot {

@@ -27,7 +27,7 @@
 
 #include "load.h"
 
-enum { WATCHDOG_SECONDS = 50, OWN = 30, JOBS = 4, LOADS = 5 };
+enum { WATCHDOG_SECONDS = 250, OWN = 30, JOBS = 4, LOADS = 5 };
 
 #define REQUIRE(condition)                                                    \
     do {                                                                      \

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.bridge.device import WATCHDOG_S
+from tests.limits import WAIT_S
 
 PYTHON = "/usr/bin/python3"
 
@@ -88,6 +88,6 @@ def talker(environment: Mapping[str, str], certificate: Path) -> Iterator[Talker
             yield Talker(process)
             assert process.stdin is not None
             process.stdin.close()
-            assert process.wait(WATCHDOG_S) == 0
+            assert process.wait(WAIT_S) == 0
         finally:
             process.kill()

@@ -18,10 +18,11 @@ import pytest
 
 from sim.errors import UsageError
 from simaccel.bridge import NoDeviceError, Server, connect, remote, users, wire
-from tests.bridge.device import SERVE, WATCHDOG_S, DeviceProcess, fresh_address
+from tests.bridge.device import SERVE, DeviceProcess, fresh_address
 from tests.bridge.test_bridge_cli import simaccel
 from tests.bridge.test_bridge_connect import call
 from tests.bridge.toolbox import Toolbox, finish
+from tests.limits import WAIT_S
 
 NOBODY = 65534
 GROUP = 54321
@@ -38,7 +39,7 @@ def ask_as(address: str, groups: Sequence[int] = (), times: int = 1) -> bytes:
         os.setuid(NOBODY)
         for _ in range(times):
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
-                peer.settimeout(WATCHDOG_S)
+                peer.settimeout(WAIT_S)
                 try:
                     peer.connect(wire.socket_address(address))
                     peer.send(wire.hello(4, 1024))
@@ -211,7 +212,7 @@ def test_the_provider_uses_the_device_of_a_user_whom_it_trusts(toolbox: Toolbox,
 def test_a_trusted_user_that_does_not_exist_is_one_line(toolbox: Toolbox) -> None:
     environment = toolbox.environment(fresh_address(), trusted_users="no-such-user")
     done = subprocess.run(
-        ["openssl", "list", "-providers"], env=environment, capture_output=True, text=True, timeout=60, check=False
+        ["openssl", "list", "-providers"], env=environment, capture_output=True, text=True, timeout=WAIT_S, check=False
     )
     assert "simaccel: trusted_users = no-such-user: use at most 16 names of /etc/passwd, or uids" in done.stderr
 
@@ -273,7 +274,7 @@ def test_python_waits_in_line_for_a_device_that_is_busy(monkeypatch: pytest.Monk
         monkeypatch.setattr("simaccel.bridge.remote.PATIENCE_S", 0.01)
         with pytest.raises(NoDeviceError, match="is busy: it has let nobody in for"):
             connect(address)
-        monkeypatch.setattr("simaccel.bridge.remote.PATIENCE_S", WATCHDOG_S)
+        monkeypatch.setattr("simaccel.bridge.remote.PATIENCE_S", WAIT_S)
         before = signal.signal(signal.SIGALRM, make_room)
         try:
             signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
@@ -326,4 +327,4 @@ def test_a_burst_of_programs_all_get_in(device: DeviceProcess) -> None:
     processes = [
         subprocess.Popen([sys.executable, "-c", program, device.address], stdout=subprocess.PIPE) for _ in range(4)
     ]
-    assert [process.communicate(timeout=2 * WATCHDOG_S)[0] for process in processes] == [b"100\n"] * 4
+    assert [process.communicate(timeout=WAIT_S)[0] for process in processes] == [b"100\n"] * 4

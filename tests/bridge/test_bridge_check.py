@@ -13,12 +13,13 @@ from sim.errors import UsageError
 from simaccel.cli.exits import FAILED, OK, USAGE
 from simaccel.cli.process import Process
 from tests.bridge.conftest import require
-from tests.bridge.device import WATCHDOG_S, DeviceProcess, fresh_address
+from tests.bridge.device import DeviceProcess, fresh_address
 from tests.bridge.talker import PYTHON, Talker, talker
 from tests.bridge.test_bridge_admission import NOBODY, in_child, needs_root
 from tests.bridge.test_bridge_servers import haproxy
 from tests.bridge.tls import client_context, load, make_certificate, wait_until
 from tests.bridge.toolbox import PREFIX, ROOT, Toolbox
+from tests.limits import WAIT_S
 
 system_only = pytest.mark.skipif(bool(PREFIX), reason="Debian's programs use the system's OpenSSL")
 
@@ -36,7 +37,7 @@ def simaccel(*arguments: str, **variables: str) -> subprocess.CompletedProcess[s
         env=environment | {"PYTHONPATH": str(ROOT)} | variables,
         capture_output=True,
         text=True,
-        timeout=2 * WATCHDOG_S,
+        timeout=WAIT_S,
         check=False,
     )
 

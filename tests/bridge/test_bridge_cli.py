@@ -19,9 +19,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from simaccel.bridge import connect, wire
 from simaccel.bridge.client.accelerator import RequestFailed
 from simaccel.bridge.client.shared import Completion, SharedRings
-from tests.bridge.device import SERVE, WATCHDOG_S, DeviceProcess, fresh_address
+from tests.bridge.device import SERVE, DeviceProcess, fresh_address
 from tests.bridge.test_bridge_connect import call
-from tests.bridge.toolbox import ALL_KINDS, ROOT, Toolbox, run
+from tests.bridge.toolbox import ROOT, Toolbox, run
+from tests.limits import WAIT_S
 
 TOO_LONG = "/tmp/" + "x" * 120
 
@@ -29,7 +30,7 @@ TOO_LONG = "/tmp/" + "x" * 120
 def simaccel(*arguments: str, address: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)} | ({"SIMACCEL_SOCKET": address} if address else {})
     command = [sys.executable, "-m", "simaccel", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=WATCHDOG_S, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=WAIT_S, check=False)
     if check:
         assert done.returncode == 0, done.stderr
     return done
@@ -63,7 +64,7 @@ def simaccel(*arguments: str, address: str = "", check: bool = True) -> subproce
 def test_what_can_not_be_is_one_line_and_usage(toolbox: Toolbox, arguments: tuple[str, ...], why: str) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "SIMACCEL_MODULE": str(toolbox.provider)}
     command = [sys.executable, "-m", "simaccel", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=WATCHDOG_S, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert done.returncode == 2
     assert why in done.stderr
     assert done.stderr.count("\n") == 1
@@ -127,10 +128,10 @@ def test_watching_until_one_or_the_other_ends() -> None:
         uptimes = [json.loads(watcher.stdout.readline())["uptime_ns"] for _ in range(2)]
         assert uptimes[0] < uptimes[1]
     watchers[0].send_signal(signal.SIGINT)
-    _, err = watchers[0].communicate(timeout=WATCHDOG_S)
+    _, err = watchers[0].communicate(timeout=WAIT_S)
     assert (watchers[0].returncode, err) == (130, "simaccel: interrupted\n")
     device.close()
-    _, err = watchers[1].communicate(timeout=WATCHDOG_S)
+    _, err = watchers[1].communicate(timeout=WAIT_S)
     assert watchers[1].returncode == 1
     assert "no device at" in err
 
@@ -143,7 +144,7 @@ def test_it_tells_of_itself_at_intervals_and_at_its_end() -> None:
         while "sha256 1" not in (line := device.process.stdout.readline()):
             assert line.startswith(("0 clients", "1 clients"))
     device.process.terminate()
-    out, _ = device.process.communicate(timeout=WATCHDOG_S)
+    out, _ = device.process.communicate(timeout=WAIT_S)
     assert out.splitlines()[-1] == "0 clients, 0 in flight, 0 failed: sha256 1"
 
 
@@ -202,12 +203,3 @@ def test_names_may_have_any_letters(toolbox: Toolbox, tmp_path: Path) -> None:
         request = ["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=x", "-keyout", "/dev/null"]
         run(request, environment | {"OPENSSL_CONF": str(config)})
         assert device.stat()["by_op"] == {"ed25519-sign": 1}
-
-
-def test_programs_whose_settings_no_device_can_serve_go_on_in_software(toolbox: Toolbox, device: DeviceProcess) -> None:
-    process = toolbox.start_jobs(device.address, "fd", 2, 12, ALL_KINDS, trace="yes", socket=TOO_LONG)
-    out, err = process.communicate(timeout=WATCHDOG_S)
-    counted = json.loads(out)
-    assert process.returncode == 0
-    assert counted["good"] == counted["software"] == 12
-    assert "is too long: 107 bytes at most" in err

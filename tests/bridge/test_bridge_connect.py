@@ -19,6 +19,7 @@ from simaccel.bridge import connect
 from simaccel.bridge.client.accelerator import RemoteAccelerator, RequestFailed
 from simaccel.bridge.remote import NoDeviceError
 from tests.bridge.device import DeviceProcess, fresh_address
+from tests.limits import WAIT_S
 
 
 @pytest.mark.parametrize("notify", ["fd", "callback", "poll"])
@@ -39,7 +40,7 @@ def call(accel: RemoteAccelerator, op: str, payload: bytes, session: object = No
     request = Request(op, payload, aux, session, lambda _: done.set())  # type: ignore[arg-type]
     accel.prepare(request)
     assert accel.submit(request)
-    assert done.wait(60)
+    assert done.wait(WAIT_S)
     return request
 
 
@@ -114,7 +115,7 @@ def test_when_the_device_dies_what_is_in_flight_fails() -> None:
     finally:
         device.kill()
     for _ in requests:
-        assert failed.acquire(timeout=60)
+        assert failed.acquire(timeout=WAIT_S)
     assert any(isinstance(request.error, NoDeviceError) for request in requests)
     assert all((request.result is None) != (request.error is None) for request in requests)
     with pytest.raises(ClosedError, match="went away"):

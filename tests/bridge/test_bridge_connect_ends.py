@@ -18,7 +18,8 @@ from sim.request import Request
 from simaccel.bridge import connect
 from simaccel.bridge.client.accelerator import RemoteAccelerator
 from simaccel.bridge.remote import NoDeviceError
-from tests.bridge.device import SERVE, WATCHDOG_S, DeviceProcess
+from tests.bridge.device import SERVE, DeviceProcess
+from tests.limits import WAIT_S
 
 NEVER = ("--latency", "fixed:3600s")
 """Options of a device that completes nothing in the time of a test."""
@@ -71,7 +72,7 @@ def test_a_handler_may_not_close_it(device: DeviceProcess) -> None:
 
     with connect(device.address) as accel:
         submit(accel, then=close)
-        assert done.wait(WATCHDOG_S)
+        assert done.wait(WAIT_S)
     assert "wait for itself" in str(errors[0])
 
 
@@ -86,7 +87,7 @@ def test_a_handler_may_open_sessions(device: DeviceProcess) -> None:
 
     with connect(device.address, depth=2) as accel:
         submit(accel, then=open_one)
-        assert done.wait(WATCHDOG_S)
+        assert done.wait(WAIT_S)
         assert len(sessions) == 1
 
 
@@ -129,7 +130,7 @@ def test_nothing_is_polled_for_while_it_comes_by_interrupt(device: DeviceProcess
             submit(accel, then=note)
             assert accel.poll() == 0
         for _ in range(100):
-            assert done.acquire(timeout=WATCHDOG_S)
+            assert done.acquire(timeout=WAIT_S)
     assert threads == {"simaccel-reader"}
 
 
@@ -142,14 +143,14 @@ def test_without_a_device_timers_go_on_and_polling_tells() -> None:
         told = threading.Event()
         accel.notify_once(told.set)
         device.kill()
-        assert told.wait(WATCHDOG_S)
+        assert told.wait(WAIT_S)
         assert not completed
         assert accel.poll() == 2
         assert set(completed) == set(requests)
         assert all(isinstance(request.error, NoDeviceError) for request in requests)
         later = threading.Event()
         accel.call_at(accel.clock.now_ns() + 1_000_000, later.set)
-        assert later.wait(WATCHDOG_S)
+        assert later.wait(WAIT_S)
         with pytest.raises(ClosedError, match="went away"):
             submit(accel)
         with pytest.raises(ClosedError, match="went away"):
@@ -178,7 +179,7 @@ def test_the_child_of_a_fork_must_connect_anew_and_keeps_nothing_alive(device: D
                 with connect(device.address) as own:
                     done = threading.Event()
                     request = submit(own, then=lambda _: done.set())
-                    assert done.wait(WATCHDOG_S)
+                    assert done.wait(WAIT_S)
                     answer = f"{error} {accel.poll()} {request.result!r:.2}".encode()
         finally:
             os.write(result_writer, answer)
@@ -242,7 +243,5 @@ def use():
 used = use()
 next(used)
 """
-    child = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=WATCHDOG_S
-    )
+    child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=WAIT_S)
     assert (child.stdout, child.stderr, child.returncode) == ("", "", 0)

@@ -20,6 +20,7 @@ from tests.bridge.test_bridge_openssl import s_server
 from tests.bridge.test_bridge_servers import haproxy
 from tests.bridge.tls import client_context, load, make_certificate, wait_until
 from tests.bridge.toolbox import PREFIX, Toolbox, run
+from tests.limits import WAIT_S
 
 HANDSHAKES = 40
 
@@ -152,7 +153,7 @@ def _some(device: DeviceProcess) -> dict[str, int]:
 
 def test_a_line_at_exit_with_trace(toolbox: Toolbox, device: DeviceProcess) -> None:
     process = toolbox.start_jobs(device.address, "fork", 4, 60, "ecdsa,x25519", trace="yes")
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=WAIT_S)
     counted = json.loads(out)
     said = re.findall(r"^simaccel\[(\d+)\]: at exit: (.*)$", err, flags=re.MULTILINE)
     # The child of its fork leaves by _exit, which no library hears of.

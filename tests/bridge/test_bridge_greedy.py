@@ -21,6 +21,7 @@ from simaccel.bridge.remote import NoDeviceError
 from simaccel.bridge.wire import AT_NO_INTERRUPT, Operation, Status
 from tests.bridge.device import SERVE, DeviceProcess, fresh_address
 from tests.bridge.test_bridge_connect import call
+from tests.limits import WAIT_S
 
 _KEY = rsa.generate_private_key(65537, 2048)
 PEM = _KEY.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
@@ -148,7 +149,7 @@ def test_an_interrupt_is_seen_until_it_is_acknowledged(device: DeviceProcess) ->
     poller.register(rings.interrupt, select.POLLIN)
     for serial in range(20):
         submit(rings, serial, Operation.ECHO)
-        assert poller.poll(60_000)
+        assert poller.poll(WAIT_S * 1000)
         assert poller.poll(0)
         for _ in range(2):
             rings.acknowledge()

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from tests.bridge.conftest import require
-from tests.bridge.device import SERVE, WATCHDOG_S, DeviceProcess
+from tests.bridge.device import SERVE, DeviceProcess
 from tests.bridge.tls import PLAIN, client_context, free_port, load, make_certificate, wait_for_port
 from tests.bridge.toolbox import PREFIX, Toolbox, by_op
+from tests.limits import WAIT_S
 
 pytestmark = pytest.mark.skipif(bool(PREFIX), reason="Debian's HAProxy uses the system's OpenSSL")
 
@@ -71,7 +72,7 @@ def _haproxy(tools: Toolbox, address: str, folder: Path, more: list[str], rest: 
             assert process.poll() is None, log.read_text()
         finally:
             process.terminate()
-            process.wait(WATCHDOG_S)
+            process.wait(WAIT_S)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give root up")
@@ -125,7 +126,7 @@ def test_many_open_connections(toolbox: Toolbox, device: DeviceProcess, tmp_path
 
 
 def _connected(port: int) -> ssl.SSLSocket:
-    raw = socket.create_connection(("127.0.0.1", port), WATCHDOG_S)
+    raw = socket.create_connection(("127.0.0.1", port), WAIT_S)
     return client_context().wrap_socket(raw, do_handshake_on_connect=False)
 
 
@@ -136,7 +137,7 @@ def _shake_hands(clients: list[ssl.SSLSocket]) -> None:
             client.setblocking(False)
             selector.register(client, selectors.EVENT_WRITE, client)
         while selector.get_map():
-            ready = selector.select(WATCHDOG_S)
+            ready = selector.select(WAIT_S)
             assert ready, "the watchdog's time is over"
             for key, _ in ready:
                 peer: ssl.SSLSocket = key.data

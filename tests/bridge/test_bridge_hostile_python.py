@@ -17,9 +17,10 @@ from sim.errors import ClosedError, ResetError
 from sim.request import Request
 from simaccel.bridge import NoDeviceError, connect, read_report, wire
 from simaccel.bridge.client.accelerator import RemoteAccelerator, RequestFailed
-from tests.bridge.device import WATCHDOG_S, fresh_address
+from tests.bridge.device import fresh_address
 from tests.bridge.hostile_device import HostileDevice, fds_of_all_kinds
 from tests.bridge.test_bridge_cli import simaccel
+from tests.limits import WAIT_S
 
 SEEDS = int(os.environ.get("SIMACCEL_FUZZ_CASES", "0")) // 1000 or 60
 AGES = 2**64 - 1
@@ -92,7 +93,7 @@ def test_times_that_can_not_be_are_not_believed(times: tuple[int, int]) -> None:
     done = threading.Event()
     with HostileDevice(at_any_time) as device, connect(device.address) as accel:
         request = submit(accel, lambda _: done.set())
-        assert done.wait(WATCHDOG_S)
+        assert done.wait(WAIT_S)
         assert request.result == b"data"
         assert request.submitted_ns <= request.started_ns <= request.finished_ns <= accel.clock.now_ns()
         statistics = accel.statistics()
@@ -108,7 +109,7 @@ def test_a_device_that_only_interrupts_is_given_up() -> None:
 
     with HostileDevice(interrupt_on) as device, connect(device.address) as accel:
         request = submit(accel, lambda _: ended.set())
-        assert ended.wait(WATCHDOG_S)
+        assert ended.wait(WAIT_S)
         assert isinstance(request.error, NoDeviceError)
         assert "interrupts and completes nothing" in str(request.error)
 

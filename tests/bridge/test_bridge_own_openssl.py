@@ -12,8 +12,9 @@ import pytest
 
 from simaccel.bridge import NoDeviceError, Server, connect, device_process, read_report
 from simaccel.bridge.device.listener import credentials
-from tests.bridge.device import SERVE, WATCHDOG_S, DeviceProcess, fresh_address
+from tests.bridge.device import SERVE, DeviceProcess, fresh_address
 from tests.bridge.toolbox import ROOT, Toolbox, by_op, run
+from tests.limits import WAIT_S
 
 
 def mapped(pid: int) -> bool:
@@ -59,7 +60,7 @@ def test_the_command_line_does_not_use_the_device_that_it_might_measure(
 ) -> None:
     environment = toolbox.environment(device.address) | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", PROGRAM, "run", "--op", "rsa-sign", "--count", "20"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=WATCHDOG_S, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert done.returncode == 0, done.stderr
     report = device.stat()
     assert report["connects"] == 0

@@ -11,6 +11,7 @@ from tests.bridge.conftest import require
 from tests.bridge.device import DeviceProcess
 from tests.bridge.tls import client_context, free_port, get, make_certificate, wait_for_port
 from tests.bridge.toolbox import PREFIX, Toolbox, by_op, run
+from tests.limits import WAIT_S
 
 _STUNNEL = """\
 foreground = yes
@@ -53,7 +54,7 @@ def test_stunnel_with_its_own_provider_clause_uses_the_device(
         finally:
             for server in servers:
                 server.terminate()
-                server.wait(60)
+                server.wait(WAIT_S)
     assert by_op(report, "rsa-sign") == 5
     assert by_op(report, "x25519") == 5
 

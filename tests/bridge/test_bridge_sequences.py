@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.bridge.device import WATCHDOG_S, DeviceProcess
+from tests.bridge.device import DeviceProcess
 from tests.bridge.toolbox import HERE, Toolbox
+from tests.limits import WAIT_S
 from tests.shared import once
 
 SEED = int(os.environ.get("SIMACCEL_SEQUENCE_SEED", "1"))
@@ -33,7 +34,7 @@ def test_every_call_is_answered_as_by_the_default_provider(
     environment = toolbox.environment(device.address)
     del environment["OPENSSL_CONF"]  # it loads the provider itself
     command = [str(program), str(toolbox.provider), str(SEED), str(COUNT), mode]
-    limit_s = WATCHDOG_S * (2 + COUNT / 1000)
+    limit_s = WAIT_S * (2 + COUNT / 1000)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=limit_s, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: exit {done.returncode}\n{done.stderr}"
     counted = json.loads(done.stdout)

@@ -20,13 +20,14 @@ from simaccel.bridge import NoDeviceError, Server, connect, wire
 from simaccel.bridge.device import listener
 from tests.bridge.device import DeviceProcess, fresh_address
 from tests.bridge.toolbox import Toolbox, finish, run
+from tests.limits import WAIT_S
 
 SIMACCEL = str(Path(sys.executable).with_name("simaccel"))
 
 
 def _ask(address: str, message: bytes) -> bytes:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
-        peer.settimeout(60)
+        peer.settimeout(WAIT_S)
         peer.connect(wire.socket_address(address))
         with suppress(BrokenPipeError):  # refused already, for who we are
             peer.send(message)
@@ -80,7 +81,7 @@ def test_the_end_by_a_signal_is_clean() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         device = DeviceProcess()
         device.process.send_signal(number)
-        assert device.process.wait(60) == 0
+        assert device.process.wait(WAIT_S) == 0
         device.kill()
 
 
@@ -165,18 +166,18 @@ def test_a_stale_socket_is_looked_at_and_taken_over_by_one_at_a_time(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_end_by_a_signal_is_clean_under_load_too(toolbox: Toolbox, number: signal.Signals) -> None:
     device = DeviceProcess(None, "2")
-    process = toolbox.start_jobs(device.address, "fd", 16, 20_000, "ecdsa,x25519,rsa-pkcs1", entries=16)
+    process = toolbox.start_jobs(device.address, "fd", 16, 10_000, "ecdsa,x25519,ed25519", entries=16)
     try:
         while device.stat()["completed"] < 100:
             assert process.poll() is None
         device.process.send_signal(number)
-        assert device.process.wait(60) == 0
+        assert device.process.wait(WAIT_S) == 0
         counted = finish(process)
     finally:
         process.kill()
         process.communicate()
         device.kill()
-    assert counted["good"] == 20_000
+    assert counted["good"] == 10_000
     assert counted["software"] > 0
 
 
@@ -249,7 +250,7 @@ def test_the_command_line_serves_runs_programs_and_tells(toolbox: Toolbox, tmp_p
         assert module in run([SIMACCEL, "openssl", "--config"], environment).stdout.decode()
     finally:
         server.terminate()
-        out, _ = server.communicate(timeout=60)
+        out, _ = server.communicate(timeout=WAIT_S)
     assert server.returncode == 0
     assert "ed25519-sign 1" in out
     gone = run([SIMACCEL, "stat"], environment, check=False)

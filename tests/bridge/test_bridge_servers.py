@@ -27,6 +27,7 @@ from tests.bridge.tls import (
     wait_until,
 )
 from tests.bridge.toolbox import PREFIX, Toolbox, by_op, run
+from tests.limits import WAIT_S
 
 pytestmark = pytest.mark.skipif(bool(PREFIX), reason="Debian's servers use the system's OpenSSL")
 
@@ -66,7 +67,7 @@ def haproxy(
             yield port, process.pid
         finally:
             process.terminate()
-            process.wait(60)
+            process.wait(WAIT_S)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["tls12", "tls13"])
@@ -169,7 +170,7 @@ def test_nginx_with_forked_workers(toolbox: Toolbox, device: DeviceProcess, tmp_
         report = device.stat()
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(WAIT_S)
     assert by_op(report, op) >= 100
     assert report["failed"] == 0
 

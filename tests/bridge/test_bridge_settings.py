@@ -9,6 +9,7 @@ import pytest
 from tests.bridge.device import DeviceProcess, fresh_address
 from tests.bridge.tls import PLAIN
 from tests.bridge.toolbox import ALL_KINDS, Toolbox, by_op, run
+from tests.limits import WAIT_S
 
 _UNUSABLE: list[tuple[dict[str, object], str]] = [
     ({"entries": "3"}, "entries = 3: use a power of two from 2 to 4096"),
@@ -39,7 +40,7 @@ def test_an_unusable_setting_is_one_clear_line(toolbox: Toolbox, settings: dict[
     address = str(settings.get("socket", fresh_address()))
     others = {name: value for name, value in settings.items() if name != "socket"}
     process = toolbox.start_jobs(address, "fd", 1, 1, ALL_KINDS, **others)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=WAIT_S)
     assert process.returncode == 3
     assert err.splitlines()[0] == f"simaccel: {line}"
     assert err.count("simaccel: ") == 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from simaccel.bridge import wire
 from tests.bridge.conftest import require
 from tests.bridge.toolbox import ROOT
+from tests.limits import WAIT_S
 
 HEADER = ROOT / "provider" / "wire.h"
 
@@ -93,8 +94,8 @@ def test_sizes_offsets_and_constants_agree(tmp_path: Path) -> None:
     source = tmp_path / "wire.c"
     source.write_text("\n".join([*lines, "return 0; }"]))
     program = tmp_path / "wire"
-    subprocess.run(["cc", "-o", str(program), str(source)], check=True, timeout=60)
-    out = subprocess.run([str(program)], check=True, capture_output=True, text=True, timeout=60).stdout
+    subprocess.run(["cc", "-o", str(program), str(source)], check=True, timeout=WAIT_S)
+    out = subprocess.run([str(program)], check=True, capture_output=True, text=True, timeout=WAIT_S).stdout
     expected = [f"sizeof {name} {codec.size}" for name, codec in _STRUCTS.items()]
     expected += [f"{name} {value}" for name, value in _constants().items()]
     expected += [

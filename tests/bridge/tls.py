@@ -12,8 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from subprocess import Popen
 
-from tests.bridge.device import WATCHDOG_S
 from tests.bridge.toolbox import PATH, run
+from tests.limits import WAIT_S
 
 PLAIN = {"PATH": PATH}
 """The environment of programs that do without the device."""
@@ -50,7 +50,7 @@ def wait_for_port(port: int, process: Popen[bytes]) -> None:
     """Until somebody accepts there. Fails if the process ends before."""
     while process.poll() is None:
         try:
-            socket.create_connection(("127.0.0.1", port), WATCHDOG_S).close()
+            socket.create_connection(("127.0.0.1", port), WAIT_S).close()
             return
         except ConnectionRefusedError:
             continue
@@ -70,7 +70,7 @@ def client_context(version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
 def get(port: int, context: ssl.SSLContext, expected: bytes) -> None:
     """One handshake and one request. Fails unless the response is a 200 with what is expected in it."""
     with (
-        socket.create_connection(("127.0.0.1", port), WATCHDOG_S) as raw,
+        socket.create_connection(("127.0.0.1", port), WAIT_S) as raw,
         context.wrap_socket(raw, server_hostname="localhost") as peer,
     ):
         peer.sendall(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
@@ -85,7 +85,7 @@ def load(port: int, context: ssl.SSLContext, count: int, expected: bytes, *, at_
     """So many handshakes, some at a time, each response checked."""
     with ThreadPoolExecutor(at_once) as pool:
         for done in [pool.submit(get, port, context, expected) for _ in range(count)]:
-            done.result(WATCHDOG_S)
+            done.result(WAIT_S)
 
 
 def client_hello() -> bytes:
@@ -102,7 +102,7 @@ def client_hello() -> bytes:
 def vanish(port: int, hello: bytes, count: int, half_way: Callable[[], bool]) -> None:
     """So many clients at a time that send their first flight and, once they are half-way, reset their connections."""
     with ExitStack() as stack:
-        peers = [stack.enter_context(socket.create_connection(("127.0.0.1", port), WATCHDOG_S)) for _ in range(count)]
+        peers = [stack.enter_context(socket.create_connection(("127.0.0.1", port), WAIT_S)) for _ in range(count)]
         for peer in peers:
             # Linger of 0: close is a reset.
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -112,6 +112,6 @@ def vanish(port: int, hello: bytes, count: int, half_way: Callable[[], bool]) ->
 
 def wait_until(reached: Callable[[], bool]) -> None:
     """Until it is so. Fails when the watchdog's time is over."""
-    end_s = time.monotonic() + WATCHDOG_S
+    end_s = time.monotonic() + WAIT_S
     while not reached():
         assert time.monotonic() < end_s, "the watchdog's time is over"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.bridge.device import WATCHDOG_S
+from tests.limits import WAIT_S
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -105,7 +105,7 @@ class Toolbox:
 
 def finish(process: subprocess.Popen[str]) -> dict[str, int]:
     """Waits for the verifying program; what it counted."""
-    out, err = process.communicate(timeout=2 * WATCHDOG_S)
+    out, err = process.communicate(timeout=WAIT_S)
     assert process.returncode == 0, f"exit {process.returncode}: {out}{err}"
     counted: dict[str, int] = json.loads(out)
     assert counted["bad"] == 0
@@ -122,7 +122,7 @@ def run(
 ) -> subprocess.CompletedProcess[bytes]:
     """Runs a program with a watchdog."""
     done = subprocess.run(
-        command, env=environment, input=text, capture_output=True, timeout=WATCHDOG_S, cwd=cwd, check=False
+        command, env=environment, input=text, capture_output=True, timeout=WAIT_S, cwd=cwd, check=False
     )
     if check:
         assert done.returncode == 0, f"{' '.join(command)}: exit {done.returncode}\n{done.stdout!r}\n{done.stderr!r}"
@@ -130,7 +130,7 @@ def run(
 
 
 def _run(command: Sequence[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=5 * WATCHDOG_S, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout}{done.stderr}"
 
 

@@ -15,6 +15,7 @@ from tests.bridge.conftest import require
 from tests.bridge.device import fresh_address
 from tests.bridge.toolbox import Toolbox
 from tests.docs.pages import ROOT, blocks
+from tests.limits import WAIT_S
 from tests.shared import once
 
 PAGE = ROOT / "docs" / "openssl.md"
@@ -42,7 +43,7 @@ def _bash(lines: list[str], folder: Path, provider: Path) -> str:
     }
     script = "\n".join(["trap 'kill $(jobs -p); wait' EXIT", "set -e", *lines])
     done = subprocess.run(
-        ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=WAIT_S, check=False
     )
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
     return done.stdout

@@ -8,6 +8,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+from tests.limits import WAIT_S
+
 PREAMBLE = """
 import asyncio, os, select, sys, threading
 from engine import *
@@ -33,7 +35,6 @@ def in_child(fn):
     assert status == 0, f"the child ended with {status}"
 """
 ROOT = Path(__file__).parents[2]
-LIMIT_S = 60
 
 
 def run(program: str) -> str:
@@ -42,7 +43,7 @@ def run(program: str) -> str:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"}
     # Forking with threads is what is tested; from Python 3.12 on that is warned of.
     command = [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", "-c", source]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, env=environment, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, env=environment, check=False)
     assert ended.returncode == 0, f"ended with {ended.returncode}:\n{ended.stdout}{ended.stderr}"
     assert ended.stderr == ""
     return ended.stdout

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from engine.modes import NOTIFY
-from tests.engine.children import LIMIT_S, PREAMBLE, ROOT, run
+from tests.engine.children import PREAMBLE, ROOT, run
+from tests.limits import WAIT_S
 
 
 @pytest.mark.parametrize("notify", NOTIFY)
@@ -37,7 +38,7 @@ except KeyboardInterrupt:
         [sys.executable, "-c", PREAMBLE + program],
         capture_output=True,
         text=True,
-        timeout=LIMIT_S,
+        timeout=WAIT_S,
         cwd=ROOT,
         check=True,
     )

@@ -14,7 +14,8 @@ from engine import pause_job, start_job
 from engine.jobs.pause import block_pause
 from engine.jobs.thread import LOCAL
 from tests.conftest import FD_FOLDER, Held
-from tests.engine.children import LIMIT_S, ROOT
+from tests.engine.children import ROOT
+from tests.limits import WAIT_S
 
 
 @pytest.mark.skipif(not os.path.isdir(FD_FOLDER), reason="no list of fds here")
@@ -57,7 +58,7 @@ def test_a_hang_ends_the_run_with_all_stacks(tmp_path: Path) -> None:
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=LIMIT_S,
+        timeout=WAIT_S,
         env=environment,
         cwd=tmp_path,
         check=False,

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.bridge.conftest import require
-from tests.bridge.device import WATCHDOG_S, fresh_address
+from tests.bridge.device import fresh_address
+from tests.limits import WAIT_S
 from tests.project.source import ROOT
 from tests.project.test_wheel import run
 
@@ -80,7 +81,7 @@ def test_programs_load_it_and_use_the_device(installed: Path, tmp_path: Path) ->
     def simaccel(*arguments: str) -> str:
         done = subprocess.run(
             [installed / "simaccel", *arguments],
-            env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=WATCHDOG_S, check=False,
+            env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=WAIT_S, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout

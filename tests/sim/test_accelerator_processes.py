@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-LIMIT_S = 60
+from tests.limits import WAIT_S
 
 FORGETS = """
 from sim import Accelerator, Request
@@ -29,7 +29,7 @@ def test_interpreter_exit_without_close_does_not_hang(latency: str | None, end: 
         capture_output=True,
         text=True,
         check=False,
-        timeout=LIMIT_S,
+        timeout=WAIT_S,
     )
     assert (child.stdout, child.returncode) == ("submitted\n", status)
 
@@ -91,7 +91,7 @@ at_the_end = AtTheEnd(make)
 )
 def test_no_finaliser_waits_for_a_thread_when_the_interpreter_ends(program: str) -> None:
     child = subprocess.run(
-        [sys.executable, "-c", AT_THE_END + program], capture_output=True, text=True, check=False, timeout=LIMIT_S
+        [sys.executable, "-c", AT_THE_END + program], capture_output=True, text=True, check=False, timeout=WAIT_S
     )
     assert (child.stdout, child.stderr, child.returncode) == ("None\n", "", 0)
 

@@ -28,6 +28,7 @@ from sim.faults.injector import SlowPath
 from sim.faults.outages import Outages
 from simaccel.testing import InvariantError, Ledger, Scenario, run_scenario
 from simaccel.testing.scenario import DRIVES, RETRIES
+from tests.limits import TEST_S
 
 SEEDS = int(os.environ.get("SIMACCEL_SEEDS", "100"))
 REAL_SEEDS = max(SEEDS // 5, 1)
@@ -35,7 +36,7 @@ ALL_KINDS = 100
 """So many seeds meet every fault."""
 
 
-@pytest.mark.watchdog(180 + SEEDS)
+@pytest.mark.watchdog(TEST_S + SEEDS)
 def test_the_invariants_hold_in_virtual_time() -> None:
     met: Counter[str] = Counter()
     told: Counter[str] = Counter()
@@ -54,7 +55,7 @@ def test_the_invariants_hold_in_virtual_time() -> None:
         assert set(met) == set(KINDS), "a fault that was never met was never tested"
 
 
-@pytest.mark.watchdog(180 + SEEDS)
+@pytest.mark.watchdog(TEST_S + SEEDS)
 def test_the_invariants_hold_in_real_time() -> None:
     for seed in range(REAL_SEEDS):
         scenario = Scenario.draw(seed, real=True)

@@ -13,6 +13,7 @@ from engine.drivers.asyncio_loop import STALL_LOOKS
 from engine.modes import NOTIFY
 from sim import Accelerator, UsageError, VirtualClock
 from simaccel.testing.speed import virtual_operation_ns
+from tests.limits import WAIT_S
 
 HOUR_NS = 3_600_000_000_000
 
@@ -209,7 +210,7 @@ def test_a_wait_in_real_time_is_not_failed_for_one_in_virtual_time() -> None:
 
         def slow(data: bytes) -> bytes:
             started.set()
-            go.wait(60)
+            go.wait(WAIT_S)
             return data
 
         with Accelerator() as real, Engine(real) as by_thread, _device("lose") as virtual, Engine(virtual) as by_clock:

@@ -16,6 +16,7 @@ from sim import Accelerator, Request, Trace, TraceError, VirtualClock, load_trac
 from sim import UsageError as SimUsageError
 from simaccel.cli import main
 from simaccel.testing import Scenario, run_scenario
+from tests.limits import WAIT_S
 
 ROOT = Path(__file__).parents[2]
 OTHERS = ("3.11", "3.12", "3.13")
@@ -31,7 +32,7 @@ print(sys.version_info[:2], sha256(digests.encode()).hexdigest())
 def _digest_of_another_process(python: str, hash_seed: str) -> str:
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
     ran = subprocess.run(
-        [python, "-c", PROGRAM], env=environment, capture_output=True, text=True, timeout=120, check=False
+        [python, "-c", PROGRAM], env=environment, capture_output=True, text=True, timeout=WAIT_S, check=False
     )
     assert ran.returncode == 0, ran.stderr
     return ran.stdout.rsplit(maxsplit=1)[1]
@@ -43,7 +44,7 @@ def _python(version: str) -> str | None:
     for python in [named] if named else [f"python{version}"]:
         try:
             found = subprocess.run(
-                [python, "-c", "import cryptography, greenlet, numpy"], capture_output=True, timeout=60, check=False
+                [python, "-c", "import cryptography, greenlet, numpy"], capture_output=True, timeout=WAIT_S, check=False
             )
         except FileNotFoundError:
             continue

@@ -9,12 +9,13 @@ import pytest
 
 from simaccel.testing import ScheduleFailure, explore, replay
 from simaccel.testing.models import MODELS, TWINS
+from tests.limits import TEST_S
 
 FULL = os.environ.get("SIMACCEL_EXPLORE") == "full"
 PREEMPTIONS, SCHEDULES = (2, 200_000) if FULL else (1, 1_500)
 
 
-@pytest.mark.watchdog(3_600 if FULL else 180)
+@pytest.mark.watchdog(3_600 if FULL else TEST_S)
 @pytest.mark.parametrize("name", MODELS)
 def test_the_engine_passes(name: str) -> None:
     explore(MODELS[name], PREEMPTIONS, max_schedules=SCHEDULES)
