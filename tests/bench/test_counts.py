@@ -31,6 +31,8 @@ HELD: dict[tuple[str, str], tuple[dict[str, float], float, float, float, float]]
     ("heuristic", "stackless"): ({}, 1.344, 39, 24, 17),
 }
 
+pytestmark = pytest.mark.xdist_group("counts")  # one process counts, for all of them
+
 
 @pytest.fixture(scope="module")
 def counted(rig: Rig) -> dict[tuple[str, str], Counts]:

@@ -83,6 +83,7 @@ def test_haproxy_under_load(
     assert report["failed"] == report["in_flight"] == 0
 
 
+@pytest.mark.alone  # it opens connections as fast as the machine can
 def test_4800_clients_that_vanish_half_way_leave_nothing_behind(
     toolbox: Toolbox, device: DeviceProcess, tmp_path: Path
 ) -> None:

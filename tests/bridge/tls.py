@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import struct
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import cycle, islice
 from pathlib import Path
 from subprocess import Popen
 
@@ -38,12 +40,24 @@ def make_certificate(folder: Path, kind: str, name: str | None = None) -> Path:
     return both
 
 
+_PORTS_EACH = 20
+_first_port = 20_000 + os.getpid() % 600 * _PORTS_EACH
+_ports = cycle(range(_first_port, _first_port + _PORTS_EACH))
+"""Each process of a test run has ports of its own, below those that the system gives to connections (from 32,768 on).
+A port that the system had given to a probe could be taken before the server that it was for has started."""
+
+
 def free_port() -> int:
-    """A port nobody listens at now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A port of 127.0.0.1 at which nobody listens, and that only this process hands out."""
+    for port in islice(_ports, _PORTS_EACH):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:  # somebody else's
+                continue
+        return port
+    raise AssertionError(f"ports {_first_port} to {_first_port + _PORTS_EACH - 1} are all in use")
 
 
 def wait_for_port(port: int, process: Popen[bytes]) -> None:

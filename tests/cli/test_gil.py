@@ -11,6 +11,7 @@ from simaccel.cli import gil
 from simaccel.cli.gil import releases_gil
 
 
+@pytest.mark.alone  # it waits for a second core
 def test_a_large_hash_releases_it(monkeypatch: pytest.MonkeyPatch) -> None:
     # However busy the machine is, at some time the other thread gets a core.
     monkeypatch.setattr(gil, "TRIES", 100_000)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from tests.bridge.conftest import require
 from tests.bridge.device import fresh_address
+from tests.bridge.tls import free_port
 from tests.bridge.toolbox import Toolbox
 from tests.docs.pages import ROOT, blocks
 from tests.limits import WAIT_S
@@ -54,9 +54,8 @@ def test_a_newcomer_sees_a_handshake_counted(provider: Path, tmp_path: Path) -> 
     assert install.startswith("apt-get install ")
     assert build == "make .venv/.ready provider && . .venv/bin/activate"
     assert len(rest) + 2 <= 10
-    with socket.create_server(("localhost", 0)) as free:
-        port = free.getsockname()[1]
-    out = _bash([line.replace("4433", str(port)) for line in rest], tmp_path, provider)
+    port = str(free_port())
+    out = _bash([line.replace("4433", port) for line in rest], tmp_path, provider)
     last = out[out.rindex("device ") :]
     assert re.search(r"^  rsa-sign +1$", last, re.MULTILINE)
     assert re.search(r"^  x25519 +1$", last, re.MULTILINE)
