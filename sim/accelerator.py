@@ -1,4 +1,4 @@
-"""The accelerator: a device with its worker thread, or on a virtual clock; what users and engines hold.
+"""The accelerator, which users and engines hold: a device with its worker thread, or on a virtual clock.
 
 Source of the model: a QAT-like ring (qatlib, adf_user_ring.c), nvmevirt's timing.
 """
@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from weakref import WeakSet
 
 from sim.clock import Clock, RealClock, VirtualClock
@@ -22,33 +22,60 @@ from sim.faults import Rule, Verdict, When
 from sim.faults.handle import Faults
 from sim.interrupt import Coalescing
 from sim.randomness import Randomness
-from sim.statistics import Percentiles, Statistics
-from sim.submission import SubmissionSide
+from sim.request import Submittable
+from sim.session import Session
+from sim.snapshot import snapshot
+from sim.statistics import Statistics
+from sim.submission import Submission
 from sim.timers import Timer
-from sim.timing import INSTANT, Model, Timing, parse_timing
+from sim.timing import Model, Timing, as_timing
 from sim.trace import Trace
 from sim.worker import Worker
 
 MAX_PAYLOAD_BYTES = 16 << 20
 
 
-class Accelerator(SubmissionSide):
+class Accelerator:
     """A simulated accelerator. A context manager: leaving it drains it, leaving it by an exception fails what is left.
 
     - `depth`: slots of the submission ring, a power of two.
     - `units`: parallel execution units of the timing model; by default the preset's number, else 1. The work itself
       is done by one worker thread.
     - `latency`: a Timing, a Model (of the service), or the text form of either, such as "fixed:50us",
-      "lognormal:50us,0.3", "preset:qat-dh895xcc". None: a request takes what its work takes.
+      "lognormal:50us,0.3", "preset:qat-dh895xcc". None: a request takes the time that its work takes.
     - `seed`: of everything random; read it back from `.seed`.
     - `clock`: a VirtualClock for a device without a thread; None for real time.
     - `faults`: rules that are installed from the start, for good; see `faults.install` for what may be one.
     - `trace`: a Trace that records what happens.
-    - `coalescing`: of the interrupt. `max_payload_bytes`: of one request, payload and aux together.
+    - `coalescing`: of the interrupt.
+    - `max_payload_bytes`: the most that one request may have, payload and aux together.
 
-    Any thread may submit and ask. Completions come in the worker thread, or in the thread that polls or jumps the
+    Any thread may call all of it. Completions come in the worker thread, or in the thread that polls or moves the
     clock. Raises UsageError for bad parameters.
+
+    The parts: `Submission` takes the requests, `Device` moves them, its `Reaper` tells their owners, `Worker` steps the
+    device in real time, and `Faults` is the hook in between. The methods of the hot path are the parts' own, bound in
+    the constructor: a method here that calls them would cost each operation two more calls.
     """
+
+    prepare: Callable[[Submittable], None]
+    """Check a request and find its kernel. Raises UsageError, and then nothing has happened.
+
+    A payload or aux that isn't bytes is copied here, so the caller may change it afterwards."""
+
+    submit: Callable[[Submittable], bool]
+    """Put a prepared request onto the ring and ring the doorbell. False: the ring is full. Never blocks.
+
+    Raises ClosedError after `close` and in the child of a fork, RemovedError while the device is removed, RejectedError
+    if a fault rule says so, and UsageError if a fault rule raises or is being asked in this thread. Nothing was
+    submitted then."""
+
+    enqueue: Callable[[Submittable], bool]
+    """Put a prepared request onto the ring, where it waits for the doorbell. False: the ring is full. Raises as
+    `submit`."""
+
+    doorbell: Callable[[], None]
+    """Announce everything that was enqueued, and wake the device if it sleeps."""
 
     def __init__(
         self,
@@ -64,80 +91,135 @@ class Accelerator(SubmissionSide):
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
     ) -> None:
         self._closed = True
-        self._ended = True  # as far as __del__ is concerned, until all is made
+        self._ended = True  # as far as __del__ is concerned, until everything is made
         """Whether there is nothing left to do for `close`."""
         if clock is not None and not isinstance(clock, Clock):
             raise UsageError(f"clock={clock!r}: use a VirtualClock(), or None for real time")
-        self.timing = _timing(latency)
+        self.timing = as_timing(latency)
         self.clock: Clock = clock or RealClock()
         self._randomness = Randomness(seed)
         if units is None:
             units = self.timing.units or 1
-        device = Device(depth, units, self.timing, coalescing or Coalescing(), self._randomness, self.clock)
-        super().__init__(device, max_payload_bytes)
-        self.faults = Faults(device, self._producers, self._randomness)
+        self._device = device = Device(
+            depth, units, self.timing, coalescing or Coalescing(), self._randomness, self.clock
+        )
+        self._submission = submission = Submission(
+            device.ring, device.gate, device.counters, self.clock.now_ns, max_payload_bytes
+        )
+        self.kernels = submission.kernels
+        self.prepare, self.submit = submission.prepare, submission.submit
+        self.enqueue, self.doorbell = submission.enqueue, submission.doorbell
+        self._worker: Worker | None = None
+        self.faults = Faults(device, self._randomness)
         if faults:
             self.faults.install(*([faults] if isinstance(faults, str) else faults))
         if trace is not None:
             self.faults.trace_to(trace)
         if isinstance(self.clock, VirtualClock):
-            self.clock.attach(self._device)
+            self.clock.attach(device)
         else:
-            on_crash = partial(_crashed, device, self._producers)  # without self, or the thread would keep it alive
-            self._worker = self.faults.worker = Worker(device, self.clock.now_ns, on_crash)
+            on_crash = partial(_crashed, device)  # without self, or the thread would keep it alive
+            self._set_worker(Worker(device, self.clock.now_ns, on_crash))
         self._closed = self._ended = False
         _alive.add(self)
+
+    def _set_worker(self, worker: Worker | None) -> None:
+        self._worker = self._submission.worker = self.faults.worker = worker
+
+    # Submitting
+
+    def session(self, op: str, key: object, **params: Any) -> Session:
+        """Load a key once, for any number of requests of that kernel. Blocks for as long as loading takes.
+
+        Raises UsageError for a kernel without a key, and for a key or parameters that do not fit the kernel.
+        """
+        return self._submission.session(op, key, **params)
+
+    def register(self, name: str, function: Callable[[bytes], bytes], *, replace: bool = False) -> None:
+        """Add a kernel of your own: any function from bytes to bytes. It runs in the worker thread.
+
+        What it raises fails the request, and nothing else. Raises UsageError for a name that is taken, unless
+        `replace`.
+        """
+        self.kernels.register(name, function, replace=replace)
+
+    @property
+    def max_payload_bytes(self) -> int:
+        """The most that one request may have, payload and aux together."""
+        return self._submission.max_payload_bytes
+
+    @property
+    def free_slots(self) -> int:
+        """How many requests the ring would take now."""
+        ring = self._device.ring
+        return ring.depth - ring.outstanding
+
+    @property
+    def depth(self) -> int:
+        """Slots of the submission ring."""
+        return self._device.ring.depth
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that were submitted and whose completion was not reaped yet."""
+        return self._device.ring.outstanding
 
     # Completing
 
     def attach(self, on_space: Callable[[int], None], *, polled: bool) -> None:
-        """For an engine: be told of freed slots, and say whether completions are polled for or come by interrupt.
+        """For an engine: on_space(n) is called when n slots become free. `polled`: completions come only by `poll`.
 
-        One way for all engines of a device: UsageError if another engine has the other one.
+        All engines of a device use the same way: raises UsageError if another engine uses the other one.
         """
-        interrupt = self._device.interrupt
-        if self._device.on_space and interrupt.masked is not polled:
+        interrupt, on_spaces = self._device.interrupt, self._device.reaper.on_space
+        if on_spaces and interrupt.masked is not polled:
             ways = ("by interrupt", "by polling")
             raise UsageError(
                 f"this accelerator's completions are taken {ways[interrupt.masked]} by another engine, and this one "
                 f"wants them {ways[polled]}: give it an accelerator of its own"
             )
-        self._device.on_space.append(on_space)
+        on_spaces.append(on_space)
         interrupt.masked = polled
 
     def detach(self, on_space: Callable[[int], None]) -> None:
-        """The end of `attach`. With the last engine gone, completions come by interrupt again.
+        """Undo `attach`. Once the last engine is detached, completions come by interrupt again.
 
         Does nothing for one that is not attached.
         """
-        on_spaces = self._device.on_space
+        on_spaces = self._device.reaper.on_space
         if on_space in on_spaces:
             on_spaces.remove(on_space)
         if not on_spaces:
             self._device.interrupt.masked = False
-            # What was left on the completion ring for polling keeps its slots, and no interrupt tells of it any more.
-            self.call_at(self.clock.now_ns(), self._device.reap)
+            # Completions that were left for polling still hold their slots, and no interrupt would tell of them.
+            self.call_at(self.clock.now_ns(), self._device.reaper.reap)
 
     def poll(self, quota: int = 0) -> int:
-        """Hand out at most `quota` completions, 0 for all that are there, in this thread; how many it was.
+        """Hand out at most `quota` completions in this thread, 0 for all that are there. Returns how many.
 
-        Also from inside the handler of a completion. While completions come by interrupt there is nothing to poll.
+        May be called from the handler of a completion. Does nothing while completions come by interrupt.
         """
         if self._worker is not None and not self._device.interrupt.masked:
             return 0  # the worker reaps, and it alone
         self._device.counters.polls += 1
-        return self._device.reap(quota)
+        return self._device.reaper.reap(quota)
 
     def notify_once(self, fn: Callable[[], object]) -> None:
-        """While polling: call fn once, as soon as there is something to poll for - perhaps at once, perhaps on the
-        worker's thread. As ibv_req_notify_cq."""
+        """While polling: call fn once, as soon as there is something to poll for. As ibv_req_notify_cq.
+
+        fn is called at once in this thread, or later in the worker's thread.
+        """
         interrupt = self._device.interrupt
         interrupt.ask(fn)
         if self._device.completions.entries:
             interrupt.notify()
 
     def call_at(self, due_ns: int, fn: Callable[[], object]) -> Timer:
-        """Have fn called at that time of the clock, by the worker or whoever jumps the clock. It must not block."""
+        """Call fn at that time of the clock, in the worker's thread or in the thread that moves the clock.
+
+        fn must not block. What it raises is reported, and the device goes on. If an exception comes while it runs, it
+        may be called a second time.
+        """
         timer = self._device.timers.call_at(due_ns, fn)
         if self._worker is not None:
             self._worker.wake()
@@ -152,12 +234,12 @@ class Accelerator(SubmissionSide):
 
     @property
     def queued(self) -> int:
-        """How many requests wait for their work to be done, about: it changes at any time."""
+        """About how many requests wait for their work to be done."""
         return self._device.queued
 
     @property
     def frees_in_ns(self) -> int:
-        """For how long all units of the timing model are busy, about; 0 without a model."""
+        """About how long it takes until a unit of the timing model is free; 0 if one is, and without a model."""
         return max(0, self._device.units.frees_at_ns - self.clock.now_ns())
 
     @property
@@ -166,40 +248,8 @@ class Accelerator(SubmissionSide):
         return self._device.units.count
 
     def statistics(self) -> Statistics:
-        """A snapshot, from any thread. While things move its numbers may differ by what moves."""
-        device = self._device
-        counters, ring = device.counters, device.ring
-        now_ns = self.clock.now_ns()
-        full_ns = counters.time_at_full_ns
-        if counters.full_since_ns is not None:
-            full_ns += now_ns - counters.full_since_ns
-        possible_ns = (now_ns - counters.since_ns) * device.units.count
-        return Statistics(
-            submitted=ring.tail,
-            completed=counters.completed,
-            failed=counters.failed,
-            orphaned=counters.orphaned,
-            spurious=counters.spurious,
-            in_flight=ring.outstanding,
-            high_water=ring.high_water,
-            ring_full=counters.ring_full,
-            time_at_full_ns=full_ns,
-            doorbells=counters.doorbells,
-            interrupts=device.interrupt.fired,
-            polls=counters.polls,
-            batches=counters.batches,
-            batch_sizes=dict(sorted(counters.batch_sizes.items())),
-            busy_ns=counters.busy_ns,
-            utilisation=min(counters.busy_ns / possible_ns, 1.0) if possible_ns else 0.0,
-            queue=Percentiles.of(list(counters.queue_samples)),
-            service=Percentiles.of(list(counters.service_samples)),
-            handler_errors=counters.handler_errors,
-            longest_interrupt_ns=counters.longest_interrupt_ns,
-            by_op=dict(sorted(counters.by_op.items())),
-            faults=self.faults.counts,
-            late=counters.late,
-            late_ns=counters.late_ns,
-        )
+        """A snapshot. While requests move, its sums may be off by the requests that moved meanwhile."""
+        return snapshot(self._device, self.faults.counts)
 
     # End
 
@@ -209,11 +259,13 @@ class Accelerator(SubmissionSide):
         return self._closed
 
     def close(self, *, drain: bool = True) -> None:
-        """Stop. With `drain` all that is in flight completes first, as long as the model says that takes; what
-        never would, and without `drain` everything, fails with ClosedError. Joins the worker thread.
+        """Stop the device and join its worker thread.
 
-        Calling again does nothing, or goes on where an exception, such as Ctrl-C, has ended the first call. UsageError
-        from inside a completion's handler, which it would wait for. While the interpreter ends it only marks the
+        With `drain` all that is in flight completes first, which blocks for as long as the timing model says. What
+        would never complete, and without `drain` everything, fails with ClosedError.
+
+        Calling it again does nothing, or goes on where an exception, such as Ctrl-C, has ended the first call. Raises
+        UsageError in the handler of a completion, for which it would wait. While the interpreter ends it only marks the
         accelerator as closed: see `_interpreter_ends`.
         """
         if self._ended or self._interpreter_ends():
@@ -224,9 +276,10 @@ class Accelerator(SubmissionSide):
         _alive.discard(self)
         device = self._device
         closed = ClosedError("the accelerator was closed")
-        while (seen := device.refusal) is None or isinstance(seen, RemovedError):  # which could be plugged in again
-            with self._producers:
-                device.change_refusal(closed, instead_of=seen)
+        gate = device.gate
+        while (seen := gate.refusal) is None or isinstance(seen, RemovedError):  # a removed device may be plugged in
+            with gate.lock:
+                gate.change_refusal(closed, instead_of=seen)
         try:
             if drain:
                 self._drain()
@@ -236,15 +289,15 @@ class Accelerator(SubmissionSide):
             if isinstance(self.clock, VirtualClock):
                 self.clock.detach(device)
             device.abort(ClosedError("the accelerator was closed while this was in flight"))
-            # Their time will not come. Whoever waits for it is told now, tries again and meets the refusal.
+            # The time of these timers will not come. Whoever waits for one is told now, tries again and is refused.
             device.call_timers()
         self._ended = True
 
     def _interpreter_ends(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> bool:
-        """Whether nothing can be waited for any more; then the accelerator counts as closed.
+        """Whether the interpreter is ending, so that nothing can be waited for; then the accelerator counts as closed.
 
-        Once the interpreter ends no thread but this one runs, and the others may have stopped anywhere, also while they
-        held a lock. To join one or to take a lock would be for ever; what is in flight has nobody left to be told.
+        Only this thread still runs then. The others may have stopped anywhere, also while they held a lock, so joining
+        one or taking a lock could block for ever. Nobody is left who could be told of what is in flight.
         """
         ends = is_finalizing()  # an argument, because the module's globals may be gone by now
         if ends:
@@ -256,7 +309,7 @@ class Accelerator(SubmissionSide):
         clock, worker = self.clock, self._worker
         if isinstance(clock, VirtualClock):
             return clock.stepping
-        reaps: bool = self._device.reapers._is_owned()  # type: ignore[attr-defined]  # as threading.Condition asks it
+        reaps: bool = self._device.reaper.lock._is_owned()  # type: ignore[attr-defined]  # as threading.Condition asks it
         return reaps or (worker is not None and worker.inside)
 
     def _drain(self) -> None:
@@ -289,35 +342,24 @@ class Accelerator(SubmissionSide):
         return f"<Accelerator depth={self.depth} units={self.units} seed={self.seed}, {state}>"
 
     def _disown(self) -> None:
-        """In the child of a fork there is no worker, and locks may be held by threads that are not there."""
-        self._producers = threading.RLock()
-        self._device.reapers = threading.RLock()
-        self.faults.disown(self._producers)
-        self._worker = None
+        """In the child of a fork: there is no worker, and locks may be held by threads that do not exist here."""
+        gate = self._device.gate
+        gate.lock = threading.RLock()
+        self._device.reaper.lock = threading.RLock()
+        self.faults.disown()
+        self._set_worker(None)
         self._closed = self._ended = True
-        foreign = f"this accelerator belongs to the parent process, {os.getppid()}: make a new one behind the fork"
-        self._device.change_refusal(ClosedError(foreign), instead_of=self._device.refusal)
+        foreign = f"this accelerator belongs to the parent process, {os.getppid()}: make a new one after the fork"
+        gate.change_refusal(ClosedError(foreign), instead_of=gate.refusal)
 
 
-def _crashed(device: Device, producers: threading.RLock, error: BaseException) -> None:
-    """The worker is at its end: refuse what comes, fail what is in flight."""
+def _crashed(device: Device, error: BaseException) -> None:
+    """The worker has ended by an exception: refuse submits, and fail what is in flight."""
     refusal = InternalError(f"the device's worker crashed: {error!r}")
-    with producers:  # so that no submit that has seen no refusal comes behind the last look at the ring
-        device.change_refusal(refusal, instead_of=device.refusal)
+    with device.gate.lock:  # so that no submit that saw no refusal comes after `abort` has read the ring
+        device.gate.change_refusal(refusal, instead_of=device.gate.refusal)
     device.abort(refusal)
     device.call_timers()
-
-
-def _timing(latency: Timing | Model | str | None) -> Timing:
-    if latency is None:
-        return INSTANT
-    if isinstance(latency, Timing):
-        return latency
-    if isinstance(latency, str):
-        return parse_timing(latency)
-    if isinstance(latency, Model):
-        return Timing(service=latency)
-    raise UsageError(f'latency={latency!r}: use a Timing, a model such as Fixed(50_000), or text such as "fixed:50us"')
 
 
 _alive: WeakSet[Accelerator] = WeakSet()

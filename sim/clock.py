@@ -1,7 +1,7 @@
-"""Time. The one file of this package that reads a clock, and the one in which time can be made up.
+"""Clocks, real and virtual. This is the one file of the package that reads the machine's clock.
 
-A device is written against `now_ns` alone. In real time a worker thread steps it; in virtual time there is no thread:
-whoever waits calls `jump`, and the clock goes straight to the next thing that is due.
+A device knows nothing of a clock but `now_ns`. In real time a worker thread steps the device. In virtual time there is
+no thread: whoever waits calls `jump`, and the clock goes straight to the next thing that is due.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ class Steppable(Protocol):
     """A device, as a clock sees it."""
 
     def has_work(self) -> bool:
-        """Whether a step would do something at once, whatever the time."""
+        """Whether a step would do something at once, at any time."""
         ...
 
     def step(self) -> int | None:
-        """Do what is due; return when something is due next, None for never."""
+        """Do all that is due; return when something is due next, None for never."""
         ...
 
 
@@ -32,10 +32,9 @@ class RealClock:
 
 
 class VirtualClock:
-    """A clock that stands still until somebody jumps or advances it.
+    """A clock that stands still until somebody calls `jump` or `advance`. Belongs to one thread at a time.
 
-    Belongs to one thread at a time. Devices on it are stepped in the order in which they were attached, so a run
-    depends on nothing but its seed.
+    Moving the clock steps its devices, in the order in which they were attached. So a run depends on its seed alone.
     """
 
     virtual: ClassVar[bool] = True
@@ -53,7 +52,7 @@ class VirtualClock:
 
     @property
     def stepping(self) -> bool:
-        """Whether a device does something now: true inside the handlers of completions, and of timers."""
+        """Whether a device is being stepped now: true in the handlers of completions, and in timers."""
         return self._stepping
 
     def attach(self, device: Steppable) -> None:
@@ -61,14 +60,15 @@ class VirtualClock:
         self._devices.append(device)
 
     def detach(self, device: Steppable) -> None:
-        """Step it no more. Twice is no harm."""
+        """Step it no more. Calling again does nothing."""
         if device in self._devices:
             self._devices.remove(device)
 
     def jump(self) -> bool:
         """Do what can be done now; if that is nothing, go to the next due time and do what is due then.
 
-        False if nothing is due, ever: whoever waits then waits for nothing. Does not block.
+        Returns False if nothing is due, ever: then waiting is in vain. Does not block. The handlers of completions and
+        timers are called in this thread; in one of them this raises UsageError.
         """
         self._check_outside()
         if any(device.has_work() for device in self._devices):
@@ -82,11 +82,11 @@ class VirtualClock:
         return True
 
     def advance(self, duration_ns: int) -> None:
-        """Let so much time pass, and do on the way all that is due. Raises UsageError for a negative duration."""
+        """Let this much time pass, and do everything that is due meanwhile. Raises UsageError if it is negative."""
         self.advance_to(self._now_ns + _nonnegative("duration_ns", duration_ns))
 
     def advance_to(self, time_ns: int) -> None:
-        """Let time pass up to `time_ns`, and do on the way all that is due."""
+        """Let time pass up to `time_ns`, and do everything that is due meanwhile. Raises UsageError for a time past."""
         self._check_outside()
         if _nonnegative("time_ns", time_ns) < self._now_ns:
             raise UsageError(f"time_ns={time_ns} is before now, {self._now_ns}: a clock does not go back")
@@ -103,7 +103,7 @@ class VirtualClock:
             raise UsageError("the virtual clock was moved from inside a step: a completion must not wait for another")
 
     def _step(self) -> int | None:
-        """Step every device at the time that is; return when something is due next."""
+        """Step every device without moving the time; return when something is due next."""
         self._stepping = True
         try:
             dues = [due for device in tuple(self._devices) if (due := device.step()) is not None]

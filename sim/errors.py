@@ -1,16 +1,16 @@
-"""What the device raises. The class says whose fault it was; the message gives the value and the cure.
+"""The exceptions of this package. The class says whose fault it was; the message gives the value and the cure.
 
-A full ring is no error: `Accelerator.submit` answers it. A request that fails on the device is no error
-either: it completes, with a status (see `sim.request`).
+Two things are no exceptions. `Accelerator.submit` returns False for a full ring. A request that fails on the device
+completes, and its `error` says why (see `sim.request`).
 """
 
 
 class SimError(Exception):
-    """Root of everything this package raises."""
+    """The base of everything that this package raises."""
 
 
 class UsageError(SimError, ValueError):
-    """The caller gave something that can't work. Nothing was submitted, nothing changed."""
+    """The caller gave something that can't work. Nothing was submitted, and nothing has changed."""
 
 
 class UnknownKernelError(UsageError, LookupError):
@@ -18,11 +18,11 @@ class UnknownKernelError(UsageError, LookupError):
 
 
 class ClosedError(SimError):
-    """The accelerator was closed, or belongs to the parent of this process."""
+    """The accelerator is closed, or belongs to the parent of this process."""
 
 
 class DeviceError(SimError):
-    """The device failed a request, because a fault rule said so. `status` is what it gave as the reason."""
+    """The device failed a request because a fault rule said so. `status` is the reason that the rule gave."""
 
     def __init__(self, status: str) -> None:
         super().__init__(f"the device answered with the status {status!r}")
@@ -34,15 +34,15 @@ class ResetError(SimError):
 
 
 class RemovedError(SimError):
-    """The device was pulled out, while this request was in flight or before it was submitted."""
+    """The device was removed, while this request was in flight or before it was submitted."""
 
 
 class RejectedError(SimError):
-    """The device did not take the request, because a fault rule said so. Nothing was submitted."""
+    """The device did not take the request because a fault rule said so. Nothing was submitted."""
 
 
 class TraceError(SimError, ValueError):
-    """A trace file that can't be used: damaged, of another version, or none at all."""
+    """A file is no trace, or a damaged one, or one of another version."""
 
 
 class InternalError(SimError):

@@ -1,4 +1,4 @@
-"""When the interrupt fires: coalescing by count and by time, and the mask that polling sets."""
+"""The interrupt: when it fires, coalesced by count and by time, and the mask that polling sets."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from sim.report import report_unraisable
 
 @dataclass(frozen=True, slots=True)
 class Coalescing:
-    """An interrupt fires at `count` pending completions, or `time_ns` after the first of them, whichever is first.
+    """The interrupt fires at `count` pending completions, or `time_ns` after the first of them, whichever is first.
 
-    Completions that are there when the device looks share an interrupt in any case. The default fires at each look.
+    Completions that become due in the same step of the device share one interrupt in any case. With the default it
+    fires at each step that completes something. Raises UsageError for values that make no sense.
     """
 
     count: int = 1
@@ -27,54 +28,55 @@ class Coalescing:
 
 
 class Interrupt:
-    """The interrupt line of a device. Belongs to the thread that steps it."""
+    """The interrupt line of a device. Belongs to the thread that steps it, except where a docstring says otherwise."""
 
     __slots__ = ("_coalescing", "_first_ns", "fired", "masked", "on_masked", "pending")
 
     def __init__(self, coalescing: Coalescing) -> None:
         self._coalescing = coalescing
         self.pending = 0
-        """Completions of which no interrupt has told. Whoever handles it counts them down, and `fired` up."""
+        """How many completions no interrupt has told of. Whoever handles the interrupt counts this down."""
         self._first_ns = 0
         self.fired = 0
+        """How many interrupts were handled."""
         self.masked = False
-        """Polling: nothing fires, completions stay on their ring until somebody reaps them."""
+        """While this is set nothing fires: completions stay on their ring until somebody polls."""
         self.on_masked: dict[Callable[[], object], None] = {}
-        """Each is called once, at the next completion while masked. Who asks twice is told once."""
+        """Functions to be called at the next completion while masked: each once, also if it asked twice."""
 
     def pend(self, now_ns: int, count: int = 1) -> None:
-        """So many more completions are on their ring."""
+        """`count` more completions are on the completion ring."""
         if not self.pending:
             self._first_ns = now_ns
         self.pending += count
 
     def is_due(self, now_ns: int) -> bool:
-        """Whether the interrupt is to be handled now: by those who poll, while masked. Changes nothing."""
+        """Whether the interrupt is to be handled now; while masked, whether those who poll are to be told."""
         if not self.pending:
             return False
         coalescing = self._coalescing
         return self.masked or self.pending >= coalescing.count or now_ns >= self._first_ns + coalescing.time_ns
 
     def ask(self, fn: Callable[[], object]) -> None:
-        """Have fn called, once, at the next completion while masked. Any thread."""
+        """Call fn once, at the next completion while masked. Any thread."""
         self.on_masked[fn] = None
 
     def forget(self, fn: Callable[[], object]) -> None:
-        """Have it called no more. Any thread; no harm if it was called, or never asked."""
+        """Call fn no more. Any thread. Does nothing if it was called already, or never asked."""
         self.on_masked.pop(fn, None)
 
     def notify(self) -> None:
-        """There is something to poll for: tell who asked, once. Any thread."""
-        # Not those that ask meanwhile. Who is told polls, finds nothing more and asks again, at once and on a thread of
-        # its own: we would tell each other for ever, and the device would get on with nothing else.
+        """There is something to poll for: tell those who asked, each once. Any thread."""
+        # Only those that have asked by now. A function that is told may poll, find nothing more and ask again at once,
+        # in a thread of its own: telling that one too, this loop would never end and the device would stand still.
         for fn in list(self.on_masked):
             try:
                 del self.on_masked[fn]
-            except KeyError:  # somebody else was faster
+            except KeyError:  # another thread was faster
                 continue
             try:
                 fn()
-            except KeyboardInterrupt:  # perhaps before it was told
+            except KeyboardInterrupt:  # perhaps before fn began
                 self.on_masked[fn] = None
                 raise
             except BaseException as error:  # such as a loop that was closed meanwhile

@@ -1,7 +1,7 @@
-"""Where the randomness of the device comes from: one seed, and a stream for each use of it.
+"""The randomness of the device: one seed, and a stream of random numbers for each use.
 
-Equal seeds give equal streams on every Python from 3.11 on, in every process and whatever PYTHONHASHSEED says. A
-stream of its own for each use keeps one use from shifting another: a fault rule added changes no service time.
+Equal seeds give equal streams on every Python from 3.11 on, in every process, whatever PYTHONHASHSEED is. Each use has
+a stream of its own, so that one use does not shift another: one more fault rule changes no service time.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from sim.errors import UsageError
 
 
 class Randomness:
-    """A seed and the streams made from it. Immutable; any thread may call it. A stream belongs to one thread."""
+    """A seed, and the streams that are made from it. Immutable; any thread. A stream belongs to one thread."""
 
     __slots__ = ("_seed",)
 
     def __init__(self, seed: int | None = None) -> None:
-        """`seed`: 0 or more; None picks one of 64 bits, to be read from `.seed` and printed. Raises UsageError."""
+        """`seed`: 0 or more. None picks one of 64 bits at random; read it from `.seed`. Raises UsageError."""
         if seed is None:
             seed = secrets.randbits(64)
         elif not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
@@ -28,13 +28,13 @@ class Randomness:
 
     @property
     def seed(self) -> int:
-        """The seed in use: give it again and get the same streams."""
+        """The seed in use. The same seed gives the same streams."""
         return self._seed
 
     def stream(self, name: str) -> random.Random:
-        """A new generator for the use of that name. The same name starts the same stream again."""
-        # Random.seed(int) is specified to the bit; of the draws, only random() and getrandbits() are stable
-        # across Python versions, so users of a stream keep to those.
+        """A new generator for the use of that name. The same name gives the same stream, from its start."""
+        # How Random is seeded by an int is specified to the bit. Of its draws only random() and getrandbits() are the
+        # same in all versions of Python, so users of a stream call nothing else.
         digest = sha256(f"{self._seed}:{name}".encode()).digest()
         return random.Random(int.from_bytes(digest, "big"))
 

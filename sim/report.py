@@ -1,25 +1,63 @@
-"""How an exception is reported that has nobody to be raised to."""
+"""Calls of functions that are not ours, and how their exceptions are reported when there is nobody to raise them to."""
+
+from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+
+from sim.statistics import Counters
 
 
 def report_unraisable(error: BaseException, message: str, culprit: object) -> None:
-    """Hand it to threading.excepthook, which prints it, and which test tools watch. Never raises.
+    """Hand the exception to threading.excepthook, which prints it, and which test tools watch. Never raises.
 
     `culprit` and `error` may be the user's: their `__repr__` and `add_note` may raise.
     """
-    with suppress(BaseException):  # reported without a note
+    with suppress(BaseException):  # then it is reported without a note
         error.add_note(f"simaccel: {message}: {_shown(culprit)}")
     try:
         threading.excepthook(
             threading.ExceptHookArgs((type(error), error, error.__traceback__, threading.current_thread()))
         )
-    except BaseException as again:  # a hook of the user's that raises must not end the worker
+    except BaseException as in_hook:  # a hook of the user's that raises must not end the worker
         with suppress(BaseException):  # nothing is left to report with
-            what = f"threading.excepthook raised {_shown(again)} for {_shown(error)} ({message})"
+            what = f"threading.excepthook raised {_shown(in_hook)} for {_shown(error)} ({message})"
             print(f"simaccel: {what}", file=sys.__stderr__)
+
+
+class ForeignCalls:
+    """Calls functions of others for a device: what they raise is reported and counted, and the device goes on."""
+
+    __slots__ = ("_counters", "_virtual")
+
+    def __init__(self, counters: Counters, virtual: bool) -> None:
+        """`virtual`: the device lives in virtual time, so every call is made in the user's own thread."""
+        self._counters = counters
+        self._virtual = virtual
+
+    def call(self, fn: Callable[[], object], own_thread: bool = False) -> None:
+        """Call fn. `own_thread` says that this thread is the user's own also in real time.
+
+        KeyboardInterrupt is raised in the user's own thread: in virtual time always, in real time if the caller says
+        so. A failed allocation or a full stack may have come before fn began, so fn is then called a second time.
+        """
+        for last in (False, True):
+            try:
+                fn()
+            except BaseException as error:
+                if isinstance(error, KeyboardInterrupt) and (own_thread or self._virtual):
+                    raise
+                if not last and isinstance(error, MemoryError | RecursionError):
+                    continue
+                self.report(error, "a function that was told of time or space", fn)
+            return
+
+    def report(self, error: BaseException, what: str, culprit: object) -> None:
+        """Count and report what a foreign function raised. Never raises."""
+        self._counters.handler_errors += 1
+        report_unraisable(error, f"{what} raised; the device goes on", culprit)
 
 
 def _shown(value: object) -> str:

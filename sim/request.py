@@ -1,4 +1,4 @@
-"""A request: one piece of work on its way through the device, and what came of it."""
+"""A request: one piece of work on its way through the device, and its result."""
 
 from __future__ import annotations
 
@@ -11,30 +11,33 @@ from sim.session import Session
 
 
 class Delivery(IntEnum):
-    """What became of a completion, as whoever takes it tells the device. None means DELIVERED."""
+    """What an owner says became of a completion, as the result of its `complete`. None means DELIVERED."""
 
     DELIVERED = 0
     ORPHANED = 1
-    """Nobody wants it any more: its job was cancelled, or its deadline has passed."""
+    """Nobody wants the result any more: the job was cancelled, or its deadline has passed."""
     SPURIOUS = 2
-    """Nobody ever waited for it, or it came a second time."""
+    """Nobody ever waited for this completion, or it came a second time."""
 
 
 class Submittable(Protocol):
-    """What the device needs of a request. The engine's own operations fit it, so that one object does for both.
+    """What the device needs of a request. The engine's operations fit it too, so one object serves as both.
 
-    The submitter fills in `op`, `payload`, `aux` and `session`; `Accelerator.prepare` checks them and sets `kernel` and
-    `key`; the device fills in the rest. All times are ns of the accelerator's clock. After the submit the request
-    belongs to the device until `complete` is called, which happens in the thread that reaps: the worker, or whoever
-    polls. `complete` must not block, and must not submit on a ring that may be full and wait for it.
+    The submitter fills in `op`, `payload`, `aux` and `session`. `Accelerator.prepare` checks them and sets `kernel` and
+    `key`. The device fills in the rest. All times are ns of the accelerator's clock.
 
-    A request may also have `wake()`, which a faulty device calls without completing it, see SpuriousWake; and its class
-    a static `complete_all(requests, hear)`, which the worker calls instead with all that complete at once, if they are
-    of that class: it calls hear(request, answer or exception) for each that was not just delivered.
+    After the submit the request belongs to the device until the device calls `complete`, in the thread that reaps: the
+    worker, or the thread that polls. `complete` must not block. In particular it must not wait for a free slot, because
+    slots are freed by the thread that it runs in.
 
-    And it may have `completed`, false until `complete` begins, which sets it before anything else. Where a Ctrl-C, a
-    failed allocation or a full stack came before that, or `complete` has set it to something false again, it is called
-    once more.
+    Three things are optional:
+
+    - `wake()`: a faulty device calls it without completing the request, see SpuriousWake.
+    - `complete_all(requests, hear)`, static: the worker calls it instead of `complete` with all requests of this class
+      that complete at the same time. It calls hear(request, outcome) for each that was not simply delivered; the
+      outcome is a Delivery or an exception.
+    - `completed`: false at first; `complete` sets it before it does anything else. If a Ctrl-C, a failed allocation or
+      a full stack came before that, or `complete` has set it to false again, the device calls `complete` once more.
     """
 
     op: str
@@ -53,10 +56,10 @@ class Submittable(Protocol):
 
 
 class Request:
-    """A request for those who drive the device without an engine.
+    """A request for programs that use the device without an engine.
 
-    `on_complete(request)` is called once it has completed: `result` is the bytes, or None and `error` says why it
-    failed. `queue_ns` and `service_ns` tell where the time went.
+    `on_complete(request)` is called when it has completed. Then `result` is the bytes; or it is None, and `error` is
+    the exception that says why. `queue_ns` and `service_ns` tell where the time went.
     """
 
     __slots__ = (
@@ -97,16 +100,16 @@ class Request:
         self.result: bytes | None = None
         self.error: BaseException | None = None
         self.completed = False
-        """Whether `on_complete` was called. Who submits a request again sets it to False."""
+        """Whether `on_complete` was called. Set it to False before you submit the request a second time."""
 
     @property
     def queue_ns(self) -> int:
-        """From the submit to the start on a unit."""
+        """The time from the submit to the start on a unit."""
         return self.started_ns - self.submitted_ns
 
     @property
     def service_ns(self) -> int:
-        """From the start on a unit to the completion's due time."""
+        """The time from the start on a unit to the completion's due time."""
         return self.finished_ns - self.started_ns
 
     def complete(self) -> Delivery | None:

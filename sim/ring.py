@@ -1,13 +1,11 @@
-"""The two rings between host and device.
+"""The two rings between host and device: requests go down the submission ring and come back on the completion ring.
 
-Rules:
+- A push takes a slot of the submission ring. The slot is free again when the request's completion was reaped. So there
+  are never more requests outstanding than slots, and the completion ring, which has as many entries, can't overflow.
+- Indices only grow, and are masked to find a slot: tail >= rung >= head >= 0 and tail - reaped <= depth.
+- The device does not see a pushed request until the doorbell announces it.
 
-- A slot of the submission ring is taken by a push and is free again when the completion was reaped. So there are never
-  more requests outstanding than slots, and the completion ring, which has as many entries, can't overflow.
-- Indices run freely and are masked only to find a slot: tail >= rung >= head >= 0 and tail - reaped <= depth.
-- A push is invisible to the device until the doorbell announces it.
-
-One producer at a time, one consumer at a time: `Accelerator` holds the locks.
+One producer at a time and one consumer at a time: the locks are elsewhere (`Gate.lock`, `Reaper.lock`).
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ class SubmissionRing:
     __slots__ = ("depth", "head", "high_water", "mask", "reaped", "rung", "slots", "tail")
 
     def __init__(self, depth: int) -> None:
-        """Raises UsageError for a depth that isn't a power of two."""
+        """Raises UsageError for a depth that isn't a power of two in that range."""
         if not isinstance(depth, int) or isinstance(depth, bool) or not 0 < depth <= MAX_DEPTH or depth & (depth - 1):
             hint = ""
             if isinstance(depth, int) and depth > 2:
@@ -37,19 +35,19 @@ class SubmissionRing:
         self.mask = depth - 1
         self.slots: list[Submittable | None] = [None] * depth
         self.tail = 0
-        """Pushed so far. Written by the producer."""
+        """How many were pushed so far. Written by the producer."""
         self.rung = 0
-        """Announced by the doorbell so far."""
+        """How many the doorbell has announced so far."""
         self.head = 0
-        """Fetched so far. Written by the device."""
+        """How many were fetched so far. Written by the device."""
         self.reaped = 0
-        """Slots given back so far. Written by whoever reaps."""
+        """How many slots were given back so far. Written by the thread that reaps."""
         self.high_water = 0
         """The most that were ever outstanding at once."""
 
     @property
     def outstanding(self) -> int:
-        """Slots that are taken: pushed, and not yet reaped."""
+        """How many slots are taken: pushed and not yet reaped."""
         return self.tail - self.reaped
 
     def push(self, request: Submittable) -> bool:
@@ -64,7 +62,7 @@ class SubmissionRing:
         return True
 
     def announced(self) -> list[Submittable]:
-        """What the doorbell has announced and nobody has fetched, oldest first. It stays on the ring."""
+        """What the doorbell has announced and the device has not fetched, oldest first. It stays on the ring."""
         waiting = self.rung - self.head
         if waiting <= 0:
             return []
@@ -75,8 +73,8 @@ class SubmissionRing:
         return self.slots[first:] + self.slots[: last - self.depth]  # type: ignore[return-value]
 
     def clear(self, count: int) -> None:
-        """Let go of the last `count` requests that were fetched: whoever has advanced `head` holds them now."""
-        # Slices rather than a loop over slots: at 64 requests a visit a sixth of the time.
+        """Empty the slots of the last `count` requests before `head`: the device holds these requests now."""
+        # Slices and no loop over slots: at 64 requests a batch they take a sixth of the time.
         slots, first = self.slots, (self.head - count) & self.mask
         last = first + count
         if last <= self.depth:
@@ -98,9 +96,9 @@ class Echo:
 class CompletionRing:
     """Completed requests whose owners were not told yet, oldest first: at most as many as there are slots.
 
-    The first `reaped` of them have given back their slots and are counted; an entry leaves when its owner is told. So
-    who is interrupted while it reaps loses nothing. The device appends at one end and whoever reaps takes from the
-    other; a deque lets the two be different threads without a lock.
+    The first `reaped` of them have given back their slots and are counted. An entry leaves the ring when its owner is
+    told, so an exception during a reap loses none. The device appends at one end, and the thread that reaps takes from
+    the other. With a deque these may be two threads without a lock.
     """
 
     __slots__ = ("depth", "echoes", "entries", "reaped", "taken")
@@ -109,20 +107,21 @@ class CompletionRing:
         self.depth = depth
         self.entries: deque[Submittable] = deque()
         self.echoes = 0
-        """How many of the entries are an Echo: those come on top of the depth."""
+        """How many of the entries are an Echo. They may be there beyond the depth."""
         self.reaped = 0
+        """How many of the entries have given back their slots."""
         self.taken = 0
-        """How many were ever reaped."""
+        """How many entries were ever reaped."""
 
     def check_room(self, count: int) -> None:
-        """InternalError if so many more completions can't be there: slots are freed at the reap alone."""
+        """Raises InternalError if `count` more completions do not fit: then a slot was freed before its reap."""
         if len(self.entries) - self.reaped + count > self.depth + self.echoes:
             raise InternalError(f"the completion ring of {self.depth} entries overflowed")
 
     def unreaped(self, quota: int) -> list[Submittable]:
-        """The oldest that have not given back their slots, at most `quota`; 0 for all. They stay."""
+        """The oldest entries that have not given back their slots, at most `quota`, 0 for all. They stay."""
         entries, reaped = self.entries, self.reaped
         if not quota:
             return list(entries)[reaped:]
-        # By index: an iterator fails if the device appends after it was made.
+        # By index: an iterator would raise if the device appends meanwhile.
         return [entries[index] for index in range(reaped, min(len(entries), reaped + quota))]

@@ -1,4 +1,4 @@
-"""A session: a kernel with its key loaded once, for any number of requests, as QAT and virtio-crypto have it."""
+"""Sessions: a kernel with a key that is loaded once, for any number of requests, as in QAT and virtio-crypto."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _serial = count(1)
 class Session:
     """A kernel and its loaded key. Immutable; any thread and any number of requests may share it.
 
-    `id` counts up from 1 in its accelerator, or in the process for one that was opened without. Two sessions are equal
-    only if they are the same one. The repr shows the kernel and the id, never key material.
+    `id` counts from 1 in each accelerator; sessions that were opened without one are numbered in the process. A session
+    is equal only to itself. The repr shows the kernel and the id, and never key material.
     """
 
     kernel: Kernel
@@ -28,7 +28,7 @@ class Session:
 
     @classmethod
     def open(cls, kernel: Kernel, material: object, **params: Any) -> Session:
-        """Loads the key. Raises UsageError for a kernel without a key, bad material, or bad parameters."""
+        """Load the key. Raises UsageError for a kernel that takes no key, for bad material, and for bad parameters."""
         load = kernel.load
         if load is None:
             raise UsageError(f"kernel {kernel.name!r} takes no key: submit without a session")
@@ -40,17 +40,14 @@ class Session:
 
 
 def check_session(kernel: Kernel, session: Session | None) -> None:
-    """Raises UsageError unless the session is one for this kernel, or there is none and the kernel needs none.
-
-    The device calls it for each request, at submit.
-    """
+    """Raises UsageError unless the session is one of this kernel, or there is none and the kernel needs none."""
     if session is None:
         if kernel.load is not None:
             raise UsageError(f"kernel {kernel.name!r} needs a key: open a session for it and submit with that")
         return
     if not isinstance(session, Session):
         raise UsageError(f"session of type {type(session).__name__}: give what opening a session returned, or None")
-    # By identity, not name: after register(..., replace=True) a session of the old kernel holds the old one's key.
+    # By identity, not by name: after register(..., replace=True) a session of the old kernel holds the old key.
     if session.kernel is not kernel:
         if kernel.load is None:
             raise UsageError(f"kernel {kernel.name!r} takes no key: submit without {session!r}")
@@ -58,10 +55,10 @@ def check_session(kernel: Kernel, session: Session | None) -> None:
 
 
 def _check_params(name: str, load: Callable[..., Any], params: dict[str, Any]) -> None:
-    """Unknown parameters are the caller's mistake: a UsageError rather than the TypeError of the call."""
+    """Raises UsageError for parameters that the loader does not have, instead of the TypeError of the call."""
     try:
         signature = inspect.signature(load)
-    except ValueError:  # a loader in C that tells nothing of itself
+    except ValueError:  # a loader in C without a signature
         return
     try:
         signature.bind(None, **params)

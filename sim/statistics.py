@@ -1,4 +1,4 @@
-"""What a device counts, and the snapshot of it that answers 'why is this slow'."""
+"""What a device counts as it goes, and the snapshot of it that users get."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 from sim.request import Submittable
 
 SAMPLES = 4_096
-"""How many of the latest requests the percentiles speak of."""
+"""How many of the latest samples the percentiles are taken from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Of a time, in ns, over a sample of the last 4,096 requests; all 0 if there were none."""
+    """Percentiles of a time in ns, over the last 4,096 samples; all 0 if there are none."""
 
     p50_ns: int
     p99_ns: int
@@ -26,7 +26,7 @@ class Percentiles:
 
     @classmethod
     def of(cls, values: Sequence[int]) -> Percentiles:
-        """Of any number of ns."""
+        """The percentiles of these times."""
         if not values:
             return cls(0, 0, 0, 0)
         p50, p99, p999, top = np.percentile(np.asarray(values, dtype=np.int64), [50, 99, 99.9, 100])
@@ -35,7 +35,7 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """A snapshot. While nothing moves, submitted == completed + failed + orphaned + in_flight."""
+    """A snapshot. While no request moves, submitted == completed + failed + orphaned + in_flight."""
 
     submitted: int
     """Requests that got a slot."""
@@ -46,7 +46,7 @@ class Statistics:
     orphaned: int
     """Completed for nobody: the job was cancelled or its deadline had passed."""
     spurious: int
-    """Completions nobody waited for, such as duplicates; in none of the sums."""
+    """Completions that nobody waited for. Duplicates among them are in no sum: they had no slot."""
     in_flight: int
     high_water: int
     """The most that were ever in flight at once."""
@@ -58,37 +58,38 @@ class Statistics:
     interrupts: int
     polls: int
     batches: int
-    """Visits of the device to its ring that found requests: submitted / batches is the mean batch."""
+    """How often the device found requests on its ring: submitted / batches is the mean size of a batch."""
     batch_sizes: Mapping[int, int]
-    """Visits by size: the key n counts those of n to 2n - 1 requests."""
+    """Batches by size: the key n counts those of n to 2n - 1 requests."""
     busy_ns: int
-    """Service time handed out to the units so far, over all of them: of two snapshots, tells the use between them."""
+    """The sum of all service times so far. From two snapshots it tells how busy the units were between them."""
     utilisation: float
-    """0 to 1: the units' busy time over their time since the start, or since the reset of the statistics."""
+    """From 0 to 1: how much of the units' time since the start they were busy."""
     queue: Percentiles
-    """From submit to start. Large: too few units. Small, and the operation is slow: look at service."""
+    """The time from submit to start. If it is large, there are too few units."""
     service: Percentiles
+    """The time from start to completion. If it is large, the operation itself is slow."""
     handler_errors: int
-    """Completions whose handler raised: reported, and the worker lived on."""
+    """How often a handler of a completion, or another function that the device calls, raised. That is reported."""
     longest_interrupt_ns: int
-    """The longest the device was kept by whoever takes its completions: a callback that blocks shows here."""
+    """The longest that one interrupt took: a callback that blocks the device shows here."""
     by_op: Mapping[str, int]
     """Delivered and failed requests by operation."""
     faults: Mapping[str, int]
     """Faults met, by kind."""
     late: int = 0
-    """Requests that completed later than the timing model says, because their work took longer. In virtual time, where
-    work takes no time, there are none; many in real time mean that no time here is the model's."""
+    """Requests that completed later than the timing model says, because their work took longer. In virtual time there
+    are none, as work takes no time. If there are many in real time, the times here are not the model's."""
     late_ns: int = 0
-    """By how much, all of them together."""
+    """The sum of the times by which they were late."""
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: nested dicts of str, int and float."""
+        """All of it as nested dicts of str, int and float, for JSON."""
         return asdict(self)
 
 
 class Counters:
-    """What the device counts as it goes. Each field has one writer at a time."""
+    """What a device counts as it goes. Each field has one writer at a time."""
 
     __slots__ = (
         "batch_sizes",
@@ -136,13 +137,13 @@ class Counters:
         self.since_ns = now_ns
 
     def count_batch(self, size: int) -> None:
-        """The device fetched so many requests at once."""
+        """The device has fetched a batch of this size."""
         self.batches += 1
         floor = 1 << (size.bit_length() - 1)
         self.batch_sizes[floor] = self.batch_sizes.get(floor, 0) + 1
 
     def sample(self, batch: Sequence[Submittable]) -> None:
-        """Keep the times of about 16 of a batch, evenly spaced: to keep all would take a twentieth of all time."""
+        """Keep the times of about 16 requests of a batch, evenly spaced: to keep all would take 5 % of all time."""
         for request in batch[:: 1 + len(batch) // 16]:
             self.queue_samples.append(request.started_ns - request.submitted_ns)
             self.service_samples.append(request.finished_ns - request.started_ns)

@@ -1,4 +1,4 @@
-"""Functions to be called at a time: deadlines and back-offs, on the device's own clock."""
+"""Timers: functions to be called at a time of the device's clock, such as deadlines and back-offs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import count
 
 
 class Timer:
-    """One call that is due. `cancel` it from any thread; a cancelled one costs nothing when its time comes."""
+    """One call that is due at a time. Any thread may cancel it."""
 
     __slots__ = ("_timers", "begun", "fn")
 
@@ -17,20 +17,20 @@ class Timer:
         self._timers = timers
         self.fn: Callable[[], object] | None = fn
         self.begun = False
-        """Whether it was called, and interrupted: it is called once more then."""
+        """Whether the call has begun. If an exception ended it, it is made once more."""
 
     def cancel(self) -> None:
-        """Forget the call, if it has not been made. Calling again does nothing."""
+        """Don't make the call, if it has not been made yet. Calling again does nothing."""
         if self.fn is not None:
             self.fn = None
             self._timers.cancelled += 1
 
 
 class Timers:
-    """A heap of timers. Equal times are called in the order in which they were set.
+    """A heap of timers. Timers of the same time are called in the order in which they were set.
 
-    Any thread may set and cancel; the heap itself belongs to the thread that steps the device, which finds what is
-    new in a deque, so that no lock is needed.
+    Any thread may set and cancel timers. The heap belongs to the thread that steps the device; new timers come to it
+    through a deque, so no lock is needed.
     """
 
     __slots__ = ("_serial", "cancelled", "heap", "incoming")
@@ -40,32 +40,32 @@ class Timers:
         self.incoming: deque[tuple[int, int, Timer]] = deque()
         self._serial = count()
         self.cancelled = 0
-        """About how many of the heap were cancelled: threads may lose a count, and that does no harm."""
+        """About how many timers of the heap are cancelled: two threads may lose a count, which does no harm."""
 
     def call_at(self, due_ns: int, fn: Callable[[], object]) -> Timer:
-        """Have fn called at that time, by the thread that steps the device; it must not block."""
+        """Call fn at that time, in the thread that steps the device. It must not block. Any thread."""
         timer = Timer(self, fn)
         self.incoming.append((due_ns, next(self._serial), timer))
         return timer
 
     def has_news(self) -> bool:
-        """Whether timers were set that the stepping thread has not seen."""
+        """Whether there are new timers that the thread that steps the device has not seen."""
         return bool(self.incoming)
 
     def _absorb(self) -> None:
         while self.incoming:
-            # Taken only when it is on the heap. There twice, after an exception in between, it is called once.
+            # Removed only once it is on the heap. If an exception makes it stand there twice, it is called once.
             heappush(self.heap, self.incoming[0])
             del self.incoming[0]
         if self.cancelled > 64 and self.cancelled * 2 > len(self.heap):
-            # Deadlines are nearly all cancelled long before they are due: without this the heap would hold a
-            # deadline's length of them.
+            # Nearly all deadlines are cancelled long before they are due. Without this the heap would keep them all
+            # until then.
             heap = [entry for entry in self.heap if entry[2].fn is not None]
             heapify(heap)
             self.heap, self.cancelled = heap, 0
 
     def take_due(self, now_ns: int) -> Iterable[Callable[[], object]]:
-        """What is to be called now, in order: each taken only when it is its turn, for the one before may cancel it."""
+        """What is to be called now, in order. Each leaves the heap at its turn: the one before it may cancel it."""
         if self.incoming:
             self._absorb()
         if not self.heap or self.heap[0][0] > now_ns:
@@ -92,20 +92,20 @@ class Timers:
         return self.heap[0][0] if self.heap else None
 
     def first_due(self, now_ns: int | None) -> Timer | None:
-        """The first that is to be called now, or of all that were set if `now_ns` is None. It stays: see `drop`."""
+        """The first timer that is due, or of all timers if `now_ns` is None. It stays on the heap until `drop`."""
         due_ns = self.next_due_ns()
         if due_ns is None or (now_ns is not None and due_ns > now_ns):
             return None
         return self.heap[0][2]
 
     def drop(self, timer: Timer) -> None:
-        """It has been called."""
-        timer.fn = None  # so it is skipped where it stands
+        """It has been called: take it off the heap."""
+        timer.fn = None  # so it is skipped wherever it stands
         if self.heap and self.heap[0][2] is timer:
             heappop(self.heap)
 
     def take_all(self) -> list[Callable[[], object]]:
-        """All that was to be called later, in order: for the end of the device, when their time will not come."""
+        """All calls that are still to come, in order, at the end of the device: their time will not come."""
         due: list[Callable[[], object]] = []
         while (due_ns := self.next_due_ns()) is not None:
             due += self.take_due(due_ns)

@@ -1,16 +1,16 @@
-"""What happened on a device, in order: for looking at, and for telling two runs apart.
+"""Traces: what happened on a device, in order, to be read and to be compared with another run.
 
 An event is a time in ns, a word, the number of a request (0: of none) and a detail. Requests are numbered from 1 as
 they get their slots. Equal seeds give equal traces to the byte: nothing in one depends on an address, a hash, a real
 clock or the version of Python.
 
-    submit OP PAYLOAD_BYTES AUX_BYTES    it has a slot          complete ok | ERROR    it is on the completion ring
-    full OP                              there was no slot      interrupt              its handler reaps the ring
-    reject OP eagain | fatal             a rule refused it      wake                   its owner is told
-    fault KIND                           it will meet that      orphaned, spurious     its owner wanted it no more
-    fetch                                the device has it      duplicate              its owner is told again
-    start at NS                          a unit will take it    false-wake             its owner is woken for nothing
-    corrupt OFFSETS BITS                 of its result (*)      doorbell-stuck, reset, remove, plug-in
+    submit OP PAYLOAD_BYTES AUX_BYTES    it has a slot            complete ok | ERROR    it is on the completion ring
+    full OP                              there was no slot        interrupt              its handler reaps the ring
+    reject OP eagain | fatal             a rule refused it        wake                   its owner is told
+    fault KIND                           it will meet this fault  orphaned, spurious     its owner no longer wanted it
+    fetch                                the device has it        duplicate              its owner is told again
+    start at NS                          when a unit takes it     false-wake             its owner is woken for nothing
+    corrupt OFFSETS BITS                 of its result (*)        doorbell-stuck, reset, remove, plug-in
 
 (*) An offset is taken modulo the length of the result, which for an ECDSA signature is not the same each time.
 """
@@ -24,28 +24,28 @@ from sim.request import Submittable
 
 
 class Trace:
-    """Give one to an Accelerator. Any thread may add; in real time the order is that in which things happened."""
+    """The events of one run: give it to an Accelerator. Any thread may add events."""
 
     __slots__ = ("_events", "_numbers", "_submitted")
 
     def __init__(self) -> None:
         self._events: list[tuple[int, str, int, str]] = []
-        # By id: an id that is used again is that of a later request, which then has a later number.
+        # By id. When an id is used a second time it is that of a later request, which gets a number of its own.
         self._numbers: dict[int, int] = {}
         self._submitted = 0
 
     def number(self, request: Submittable) -> None:
-        """A request has got its slot: it has the next number from now on."""
+        """A request has got its slot: give it the next number."""
         self._submitted += 1
         self._numbers[id(request)] = self._submitted
 
     def add(self, time_ns: int, what: str, request: Submittable | None = None, detail: str = "") -> None:
-        """An event. `what` is one word; `detail` is on one line."""
+        """Add an event. `what` is one word, and `detail` has no line break."""
         number = 0 if request is None else self._numbers.get(id(request), 0)
         self._events.append((time_ns, what, number, detail))
 
     def lines(self) -> Iterator[str]:
-        """The events as text, a line each."""
+        """The events as text, one line each."""
         return map(as_line, list(self._events))
 
     def digest(self) -> str:

@@ -1,7 +1,8 @@
-"""A trace in a file, with the scenario that it is of.
+"""Trace files: a trace, with the scenario that it was recorded from.
 
-The file is ASCII text: a first line that names format and version, a line of JSON that describes the scenario, a line
-for each event (see `sim.trace`), and a last line with the number of events and the SHA-256 of all lines before.
+The file is ASCII text. The first line names the format and its version. The second is JSON that describes the scenario.
+Then comes a line for each event (see `sim.trace`), and a last line with the number of events and the SHA-256 of all
+lines before it.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ _MAGIC = "simaccel trace"
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What a file holds."""
+    """The contents of a trace file."""
 
     scenario: dict[str, Any]
     lines: tuple[str, ...]
 
 
 def save_trace(path: str, scenario: Mapping[str, Any], trace: Trace) -> None:
-    """Write the file. The scenario is what JSON can hold, else UsageError; OSError as open and write raise it."""
+    """Write the file. Raises UsageError for a scenario that JSON can't hold, and OSError as open and write do."""
     try:
         described = json.dumps(scenario, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -40,10 +41,13 @@ def save_trace(path: str, scenario: Mapping[str, Any], trace: Trace) -> None:
 
 
 def load_trace(path: str) -> Recording:
-    """Read the file. Raises TraceError, in one line, for one that is damaged, of another version, or no trace at all;
-    OSError as open and read raise it."""
+    """Read the file.
+
+    Raises TraceError, with a message of one line, for a file that is no trace, damaged, or of another version; and
+    OSError as open and read do.
+    """
     with open(path, encoding="ascii", errors="replace", newline="\n") as file:
-        # Not all at once: /dev/zero has no end.
+        # The first line alone at first: a file such as /dev/zero has no end.
         first = file.readline(len(_MAGIC) + 22).rstrip("\n")
         text = f"{first}\n{file.read()}" if first.startswith(_MAGIC) else ""
     magic, _, version = first.rpartition(" ")

@@ -1,7 +1,7 @@
-"""Parallel execution units: which one takes a request, when it starts, when it is done.
+"""Parallel execution units: which one takes a request, when the request starts, and when it is done.
 
-nvmevirt's rule: a request starts on a unit at max(now, the time the unit is busy until), and keeps it busy for its
-service time. No thread and no clock in here: times come in and go out, as ints in ns.
+The rule is that of nvmevirt: a request starts at max(now, the time until which its unit is busy), and keeps the unit
+busy for its service time. There is no thread and no clock in here: times come in and go out as ints in ns.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from heapq import heapify, heapreplace
 from sim.errors import UsageError
 
 MAX_UNITS = 1 << 20
-"""As many as a ring can have slots: more can't be busy."""
+"""As many as a ring can have slots, because more can't be busy."""
 
 
 class UnitBank:
@@ -38,16 +38,16 @@ class UnitBank:
 
     @property
     def next_unit(self) -> int:
-        """The one that takes the next request."""
+        """The number of the unit that takes the next request."""
         return self._free_at[0][1]
 
     def check(self, unit: int) -> None:
-        """Raises UsageError for a unit that is not there."""
+        """Raises UsageError for a unit that does not exist."""
         if not isinstance(unit, int) or isinstance(unit, bool) or not 0 <= unit < self._count:
             raise UsageError(f"unit {unit!r}: the units are 0 to {self._count - 1}")
 
     def assign(self, now_ns: int, service_ns: int) -> tuple[int, int, int]:
-        """Gives a request to the unit that frees first, the lowest on ties: (unit, start_ns, end_ns).
+        """Give a request to the unit that is free first, on a tie the lowest: (unit, start_ns, end_ns).
 
         start_ns >= now_ns and end_ns = start_ns + service_ns. Requests are assigned in the order of the calls.
         """
@@ -59,9 +59,9 @@ class UnitBank:
         return unit, start_ns, end_ns
 
     def stall(self, unit: int, until_ns: int) -> None:
-        """Keeps a unit from starting anything before `until_ns`. A unit busy for longer is left as it is.
+        """Let a unit start nothing before `until_ns`. A unit that is busy for longer stays as it is.
 
-        What was assigned to it already keeps its end. Raises UsageError for a unit that is not there.
+        What was assigned to the unit before keeps its times. Raises UsageError for a unit that does not exist.
         """
         self.check(unit)
         for position, (free_at_ns, index) in enumerate(self._free_at):

@@ -1,27 +1,25 @@
-"""`accel.faults`: where rules are installed, and the device is held, reset, pulled out and plugged in by hand."""
+"""`accel.faults`: installs rules, and releases, resets, removes and plugs in the device by hand."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-from sim.faults.injector import SlowPath
-from sim.faults.rulebook import Installed, Rulebook
-from sim.faults.rules import Rule, When
+from sim.device import Device
+from sim.faults.injector import Injector
+from sim.faults.rules import Installed, Rule, Rulebook, When
+from sim.faults.text import parse_faults
 from sim.faults.verdicts import Verdict
 from sim.randomness import Randomness
 from sim.request import Submittable
-
-if TYPE_CHECKING:
-    from sim.device import Device
-    from sim.trace import Trace
-    from sim.worker import Worker
+from sim.trace import Trace
+from sim.worker import Worker
 
 
 class Guard:
-    """What `install` returns: leave it, or call `remove`, and its rules are asked no more."""
+    """What `install` returns, a context manager: leaving it, or calling `remove`, uninstalls its rules."""
 
     def __init__(self, faults: Faults, installed: list[Installed]) -> None:
         self._faults = faults
@@ -33,7 +31,10 @@ class Guard:
         return sum(installed.fired for installed in self._installed)
 
     def remove(self) -> None:
-        """Uninstall these rules, and release what they hold. What they have decided is still met. Twice is no harm."""
+        """Uninstall these rules, and release what they hold. Requests still meet the faults that they have decided.
+
+        Calling again does nothing.
+        """
         for installed in self._installed:
             self._faults._uninstall(installed)
 
@@ -47,113 +48,110 @@ class Guard:
 
 
 class Faults:
-    """The faults of one accelerator. Any thread; nothing here blocks.
+    """The faults of one accelerator. Any thread may call all of it; nothing here blocks.
 
-    What is asked of the device itself - release, reset, remove - happens at its next step: at once in real time, with
-    the next jump in virtual time.
+    `release`, `reset` and `remove` happen at the device's next step: at once in real time, with the next jump of the
+    clock in virtual time.
     """
 
-    def __init__(self, device: Device, producers: threading.RLock, randomness: Randomness) -> None:
+    def __init__(self, device: Device, randomness: Randomness) -> None:
         self._device = device
-        self._producers = producers
         self._randomness = randomness
         self.worker: Worker | None = None
-        """Set by the accelerator, in real time."""
+        """Who steps the device in real time. Set by the accelerator."""
+        self._injector: Injector | None = None
         self._rulebook = Rulebook(self, randomness.stream)
 
     def install(self, *rules: Rule | When | Verdict | str) -> Guard:
-        """Have these asked at each submit from now on, behind those that are installed, until the guard is left.
+        """Ask these rules at each submit from now on, after those that are installed, until the guard is left.
 
         A rule is a function from a request to a verdict, a `When`, a verdict alone (for every request), or the text of
-        rules. It is asked in the thread that submits, one at a time. It may use all of the accelerator, but not
-        submit: that raises UsageError in it. If it raises, or answers nonsense, the submit raises UsageError.
-        UsageError here for what can't be a rule; nothing is installed then.
+        rules. It is asked in the thread that submits, by one thread at a time. It may use all of the accelerator, but
+        not submit: that raises UsageError in it. If it raises, or returns no verdict, the submit raises UsageError.
+
+        Raises UsageError for what is no rule; nothing is installed then.
         """
         added: list[Installed] = []
         try:
-            for rule in rules:
-                added += self._rulebook.add(rule)
+            for given in rules:
+                for rule in parse_faults(given) if isinstance(given, str) else (given,):
+                    added.append(self._rulebook.add(rule))
         except BaseException:
             for installed in added:
                 self._rulebook.remove(installed)
             raise
-        self._path()
+        self._hook()
         return Guard(self, added)
 
     @property
     def counts(self) -> Mapping[str, int]:
         """How often each kind of fault was met, by name."""
-        slow = self._device.slow
-        return {} if slow is None else dict(sorted(slow.counts.items()))
+        return {} if self._injector is None else dict(sorted(self._injector.counts.items()))
 
     def observe(self, fn: Callable[[Verdict, Submittable], object]) -> None:
-        """Have fn called at each submit that meets a fault, in the thread that submits. It may use all of the
-        accelerator, but not submit: that raises UsageError in it."""
-        self._path().observers.append(fn)
+        """Call fn(verdict, request) at each submit that meets a fault, in the thread that submits.
+
+        It may use all of the accelerator, but not submit: that raises UsageError in it. What it raises is reported.
+        """
+        self._hook().observers.append(fn)
 
     @property
     def held(self) -> int:
-        """Requests that wait to be released."""
-        slow = self._device.slow
-        return 0 if slow is None else slow.held
+        """How many requests wait for a release."""
+        return 0 if self._injector is None else self._injector.effects.held
 
     def release(self) -> None:
-        """Let all that is held complete, and a stuck doorbell ring."""
-        self._soon(self._path().release)
+        """Let everything that is held complete, and make a stuck doorbell ring."""
+        self._soon(self._hook().effects.release)
 
     def reset(self) -> None:
-        """Reset the device: all that is in flight, lost ones too, fails with ResetError."""
-        self._soon(self._path().reset)
+        """Reset the device: all that is in flight fails with ResetError, also what was lost."""
+        self._soon(self._hook().effects.reset)
 
     def remove(self) -> None:
-        """Pull the device out: all that is in flight fails with RemovedError, and so do submits."""
-        self._soon(self._path().remove)
+        """Remove the device: all that is in flight fails with RemovedError, and so does every submit."""
+        self._soon(self._hook().effects.remove)
 
     def plug_in(self) -> None:
-        """The end of `remove`: the device takes requests again, at once. Does nothing if it was not removed."""
-        self._path().plug_in()
+        """Undo `remove`: the device takes requests again, at once. Does nothing if it is not removed."""
+        self._hook().effects.plug_in()
 
     def trace_to(self, trace: Trace) -> None:
-        """Have all that happens recorded. For the accelerator."""
-        self._path().trace = trace
+        """Record all that happens from now on. For the accelerator."""
+        self._hook().effects.trace = trace
 
     # For the rules, and for the accelerator
 
     def now_ns(self) -> int:
-        """The device's time."""
+        """The time of the device's clock."""
         return self._device.clock.now_ns()
 
     def outstanding(self) -> int:
-        """Slots that are taken."""
+        """How many slots are taken."""
         return self._device.ring.outstanding
 
-    def disown(self, producers: threading.RLock) -> None:
-        """In the child of a fork: the locks may be held by threads that are not there, so take new ones."""
-        self._producers = producers
-        if self._device.slow is not None:
-            self._device.slow.disown(producers)
+    def disown(self) -> None:
+        """In the child of a fork: locks may be held by threads that do not exist here, so take new ones."""
+        if self._injector is not None:
+            self._injector.disown()
 
     def _uninstall(self, installed: Installed) -> None:
         if not installed.removed:
             self._rulebook.remove(installed)
-            slow = self._path()
-            self._soon(lambda: slow.release(installed))
+            self._soon(partial(self._hook().effects.release, installed))
 
     def _soon(self, call: Callable[[], object]) -> None:
         self._device.timers.call_at(self._device.clock.now_ns(), call)
         if self.worker is not None:
             self.worker.wake()
 
-    def _path(self) -> SlowPath:
-        """The device's slow path; made, and switched on for good, when it is first needed."""
-        device = self._device
-        if device.slow is None:
-            slow = SlowPath(device, self._rulebook, self._producers, self._randomness.stream("corrupt"))
-            with self._producers:
-                if device.slow is None:  # nobody was faster
-                    # Last that a submit looks twice: what it marks must find a device that looks for marks.
-                    device.slow = slow
-                    device.straight = False
-                    device.checks_submits = True
-        assert device.slow is not None  # it is never taken away
-        return device.slow
+    def _hook(self) -> Injector:
+        """The device's hook. It is made and installed, for good, when it is first needed."""
+        if self._device.gate.hook is None:
+            injector = Injector(self._device, self._rulebook, self._randomness.stream("corrupt"))
+            with self._device.gate.lock:
+                if self._injector is None:  # no other thread was faster
+                    self._injector = injector
+                self._device.install(self._injector)
+        assert self._injector is not None  # it is never taken away
+        return self._injector

@@ -1,4 +1,4 @@
-"""Fault rules: what decides which request meets which fault.
+"""Fault rules: what decides which request meets which fault, and the rules that are installed on a device.
 
 A rule is a function from a request to a verdict. Rules are asked at the submit, in the order in which they were
 installed, and the first verdict that isn't Pass wins. `When` is the rule for everyday use.
@@ -9,13 +9,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from sim.errors import UsageError
-from sim.faults.verdicts import PASS, Pass, Verdict
+from sim.faults.verdicts import KINDS, PASS, Pass, Verdict
 from sim.request import Submittable
 from sim.session import Session
-from sim.timing.quantities import MAX_NS
+from sim.timing.quantities import check_count, check_ns
 
 Rule = Callable[[Submittable], Verdict]
 
@@ -23,27 +23,33 @@ Rule = Callable[[Submittable], Verdict]
 class View(Protocol):
     """What a rule may know of the device, besides the request."""
 
-    def now_ns(self) -> int: ...
+    def now_ns(self) -> int:
+        """The time of the device's clock."""
+        ...
 
     def outstanding(self) -> int:
-        """Slots that are taken, that of the request in question not included."""
+        """How many slots are taken, without that of the request in question."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """A verdict, and when it is given. Immutable; one may be installed any number of times, each counts for itself.
+    """A verdict, and when it is given. Immutable. It may be installed many times; each installation counts for itself.
 
-    A request matches if all that is given here holds:
+    A request matches if all of these hold that are given:
 
-    - `op`: it is of that kernel. `session`: it uses that session, given itself or by its number.
-    - `depth`: with it, at least so many are in flight.
-    - `from_ns`, `until_ns`: it is submitted in that time, counted from the rule's installation.
+    - `op`: the request is of that kernel.
+    - `session`: the request uses that session. Give the Session, or its number.
+    - `depth`: at least so many requests are in flight, this one included.
+    - `from_ns`, `until_ns`: the request is submitted in that window, which counts from the rule's installation.
 
-    And of those that match, counted from 1, the verdict is for:
+    Of the requests that match, counted from 1, these get the verdict:
 
-    - `nth`: that one. `every`: each that is a multiple of it. `probability`: each with that probability, from the seed.
-    - `count`: so many at most.
+    - `nth`: the one of that number. `every`: each whose number is a multiple of it.
+    - `probability`: each with that probability; the draws come from the seed.
+    - `count`: no more than so many.
+
+    Raises UsageError for values that don't make sense.
     """
 
     verdict: Verdict
@@ -63,10 +69,10 @@ class When:
         if self.op is not None and (not isinstance(self.op, str) or not self.op):
             raise UsageError(f"op {self.op!r}: use the name of a kernel")
         if self.session is not None and not isinstance(self.session, Session):
-            _check_count("session", self.session)
+            check_count("session", self.session)
         for name in ("nth", "every", "depth", "count"):
             if getattr(self, name) is not None:
-                _check_count(name, getattr(self, name))
+                check_count(name, getattr(self, name))
         if self.nth is not None and self.every is not None:
             raise UsageError(f"nth={self.nth} and every={self.every}: use one of the two")
         if self.probability is not None and not (
@@ -75,19 +81,19 @@ class When:
             and 0 <= self.probability <= 1
         ):
             raise UsageError(f"probability {self.probability!r}: use a number from 0 to 1")
-        _check_ns("from", self.from_ns)
+        check_ns("from", self.from_ns)
         if self.until_ns is not None:
-            _check_ns("until", self.until_ns)
+            check_ns("until", self.until_ns)
             if self.until_ns <= self.from_ns:
-                raise UsageError(f"from {self.from_ns} ns until {self.until_ns} ns: no time is in that window")
+                raise UsageError(f"from {self.from_ns} ns until {self.until_ns} ns: until must be later")
 
     def bind(self, view: View, rng: random.Random) -> Rule:
-        """A rule that counts for itself, as of now."""
+        """The rule as a function, with counts of its own that begin now."""
         return _Bound(self, view, rng)
 
 
 class _Bound:
-    """A When that was installed."""
+    """A When that is installed, with its counts."""
 
     __slots__ = ("_fired", "_rng", "_seen", "_since_ns", "_view", "_when")
 
@@ -104,7 +110,7 @@ class _Bound:
         if not self._matches(request):
             return PASS
         self._seen += 1
-        # Drawn for every match, so that a count that is used up shifts nothing.
+        # Drawn for every match, also when the count is used up: so no later draw depends on the count.
         unlucky = when.probability is None or self._rng.random() < when.probability
         if when.count is not None and self._fired >= when.count:
             return PASS
@@ -137,11 +143,77 @@ class _Bound:
         return repr(self._when)
 
 
-def _check_count(what: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise UsageError(f"{what} {value!r}: use a whole number, 1 or more")
+class Installed:
+    """A rule on a device."""
+
+    __slots__ = ("fired", "given", "removed", "rule")
+
+    def __init__(self, given: object, rule: Rule) -> None:
+        self.given = given
+        """What the user gave, for messages."""
+        self.rule = rule
+        self.fired = 0
+        """How many faults it has decided."""
+        self.removed = False
 
 
-def _check_ns(what: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_NS:
-        raise UsageError(f"{what} {value!r}: use a whole number of ns, 0 to {MAX_NS}")
+class Rulebook:
+    """The rules of a device, in their order. Asked at each submit, by one thread at a time, which holds no lock of the
+    device."""
+
+    def __init__(self, view: View, stream: Callable[[str], random.Random]) -> None:
+        """`stream` gives the random numbers for the use of that name."""
+        self._view = view
+        self._stream = stream
+        self._made = 0
+        # Replaced, never changed: a submit in another thread goes on with the tuple that it has.
+        self._installed: tuple[Installed, ...] = ()
+
+    def add(self, given: object) -> Installed:
+        """Install a rule, to be asked after those that are there. Raises UsageError for what is no rule."""
+        installed = self._bind(given)
+        self._installed += (installed,)
+        return installed
+
+    def remove(self, installed: Installed) -> None:
+        """Ask it no more. Calling again does nothing."""
+        installed.removed = True
+        self._installed = tuple(other for other in self._installed if other is not installed)
+
+    def consult(self, request: Submittable) -> tuple[Verdict, Installed] | None:
+        """The first verdict that isn't Pass, and the rule that gave it; None if there is none.
+
+        Raises UsageError for a rule that raises, or returns no verdict.
+        """
+        for installed in self._installed:
+            try:
+                verdict: Any = installed.rule(request)
+            except Exception as error:
+                raise UsageError(
+                    f"the fault rule {installed.given!r} raised {error!r} for {request!r}: "
+                    "a rule returns a verdict; nothing was submitted"
+                ) from error
+            if verdict is PASS or isinstance(verdict, Pass):
+                continue
+            if not isinstance(verdict, Verdict) or KINDS.get(verdict.kind) is not type(verdict):
+                raise UsageError(
+                    f"the fault rule {installed.given!r} answered {verdict!r} for {request!r}: "
+                    "a rule returns a verdict, such as Fail() or Pass(); nothing was submitted"
+                )
+            installed.fired += 1
+            return verdict, installed
+        return None
+
+    def _bind(self, given: object) -> Installed:
+        if isinstance(given, Verdict) and not isinstance(given, Pass):
+            given = When(given)
+        # Each rule has a stream of its own, by the order of installation: one more rule shifts nothing before it.
+        self._made += 1
+        if isinstance(given, When):
+            return Installed(given, given.bind(self._view, self._stream(f"fault {self._made}")))
+        if isinstance(given, type) or not callable(given):
+            raise UsageError(
+                f"a fault rule of {given!r}: give a function from a request to a verdict, a When, a verdict, "
+                "or text such as 'corrupt:op=sha256,every=100'"
+            )
+        return Installed(given, given)

@@ -1,7 +1,7 @@
 """Models of service and latency, their text form, and presets of real cards."""
 
 from sim.timing.models import Fixed, Lognormal, Model, PerByte, PerOperation, Tail, Uniform
-from sim.timing.parse import parse_timing
+from sim.timing.parse import as_timing, parse_timing
 from sim.timing.presets import preset, preset_names
 from sim.timing.quantities import format_duration_ns, parse_duration_ns
 from sim.timing.recorded import Recorded, without_files
@@ -18,6 +18,7 @@ __all__ = [
     "Tail",
     "Timing",
     "Uniform",
+    "as_timing",
     "format_duration_ns",
     "parse_duration_ns",
     "parse_timing",

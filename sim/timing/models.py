@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
 from sim.errors import UsageError
-from sim.timing.quantities import MAX_NS, format_bandwidth, format_duration_ns, format_number
+from sim.timing.quantities import MAX_NS, check_ns, format_bandwidth, format_duration_ns, format_number
 
 _NORMAL = NormalDist()
 _RESERVED = "=;+,"
@@ -41,7 +41,7 @@ class Fixed:
     duration_ns: int
 
     def __post_init__(self) -> None:
-        _check_ns("fixed", self.duration_ns)
+        check_ns("fixed", self.duration_ns)
 
     def draw_ns(self, op: str, size_bytes: int, rng: random.Random) -> int:
         return self.duration_ns
@@ -59,8 +59,8 @@ class Uniform:
     high_ns: int
 
     def __post_init__(self) -> None:
-        _check_ns("uniform", self.low_ns)
-        _check_ns("uniform", self.high_ns)
+        check_ns("uniform", self.low_ns)
+        check_ns("uniform", self.high_ns)
         if self.low_ns > self.high_ns:
             low, high = format_duration_ns(self.low_ns), format_duration_ns(self.high_ns)
             raise UsageError(f"uniform {low},{high}: give the lower first, {high},{low}")
@@ -85,7 +85,7 @@ class Lognormal:
     sigma: float
 
     def __post_init__(self) -> None:
-        _check_ns("lognormal", self.median_ns)
+        check_ns("lognormal", self.median_ns)
         _check_number("sigma", self.sigma, 0, 10)
 
     def draw_ns(self, op: str, size_bytes: int, rng: random.Random) -> int:
@@ -107,7 +107,7 @@ class PerByte:
     bytes_per_s: int
 
     def __post_init__(self) -> None:
-        _check_ns("bytes", self.base_ns)
+        check_ns("bytes", self.base_ns)
         if not isinstance(self.bytes_per_s, int) or isinstance(self.bytes_per_s, bool) or self.bytes_per_s < 1:
             raise UsageError(f"bandwidth {self.bytes_per_s!r}: use a whole number of bytes a second, 1 or more")
 
@@ -134,7 +134,7 @@ class Tail:
     def __post_init__(self) -> None:
         _check_number("p", self.probability, 0, 1)
         _check_number("x", self.factor, 0, 1_000_000_000)
-        _check_ns("add", self.add_ns)
+        check_ns("add", self.add_ns)
         _check_model("tail", self.inner)
         if self.factor != 1 and self.add_ns:
             raise UsageError(f"tail with x={self.factor} and add={self.add_ns} ns: use one, and nest a second tail")
@@ -180,11 +180,6 @@ class PerOperation:
     def spec(self) -> str:
         rows = [f"{op}={self.table[op].spec}" for op in sorted(self.table)]
         return "per-op:" + ";".join([*rows, f"*={self.default.spec}"])
-
-
-def _check_ns(what: str, duration_ns: object) -> None:
-    if not isinstance(duration_ns, int) or isinstance(duration_ns, bool) or not 0 <= duration_ns <= MAX_NS:
-        raise UsageError(f"{what} {duration_ns!r}: use a whole number of ns, 0 to {MAX_NS}")
 
 
 def _check_number(what: str, value: object, low: float, high: float) -> None:

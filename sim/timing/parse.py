@@ -55,6 +55,19 @@ def parse_timing(text: str) -> Timing:
     return Timing(models[0], models[1] if len(models) == 2 else Fixed(0))
 
 
+def as_timing(latency: Timing | Model | str | None) -> Timing:
+    """The timing that these stand for: a model alone is that of the service, None takes no time. Raises UsageError."""
+    if latency is None:
+        return INSTANT
+    if isinstance(latency, Timing):
+        return latency
+    if isinstance(latency, str):
+        return parse_timing(latency)
+    if isinstance(latency, Model):
+        return Timing(service=latency)
+    raise UsageError(f'latency={latency!r}: use a Timing, a model such as Fixed(50_000), or text such as "fixed:50us"')
+
+
 def _parse_part(text: str) -> Model:
     kind, _, rest = text.strip().partition(":")
     if kind.strip() == "per-op":

@@ -1,6 +1,7 @@
-"""Quantities as text: durations, bandwidths and plain numbers, and back to the same text.
+"""Quantities: checks of values, and durations, bandwidths and plain numbers as text and back.
 
-Numbers are decimal, without sign and exponent. What is read is exact: a value between two ns is refused, not rounded.
+Numbers are decimal, without a sign and an exponent. What is read is exact: a value between two ns is refused, not
+rounded.
 """
 
 from __future__ import annotations
@@ -31,8 +32,20 @@ _PLAIN = re.compile(_NUMBER.replace("30", "400"))
 _WITH_UNIT = re.compile(rf"({_NUMBER})\s*([A-Za-z/]+)")
 
 
+def check_ns(what: str, value: object) -> None:
+    """Raises UsageError unless the value is a time: a whole number of ns, from 0 to MAX_NS."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_NS:
+        raise UsageError(f"{what} {value!r}: use a whole number of ns, 0 to {MAX_NS}")
+
+
+def check_count(what: str, value: object) -> None:
+    """Raises UsageError unless the value is a whole number, 1 or more."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise UsageError(f"{what} {value!r}: use a whole number, 1 or more")
+
+
 def parse_duration_ns(text: str) -> int:
-    """'50us', '1.5ms', '0s' -> ns. Units ns, us, ms, s. Raises UsageError, also for less than a whole ns."""
+    """'50us', '1.5ms', '0s' -> ns. Units are ns, us, ms and s. Raises UsageError, also for parts of a ns."""
     number, unit = _split(text, "duration", "50us", _UNITS_NS)
     value = Fraction(number) * _UNITS_NS[unit]
     if value.denominator != 1:
@@ -68,7 +81,7 @@ def format_bandwidth(bytes_per_s: int) -> str:
 
 
 def parse_number(name: str, text: str) -> float:
-    """'0.3' -> 0.3. `name` is what the number stands for, for the error. Raises UsageError."""
+    """'0.3' -> 0.3. Raises UsageError, in which `name` says what the number stands for."""
     if not _PLAIN.fullmatch(text):
         raise UsageError(f"{name} {text!r}: use a decimal number, 0 or more, such as 0.3")
     return float(text)

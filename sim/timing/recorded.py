@@ -11,7 +11,7 @@ from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 from sim.errors import UsageError
-from sim.timing.quantities import MAX_NS, format_duration_ns, parse_duration_ns
+from sim.timing.quantities import check_ns, format_duration_ns, parse_duration_ns
 
 # Everything printable in ASCII but % and what separates the parts of a spec.
 _UNQUOTED = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in "%+;")
@@ -39,8 +39,7 @@ class Recorded:
         if not durations_ns:
             raise UsageError("trace without a duration: give at least one")
         for duration_ns in durations_ns:
-            if not isinstance(duration_ns, int) or isinstance(duration_ns, bool) or not 0 <= duration_ns <= MAX_NS:
-                raise UsageError(f"trace duration {duration_ns!r}: use a whole number of ns, 0 to {MAX_NS}")
+            check_ns("trace duration", duration_ns)
         object.__setattr__(self, "durations_ns", durations_ns)
 
     @classmethod

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from sim import Accelerator, VirtualClock
-from sim.device import LATE_NS
 from sim.kernels import registry
+from sim.schedule import LATE_NS
 from tests.cli.cli import Cli
 from tests.sim.sim_requests import Completions
 

@@ -81,7 +81,7 @@ def device(notify: str, depth: int = 1) -> Iterator[Engine]:
     told = accel.statistics()
     assert told.in_flight == 0
     assert told.submitted == told.completed + told.failed + told.orphaned
-    assert not accel._device.on_space
+    assert not accel._device.reaper.on_space
     counted = made.statistics
     assert counted.operations >= 1
 

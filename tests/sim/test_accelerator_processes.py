@@ -70,7 +70,7 @@ CLOSED_UNDER_A_LOCK = """
 accel = Accelerator()
 held = threading.Event()
 # With globals of its own, or the thread's frame would keep what is in ours alive.
-own = {"lock": accel._producers, "held": held, "forever": threading.Event()}
+own = {"lock": accel._device.gate.lock, "held": held, "forever": threading.Event()}
 exec("def hold():\\n with lock:\\n  held.set()\\n  forever.wait()", own)
 threading.Thread(target=own["hold"], daemon=True).start()
 held.wait()

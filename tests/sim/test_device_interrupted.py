@@ -14,20 +14,25 @@ import pytest
 import sim.clock
 import sim.completion
 import sim.device
+import sim.faults.effects
+import sim.faults.handlers
 import sim.faults.injector
-import sim.faults.outages
+import sim.gate
 import sim.interrupt
 import sim.ring
+import sim.schedule
 import sim.submission
 import sim.timers
 import sim.worker
 from sim import Accelerator, Coalescing, Request, SimError, VirtualClock
+from sim.report import ForeignCalls
 from tests.interrupting import LINES, SIGNALS, sweep
 from tests.sim.sim_requests import Completions
 
 DEVICE = [
-    *(sim.completion, sim.device, sim.interrupt, sim.ring, sim.submission, sim.timers),
-    *(sim.faults.injector, sim.faults.outages, sim.clock, Accelerator.poll, Accelerator.detach, Accelerator.call_at),
+    *(sim.completion, sim.device, sim.gate, sim.interrupt, sim.ring, sim.schedule, sim.submission, sim.timers),
+    *(sim.faults.effects, sim.faults.handlers, sim.faults.injector, sim.clock, ForeignCalls),
+    *(Accelerator.poll, Accelerator.detach, Accelerator.call_at),
 ]
 FAULTS = {
     "none": "",
@@ -173,5 +178,8 @@ def test_an_exception_anywhere_in_the_worker_tells_all(
         assert statistics.in_flight == 0
         assert statistics.submitted == statistics.completed + statistics.failed == len(sent)
 
-    watched = [sim.completion, sim.device, sim.interrupt, sim.ring, sim.timers, sim.worker.Worker._run]
+    watched = [
+        *(sim.completion, sim.device, sim.interrupt, sim.ring, sim.schedule, sim.timers),
+        *(ForeignCalls, sim.worker.Worker._run),
+    ]
     sweep(scenario, watched, error, kind=LINES, visits=1, new_threads=True)

@@ -11,6 +11,7 @@ from sim import (
     DeviceError,
 )
 from sim.faults import KINDS
+from sim.faults.handlers import HANDLERS
 from tests.testing.faulty import SERVICE_NS, Faulty
 
 
@@ -214,3 +215,8 @@ def test_early_wake_comes_before_the_completion() -> None:
         assert request.right
         assert request.woken_at_ns == [10_000]
         assert request.at_ns == [12_000]
+
+
+def test_every_kind_of_fault_has_one_handler_of_its_own() -> None:
+    assert set(HANDLERS) == set(KINDS.values())
+    assert len(set(map(type, HANDLERS.values()))) == len(KINDS)

@@ -12,9 +12,9 @@ from engine import Engine
 from engine.errors import ClosedError, OperationError
 from sim import Accelerator, UsageError, VirtualClock
 from sim.faults import PASS, Fail, Verdict
-from sim.faults.injector import SlowPath
-from sim.faults.rulebook import Rulebook
-from sim.submission import SubmissionSide
+from sim.faults.injector import Injector
+from sim.faults.rules import Rulebook
+from sim.submission import Submission
 from tests.interrupting import SIGNALS, sweep
 
 
@@ -61,8 +61,8 @@ ENDING: dict[str, Callable[[Bench], object]] = {
     "engine close": lambda bench: bench.engine.close(),
 }
 SUBMITTING = [
-    *(SubmissionSide.submit, SubmissionSide._push_slowly, SubmissionSide._announce),
-    *(SlowPath.arrive, SlowPath._arrive, SlowPath._push, SlowPath.swallow_ring, Rulebook),
+    *(Submission.submit, Submission._push_slowly, Submission._announce),
+    *(Injector.arrive, Injector._arrive, Injector._push, Injector.swallow_ring, Rulebook),
 ]
 virtual_or_real = pytest.mark.parametrize("virtual", [True, False], ids=["virtual", "real"])
 

@@ -21,11 +21,10 @@ from engine.offload.slot_queue import SpaceQueue
 from sim import Accelerator, VirtualClock
 from sim import InternalError as SimInternalError
 from sim import UsageError as SimUsageError
-from sim.completion import CompletionSide
-from sim.device import Device
+from sim.completion import Reaper
 from sim.faults import KINDS
-from sim.faults.injector import SlowPath
-from sim.faults.outages import Outages
+from sim.ring import Echo
+from sim.schedule import Schedule
 from simaccel.testing import InvariantError, Ledger, Scenario, run_scenario
 from simaccel.testing.scenario import DRIVES, RETRIES
 from tests.limits import TEST_S
@@ -142,53 +141,52 @@ def _deadline_that_wakes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _results_that_are_swapped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two completions that are handed out together are mixed up."""
-    hand_out = CompletionSide.hand_out
+    hand_out = Reaper.hand_out
 
-    def swapping(self: CompletionSide, batch: list[Any], *more: int) -> int:
+    def swapping(self: Reaper, batch: list[Any], *more: int) -> int:
         if len(batch) > 1 and batch[0].error is None and batch[1].error is None:
             batch[0].result, batch[1].result = batch[1].result, batch[0].result
         return hand_out(self, batch, *more)
 
-    monkeypatch.setattr(CompletionSide, "hand_out", swapping)
+    monkeypatch.setattr(Reaper, "hand_out", swapping)
 
 
 def _reset_that_forgets_what_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    victims_of = Outages.victims
+    in_flight = Schedule.in_flight
 
-    def forgetful(self: Outages, scheduled: list[Any]) -> list[Any]:
-        self.kept.clear()
-        return victims_of(self, scheduled)
+    def forgetful(self: Schedule) -> list[Any]:
+        self.parked.clear()
+        return in_flight(self)
 
-    monkeypatch.setattr(Outages, "victims", forgetful)
+    monkeypatch.setattr(Schedule, "in_flight", forgetful)
 
 
 def _duplicates_in_the_sums(monkeypatch: pytest.MonkeyPatch) -> None:
-    def reap(self: SlowPath, batch: list[Any], seen: int) -> int:
-        for entry in batch:
-            self._device.counters.completed += hasattr(entry, "request")
-        return original(self, batch, seen)
+    def tell_echo(self: Reaper, echo: Echo) -> None:
+        self._counters.completed += 1
+        original(self, echo)
 
-    original = SlowPath.reap
-    monkeypatch.setattr(SlowPath, "reap", reap)
+    original = Reaper._tell_echo
+    monkeypatch.setattr(Reaper, "_tell_echo", tell_echo)
 
 
 def _orphans_that_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    def recount(self: CompletionSide, request: Any, delivery: Any) -> None:
-        self.counters.completed -= request.error is None
-        self.counters.failed -= request.error is not None
+    def recount(self: Reaper, request: Any, delivery: Any) -> None:
+        self._counters.completed -= request.error is None
+        self._counters.failed -= request.error is not None
 
-    monkeypatch.setattr(CompletionSide, "_recount", recount)
+    monkeypatch.setattr(Reaper, "_recount", recount)
 
 
 def _corruption_that_nobody_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    work = Device.work
+    work = Schedule.work
 
-    def wrong(self: Device, scheduled: Any) -> None:
+    def wrong(self: Schedule, scheduled: Any) -> None:
         work(self, scheduled)
         if scheduled.request.payload == b"echo 0 of job 0":
             scheduled.request.result = b"echo 0 of job x"
 
-    monkeypatch.setattr(Device, "work", wrong)
+    monkeypatch.setattr(Schedule, "work", wrong)
 
 
 def _failures_that_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,8 +132,8 @@ def test_the_example_of_the_documentation() -> None:
         ("stick-doorbell:rings=0", "rings 0"),
         ("reorder:past=0", "past 0"),
         ("stall:unit=-1", "unit -1"),
-        ("fail:from=2us,until=1us", "no time is in that window"),
-        ("fail:until=0s", "no time is in that window"),
+        ("fail:from=2us,until=1us", "until must be later"),
+        ("fail:until=0s", "until must be later"),
     ],
 )
 def test_anything_else_is_told_in_one_line(text: str, message: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from engine import UsageError
 from sim import Request, Trace, TraceError, load_trace, save_trace
-from sim.completion import CompletionSide
+from sim.completion import Reaper
 from simaccel.cli import main
 from simaccel.testing import InvariantError, Scenario
 from simaccel.testing.recording import ComparedTrace, record_scenario, replay_scenario
@@ -33,14 +33,14 @@ def test_replay_tells_the_first_difference(
     path = str(tmp_path / "trace")
     record_scenario(path, Scenario(1, jobs=3, operations=1, latency="fixed:10us", units=1))
     recorded = load_trace(path).lines
-    hand_out = CompletionSide.hand_out
+    hand_out = Reaper.hand_out
 
-    def later(self: CompletionSide, batch: list[Request], *more: int) -> int:
-        if self.counters.completed == 1:
-            self.slow.note("surprise")  # type: ignore[union-attr]
+    def later(self: Reaper, batch: list[Request], *more: int) -> int:
+        if self._counters.completed == 1:
+            self._gate.hook.note("surprise")  # type: ignore[union-attr]
         return hand_out(self, batch, *more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(CompletionSide, "hand_out", later)
+    monkeypatch.setattr(Reaper, "hand_out", later)
     difference = replay_scenario(path)
     assert difference is not None
     assert difference.now == "20000 surprise 0"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from sim import Accelerator, Coalescing, Request
+from sim.submission import Submission
 from sim.worker import Worker
 from tests.interrupting import LINES, SIGNALS, sweep
 from tests.sim.sim_requests import Completions, Gate
@@ -293,7 +294,7 @@ def a_submit_in_real_time() -> Iterator[Callable[[], object]]:
 
 @pytest.mark.parametrize(("kind", "error"), [(SIGNALS, KeyboardInterrupt), (LINES, MemoryError)])
 def test_an_exception_anywhere_in_a_wake_loses_no_other(kind: str, error: type[BaseException]) -> None:
-    sweep(a_submit_in_real_time, [Worker.wake, Accelerator.submit], error, kind=kind)
+    sweep(a_submit_in_real_time, [Worker.wake, Submission.submit], error, kind=kind)
 
 
 @contextmanager

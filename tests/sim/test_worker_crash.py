@@ -9,6 +9,7 @@ import pytest
 
 from sim import Accelerator, InternalError, Request, SimError
 from sim.device import Device
+from sim.gate import Gate
 from sim.ring import CompletionRing
 from tests.sim.sim_requests import Completions
 
@@ -218,15 +219,15 @@ def test_no_submit_slips_past_a_crash(monkeypatch: pytest.MonkeyPatch, reported:
     held: list[bool] = []
     accel = Accelerator(8)
 
-    def change_refusal(device: Device, why: SimError | None, instead_of: SimError | None) -> bool:
-        held.append(accel._producers._is_owned())  # type: ignore[attr-defined]
-        device.refusal = why
-        device.checks_submits = True
+    def change_refusal(gate: Gate, why: SimError | None, instead_of: SimError | None) -> bool:
+        held.append(gate.lock._is_owned())  # type: ignore[attr-defined]
+        gate.refusal = why
+        gate.checks_submits = True
         return True
 
-    monkeypatch.setattr(Device, "change_refusal", change_refusal)
+    monkeypatch.setattr(Gate, "change_refusal", change_refusal)
     completions = Completions(accel)
-    crash_in(monkeypatch, "next_due_ns")
+    crash_in(monkeypatch, "_next_due_ns")
     completions.submit()
     completions.wait()
     accel.close()

@@ -162,13 +162,13 @@ class RemoteAccelerator:
     def _may_push(self) -> bool:
         connection = self._connection
         to_poll_for = connection.interrupt.masked and connection.completions.entries
-        return connection.free_slots > 0 or connection.refusal is not None or bool(to_poll_for)
+        return connection.free_slots > 0 or connection.gate.refusal is not None or bool(to_poll_for)
 
     def _answer(self, op: str, opening: Opening) -> None:
         if not self._reader.wait_for(opening.answered.is_set, PATIENCE_S):
             raise NoDeviceError(f"the device at {self.address} does not answer")
         if opening.status:
-            if self._connection.refusal is not None:
+            if self._connection.gate.refusal is not None:
                 raise NoDeviceError(f"the device at {self.address} went away")
             raise UsageError(
                 f"the device at {self.address} does not open a session for {op!r}: does it know the kernel?"
@@ -186,16 +186,16 @@ class RemoteAccelerator:
     def attach(self, on_space: Callable[[int], None], *, polled: bool) -> None:
         """For an engine: be told of freed slots, and say whether completions are polled for or come by interrupt."""
         connection = self._connection
-        if connection.on_space and connection.interrupt.masked is not polled:
+        if connection.reaper.on_space and connection.interrupt.masked is not polled:
             raise UsageError("another engine takes this accelerator's completions the other way: connect once more")
-        connection.on_space.append(on_space)
+        connection.reaper.on_space.append(on_space)
         connection.interrupt.masked = polled
 
     def detach(self, on_space: Callable[[int], None]) -> None:
         """The end of `attach`. With the last engine gone, completions come by interrupt again. May be called again."""
-        if on_space in self._connection.on_space:
-            self._connection.on_space.remove(on_space)
-        if not self._connection.on_space:
+        if on_space in self._connection.reaper.on_space:
+            self._connection.reaper.on_space.remove(on_space)
+        if not self._connection.reaper.on_space:
             self._connection.interrupt.masked = False
             self._reader.wake()  # for what was left to polling
 
@@ -326,7 +326,7 @@ class RemoteAccelerator:
                 self.close(drain=False)
 
     def __repr__(self) -> str:
-        state = "closed" if self._connection.refusal is not None else f"{self.in_flight} in flight"
+        state = "closed" if self._connection.gate.refusal is not None else f"{self.in_flight} in flight"
         return f"<RemoteAccelerator at {self.address}, depth={self.depth}, {state}>"
 
     def _disown(self) -> None:

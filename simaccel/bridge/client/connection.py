@@ -1,6 +1,6 @@
 """A remote accelerator's end of its rings: what is in flight, and how it completes.
 
-The completing side is that of a device in one's own process, so it counts, interrupts and polls alike. Two steps lead
+The reaper is that of a device in one's own process, so it counts, interrupts and polls alike. Two steps lead
 to it: `drain` takes over what the device has completed, which any thread may do at any time, as it calls nobody;
 `deliver` is the interrupt, in the reader's thread.
 """
@@ -12,10 +12,14 @@ import threading
 from collections import deque
 
 from sim.clock import RealClock
-from sim.completion import CompletionSide
+from sim.completion import Reaper
 from sim.errors import ClosedError, ResetError, SimError, fresh
-from sim.interrupt import Coalescing
-from sim.request import Delivery, Submittable
+from sim.gate import Gate
+from sim.interrupt import Coalescing, Interrupt
+from sim.report import ForeignCalls
+from sim.request import Submittable
+from sim.ring import CompletionRing, SubmissionRing
+from sim.statistics import Counters
 from simaccel.bridge import wire
 from simaccel.bridge.client.shared import Completion, SharedRings
 from simaccel.bridge.device.keys import Opening
@@ -32,11 +36,19 @@ class RequestFailed(SimError):
         self.status = status
 
 
-class Connection(CompletionSide):
+class Connection:
     """One connection with its rings. Any thread may call all of it, but for `deliver`."""
 
     def __init__(self, rings: SharedRings) -> None:
-        super().__init__(rings.layout.entries, Coalescing(), RealClock())
+        entries = rings.layout.entries
+        self.clock = RealClock()
+        self.gate = Gate()
+        self.ring = SubmissionRing(entries)
+        self.completions = CompletionRing(entries)
+        self.interrupt = Interrupt(Coalescing())
+        self.counters = Counters(self.clock.now_ns())
+        self.foreign = ForeignCalls(self.counters, virtual=False)
+        self.reaper = Reaper(self.ring, self.completions, self.interrupt, self.counters, self.clock, self.gate)
         self.rings = rings
         self.strays = 0
         """Completions with a cookie that nobody has."""
@@ -55,10 +67,9 @@ class Connection(CompletionSide):
 
     def make_locks(self) -> None:
         """Also anew in the child of a fork, where they may be held by threads that are not there."""
-        self._producers = threading.Lock()
+        self.gate.lock = threading.RLock()
         self._drainers = threading.Lock()
-        self.reapers = threading.RLock()
-        """Held while completions are handed out."""
+        self.reaper.lock = threading.RLock()
         self.changed = threading.Condition()
         """Notified when something completed, was reaped, or the connection has ended."""
 
@@ -72,9 +83,9 @@ class Connection(CompletionSide):
     def push(self, entry: Submittable | Opening, code: int, key: int, payload: bytes, aux: bytes) -> bool:
         """Put it onto the ring and ring the doorbell. False: the ring is full. Raises the refusal, if there is one."""
         rings, ring, layout = self.rings, self.ring, self.rings.layout
-        with self._producers:
-            if self.refusal is not None:
-                raise fresh(self.refusal)
+        with self.gate.lock:
+            if self.gate.refusal is not None:
+                raise fresh(self.gate.refusal)
             now_ns = self.clock.now_ns()
             if self.free_slots <= 0:
                 if not isinstance(entry, Opening):
@@ -174,10 +185,6 @@ class Connection(CompletionSide):
         self.counters.busy_ns += finished_ns - started_ns
         self.completions.entries.append(request)
 
-    def _recount(self, request: Submittable, delivery: Delivery) -> None:
-        super()._recount(request, delivery)
-        self._tell_device()
-
     def _tell_device(self) -> None:
         """Tell the device what it can't see itself, for `simaccel stat`. Only called where one of these has changed,
         which is rare. Pauses are not among them: jobs are the engine's, and we do not know of them."""
@@ -195,18 +202,24 @@ class Connection(CompletionSide):
             if self.interrupt.masked:
                 self.interrupt.notify()
                 break
-            with self.reapers:
+            with self.reaper.lock:
                 self.counters.count_batch(len(self.completions.entries))
                 self.interrupt.fired += 1
-                self._handle_interrupt(self.clock.now_ns())
+                orphaned = self.counters.orphaned
+                self.reaper.handle_interrupt(self.clock.now_ns())
+            if self.counters.orphaned != orphaned:
+                self._tell_device()
         self._tell()
 
     def poll(self, quota: int) -> int:
         """Hand out at most `quota` completions in this thread, 0 for all; how many it was."""
         self.drain()
-        with self.reapers:
+        with self.reaper.lock:
             self.counters.polls += 1
-            reaped = self.reap(quota)
+            orphaned = self.counters.orphaned
+            reaped = self.reaper.reap(quota)
+        if self.counters.orphaned != orphaned:
+            self._tell_device()
         self._tell()
         return reaped
 
@@ -218,9 +231,8 @@ class Connection(CompletionSide):
 
     def refuse(self, why: SimError) -> None:
         """Take no more."""
-        with self._producers:
-            if self.refusal is None:
-                self.refusal = ClosedError(str(why))
+        with self.gate.lock:
+            self.gate.change_refusal(ClosedError(str(why)), instead_of=None)
 
     def lose(self, error: SimError) -> None:
         """All that is in flight fails with that error; whoever delivers or polls hands it out."""
@@ -250,7 +262,7 @@ class Connection(CompletionSide):
         self.severed = True
         self._in_flight.clear()
         self._opening.clear()
-        self.refusal = ClosedError(
+        self.gate.refusal = ClosedError(
             f"this accelerator belongs to the parent process, {os.getppid()}: connect anew behind the fork"
         )
         _FOREIGN.append(self.rings)

@@ -84,7 +84,7 @@ class Reader:
         self._thread.join()
         os.close(self._wake)
         for fn in self._timers.take_all():
-            self._connection.call_guarded(fn)
+            self._connection.foreign.call(fn)
 
     def disown(self) -> None:
         """In the child of a fork there is no such thread."""
@@ -105,7 +105,7 @@ class Reader:
             due_ns = self._timers.next_due_ns()
             self._look(None if due_ns is None else max(0.0, (due_ns - time.monotonic_ns()) / 1e6))
             for fn in self._timers.take_due(time.monotonic_ns()):
-                self._connection.call_guarded(fn)
+                self._connection.foreign.call(fn)
             self._connection.deliver()
 
     def _look(self, timeout_ms: float | None) -> None:

@@ -1,0 +1,129 @@
+"""Requests between fetch and completion: their due times, and their work.
+
+A fetched request gets a unit, a start and a due time (`Device.place`). From then on it is on the schedule, a heap by
+due time. Requests due at the same instant complete in an order that the seed decides. The work of a request is done
+ahead of its due time where possible, so that no completion has to wait for the work of another one.
+
+A request stays on the heap until it is on the completion ring (`landed`), so an exception in between loses none. It
+may stand on the heap twice after such an exception: it lands once, and is skipped wherever else it is found.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+from sim.clock import Clock
+from sim.request import Submittable
+from sim.statistics import Counters
+
+LATE_NS = 50_000
+"""A completion counts as late from this much on: less is what a thread takes to wake up."""
+
+
+class Scheduled:
+    """A request that has its unit and its times. Equal only to itself."""
+
+    __slots__ = ("due_ns", "fault", "is_echo", "landed", "request", "worked")
+
+    def __init__(self, request: Submittable, due_ns: int, fault: Any = None) -> None:
+        self.request = request
+        self.due_ns = due_ns
+        self.worked = False
+        """Whether its work was begun: then it is not begun again."""
+        self.landed = False
+        """Whether it is on the completion ring, or has been: then it is skipped wherever else it is found."""
+        self.fault = fault
+        """What the hook has to remember about this request. The device does not look at it."""
+        self.is_echo = False
+        """Whether this is a second completion of a request that has completed already."""
+
+
+class Schedule:
+    """All that was placed and has not landed. Belongs to the thread that steps the device."""
+
+    __slots__ = ("_clock", "_counters", "_counts_late", "_serial", "_tie_rng", "ahead", "heap", "overtaken", "parked")
+
+    def __init__(self, clock: Clock, counters: Counters, tie_rng: random.Random, *, counts_late: bool) -> None:
+        """`counts_late`: there is a timing model, so a completion can be later than it says."""
+        self._clock = clock
+        self._counters = counters
+        self._tie_rng = tie_rng
+        self._counts_late = counts_late
+        self._serial = 0
+        self.heap: list[tuple[int, int, int, Scheduled]] = []
+        """By due time, then by a number drawn from the seed."""
+        self.ahead: deque[Scheduled] = deque()
+        """Whose work may be done now, ahead of time; oldest first."""
+        self.parked: dict[Scheduled, object] = {}
+        """Not on the heap: these complete when a fault rule lets them go, or never. The value is the hook's."""
+        self.overtaken: dict[Scheduled, int] = {}
+        """Also on the heap: these complete early, as soon as so many others have completed."""
+
+    def add(self, scheduled: Scheduled) -> None:
+        """Let it complete when it is due. To add it twice does no harm: it completes once."""
+        self._serial += 1
+        heappush(self.heap, (scheduled.due_ns, self._tie_rng.getrandbits(32), self._serial, scheduled))
+
+    def remove(self, scheduled: Scheduled) -> None:
+        """Take it off the heap, wherever it stands there."""
+        heap = [entry for entry in self.heap if entry[3] is not scheduled]
+        heapify(heap)
+        self.heap = heap
+
+    def remove_first(self, scheduled: Scheduled) -> None:
+        """Take it off the front of the heap, if it is there: it has landed, or was added again for later."""
+        if self.heap and self.heap[0][3] is scheduled:
+            heappop(self.heap)
+
+    def first_due(self, now_ns: int) -> Scheduled | None:
+        """The next that is due, with its work done; None if nothing is due. It stays on the heap."""
+        while (heap := self.heap) and heap[0][0] <= now_ns:
+            scheduled = heap[0][3]
+            if scheduled.landed:
+                heappop(heap)
+                continue
+            if not scheduled.worked:  # due before it was its turn: the model is faster than the work
+                self.work(scheduled)
+                done_ns = self._clock.now_ns()
+                late_ns = done_ns - scheduled.due_ns
+                if late_ns > 0:
+                    if late_ns > LATE_NS and self._counts_late:
+                        self._counters.late += 1
+                        self._counters.late_ns += late_ns
+                    scheduled.due_ns = done_ns
+            return scheduled
+        return None
+
+    def next_due_ns(self) -> int | None:
+        """When the next one is due; None if the heap is empty."""
+        heap = self.heap
+        while heap and heap[0][3].landed:
+            heappop(heap)
+        return heap[0][0] if heap else None
+
+    def work(self, scheduled: Scheduled) -> None:
+        """Do the work of one request, unless it was begun before. What the kernel raises is the request's error.
+
+        Only a KeyboardInterrupt in virtual time is raised as well: there the kernel runs in the user's own thread.
+        """
+        if scheduled.worked:
+            return
+        scheduled.worked = True
+        request = scheduled.request
+        try:
+            request.result = request.kernel.run(request.payload, request.aux, request.key)
+        except BaseException as error:
+            request.error = error
+            if isinstance(error, KeyboardInterrupt) and self._clock.virtual:
+                raise
+
+    def in_flight(self) -> list[Submittable]:
+        """The requests that have not completed: in the order in which they are due, then those that are parked.
+
+        A request may be in the list twice.
+        """
+        in_order = [entry[3] for entry in sorted(self.heap, key=lambda entry: entry[:3])]
+        return [one.request for one in (*in_order, *self.parked) if not one.landed and not one.is_echo]
