@@ -18,17 +18,16 @@ _PIPE = {"epoll.poll": 0.062, "read": 1.0, "write": 1.0}
 # System calls by name; locks taken and given back; Python functions entered; C functions called; memory blocks of a
 # job in flight. System calls hold exactly; the rest is a ceiling, to be lowered by whoever gets below it.
 HELD: dict[tuple[str, str], tuple[dict[str, float], float, float, float, float]] = {
-    ("fd", "stackful"): (_FD, 2.0, 40, 28, 31),
-    ("fd", "stackless"): (_FD, 2.0, 41, 24, 24),
-    ("pipe", "stackful"): (_PIPE, 2.0, 40, 29, 32),
-    ("pipe", "stackless"): (_PIPE, 2.0, 41, 25, 25),
-    ("callback", "stackful"): ({}, 1.0, 36, 24, 24),
-    ("callback", "stackless"): ({}, 1.0, 37, 20, 17),
-    # The pollers' lock, once a poll, is an RLock: those were not counted before.
-    ("poll", "stackful"): ({}, 1.063, 36, 24, 24),
-    ("poll", "stackless"): ({}, 1.063, 37, 20, 17),
-    ("heuristic", "stackful"): ({}, 1.344, 38, 28, 24),
-    ("heuristic", "stackless"): ({}, 1.344, 39, 24, 17),
+    ("fd", "stackful"): (_FD, 2.0, 35, 23, 29),
+    ("fd", "stackless"): (_FD, 2.0, 36, 19, 23),
+    ("pipe", "stackful"): (_PIPE, 2.0, 35, 24, 29),
+    ("pipe", "stackless"): (_PIPE, 2.0, 36, 20, 23),
+    ("callback", "stackful"): ({}, 1.0, 32, 19, 20),
+    ("callback", "stackless"): ({}, 1.0, 33, 15, 14),
+    ("poll", "stackful"): ({}, 1.0, 32, 19, 20),
+    ("poll", "stackless"): ({}, 1.0, 33, 15, 14),
+    ("heuristic", "stackful"): ({}, 1.0, 35, 22, 20),
+    ("heuristic", "stackless"): ({}, 1.0, 36, 18, 14),
 }
 
 pytestmark = pytest.mark.xdist_group("counts")  # one process counts, for all of them
