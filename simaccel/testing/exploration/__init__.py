@@ -6,10 +6,10 @@ from simaccel.testing.exploration.errors import (
     ModelError,
     NondeterministicError,
     ScheduleError,
-    ScheduleFailure,
     StuckError,
 )
 from simaccel.testing.exploration.explore import Exploration, explore, replay
+from simaccel.testing.exploration.failure import ScheduleFailure
 from simaccel.testing.exploration.run import Model, Run
 from simaccel.testing.exploration.schedule import Schedule
 
