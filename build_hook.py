@@ -16,7 +16,9 @@ class ProviderHook(BuildHookInterface):
         if version == "editable":  # which finds it where it was built
             return
         built = Path(self.root, "provider", "build")
-        libcrypto_of = runpy.run_path(str(Path(self.root, "simaccel", "cli", "elf.py")))["libcrypto_of"]
+        libcrypto_of = runpy.run_path(str(Path(self.root, "simaccel", "cli", "openssl_setup", "elf.py")))[
+            "libcrypto_of"
+        ]
         taken: dict[str, Path] = {}
         for path in (built / "simaccel.so", *sorted(built.glob("*/simaccel.so"))):
             libcrypto = libcrypto_of(path)

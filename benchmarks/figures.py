@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from simaccel.bench import machine, plots
+from simaccel.bench import machine, report_plots
+from simaccel.bench.report_tables import figure_cells, number_text, split_text, spread_text
 from simaccel.bench.session import load
-from simaccel.bench.tables import figure_cells, number_text, split_text, spread_text
-from simaccel.bench.timed import PAIR, STAGES
+from simaccel.bench.timed_accelerator import PAIR, STAGES
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE = DOCS / "performance.md"
@@ -135,7 +135,7 @@ def main() -> None:
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), report), encoding="utf-8")
     pictures = DOCS / "performance"
     pictures.mkdir(exist_ok=True)
-    plots.draw(report, pictures)
+    report_plots.draw(report, pictures)
 
 
 if __name__ == "__main__":

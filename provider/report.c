@@ -18,7 +18,7 @@
 
 enum { NAME_BYTES = 249 /* what the kernel takes */ };
 
-/* At the start of the page. simaccel/cli/process.py reads it. */
+/* At the start of the page. simaccel/cli/openssl_setup/running_process.py reads it. */
 struct contents {
     uint32_t magic, count;
     uint64_t counters; /* address of so many u64 counts */

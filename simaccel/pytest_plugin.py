@@ -1,7 +1,7 @@
 """The pytest plugin, as far as every run pays for it: options, a mark, and a fixture that imports what it needs.
 
 It imports nothing of simaccel by itself, so that suites that do not use the fixture `accel` pay a millisecond for it.
-What the fixture does is in `simaccel.testing.plugin`.
+What the fixture does is in `simaccel.testing.fixture`.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def accel(request: pytest.FixtureRequest, _accel_seed: int) -> Generator[Accel]:
     shadow = _shadow()
     if shadow is not None:
         pytest.fail(shadow, pytrace=False)
-    from simaccel.testing.plugin import explain, made_for
+    from simaccel.testing.fixture import explain, made_for
 
     request.node.stash[_explain] = explain
     yield from made_for(request, _accel_seed)
@@ -119,7 +119,7 @@ def _hidden_frames(item: pytest.Item) -> AbstractContextManager[None]:
         return nullcontext()
     if os.path.realpath(item.config.rootpath) == HERE:  # our own suite: there it is our frames that matter
         return nullcontext()
-    from simaccel.testing.frames import hidden_frames
+    from simaccel.testing.traceback_frames import hidden_frames
 
     return hidden_frames(HERE, (*PACKAGES, "simaccel"))
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.bridge import haproxy
 from benchmarks.bridge.processes import ROOT, Device, compile_c
 from benchmarks.bridge.speed import SECONDS, sign, sign_in_processes
-from simaccel.cli.openssl import CONFIG
+from simaccel.cli.commands.openssl import CONFIG
 
 Round = dict[str, tuple[float, float]]
 """By what was measured: a rate, and for programs the time of the processor that they took."""

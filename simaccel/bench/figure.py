@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from simaccel.bench.interleaved_rounds import Samples
 from simaccel.bench.rig import Rig
-from simaccel.bench.rounds import Samples
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from rich import progress
 from rich.console import Console
 from rich.table import Column
 
-from simaccel.bench.rounds import watched
+from simaccel.bench.interleaved_rounds import watched
 
 
 class Progress:

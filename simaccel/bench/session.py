@@ -14,13 +14,13 @@ from time import perf_counter_ns
 from rich.console import Console
 
 from engine.errors import UsageError
-from simaccel.bench import depths, openssl_jobs, page, plots, run, tables
-from simaccel.bench.budget import Budget
-from simaccel.bench.columns import print_line
-from simaccel.bench.compare import compare, only_in_one
+from simaccel.bench import openssl_jobs, report_page, report_plots, report_tables, run_parts, throughput
+from simaccel.bench.compare_runs import compare, only_in_one
 from simaccel.bench.progress import Progress
 from simaccel.bench.rig import Rig
 from simaccel.bench.rows import BY_NAME
+from simaccel.bench.text_table import print_line
+from simaccel.bench.time_budget import Budget
 
 LONGEST_MINUTES = 100_000
 MAX_CHARACTERS = 1 << 26
@@ -32,7 +32,7 @@ class Order:
     """What to do."""
 
     parts: Sequence[str] = ()
-    """Of run.PARTS; none for all, or for the rows alone where `rows` names some."""
+    """Of run_parts.PARTS; none for all, or for the rows alone where `rows` names some."""
     rows: Sequence[str] = ()
     """Names of rows; none for all."""
     rounds: int | None = None
@@ -49,13 +49,13 @@ class Order:
     @property
     def chosen_parts(self) -> Sequence[str]:
         """The parts to be measured."""
-        return self.parts or (("rows",) if self.rows else run.PARTS)
+        return self.parts or (("rows",) if self.rows else run_parts.PARTS)
 
 
-def plan(rig: Rig, order: Order) -> Callable[[Console], run.Report]:
+def plan(rig: Rig, order: Order) -> Callable[[Console], run_parts.Report]:
     """Check the order, and return what carries it out and shows it on a console; that takes minutes, and its report has
     "interrupted" if Ctrl-C ended it early. Raises UsageError; nothing has been measured then."""
-    for given, known, what in ((order.parts, run.PARTS, "part"), (order.rows, BY_NAME, "row")):
+    for given, known, what in ((order.parts, run_parts.PARTS, "part"), (order.rows, BY_NAME, "row")):
         for name in given:
             if name not in known:
                 raise UsageError(f"no {what} {name!r}: use one of {', '.join(known)}")
@@ -69,7 +69,7 @@ def plan(rig: Rig, order: Order) -> Callable[[Console], run.Report]:
     return lambda console: _carry_out(rig, order, before, console)
 
 
-def load(path: Path) -> run.Report:
+def load(path: Path) -> run_parts.Report:
     """The report of an earlier run. UsageError if it is none."""
     try:
         with path.open(encoding="utf-8") as file:
@@ -80,7 +80,7 @@ def load(path: Path) -> run.Report:
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"{path}: {reason}; give the file that an earlier run wrote with --json") from None
-    if not isinstance(report, dict) or report.get("version") != run.VERSION:
+    if not isinstance(report, dict) or report.get("version") != run_parts.VERSION:
         raise UsageError(f"{path} is no report of this version of the benchmarks: measure again with --json")
     try:
         compare(report, report)
@@ -95,7 +95,7 @@ def missing(order: Order) -> list[str]:
     if order.folder and not find_spec("matplotlib"):
         told.append("no pictures will be drawn: matplotlib is not installed; pip install 'simaccel[bench]'")
     if "depths" in order.chosen_parts:
-        told += depths.missing_peers()
+        told += throughput.missing_peers()
     no_compiler = openssl_jobs.missing() if {"rows", "bare"} & set(order.chosen_parts) else None
     return told + ([no_compiler] if no_compiler else [])
 
@@ -110,30 +110,30 @@ def _check_folder(folder: Path) -> None:
         raise UsageError(f"--out {folder}: {reason}; give a folder that can be written") from None
 
 
-def _carry_out(rig: Rig, order: Order, before: run.Report | None, console: Console) -> run.Report:
+def _carry_out(rig: Rig, order: Order, before: run_parts.Report | None, console: Console) -> run_parts.Report:
     report = _measured(rig, order)
-    if order.rows and set(report) & set(run.PARTS) == {"rows"}:
-        tables.show_rows(report["rows"], console, times=True, goals=order.goals)
+    if order.rows and set(report) & set(run_parts.PARTS) == {"rows"}:
+        report_tables.show_rows(report["rows"], console, times=True, goals=order.goals)
         for note in report["notes"]:
             print_line(console, note)
     else:
-        tables.show(report, console, order.goals)
+        report_tables.show(report, console, order.goals)
     if order.folder:
         if find_spec("matplotlib"):
-            plots.draw(report, order.folder)
-        print_line(console, f"the page: {page.write(report, order.folder, order.goals)}")
+            report_plots.draw(report, order.folder)
+        print_line(console, f"the page: {report_page.write(report, order.folder, order.goals)}")
     if before is not None:
-        tables.show_changes(compare(before, report), console)
+        report_tables.show_changes(compare(before, report), console)
         gone, new = only_in_one(before, report)
         if gone or new:
             print_line(console, f"not compared: {len(gone)} series of the earlier run alone, {len(new)} of this alone")
     return report
 
 
-def _measured(rig: Rig, order: Order) -> run.Report:
-    report: run.Report = {}
+def _measured(rig: Rig, order: Order) -> run_parts.Report:
+    report: run_parts.Report = {}
     budget = Budget(int(order.minutes * 60e9) or None, order.rounds, perf_counter_ns)
-    todo = list(run.steps(rig, report, order.chosen_parts, order.rows or list(BY_NAME), budget))
+    todo = list(run_parts.steps(rig, report, order.chosen_parts, order.rows or list(BY_NAME), budget))
     done = 0
     with Progress(len(todo)) as progress:
         try:
@@ -151,5 +151,5 @@ def _measured(rig: Rig, order: Order) -> run.Report:
     return report
 
 
-def _names(steps: Sequence[run.Step]) -> str:
+def _names(steps: Sequence[run_parts.Step]) -> str:
     return ", ".join(what for what, _ in steps)

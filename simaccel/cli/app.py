@@ -17,15 +17,15 @@ from sim import UsageError as SimUsageError
 from simaccel.cli.exits import INTERRUPTED, OK, USAGE, complain, print_version
 
 COMMANDS = {
-    "run": "simaccel.cli.run",
-    "info": "simaccel.cli.info",
-    "replay": "simaccel.cli.replay",
-    "bench": "simaccel.cli.bench",
-    "serve": "simaccel.cli.serve",
-    "stat": "simaccel.cli.stat",
-    "inject": "simaccel.cli.inject",
-    "openssl": "simaccel.cli.openssl",
-    "check": "simaccel.cli.check",
+    "run": "simaccel.cli.commands.run",
+    "info": "simaccel.cli.commands.info",
+    "replay": "simaccel.cli.commands.replay",
+    "bench": "simaccel.cli.commands.bench",
+    "serve": "simaccel.cli.commands.serve",
+    "stat": "simaccel.cli.commands.stat",
+    "inject": "simaccel.cli.commands.inject",
+    "openssl": "simaccel.cli.commands.openssl",
+    "check": "simaccel.cli.commands.check",
 }
 """Each subcommand and its module, in the order of the help."""
 

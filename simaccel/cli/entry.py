@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 
 from simaccel.cli.exits import FAILED, INTERRUPTED, OK, PIPE_CLOSED, OutputError, complain, print_version
-from simaccel.cli.own_openssl import keep_provider_out
-from simaccel.cli.streams import prepare, silence_stdout
+from simaccel.cli.openssl_setup.without_provider import keep_provider_out
+from simaccel.cli.standard_streams import prepare, silence_stdout
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF)
 """What writing to standard output fails with: a full disk, or it was closed before we came."""

@@ -1,7 +1,7 @@
 """Tools to test code that pauses: schedules, models, misuse of wait contexts and jobs."""
 
 from simaccel.testing.accel import Accel
-from simaccel.testing.accelerator import ContractError, check_accelerator
+from simaccel.testing.contract_suite import ContractError, check_accelerator
 from simaccel.testing.exploration import (
     EndlessError,
     Exploration,
@@ -19,7 +19,7 @@ from simaccel.testing.exploration import (
     replay,
 )
 from simaccel.testing.invariants import InvariantError, Ledger, check_invariants
-from simaccel.testing.manual import ManualAccelerator
+from simaccel.testing.manual_accelerator import ManualAccelerator
 from simaccel.testing.misuse import Kind, Misuse, MisuseError, MisuseReport, detect_misuse
 from simaccel.testing.recording import Difference, record_scenario, replay_scenario
 from simaccel.testing.scenario import Scenario

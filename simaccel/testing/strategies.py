@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from engine.errors import UsageError
 from simaccel.testing.exploration.actor import Mark
+from simaccel.testing.exploration.choosers import shown
 from simaccel.testing.exploration.explore import run_with
-from simaccel.testing.exploration.path import shown
 from simaccel.testing.exploration.run import Model, Run
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from simaccel.bench.rig import Rig
-from simaccel.cli.bench import RIG
+from simaccel.cli.commands.bench import RIG
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simaccel.bench.budget import Budget
+from simaccel.bench.time_budget import Budget
 
 
 class _Clock:

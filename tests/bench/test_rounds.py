@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from simaccel.bench.compare import compare, only_in_one
+from simaccel.bench.compare_runs import compare, only_in_one
 from simaccel.bench.figure import at_least, at_most
-from simaccel.bench.rounds import Samples, interleave, ratio
+from simaccel.bench.interleaved_rounds import Samples, interleave, ratio
 
 
 def _noting(name: str, turns: list[str], values: list[float]) -> Callable[[], float]:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from simaccel.bench import apart, crypto, openssl_jobs, plots, run, session
+from simaccel.bench import child_process, openssl_jobs, real_crypto, report_plots, run_parts, session
+from simaccel.bench.interleaved_rounds import interleave
 from simaccel.bench.progress import Progress
-from simaccel.bench.rounds import interleave
 from simaccel.bench.rows import BY_NAME, ROWS
 from simaccel.cli import main
 
@@ -68,7 +68,7 @@ def test_ctrl_c_tells_and_writes_what_was_measured(
     def interrupted(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(crypto, "measure", interrupted)
+    monkeypatch.setattr(real_crypto, "measure", interrupted)
     path = tmp_path / "bench.json"
     words = ["--row", "import", "--part", "rows", "--part", "crypto", "--part", "counts", "--json", str(path)]
     assert _bench(*words) == 130
@@ -122,7 +122,7 @@ def test_a_run_is_written_shown_on_a_page_and_compared(tmp_path: Path, capsys: p
     path, folder = tmp_path / "new" / "bench.json", tmp_path / "page"
     assert _bench("--part", "bare", "--json", str(path), "--out", str(folder)) == 0
     report = json.loads(path.read_text())
-    assert report["version"] == run.VERSION
+    assert report["version"] == run_parts.VERSION
     assert report["machine"]["python"]
     assert report["bare"]["stackful pause/resume pair"][0] > 0
     page = (folder / "index.html").read_text()
@@ -144,7 +144,7 @@ def test_pictures_are_drawn_twice(tmp_path: Path) -> None:
         "depths": [{"in_flight": 64, "times_ns": {"fd, stackful": [8_000.0], "ThreadPoolExecutor": [9_000.0]}}],
     }
     # In a child: matplotlib keeps the files of its fonts open.
-    written = apart.call(plots.draw, report, tmp_path)
+    written = child_process.call(report_plots.draw, report, tmp_path)
     assert sorted(path.name for path in written) == [
         f"{name}.{kind}" for name in ("latency", "split", "throughput") for kind in ("png", "svg")
     ]

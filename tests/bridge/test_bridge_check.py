@@ -11,7 +11,7 @@ import pytest
 
 from sim.errors import UsageError
 from simaccel.cli.exits import FAILED, OK, USAGE
-from simaccel.cli.process import Process
+from simaccel.cli.openssl_setup.running_process import Process
 from tests.bridge.conftest import require
 from tests.bridge.device import DeviceProcess, fresh_address
 from tests.bridge.talker import PYTHON, Talker, talker

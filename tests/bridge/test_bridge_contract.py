@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from engine import Engine, Scheduler
 from sim.kernels import Kernels
 from simaccel.bridge import connect
-from simaccel.cli.software import MAKERS
+from simaccel.cli.workload.software import MAKERS
 from simaccel.testing import check_accelerator
 from tests.bridge.device import SERVE, DeviceProcess
 

@@ -13,7 +13,7 @@ import pytest
 from sim.request import Delivery, Request
 from simaccel.bridge import connect, wire
 from simaccel.bridge.client.shared import SharedRings
-from simaccel.cli.stat import lines
+from simaccel.cli.commands.stat import lines
 from tests.bridge.conftest import require
 from tests.bridge.device import SERVE, DeviceProcess
 from tests.bridge.test_bridge_openssl import s_server

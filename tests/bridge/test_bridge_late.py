@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from simaccel.bridge import connect
-from simaccel.cli.late import LateWatch
+from simaccel.cli.model_lateness import LateWatch
 from tests.bridge.device import SERVE, DeviceProcess
 from tests.bridge.test_bridge_cli import simaccel
 from tests.bridge.test_bridge_connect import call

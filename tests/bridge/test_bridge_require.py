@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from simaccel.cli.answering import why_no_device
 from simaccel.cli.exits import NO_DEVICE, USAGE
+from simaccel.cli.openssl_setup.device_answers import why_no_device
 from tests.bridge.device import DeviceProcess, fresh_address
 from tests.bridge.test_bridge_admission import NOBODY, device_of_nobody, in_child, needs_root
 from tests.bridge.test_bridge_check import simaccel

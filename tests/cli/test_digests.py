@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.modes import NOTIFY
-from simaccel.cli.digests import HEADER_BYTES, PartialHashes
-from simaccel.cli.files import BLOCK_BYTES
+from simaccel.cli.workload.digests import HEADER_BYTES, PartialHashes
+from simaccel.cli.workload.files import BLOCK_BYTES
 from tests.cli.cli import Cli, child
 
 NAMES = ["plain", "two words", "back\\slash", "line\nfeed", "carriage\rreturn", "tab\t", "\udcff\udcfe", "-dash", "ü"]

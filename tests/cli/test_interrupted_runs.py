@@ -12,7 +12,7 @@ import pytest
 
 from engine import Engine
 from engine.modes import NOTIFY
-from simaccel.cli import way
+from simaccel.cli.workload import run_way as run_way_module
 from tests.cli.cli import ROOT, Cli, command, environment
 
 
@@ -89,7 +89,7 @@ def _interrupt(*arguments: Any, **options: Any) -> Any:
 
 @pytest.mark.parametrize("inside", ["checked", "kinds_of", "check_writable", "console", "write_text"])
 def test_before_anything_was_done_and_when_all_was(cli: Cli, monkeypatch: pytest.MonkeyPatch, inside: str) -> None:
-    monkeypatch.setattr(f"simaccel.cli.run.{inside}", _interrupt)
+    monkeypatch.setattr(f"simaccel.cli.commands.run.{inside}", _interrupt)
     run = cli("run", "--count", "3", "--op", "null", "--json", "-")
     assert (run.code, run.out) == (130, b"")
     assert run.errors[-1] == "simaccel: interrupted"
@@ -97,7 +97,7 @@ def test_before_anything_was_done_and_when_all_was(cli: Cli, monkeypatch: pytest
 
 @pytest.mark.parametrize("inside", ["rounds", "Scheduler"])
 def test_between_the_operations(cli: Cli, monkeypatch: pytest.MonkeyPatch, inside: str) -> None:
-    monkeypatch.setattr(way, inside, _interrupt)
+    monkeypatch.setattr(run_way_module, inside, _interrupt)
     run = cli("run", "--count", "3", "--op", "null", "--notify", "fd")
     assert (run.code, run.errors) == (130, ["simaccel: interrupted"])
 
@@ -106,7 +106,7 @@ def test_a_second_one_while_results_are_checked(
     cli: Cli, interrupts: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupts.append(20)
-    monkeypatch.setattr(way._Checks, "check", _interrupt)
+    monkeypatch.setattr(run_way_module._Checks, "check", _interrupt)
     run = cli("run", "--op", "null", "--notify", "fd")
     assert (run.code, run.errors) == (130, ["simaccel: interrupted"])
 

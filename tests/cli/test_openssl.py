@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from sim import UsageError
-from simaccel.cli import provider as provider_module
-from simaccel.cli.elf import libcrypto_of, needed
-from simaccel.cli.provider import provider_for, providers
+from simaccel.cli.openssl_setup import provider_files as provider_module
+from simaccel.cli.openssl_setup.elf import libcrypto_of, needed
+from simaccel.cli.openssl_setup.provider_files import provider_for, providers
 
 
 def elf(path: Path, *libraries: str) -> Path:

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from simaccel.cli import files
-from simaccel.cli.files import Unreadable, blocks, quoted, walk
+from simaccel.cli.shell_quoting import quoted
+from simaccel.cli.workload import files
+from simaccel.cli.workload.files import Unreadable, blocks, walk
 from tests.cli.cli import Cli
 
 
@@ -120,7 +121,7 @@ def test_a_file_that_fails_half_way(monkeypatch: pytest.MonkeyPatch, cli: Cli, t
         )
 
     monkeypatch.setattr(files, "open", opened, raising=False)
-    monkeypatch.setattr("simaccel.cli.digests.open", opened, raising=False)
+    monkeypatch.setattr("simaccel.cli.workload.digests.open", opened, raising=False)
     found, reports = _blocks(tree)
     assert [offset for path, offset, _ in found if path.endswith("long")] == [0]
     assert reports == [f"{tree}/b/deep/long: Input/output error"]

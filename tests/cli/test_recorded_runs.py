@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from sim import Trace, load_trace, save_trace
-from simaccel.cli.options import DEFAULT_COUNT, RunOptions
-from simaccel.cli.software import MAKERS
+from simaccel.cli.workload.options import DEFAULT_COUNT, RunOptions
+from simaccel.cli.workload.software import MAKERS
 from tests.cli.cli import Cli
 
 EVERY_OP = [word for op in MAKERS for word in ("--op", op)]

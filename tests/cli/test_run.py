@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.modes import NOTIFY
-from simaccel.cli.software import MAKERS
+from simaccel.cli.workload.software import MAKERS
 from tests.cli.cli import Cli, child
 
 
@@ -99,7 +99,7 @@ def test_a_seed_is_chosen_and_can_be_given_again(cli: Cli) -> None:
 
 
 def test_rounds_are_one_run(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simaccel.cli.workload.ROUND_OPERATIONS", 7)
+    monkeypatch.setattr("simaccel.cli.workload.work.ROUND_OPERATIONS", 7)
     run = cli("run", "--count", "50", "--notify", "fd", "--op", "sha256", "--jobs", "4")
     assert run.code == 0
     assert "all 50 results verified" in run.text

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sim.kernels import Kernels
 from sim.randomness import Randomness
-from simaccel.cli.software import MAKERS, Kind
+from simaccel.cli.workload.software import MAKERS, Kind
 
 KINDS: dict[str, Kind] = {op: make(op, Randomness(1).stream(op)) for op, make in MAKERS.items()}
 RNG = Randomness(1).stream("requests")

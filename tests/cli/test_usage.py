@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from simaccel.cli.output import check_writable
+from simaccel.cli.output_files import check_writable
 from tests.cli.cli import Cli, child
 
 WRONG = [

@@ -9,7 +9,7 @@ from engine import Engine, Retry, start_job
 from engine.offload.operation import ORPHANED, SPURIOUS, Operation
 from engine.offload.wakers import BlockedThread, DasyncCallback
 from engine.protocol import BatchCallback
-from simaccel.testing.manual import ManualAccelerator
+from simaccel.testing.manual_accelerator import ManualAccelerator
 from tests.engine.ways import manual, readable
 from waitctx import Status, WaitCtx
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine import Engine, Retry
 from simaccel.testing import ManualAccelerator
-from simaccel.testing.manual import ManualClock
+from simaccel.testing.manual_accelerator import ManualClock
 from waitctx import WaitCtx
 
 BLOBS = [bytes([number % 256]) * (1 + number % 100) for number in range(200)]

@@ -12,7 +12,7 @@ from engine import DeadlineError, Engine, Retry, Scheduler, StalledError, start_
 from engine.drivers.asyncio_loop import STALL_LOOKS
 from engine.modes import NOTIFY
 from sim import Accelerator, UsageError, VirtualClock
-from simaccel.testing.speed import virtual_operation_ns
+from simaccel.testing.virtual_time_rate import virtual_operation_ns
 from tests.limits import WAIT_S
 
 HOUR_NS = 3_600_000_000_000

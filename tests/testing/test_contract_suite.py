@@ -15,7 +15,7 @@ from engine import UsageError
 from examples.threadpool_accelerator import ThreadPoolAccelerator
 from sim import Accelerator, Coalescing, VirtualClock
 from simaccel.testing import ContractError, check_accelerator
-from simaccel.testing.accelerator import CASES
+from simaccel.testing.contract_suite.suite import CASES
 
 FUNCTIONS: dict[str, Callable[[bytes], bytes]] = {"sha256": lambda data: sha256(data).digest()}
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-import simaccel.testing.plugin  # noqa: F401 - what the runs in this process import must be there already
+import simaccel.testing.fixture  # noqa: F401 - what the runs in this process import must be there already
 from tests.docs.pages import ROOT, blocks
 
 pytest_plugins = ["pytester"]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import simaccel.testing.fixture
 import simaccel.testing.models
-import simaccel.testing.plugin
 import simaccel.testing.strategies  # noqa: F401 - see run
 from engine.modes import MODES, NOTIFY
 from simaccel.testing.accel import Accel

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+import simaccel.testing.fixture
 import simaccel.testing.models
-import simaccel.testing.plugin
 import simaccel.testing.strategies  # noqa: F401 - see run
 
 pytest_plugins = ["pytester"]

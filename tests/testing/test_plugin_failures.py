@@ -10,8 +10,8 @@ import pytest
 
 import simaccel.pytest_plugin
 import simaccel.testing.exploration
-import simaccel.testing.frames
-import simaccel.testing.plugin
+import simaccel.testing.fixture
+import simaccel.testing.traceback_frames
 
 pytest_plugins = ["pytester"]
 

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from engine import Engine, Scheduler, pause_job
 from simaccel.bench.figure import Outcome, Row, at_least
+from simaccel.bench.interleaved_rounds import Samples, interleave, ratio
 from simaccel.bench.rig import Rig
-from simaccel.bench.rounds import Samples, interleave, ratio
 
 _TURN_NS = 400_000_000
 _IN_FLIGHT = 64

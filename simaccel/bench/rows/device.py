@@ -9,11 +9,11 @@ from time import perf_counter_ns
 from typing import Any
 
 from engine import Engine, Scheduler
+from simaccel.bench.bare_request import Probe
 from simaccel.bench.figure import Outcome, Row, at_least, at_most
-from simaccel.bench.loads import asks
-from simaccel.bench.probe import Probe
+from simaccel.bench.interleaved_rounds import Samples, interleave
+from simaccel.bench.null_operations import asks
 from simaccel.bench.rig import Rig
-from simaccel.bench.rounds import Samples, interleave
 
 _MODEL_RATE = 8_000
 _PUBLISHED = 20_020.2 / 940.7

@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 from simaccel.bench.figure import Outcome, Row, at_most
-from simaccel.bench.memory import bytes_each
+from simaccel.bench.interleaved_rounds import Samples, interleave
+from simaccel.bench.paused_job_memory import bytes_each
 from simaccel.bench.rig import Rig
-from simaccel.bench.rounds import Samples, interleave
 
 
 def _memory(stackful_kib: float, stackless_kib: float, rig: Rig, rounds: int) -> Outcome:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from simaccel.bench import openssl_jobs, pausing
+from simaccel.bench import openssl_jobs, pause_resume
 from simaccel.bench.figure import Outcome, Row, at_most
+from simaccel.bench.interleaved_rounds import interleave, ratio
 from simaccel.bench.rig import Rig
-from simaccel.bench.rounds import interleave, ratio
 
 _COUNT = 30_000
 _C_COUNT = 300_000
@@ -17,8 +17,8 @@ _C_COUNT = 300_000
 def _stackful_pair(rig: Rig, rounds: int) -> Outcome:
     times = interleave(
         {
-            "stackful pair": partial(pausing.stackful_pair_ns, _COUNT),
-            "bare greenlet pair": partial(pausing.greenlet_pair_ns, _COUNT),
+            "stackful pair": partial(pause_resume.stackful_pair_ns, _COUNT),
+            "bare greenlet pair": partial(pause_resume.greenlet_pair_ns, _COUNT),
         },
         rounds,
     )
@@ -46,18 +46,18 @@ ROWS = (
         "stackless-pair",
         "stackless pause/resume pair",
         "D",
-        partial(_measure_against_c, pausing.stackless_pair_ns, "stackless pair", "pair", 4.0),
+        partial(_measure_against_c, pause_resume.stackless_pair_ns, "stackless pair", "pair", 4.0),
     ),
     Row(
         "callback-cycle",
         "stackless whole cycle by callback, no device",
         "D",
-        partial(_measure_against_c, pausing.stackless_callback_cycle_ns, "stackless cycle", "callback", 6.0),
+        partial(_measure_against_c, pause_resume.stackless_callback_cycle_ns, "stackless cycle", "callback", 6.0),
     ),
     Row(
         "eventfd-cycle",
         "stackful whole cycle by eventfd, no device",
         "D",
-        partial(_measure_against_c, pausing.stackful_eventfd_cycle_ns, "stackful cycle", "eventfd", 3.0),
+        partial(_measure_against_c, pause_resume.stackful_eventfd_cycle_ns, "stackful cycle", "eventfd", 3.0),
     ),
 )

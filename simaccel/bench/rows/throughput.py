@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from simaccel.bench.figure import Figure, Outcome, Row, at_least, at_most
-from simaccel.bench.loads import jobs_ns, pool_ns, run_in_executor_ns
+from simaccel.bench.interleaved_rounds import Samples, Turn, interleave, ratio
+from simaccel.bench.null_operations import jobs_ns, pool_ns, run_in_executor_ns
 from simaccel.bench.rig import Rig
-from simaccel.bench.rounds import Samples, Turn, interleave, ratio
 
 POOL, EXECUTOR = "ThreadPoolExecutor", "run_in_executor"
 _POOL_DEFAULT, _EXECUTOR_DEFAULT = f"{POOL}, default size", f"{EXECUTOR}, default size"

@@ -5,15 +5,15 @@ from __future__ import annotations
 from time import perf_counter_ns
 
 from simaccel.bench.figure import Outcome, Row, at_least
+from simaccel.bench.interleaved_rounds import interleave
 from simaccel.bench.rig import Rig
-from simaccel.bench.rounds import interleave
 
 _SCHEDULES = 1_000
 
 
 def _virtual_time(rig: Rig, rounds: int) -> Outcome:
     # simaccel.testing makes a device of its own, so it is only loaded for this row.
-    from simaccel.testing.speed import virtual_operation_ns
+    from simaccel.testing.virtual_time_rate import virtual_operation_ns
 
     rates = interleave({"jobs": lambda: 1e9 / virtual_operation_ns()}, rounds)["jobs"]
     return Outcome([at_least("operations a second, callback, stackless", rates, 100_000.0, "/s")])

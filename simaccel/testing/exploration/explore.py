@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from simaccel.testing.exploration.choosers import Path, Prefix, Recorded
 from simaccel.testing.exploration.diagram import diagram
 from simaccel.testing.exploration.errors import ModelError, NondeterministicError, ScheduleError
 from simaccel.testing.exploration.failure import ScheduleFailure
-from simaccel.testing.exploration.path import Path, Prefix, Recorded
 from simaccel.testing.exploration.run import Chooser, Model, Run
 from simaccel.testing.exploration.schedule import Schedule
 from simaccel.testing.exploration.shrink import Outcome, shrink

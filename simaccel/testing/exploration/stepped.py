@@ -2,7 +2,7 @@
 
 For as long as an exploration lasts, the functions of the given modules and classes run code that was compiled anew
 from their source, with a call to the run in front of each statement, and in front of each operand of `and` and `or`
-but the first. What would block is replaced too, see `simaccel.testing.exploration.hook`.
+but the first. What would block is replaced too, see `simaccel.testing.exploration.step_hook`.
 
 Nothing is traced, so it costs nothing elsewhere, and works the same on every version of Python. (sys.settrace would do,
 but a greenlet can't be switched inside a trace function.)
@@ -18,7 +18,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from simaccel.testing.exploration.errors import ModelError
-from simaccel.testing.exploration.hook import Hook
+from simaccel.testing.exploration.step_hook import Hook
 
 if TYPE_CHECKING:
     from simaccel.testing.exploration.run import Run

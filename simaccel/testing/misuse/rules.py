@@ -7,12 +7,12 @@ from itertools import count
 from weakref import WeakKeyDictionary
 
 from engine.jobs.job import Job
-from simaccel.testing.misuse.c_door import ignored_at_resume
 from simaccel.testing.misuse.fd_identity import identity
-from simaccel.testing.misuse.loose_fds import LooseFds
 from simaccel.testing.misuse.report import Kind, MisuseError, MisuseReport
-from simaccel.testing.misuse.standstill import Standstill
+from simaccel.testing.misuse.resume_arguments import ignored_at_resume
+from simaccel.testing.misuse.stalled_clock import Standstill
 from simaccel.testing.misuse.track import CtxTrack, FdTrack, JobTrack
+from simaccel.testing.misuse.unowned_fds import LooseFds
 from waitctx import Status, WaitCtx
 
 

@@ -5,9 +5,9 @@ from simaccel.testing.models import MODELS
 explore(MODELS["by_fd"], preemptions=2)
 """
 
+from simaccel.testing.models.buggy_twins import TWINS
+from simaccel.testing.models.correct import MODELS
 from simaccel.testing.models.engine_model import EngineModel, Watch
 from simaccel.testing.models.fd_reuse import FdReuseModel
-from simaccel.testing.models.good import MODELS
-from simaccel.testing.models.twins import TWINS
 
 __all__ = ["MODELS", "TWINS", "EngineModel", "FdReuseModel", "Watch"]

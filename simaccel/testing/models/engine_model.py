@@ -29,7 +29,7 @@ from engine.offload.operation import Operation
 from engine.offload.perform import Performer
 from engine.offload.retry import Retry
 from simaccel.testing.exploration.run import Run
-from simaccel.testing.manual import ManualAccelerator
+from simaccel.testing.manual_accelerator import ManualAccelerator
 from waitctx import Status, WaitCtx
 
 SEAM = (Performer, wake, fds, space, Operation.complete, Operation.fail, Operation.abandon)

@@ -1,0 +1,36 @@
+"""`simaccel inject`: changes the faults of a running device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from sim import UsageError, parse_faults
+from simaccel.bridge import NoDeviceError, inject
+from simaccel.cli.exits import FAILED, OK, complain
+from simaccel.cli.socket_option import Socket, address_of
+
+
+def command(
+    fault: Annotated[str | None, typer.Argument(help="Such as lose:op=ecdsa-sign,p=0.01")] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove all faults.")] = False,
+    socket: Socket = "",
+) -> Callable[[], int]:
+    """Have a running device meet a fault, or none any more."""
+    if (fault is None) is not clear:
+        raise UsageError("give a fault, such as lose:every=100, or --clear")
+    if fault is not None:
+        parse_faults(fault)  # so that a wrong one is told here, and as usage
+    address = address_of(socket)
+    return lambda: _inject(address, fault or "")
+
+
+def _inject(address: str, fault: str) -> int:
+    try:
+        inject(address, fault)
+    except NoDeviceError as error:
+        complain(str(error))
+        return FAILED
+    return OK

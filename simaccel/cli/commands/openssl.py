@@ -1,0 +1,115 @@
+"""`simaccel openssl`: runs a program with the provider set up, or says how to."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sim import UsageError
+from simaccel.cli.exits import FAILED, NO_DEVICE, OK, complain
+from simaccel.cli.openssl_setup.device_answers import why_no_device
+from simaccel.cli.openssl_setup.exec_program import become, environment_of_caller
+from simaccel.cli.openssl_setup.provider_files import provider_for
+from simaccel.cli.socket_option import Socket, address_of
+
+CONFIG = """\
+openssl_conf = simaccel_init
+[simaccel_init]
+providers = simaccel_providers
+alg_section = simaccel_algorithms
+[simaccel_algorithms]
+default_properties = ?simaccel.offload=yes
+[simaccel_providers]
+simaccel = simaccel_section
+default = simaccel_default_section
+[simaccel_section]
+module = {module}
+socket = {socket}
+activate = 1
+[simaccel_default_section]
+activate = 1
+"""
+
+
+_SPECIAL = frozenset("\\#$;'\"` ")
+
+
+def command(
+    program: Annotated[list[str] | None, typer.Argument(help="Behind --: the program and its arguments.")] = None,
+    socket: Socket = "",
+    module: Annotated[bool, typer.Option("--module", help="Print where the provider is.")] = False,
+    config: Annotated[bool, typer.Option("--config", help="Print an openssl.cnf that loads it.")] = False,
+    libcrypto: Annotated[
+        str | None,
+        typer.Option(help="Which one it is for, such as libcrypto.so.4. [default: the program's, or that of openssl]"),
+    ] = None,
+    require_device: Annotated[
+        bool,
+        typer.Option("--require-device", help=f"Exit with {NO_DEVICE} if no device answers, instead of a warning."),
+    ] = False,
+) -> Callable[[], int]:
+    """Run a program with the provider: simaccel openssl -- openssl speed -async_jobs 8 rsa2048."""
+    if module + config + bool(program) != 1:
+        raise UsageError("give a program behind --, or --module, or --config: one of the three")
+    if require_device and not program:
+        raise UsageError("--require-device goes with a program behind --")
+    path = provider_for(program[0] if program else None, libcrypto)
+    address = address_of(socket)
+    text = configuration(path, address)
+    if program:
+        return lambda: _run(program, text, socket, address, require_device)
+    return lambda: _print(text.rstrip() if config else str(path))
+
+
+def configuration(module: Path, address: str) -> str:
+    """An openssl.cnf that loads the provider and prefers it. UsageError for names that can't stand in one."""
+    return CONFIG.format(module=quoted(str(module)), socket=quoted(address))
+
+
+def quoted(value: str) -> str:
+    """As it has to stand in an openssl.cnf, where #, $ and others mean something. UsageError for what can't."""
+    if not value.isprintable():
+        raise UsageError(f"{value!r}: no name for an openssl.cnf; use one that can be printed")
+    return "".join(f"\\{letter}" if letter in _SPECIAL else letter for letter in value)
+
+
+def _print(text: str) -> int:
+    print(text)
+    return OK
+
+
+def _run(program: list[str], config: str, socket: str, address: str, require_device: bool) -> int:
+    why = why_no_device(address)
+    if why is not None and require_device:
+        complain(f"{program[0]} was not started: {why}")
+        return NO_DEVICE
+    if why is not None:
+        complain(f"warning: {program[0]} does without the device for now: {why}")
+    environment = environment_of_caller() | {"OPENSSL_CONF": str(_written(config))}
+    if socket:
+        environment["SIMACCEL_SOCKET"] = socket
+    try:
+        become(program, environment)
+    except OSError as error:
+        complain(f"{program[0]}: {error.strerror}")
+        return FAILED
+
+
+def _written(config: str) -> Path:
+    """In a file that stays: programs read it again when they reload, long after this process has become one of them."""
+    folder = Path(tempfile.gettempdir()) / f"simaccel-{os.geteuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
+        raise UsageError(f"{folder} belongs to somebody else: remove it, or set TMPDIR")
+    path = folder / f"openssl-{sha256(config.encode()).hexdigest()[:16]}.cnf"
+    if not path.exists():
+        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as file:
+            file.write(config)
+        Path(file.name).replace(path)
+    return path

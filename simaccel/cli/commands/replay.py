@@ -1,0 +1,111 @@
+"""`simaccel replay`: what was recorded, run again, and compared event by event."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.errors import UsageError
+from sim import TraceError, load_trace
+from sim.trace_file import Recording
+from simaccel.cli.commands.run import kinds_of, run_one_way
+from simaccel.cli.exits import FAILED, OK
+from simaccel.cli.workload.failures import Failures
+from simaccel.cli.workload.options import RunOptions
+from simaccel.cli.workload.progress_bar import ProgressBar
+from simaccel.testing.invariants import InvariantError
+from simaccel.testing.recording import ComparedTrace, Difference
+from simaccel.testing.scenario import Scenario
+from simaccel.testing.scenario_run import run_scenario
+
+
+def command(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Written by simaccel run --trace, or by testing tools.")],
+) -> Callable[[], int]:
+    """Run what was recorded again, and print the first event that differs.
+
+    Exit code 0: every event as recorded; 1: one differs, or an invariant does not hold; 2: no usable file.
+    """
+    try:
+        recording = load_trace(file)
+        return _plan(file, recording)
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror or error}") from None
+    except TraceError as error:
+        raise UsageError(str(error)) from None
+
+
+def _plan(file: str, recording: Recording) -> Callable[[], int]:
+    described = recording.scenario
+    trace = ComparedTrace(recording.lines)
+    try:
+        match described:
+            case {"run": dict(run)}:
+                options = RunOptions.from_dict(run, file)
+                return lambda: _tell(recording, _replay_run(options, trace))
+            case {"scenario": dict(values)}:
+                scenario = Scenario.from_dict(values)
+                return lambda: _replay_scenario(recording, scenario, trace)
+            case {"test": str(test), "seed": int(seed)} if "::" in test and not test.startswith("-"):
+                return lambda: _replay_test(recording, test, seed, trace)
+    except ValueError as error:
+        raise TraceError(f"{file} is damaged: {error}") from None
+    raise TraceError(f"{file} can't be run again: it does not say what it is of")
+
+
+def _replay_run(options: RunOptions, trace: ComparedTrace) -> Difference | None:
+    kinds = kinds_of(options)
+    failures = _Silence()
+    with ProgressBar() as bar:
+        for way in options.ways:
+            bar.begin(f"by {way}", options.count)
+            if run_one_way(options, way, kinds, bar, failures, trace).interrupted:
+                raise KeyboardInterrupt
+    return trace.end()
+
+
+def _replay_scenario(recording: Recording, scenario: Scenario, trace: ComparedTrace) -> int:
+    try:
+        run_scenario(scenario, trace)
+    except InvariantError as error:
+        code = _tell(recording, trace.end())
+        print(error)
+        return code or FAILED
+    return _tell(recording, trace.end())
+
+
+def _replay_test(recording: Recording, test: str, seed: int, trace: ComparedTrace) -> int:
+    """By pytest, in the directory that this is called in. What it prints goes to stderr."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = [sys.executable, "-m", "pytest", "-q", test, f"--accel-seed={seed}", f"--accel-trace={folder}"]
+        subprocess.run(words, stdout=sys.stderr, check=False)
+        files = sorted(Path(folder).glob("*.trace"))
+        if len(files) != 1:
+            print(f"{test} left no trace: it was not run; call this where pytest was called")
+            return FAILED
+        now = load_trace(os.fspath(files[0]))
+    for line in now.lines:
+        trace.add_line(line)
+    return _tell(recording, trace.end())
+
+
+class _Silence(Failures):
+    """What fails is in the trace, where it is compared."""
+
+    def add(self, message: str) -> None:
+        self.count += 1
+
+
+def _tell(recording: Recording, difference: Difference | None) -> int:
+    if difference is None:
+        print(f"{len(recording.lines):,} events, each as recorded")
+        return OK
+    print(difference)
+    return FAILED

@@ -1,0 +1,143 @@
+"""`simaccel serve`: the device as a process of its own, for OpenSSL programs with the provider."""
+
+from __future__ import annotations
+
+import resource
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from sim import UsageError
+from simaccel.bridge import Server
+from simaccel.bridge.device.admission import Refused
+from simaccel.bridge.users import group_id, user_id, user_name
+from simaccel.cli.exits import OK
+from simaccel.cli.model_lateness import LateWatch
+from simaccel.cli.number_options import number, whole_number
+from simaccel.cli.socket_option import Socket, address_of
+from simaccel.cli.standard_streams import silence_stdout
+
+LONGEST_S = 1_000_000
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+
+
+def command(
+    socket: Socket = "",
+    depth: Annotated[
+        int,
+        typer.Option(
+            parser=whole_number, metavar="N", help="The most slots that a client's ring may have, a power of two."
+        ),
+    ] = 1024,
+    units: Annotated[
+        int | None, typer.Option(parser=whole_number, metavar="N", help="Parallel units of the timing model.")
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(parser=whole_number, metavar="N", help="Threads for long operations, such as RSA.")
+    ] = 1,
+    latency: Annotated[str | None, typer.Option(help="Such as fixed:50us or preset:qat-dh895xcc.")] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="Such as corrupt:op=rsa-sign,every=100; again and again.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(parser=whole_number, metavar="N", help="Of everything random.")] = None,
+    allow_user: Annotated[
+        list[str] | None, typer.Option(help="A user, by name or uid, that may connect; again and again.")
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option(help="A group whose members may connect; the socket's file is its.")
+    ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(help="Of the socket's file. [default: 0600; 0660 with --group; 0666 with --allow-user]"),
+    ] = None,
+    stats_interval: Annotated[
+        float, typer.Option(parser=number, metavar="X", help="Seconds between lines of statistics; 0: none.")
+    ] = 0,
+) -> Callable[[], int]:
+    """Run the device as a process, until SIGTERM or SIGINT."""
+    if not 0 <= stats_interval <= LONGEST_S:
+        raise UsageError(f"--stats-interval {stats_interval}: use 0 to {LONGEST_S:,} seconds")
+    address = address_of(socket)
+    server = Server(
+        address,
+        depth=depth,
+        workers=workers,
+        units=units,
+        latency=latency,
+        seed=seed,
+        faults=fault or (),
+        uids=tuple(user_id(user) for user in allow_user or ()),
+        gid=None if group is None else group_id(group),
+        mode=None if mode is None else _mode(mode),
+        on_refused=_tell_refused,
+    )
+    return lambda: _serve(server, stats_interval, latency)
+
+
+def _mode(text: str) -> int:
+    """An octal number, such as 0660."""
+    if not 1 <= len(text) <= 4 or text.strip("01234567") or (mode := int(text, 8)) > 0o777:
+        raise UsageError(f"--mode {text}: use an octal number from 0 to 0777, such as 0660")
+    return mode
+
+
+def _tell_refused(refused: Refused) -> None:
+    # Of more from the same user, stat tells how many.
+    print(
+        f"simaccel: refused pid {refused.pid} of user {user_name(refused.uid)}: {refused.why}",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _serve(server: Server, interval_s: float, latency: str | None) -> int:
+    # A client takes three fds: with the usual soft limit that would be some 300 of them.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    before = {number: signal.signal(number, lambda *_: server.stop()) for number in STOPPING}
+    ended = threading.Event()
+    teller = threading.Thread(target=_tell, args=(server, interval_s, ended), daemon=True)
+    late = LateWatch(server.late, latency) if latency is not None else None
+    try:
+        with server:
+            print(f"serving at {server.address}", flush=True)
+            if interval_s:
+                teller.start()
+            if late is not None:
+                late.start()
+            server.serve()
+            ended.set()
+            if late is not None:
+                late.end()
+            if interval_s:
+                teller.join()
+            _say(_line(server.report()))
+    finally:
+        ended.set()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return OK
+
+
+def _tell(server: Server, interval_s: float, ended: threading.Event) -> None:
+    while not ended.wait(interval_s):
+        _say(_line(server.report()))
+
+
+def _say(line: str) -> None:
+    """Statistics that nobody can read, of a full disk or a closed pipe, are lost: the clients go on."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        silence_stdout()
+
+
+def _line(report: dict[str, Any]) -> str:
+    operations = ", ".join(f"{op} {count:,}" for op, count in report["by_op"].items()) or "nothing yet"
+    return (
+        f"{len(report['clients'])} clients, {report['in_flight']} in flight, {report['failed']:,} failed: {operations}"
+    )

@@ -1,0 +1,1 @@
+"""The OpenSSL provider as the command line sees it: where it is, whether it works, and which processes use it."""

@@ -1,0 +1,49 @@
+"""Files that an option names, such as `--json FILE`: tried before hours of work, written after them."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+from engine.errors import UsageError
+from simaccel.cli.exits import OutputError
+from simaccel.cli.shell_quoting import quoted
+
+STDOUT = "-"
+
+
+def check_writable(option: str, target: str, *, make_folder: bool = False) -> None:
+    """UsageError if the file can't be written. One that is there keeps its contents until there is something better,
+    and one that is not there yet is not there afterwards either. `make_folder` makes the folder that it is in."""
+    if target == STDOUT:
+        return
+    try:
+        if make_folder:
+            Path(target).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            mode = os.stat(target).st_mode
+        except FileNotFoundError:
+            os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
+            os.unlink(target)
+            return
+        # To open a FIFO waits for its reader, and to close it again tells that reader that all is over.
+        if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+            os.close(os.open(target, os.O_WRONLY | os.O_CLOEXEC))
+        elif not os.access(target, os.W_OK):
+            raise PermissionError(None, "Permission denied")
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"{option} {quoted(target)}: {reason}; give a file that can be written") from None
+
+
+def write_text(target: str, text: str) -> None:
+    """Write it to the file, or to standard output for `-`. OutputError names the file that can't be written."""
+    if target == STDOUT:
+        sys.stdout.write(text)
+        return
+    try:
+        Path(target).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(target, error) from None

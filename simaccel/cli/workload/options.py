@@ -1,0 +1,243 @@
+"""The options of `simaccel run`, checked before anything is done."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any
+
+from engine.engine import Engine
+from engine.errors import UsageError
+from engine.modes import MODES, NOTIFY
+from engine.offload.operation import Operation
+from sim import Accelerator, Trace, VirtualClock
+from sim import UsageError as SimUsageError
+from sim.randomness import Randomness
+from sim.timing import parse_timing, without_files
+from sim.timing.quantities import parse_duration_ns
+from simaccel.cli.workload.software import MAKERS
+
+DEFAULT_OPS = ("sha256", "aes-gcm-encrypt", "ecdsa-sign", "rsa-sign")
+DEFAULT_FILE_OPS = ("sha256", "aes-gcm-encrypt")
+DEFAULT_WAYS = ("fd", "callback", "poll")
+DEFAULT_COUNT, DEFAULT_JOBS, DEFAULT_DEPTH = 2_000, 64, 256
+FAULTY_DEADLINE_NS = 10_000_000_000
+SPARE_FDS = 64
+"""Besides those of the jobs: standard streams, epoll, files being read, what the process came with."""
+
+
+def _is_count(value: object, least: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+_RECORDED: dict[str, Callable[[Any], bool]] = {
+    "ops": lambda value: _are_names(value) and bool(value),
+    "count": lambda value: value is None or _is_count(value),
+    "jobs": _is_count,
+    "ways": lambda value: _are_names(value) and bool(value),
+    "contract": lambda value: isinstance(value, str),
+    "depth": _is_count,
+    "units": lambda value: value is None or _is_count(value),
+    "latency": lambda value: value is None or isinstance(value, str),
+    "seed": lambda value: _is_count(value, 0),
+    "faults": _are_names,
+    "deadline_ns": lambda value: value is None or _is_count(value),
+}
+"""Which options are kept in the file of a recorded run, and whether a value read from there can be one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What `simaccel run` was asked for. All of it fits together: `checked` has seen to that."""
+
+    paths: tuple[str, ...]
+    ops: tuple[str, ...]
+    count: int | None
+    jobs: int
+    ways: tuple[str, ...]
+    contract: str
+    depth: int
+    units: int | None
+    latency: str | None
+    seed: int
+    json: str | None
+    digests: bool
+    faults: tuple[str, ...] = ()
+    deadline_ns: int | None = None
+    trace: str | None = None
+    virtual: bool = False
+    """Virtual time: what takes time is the timing model alone. Always so with a trace."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """What of it decides a recorded run, for JSON. The run can be repeated without any other file."""
+        described = {name: getattr(self, name) for name in _RECORDED}
+        if self.latency is not None:
+            described["latency"] = without_files(parse_timing(self.latency)).spec
+        return described
+
+    @classmethod
+    def from_dict(cls, described: Mapping[str, Any], trace: str) -> RunOptions:
+        """Of a run that was recorded in that file. UsageError for what no run can be described by."""
+        if described.keys() != _RECORDED.keys():
+            raise UsageError(f"a run is described by {', '.join(sorted(_RECORDED))}, and nothing else")
+        for name, fits in _RECORDED.items():
+            if not fits(described[name]):
+                raise UsageError(f"{name} {described[name]!r}: no run has that")
+        options = _complete(
+            **{name: value for name, value in described.items() if name != "deadline_ns"},
+            paths=(),
+            json=None,
+            digests=False,
+            trace=trace,
+        )
+        return replace(options, deadline_ns=described["deadline_ns"])
+
+    def accelerator(self, trace: Trace | None = None) -> Accelerator:
+        """A new device; each way gets its own, from the same seed."""
+        clock = VirtualClock() if self.virtual else None
+        return Accelerator(
+            self.depth, self.units, self.latency, seed=self.seed, clock=clock, faults=self.faults, trace=trace
+        )
+
+    def engine(self, accel: Accelerator, way: str, observe: Callable[[Operation], object] | None = None) -> Engine:
+        """The engine of one way."""
+        return Engine(accel, notify=way, contract=self.contract, deadline_ns=self.deadline_ns, observe=observe)
+
+
+def checked(*, contract: str | None, ways: Sequence[str], **others: Any) -> RunOptions:
+    """The options as a user gave them, with defaults filled in. UsageError, of engine or sim, for what can't be, does
+    not fit, or would have no effect."""
+    options = _complete(contract=contract, ways=ways, **others)
+    if contract is not None and not any(MODES[way].by_callback for way in options.ways):
+        raise UsageError(
+            f"--contract {contract}: it is about callbacks, and --notify {options.ways[0]} uses none; leave it out"
+        )
+    return options
+
+
+def _complete(
+    *,
+    paths: Sequence[str],
+    ops: Sequence[str],
+    count: int | None,
+    jobs: int,
+    ways: Sequence[str],
+    contract: str | None,
+    depth: int,
+    units: int | None,
+    latency: str | None,
+    seed: int | None,
+    json: str | None,
+    digests: bool,
+    faults: Sequence[str] = (),
+    deadline: str | None = None,
+    trace: str | None = None,
+    virtual: bool = False,
+) -> RunOptions:
+    """The options with defaults filled in. UsageError, of engine or sim, for what can't be or does not fit."""
+    for name, value in (("--count", count), ("--jobs", jobs)):
+        if value is not None and value < 1:
+            raise UsageError(f"{name} {value}: use a whole number, 1 or more")
+    options = RunOptions(
+        paths=tuple(paths),
+        ops=_ops(ops, bool(paths), digests),
+        count=count,
+        jobs=jobs,
+        ways=_ways(ways, digests),
+        contract=contract or "qat",
+        depth=depth,
+        units=units,
+        latency=latency,
+        seed=Randomness(seed).seed,
+        json=json,
+        digests=digests,
+        faults=tuple(faults),
+        deadline_ns=_deadline_ns(deadline, bool(faults)),
+        trace=trace,
+        virtual=virtual or trace is not None,
+    )
+    # The device and the engine know best what they take.
+    with options.accelerator() as accel, options.engine(accel, options.ways[0]):
+        pass
+    if trace is not None and (digests or paths):
+        raise UsageError(
+            f"--trace {trace}: it records generated data only; leave out {'--digests' if digests else 'the paths'}"
+        )
+    if trace == "-":
+        raise UsageError("--trace -: standard output is for the tables; give a file")
+    if digests:
+        _check_digests(options)
+    elif "-" in options.paths:
+        raise UsageError("-: standard input is read by --digests only; give files or folders")
+    _reserve_fds(options)
+    return options
+
+
+def _deadline_ns(text: str | None, faults: bool) -> int | None:
+    """Of each operation. With faults there is one in any case: a completion may be lost, and nobody would ever know."""
+    if text is None:
+        return FAULTY_DEADLINE_NS if faults else None
+    try:
+        deadline_ns = parse_duration_ns(text)
+    except SimUsageError as error:
+        raise UsageError(f"--deadline {text}: {error}") from None
+    if not deadline_ns:
+        raise UsageError(f"--deadline {text}: use more than 0")
+    return deadline_ns
+
+
+def _ops(ops: Sequence[str], paths: bool, digests: bool) -> tuple[str, ...]:
+    for op in ops:
+        if op not in MAKERS:
+            close = get_close_matches(op, MAKERS, n=1)
+            raise UsageError(
+                f"--op {op}: {f'did you mean {close[0]}? ' if close else ''}the operations are {', '.join(MAKERS)}"
+            )
+    if ops:
+        return tuple(ops)
+    if digests:
+        return ("sha256",)
+    return DEFAULT_FILE_OPS if paths else DEFAULT_OPS
+
+
+def _ways(ways: Sequence[str], digests: bool) -> tuple[str, ...]:
+    for way in ways:
+        if way not in (*NOTIFY, "all"):
+            raise UsageError(f"--notify {way}: use one of {', '.join(NOTIFY)}, or all")
+    if "all" in ways:
+        return NOTIFY
+    if not ways:
+        return DEFAULT_WAYS[:1] if digests else DEFAULT_WAYS
+    return tuple(dict.fromkeys(ways))
+
+
+def _check_digests(options: RunOptions) -> None:
+    if set(options.ops) != {"sha256"}:
+        raise UsageError(f"--digests with --op {' and '.join(options.ops)}: it prints what sha256sum prints, so sha256")
+    if options.count is not None:
+        raise UsageError(f"--digests with --count {options.count}: it takes whole files; leave --count out")
+    if options.json == "-":
+        raise UsageError("--digests with --json -: both want standard output; give --json a file")
+    if len(options.ways) > 1 and (not options.paths or "-" in options.paths):
+        raise UsageError(f"--notify {options.ways[0]} and more: standard input can be read once only; choose one way")
+
+
+def _reserve_fds(options: RunOptions) -> None:
+    """Raise the soft limit so that each job can have its wait fds and the file that it reads open."""
+    a_job = max(MODES[way].fds_each for way in options.ways) + options.digests
+    needed = options.jobs * a_job + SPARE_FDS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or needed <= soft:
+        return
+    if hard != resource.RLIM_INFINITY and needed > hard:
+        raise UsageError(
+            f"--jobs {options.jobs}: {needed:,} files would be open at once and this process may have {hard:,}; "
+            "use fewer jobs, or --notify callback, or raise `ulimit -Hn`"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
