@@ -8,9 +8,11 @@ is first asked for, so `import simaccel` costs next to nothing.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from simaccel.version import __version__
+
+TYPE_CHECKING = False
+"""Type checkers take this name for true. To import it from typing would take longer than all the rest."""
 
 if TYPE_CHECKING:
     from engine import (
@@ -71,10 +73,11 @@ _HOMES = {
 """The package that each name is imported from. A test holds this, the imports above and `__all__` together."""
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     for home, names in _HOMES.items():
         if name in names:
-            value = globals()[name] = getattr(import_module(home), name)
+            value: object = getattr(import_module(home), name)
+            globals()[name] = value
             return value
     raise AttributeError(f"module 'simaccel' has no attribute {name!r}")
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from simaccel.cli.entry import main
+from simaccel.cli.start import main
 
 if __name__ == "__main__":
     sys.exit(main())

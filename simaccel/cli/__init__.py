@@ -1,5 +1,5 @@
 """The command line: `simaccel`."""
 
-from simaccel.cli.entry import main
+from simaccel.cli.start import main
 
 __all__ = ["main"]

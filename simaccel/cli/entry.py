@@ -1,4 +1,4 @@
-"""Where the command line begins, and where whatever comes out of it becomes an exit code.
+"""Runs a command line, and turns whatever comes out of it into an exit code.
 
 Nothing is imported before it is needed: `simaccel --version` answers at once.
 """
@@ -12,22 +12,23 @@ from collections.abc import Sequence
 from simaccel.cli.exits import FAILED, INTERRUPTED, OK, PIPE_CLOSED, OutputError, complain, print_version
 from simaccel.cli.openssl_setup.without_provider import keep_provider_out
 from simaccel.cli.standard_streams import prepare, silence_stdout
+from simaccel.cli.start import raise_on_interrupt
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF)
-"""What writing to standard output fails with: a full disk, or it was closed before we came."""
+"""The errors of a write to standard output that name no file: the disk is full, or the stream was closed."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line, by default that of the process; returns the exit code. Raises for bugs of ours alone.
+def run_process(arguments: Sequence[str]) -> int:
+    """As `run`, for a process that is ours: it uses no OpenSSL configuration, and neither do those that it starts."""
+    keep_provider_out()
+    return run(arguments)
 
-    By default the process is ours: it then uses no OpenSSL configuration, and neither do those that it starts.
-    """
-    if argv is None:
-        keep_provider_out()
-    arguments = list(sys.argv[1:] if argv is None else argv)
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code. Only a bug of ours raises."""
     prepare()
     try:
-        code = _run(arguments)
+        code = _carry_out(list(arguments))
         sys.stdout.flush()
     except KeyboardInterrupt:
         complain("interrupted")
@@ -45,10 +46,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(arguments: list[str]) -> int:
+def _carry_out(arguments: list[str]) -> int:
     if arguments == ["--version"]:
         print_version()
         return OK
     from simaccel.cli.app import plan
 
-    return plan(arguments)()
+    work = plan(arguments)
+    raise_on_interrupt()
+    return work()

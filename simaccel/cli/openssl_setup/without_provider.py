@@ -1,16 +1,17 @@
 """Keeps the OpenSSL provider out of our own processes.
 
-Python's OpenSSL, and the one that `cryptography` brings along, read the configuration that OPENSSL_CONF names, as any
-program's does. A device with the provider in it would send its work to itself, and wait for itself; `simaccel run`
-would measure the device process instead of the software. So a process of ours runs with an empty configuration.
+Python's OpenSSL, and the one that comes with `cryptography`, read the configuration that OPENSSL_CONF names, as every
+program's OpenSSL does. A device process with the provider in it would send its work to itself and wait for ever, and
+`simaccel run` would measure a device process instead of the software. So a process of ours uses an empty configuration.
 
-By the time that our own code runs, an import may have read the configuration: asyncio brings ssl. What was loaded can't
-be unloaded, so the process then begins anew.
+Before our own code runs, an import may have read the configuration already (asyncio imports ssl). A provider that was
+loaded can't be unloaded, so the process then starts its program anew.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -23,18 +24,20 @@ _MODULE = "/simaccel.so"
 
 
 def keep_provider_out() -> None:
-    """Makes this process, and those that it starts, use no OpenSSL configuration; may run the program anew.
+    """Make this process, and those that it starts, use no OpenSSL configuration. May start the program anew.
 
-    To be called before anything is done. Main thread only.
+    Call it before anything else is done. Main thread only.
     """
     named = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = EMPTY
     if named != EMPTY and (named or _is_loaded()):
+        # Until it can handle Ctrl-C, the new program keeps it waiting: see simaccel.cli.start.
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment_of_caller())
 
 
 def _is_loaded() -> bool:
-    """Whether it is in this process already, by a configuration that no variable names: the system's own."""
+    """Whether the provider is loaded already, by a configuration that no variable names: the system's own."""
     try:
         return _MODULE in _MAPPED.read_text(errors="replace")
     except OSError:  # no /proc here
