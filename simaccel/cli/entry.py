@@ -9,10 +9,10 @@ import errno
 import sys
 from collections.abc import Sequence
 
+from simaccel.cli.early_interrupt import raise_on_interrupt
 from simaccel.cli.exits import FAILED, INTERRUPTED, OK, PIPE_CLOSED, OutputError, complain, print_version
 from simaccel.cli.openssl_setup.without_provider import keep_provider_out
 from simaccel.cli.standard_streams import prepare, silence_stdout
-from simaccel.cli.start import raise_on_interrupt
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF)
 """The errors of a write to standard output that name no file: the disk is full, or the stream was closed."""

@@ -1,27 +1,17 @@
-"""Where the command `simaccel` begins: Ctrl-C ends it in one line, also while it still imports what it needs.
-
-Python turns Ctrl-C into a KeyboardInterrupt wherever it happens to be. In the first tenths of a second that is in the
-midst of an import, which ends in a traceback. So until a command begins its work, and again after it, SIGINT ends the
-process at once: there is nothing to be undone then. While the command works, KeyboardInterrupt is raised as usual.
-
-This file is imported before anything that takes time, so it imports almost nothing itself.
-"""
+"""Where the command `simaccel` begins. Handles Ctrl-C before it imports anything that takes time."""
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from collections.abc import Sequence
 
-INTERRUPTED = 130
-"""128 + SIGINT, as shells have it."""
+from simaccel.cli.early_interrupt import exit_on_interrupt
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code; by default the command line of this process. Main thread only.
 
-    With `argv` the process belongs to somebody else: its signal handlers stay as they are.
+    With `argv` the process belongs to somebody else: its signal handlers and its environment stay as they are.
     """
     if argv is not None:
         from simaccel.cli.entry import run
@@ -34,23 +24,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run_process(sys.argv[1:])
     finally:
         exit_on_interrupt()
-
-
-def exit_on_interrupt() -> None:
-    """From now on SIGINT ends this process with one line. Does nothing where SIGINT is ignored, as under nohup."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _exit)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))  # blocked if this process has begun anew
-
-
-def raise_on_interrupt() -> None:
-    """From now on SIGINT raises KeyboardInterrupt again, if `exit_on_interrupt` had changed that."""
-    if signal.getsignal(signal.SIGINT) is _exit:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def _exit(number: int, frame: object) -> None:
-    try:
-        os.write(2, b"simaccel: interrupted\n")
-    finally:
-        os._exit(INTERRUPTED)

@@ -71,9 +71,7 @@ def test_the_signal_is_not_lost_while_the_process_starts_anew(tmp_path: Path) ->
 
 def test_where_it_is_ignored_it_stays_ignored(tmp_path: Path) -> None:
     """As for a command under nohup, or in the background of a script."""
-    ignoring = (
-        "import os, signal as s, sys; s.signal(s.SIGINT, s.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
-    )
+    ignoring = "import os, signal as s, sys; s.signal(s.SIGINT, s.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
     words = [sys.executable, "-c", ignoring, *command("run", "--count", "1", "--op", "null")]
     run = interrupted(tmp_path, "simaccel.cli.app", words)
     assert run.code == 0

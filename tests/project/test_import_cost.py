@@ -26,5 +26,11 @@ def test_simaccel_brings_nothing_of_ours_and_little_else() -> None:
 def test_the_command_handles_ctrl_c_before_it_imports_anything_that_takes_time() -> None:
     """All before `exit_on_interrupt` runs is a time in which Ctrl-C is a traceback."""
     ours = {name for name in brought_along("simaccel.cli.start") if name.partition(".")[0] == "simaccel"}
-    assert ours == {"simaccel", "simaccel.version", "simaccel.cli", "simaccel.cli.start"}
+    assert ours == {
+        "simaccel",
+        "simaccel.version",
+        "simaccel.cli",
+        "simaccel.cli.early_interrupt",
+        "simaccel.cli.start",
+    }
     assert not brought_along("simaccel.cli.start") & {"typing", "pathlib", "inspect", "typer", "numpy", "engine", "sim"}

@@ -31,7 +31,7 @@ def keep_provider_out() -> None:
     named = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = EMPTY
     if named != EMPTY and (named or _is_loaded()):
-        # Until it can handle Ctrl-C, the new program keeps it waiting: see simaccel.cli.start.
+        # Until it can handle Ctrl-C, the new program keeps it waiting: see simaccel.cli.early_interrupt.
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment_of_caller())
 
