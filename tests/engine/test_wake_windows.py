@@ -14,8 +14,10 @@ from engine import Engine, start_job
 from engine.offload.wakers import BlockedThread
 from sim import Accelerator, VirtualClock
 from simaccel.testing import ManualAccelerator
-from tests.engine.ways import BY_FD, RealManualClock, manual, readable
+from tests.engine.ways import RealManualClock, manual, readable
 from waitctx import Status, WaitCtx
+
+BY_FD = ("fd", "pipe")
 
 
 class HeldLock:
