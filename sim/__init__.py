@@ -1,4 +1,7 @@
-"""A simulated accelerator: rings, units, timing, interrupt, kernels with real results. Knows no wait context."""
+"""A simulated accelerator: rings, units, timing, an interrupt, and kernels with real results.
+
+It knows nothing of wait contexts and jobs. `Accelerator` is what programs use; all names below are public.
+"""
 
 from sim.accelerator import Accelerator
 from sim.clock import RealClock, VirtualClock

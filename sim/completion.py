@@ -1,7 +1,7 @@
 """How completions reach their owners: the interrupt's handler, polling, and what both of them do, the reap.
 
 The device puts completed requests onto the completion ring and pends the interrupt. When the interrupt is due its
-handler reaps the ring; while the interrupt is masked, whoever polls does. A reap has two steps:
+handler reaps the ring; while the interrupt is masked, the thread that polls does. A reap has two steps:
 
 1. `hand_out` gives back the slots of a batch and counts it, all at once: an exception cannot come in between.
 2. `_tell_reaped` tells the owners, by `complete` of each request, and then those who wait for free slots.
@@ -28,7 +28,7 @@ from sim.statistics import Counters
 
 _op = attrgetter("op")
 _ANYWHERE = (KeyboardInterrupt, MemoryError, RecursionError)
-"""What can come between any two steps, and need not be the fault of whoever was just called."""
+"""What can come between any two steps: the function that was just called need not have raised it."""
 TRIES = 2
 """How often in a row an owner is told again if such an exception kept it from being told."""
 

@@ -60,7 +60,7 @@ class Schedule:
         self.parked: dict[Scheduled, object] = {}
         """Not on the heap: these complete when a fault rule lets them go, or never. The value is the hook's."""
         self.overtaken: dict[Scheduled, int] = {}
-        """Also on the heap: these complete early, as soon as so many others have completed."""
+        """Also on the heap: these complete before they are due, once this many others have completed."""
 
     def add(self, scheduled: Scheduled) -> None:
         """Let it complete when it is due. To add it twice does no harm: it completes once."""

@@ -1,4 +1,8 @@
-"""Faults on demand: verdicts, the rules that give them, and their text form."""
+"""Faults on demand: verdicts, the rules that give them, and their text form.
+
+A rule's way goes from `text` over `rules` and the `injector` to the `handlers`, which use `effects`. `handle` is
+`accel.faults`.
+"""
 
 from sim.faults.rules import Rule, When
 from sim.faults.text import format_fault, parse_faults

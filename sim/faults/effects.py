@@ -67,7 +67,7 @@ class Effects:
         completions.echoes, echo.landed = echoes, True
 
     def wake(self, request: Submittable) -> None:
-        """Wake whoever waits for this request, and whoever waits for something to poll, for nothing."""
+        """Wake the waiter of this request, and those who wait for something to poll, although there is nothing."""
         self.note("false-wake", request)
         wake = getattr(request, "wake", None)
         if wake is not None:

@@ -40,14 +40,14 @@ class When:
 
     - `op`: the request is of that kernel.
     - `session`: the request uses that session. Give the Session, or its number.
-    - `depth`: at least so many requests are in flight, this one included.
+    - `depth`: at least this many requests are in flight, this one included.
     - `from_ns`, `until_ns`: the request is submitted in that window, which counts from the rule's installation.
 
     Of the requests that match, counted from 1, these get the verdict:
 
     - `nth`: the one of that number. `every`: each whose number is a multiple of it.
     - `probability`: each with that probability; the draws come from the seed.
-    - `count`: no more than so many.
+    - `count`: at most this many.
 
     Raises UsageError for values that don't make sense.
     """

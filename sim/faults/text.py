@@ -1,10 +1,10 @@
-"""Fault rules as text, as they are given on a command line or in a test's marker.
+"""Fault rules as text, for command lines and for the markers of tests.
 
     faults  = rule { ";" rule }
     rule    = KIND [ ":" item { "," item } ]
     item    = KEY "=" VALUE
 
-    KIND              what it may have            default
+    KIND              its items                   default
     fail              status=WORD                 device-error
     corrupt           bytes=N{+N}, bits=N         any byte; any bit. -1 is the last byte; bits 1 to 255 or 0x01 to 0xff
     lose, hold, lose-interrupt                    nothing
@@ -19,9 +19,9 @@
     stall             for=DURATION, unit=N        1ms; the unit whose turn it is
     reset, remove     after=DURATION              0s
 
-And when, for any kind; without any of these, at every request: op=KERNEL, session=N, nth=N, every=N, p=NUMBER,
-depth=N, from=DURATION, until=DURATION, count=N - see `When`. DURATION is a number with ns, us, ms or s. Blanks around
-parts are ignored. Example: corrupt:op=sha256,every=100
+For every kind there are also items that say when: op=KERNEL, session=N, nth=N, every=N, p=NUMBER, depth=N,
+from=DURATION, until=DURATION, count=N; see `When`. Without any of them every request meets the fault. DURATION is a
+number with ns, us, ms or s. Blanks around parts are ignored. Example: corrupt:op=sha256,every=100
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ from sim.faults.verdicts import KINDS, Verdict
 from sim.session import Session
 from sim.timing.quantities import format_duration_ns, format_number, parse_duration_ns, parse_number
 
-# At most 18 digits: int() of unbounded digits takes quadratic time, and is refused by Python beyond 4,300 of them.
+# At most 18 digits: int() takes quadratic time, and Python refuses more than 4,300 digits.
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _BITS = re.compile(r"0x[0-9a-fA-F]{1,2}|[0-9]{1,3}")
 
 
 def parse_faults(text: str) -> list[When]:
-    """The rules of that text; the grammar is above. Raises UsageError, in one line, for anything else."""
+    """The rules of a text in the grammar above. Raises UsageError, with a message of one line, for any other text."""
     if not isinstance(text, str):
         raise UsageError(f"fault {text!r}: give text, such as {_EXAMPLE}")
     return [_parse_rule(part) for part in text.split(";")]
 
 
 def format_fault(rule: When) -> str:
-    """The text of a rule: parse_faults(format_fault(rule)) == [rule]. A Session is given by its number."""
+    """The text of a rule: parse_faults(format_fault(rule)) == [rule], but a Session becomes its number."""
     verdict, usual = rule.verdict, type(rule.verdict)()
     items: list[str] = []
     for name, (key, _, write) in _OWN[verdict.kind].items():
@@ -75,7 +75,7 @@ def _parse_rule(text: str) -> When:
             guess = f"did you mean {close[0]}? " if close else ""
             raise UsageError(f"no fault {kind!r}: {guess}use one of {', '.join(KINDS)}")
         if colon and not rest.strip():
-            raise UsageError("nothing behind the colon: leave it away, or give items such as every=100")
+            raise UsageError("nothing after the colon: leave it out, or give items such as every=100")
         return _rule(made, _items(rest))
     except UsageError as error:
         raise UsageError(f"fault {text.strip()!r}: {error}") from None

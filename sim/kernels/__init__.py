@@ -1,4 +1,4 @@
-"""The work that requests do: real cryptography, by name."""
+"""Kernels: the work that requests do, which is real cryptography, by name."""
 
 from sim.kernels.kernel import Kernel
 from sim.kernels.registry import BUILT_IN, Kernels

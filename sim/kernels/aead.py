@@ -1,8 +1,8 @@
 """Authenticated encryption: AES-GCM (SP 800-38D) and ChaCha20-Poly1305 (RFC 8439).
 
-The aux is the nonce, 12 bytes, then the additional data, of any length. To encrypt is to get the ciphertext with
-the tag, 16 bytes, at its end; to decrypt takes the same. A tag that does not match fails the request on the device
-(`cryptography.exceptions.InvalidTag`): it is the peer's doing, not the caller's.
+The aux is the nonce, 12 bytes, and then the additional data, of any length. Encrypting gives the ciphertext with the
+tag, 16 bytes, at its end; decrypting takes that. A tag that does not match fails the request on the device
+(`cryptography.exceptions.InvalidTag`), because it is the fault of the peer and not of the caller.
 """
 
 from __future__ import annotations

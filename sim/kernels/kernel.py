@@ -1,7 +1,7 @@
-"""A kernel: the work one kind of request does on the device.
+"""A kernel: the work that one kind of request does on the device.
 
-A payload, an aux and a loaded key go in, bytes come out. Kernels hold no state, so any number of units
-may run the same one at the same time.
+A payload, an aux and a loaded key go in, and bytes come out. Kernels have no state, so any number of threads may run
+the same one at the same time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from sim.errors import UsageError
 
-# No '=', ';', '+' or ',': a kernel's name appears in timing specs and on command lines.
+# No '=', ';', '+' or ',': names of kernels appear in the text of timings and on command lines.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -21,14 +21,14 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 class Kernel:
     """One kind of request.
 
-    - `run(payload, aux, key)` does the work. Called in the device's worker thread, or in the thread that
-      drives virtual time. What it raises is a failure of the request on the device: it completes, with a
-      status. `key` is what `load` returned, None for a kernel without one.
-    - `load(material, **params)` turns key material into the key object, once, when a session is opened, in
-      the caller's thread. Raises UsageError, which never shows the material. None: this kernel takes no key.
-    - `check(payload, aux, key)` looks at a request when it is submitted, in the caller's thread. Raises
-      UsageError. None: there is nothing that the caller could get wrong.
-    - `asymmetric`: RSA or elliptic curves. Heuristic polling counts these apart, as QAT_Engine does.
+    - `run(payload, aux, key)` does the work. It is called in the device's worker thread, or in the thread that moves
+      the virtual clock. What it raises becomes the request's `error`: the request completes. `key` is what `load`
+      returned, or None for a kernel without a key.
+    - `load(material, **params)` turns key material into the key object. It is called once, when a session is opened,
+      in the caller's thread. Raises UsageError, whose message never shows the material. None: the kernel takes no key.
+    - `check(payload, aux, key)` checks a request when it is prepared, in the caller's thread. Raises UsageError. None:
+      there is nothing that the caller could get wrong.
+    - `asymmetric`: RSA or elliptic curves. Heuristic polling counts these separately, as QAT_Engine does.
     """
 
     name: str
@@ -45,6 +45,6 @@ class Kernel:
 
 
 def no_aux(payload: bytes, aux: bytes, key: Any) -> None:
-    """A check for kernels that use the payload alone: an aux given to them would be ignored, so it is refused."""
+    """A check for kernels that use the payload alone: they would ignore an aux, so it is refused."""
     if aux:
         raise UsageError(f"aux of {len(aux)} bytes: this kernel takes none; leave it out")

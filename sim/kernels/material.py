@@ -1,6 +1,6 @@
-"""From what a caller hands in as a key to what a kernel can use.
+"""Key material: from what a caller gives as a key to the object that a kernel uses.
 
-Every error names the kernel, what is wrong and the cure; none shows key material, not even its first byte.
+Every error names the kernel, what is wrong, and the cure. None shows key material, not even its first byte.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def hash_algorithm(name: object) -> hashes.HashAlgorithm:
 
 
 def flag(name: str, value: object) -> bool:
-    """`value` if it is True or False. Raises UsageError for anything else, as a truthy 'no' would be misread."""
+    """`value` if it is True or False. Raises UsageError for anything else: a text such as 'no' would count as true."""
     if not isinstance(value, bool):
         raise UsageError(f"{name}={value!r}: use True or False")
     return value
@@ -76,10 +76,10 @@ def private_key(
     data = bytes(material)
     load = load_pem_private_key if b"-----BEGIN" in data else load_der_private_key
     try:
-        # Keys are checked when loaded (unsafe_skip_rsa_key_validation is off): once a session, never a request.
+        # Keys are checked when they are loaded (unsafe_skip_rsa_key_validation is off): once for each session.
         key: object = load(data, _password(kernel, password))
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        # A wrong, a missing and an unneeded password come out as ValueError or TypeError, with a clear text.
+        # For a wrong, a missing or an unneeded password it raises ValueError or TypeError, with a clear message.
         reason = str(error).split(". ")[0].rstrip(".")
         raise UsageError(
             f"{kernel} key of {len(data)} bytes can't be loaded ({reason}): give {kind} private key as PEM or DER"

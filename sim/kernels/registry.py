@@ -14,7 +14,7 @@ BUILT_IN = (*hashes.KERNELS, *aead.KERNELS, *rsa.KERNELS, *ecc.KERNELS)
 
 
 class Kernels:
-    """A registry. One per device, so that what one test registers no other sees.
+    """The registry of one device: what is registered there is seen nowhere else.
 
     Any thread may call it; none of it blocks. After an error nothing has changed.
     """
@@ -23,7 +23,7 @@ class Kernels:
 
     def __init__(self) -> None:
         self.by_name: dict[str, Kernel] = {kernel.name: kernel for kernel in BUILT_IN}
-        """For the hot path, which looks here first; change it through `register` and `add` only."""
+        """For the hot path, which looks here first. Change it only by `register` and `add`."""
 
     def get(self, name: str) -> Kernel:
         """The kernel of that name. Raises UnknownKernelError."""
@@ -33,20 +33,20 @@ class Kernels:
             raise UnknownKernelError(self._unknown(name)) from None
 
     def register(self, name: str, function: Callable[[bytes], bytes], *, replace: bool = False) -> Kernel:
-        """Adds a kernel that runs `function(payload) -> bytes`, without key and aux.
+        """Add a kernel that runs `function(payload) -> bytes`, without a key and an aux.
 
-        What the function raises, or returns that is not bytes-like, fails the request on the device. Raises
-        UsageError for an empty or ill-formed name, one already there (unless `replace`), or a function that
-        can't be called. Requests already submitted keep the kernel they had.
+        A function that raises, or that returns no bytes, fails the request on the device. Raises UsageError for an
+        ill-formed name, for a name that is taken (unless `replace`), and for a function that can't be called. Requests
+        that are prepared already keep the kernel that they have.
         """
         if not callable(function):
             raise UsageError(f"kernel {name!r} with a {type(function).__name__}: give a function from bytes to bytes")
         return self.add(Kernel(name, _adapt(name, function), check=no_aux), replace=replace)
 
     def add(self, kernel: Kernel, *, replace: bool = False) -> Kernel:
-        """Adds a kernel made by hand: with a key, an aux, a check. Raises UsageError as `register` does."""
+        """Add a Kernel of your own, which may have a key, an aux and a check. Raises UsageError as `register` does."""
         if kernel.name in self.by_name and not replace:
-            raise UsageError(f"kernel {kernel.name!r} is there already: choose another name, or say replace=True")
+            raise UsageError(f"kernel {kernel.name!r} exists already: choose another name, or give replace=True")
         self.by_name[kernel.name] = kernel
         return kernel
 

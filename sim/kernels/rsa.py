@@ -1,7 +1,7 @@
 """RSA with the private key (RFC 8017): sign with PKCS #1 v1.5 or PSS, decrypt with OAEP.
 
-Signing takes the message, or with prehashed=True its digest. A ciphertext that does not decrypt fails the request
-on the device, whatever its length: it comes from a peer.
+Signing takes the message, or with prehashed=True its digest. A ciphertext that can't be decrypted, of whatever length,
+fails the request on the device, because it comes from a peer.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _load_pss(
 
 
 def _salt_bytes(salt_length: object, key: RSAPrivateKey, algorithm: hashes.HashAlgorithm) -> int:
-    # RFC 8017, 9.1.1: the encoded message, one bit short of the modulus, holds digest, salt and two bytes more.
+    # RFC 8017, 9.1.1: the encoded message, one bit shorter than the modulus, holds digest, salt and two more bytes.
     room_bytes = (key.key_size - 1 + 7) // 8 - algorithm.digest_size - 2
     if salt_length == "digest":
         salt_bytes = algorithm.digest_size

@@ -1,4 +1,4 @@
-"""Models of service and latency, their text form, and presets of real cards."""
+"""How long requests take: models of service and latency, their text form, and presets of real cards."""
 
 from sim.timing.models import Fixed, Lognormal, Model, PerByte, PerOperation, Tail, Uniform
 from sim.timing.parse import as_timing, parse_timing

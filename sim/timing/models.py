@@ -1,8 +1,8 @@
-"""Models of a duration: what a service, or the latency after it, may take.
+"""Models of a duration: how long a service takes, or the latency after it.
 
-A model is immutable, and draws from the generator it is given. A draw uses nothing of it but `random()`, which gives
-equal values for equal seeds on every version of Python, and always the same number of times, so that one request's
-duration never shifts another's. Every constructor raises UsageError for values that can't be.
+A model is immutable and draws from the generator that it is given. It calls nothing but `random()`, which gives equal
+values for equal seeds in every version of Python. It calls it the same number of times for each draw, so that the
+duration of one request never shifts another's. Every constructor raises UsageError for values that make no sense.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _RESERVED = "=;+,"
 
 @runtime_checkable
 class Model(Protocol):
-    """What gives durations. Anything of this shape will do; `spec` is its text form for `parse_timing`."""
+    """A source of durations. Any class with these members will do; `spec` is the text form for `parse_timing`."""
 
     @property
     def spec(self) -> str: ...
 
     def draw_ns(self, op: str, size_bytes: int, rng: random.Random) -> int:
-        """The duration for one request: its kernel's name, the size of its payload."""
+        """The duration for one request; `op` is the name of its kernel, `size_bytes` the size of its payload."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """Always the same. `fixed:50us`"""
+    """Always the same duration. `fixed:50us`"""
 
     duration_ns: int
 
@@ -53,7 +53,7 @@ class Fixed:
 
 @dataclass(frozen=True, slots=True)
 class Uniform:
-    """Every ns from low to high, both included, as likely as any other. `uniform:10us,90us`"""
+    """Every ns from low to high, both included, with equal probability. `uniform:10us,90us`"""
 
     low_ns: int
     high_ns: int
@@ -66,7 +66,7 @@ class Uniform:
             raise UsageError(f"uniform {low},{high}: give the lower first, {high},{low}")
 
     def draw_ns(self, op: str, size_bytes: int, rng: random.Random) -> int:
-        # min: beyond 2**53 ns, the product of floats may round up to one past the end.
+        # min: above 2**53 ns the product of floats may be rounded up past the end.
         return min(self.low_ns + int(rng.random() * (self.high_ns - self.low_ns + 1)), self.high_ns)
 
     @property
@@ -76,9 +76,9 @@ class Uniform:
 
 @dataclass(frozen=True, slots=True)
 class Lognormal:
-    """Skewed, as measured service times are: half below the median, two in three within e**±sigma of it.
+    """Skewed as measured service times are: half are below the median, two in three within e**±sigma of it.
 
-    `lognormal:50us,0.3`. Sigma is at most 10: there a value of 22,000 times the median is common.
+    `lognormal:50us,0.3`. Sigma is at most 10, where values of 22,000 times the median are common.
     """
 
     median_ns: int
@@ -89,8 +89,8 @@ class Lognormal:
         _check_number("sigma", self.sigma, 0, 10)
 
     def draw_ns(self, op: str, size_bytes: int, rng: random.Random) -> int:
-        # The inverse of the distribution takes one random() a draw; gauss and the like take a number that varies.
-        # exp and log come from the C library: another one may differ in the last bit, so by a ns at most.
+        # The inverse of the distribution calls random() once for each draw; gauss and the like call it a varying number
+        # of times. exp and log come from the C library: with another one the last bit, so one ns, may differ.
         z = _NORMAL.inv_cdf(rng.random() or 2**-54)
         return min(int(self.median_ns * math.exp(self.sigma * z)), MAX_NS)
 
@@ -101,7 +101,7 @@ class Lognormal:
 
 @dataclass(frozen=True, slots=True)
 class PerByte:
-    """A base, and the payload's size at a bandwidth, to the nearest ns. `bytes:5us,2GB/s`"""
+    """A base, plus the size of the payload at a bandwidth, to the nearest ns. `bytes:5us,2GB/s`"""
 
     base_ns: int
     bytes_per_s: int
@@ -121,7 +121,7 @@ class PerByte:
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """A model that now and then takes long: with that probability, times `factor`, and then `add_ns` more.
+    """A model that rarely takes long: with this probability the inner duration times `factor`, plus `add_ns`.
 
     `tail:p=0.01,x=20,fixed:50us` or `tail:p=0.01,add=5ms,fixed:50us`. The inner model may be a tail too.
     """
@@ -137,7 +137,9 @@ class Tail:
         check_ns("add", self.add_ns)
         _check_model("tail", self.inner)
         if self.factor != 1 and self.add_ns:
-            raise UsageError(f"tail with x={self.factor} and add={self.add_ns} ns: use one, and nest a second tail")
+            raise UsageError(
+                f"tail with x={self.factor} and add={self.add_ns} ns: use one of them, or put a second tail inside"
+            )
 
     def draw_ns(self, op: str, size_bytes: int, rng: random.Random) -> int:
         duration_ns = self.inner.draw_ns(op, size_bytes, rng)
@@ -155,7 +157,7 @@ class Tail:
 
 @dataclass(frozen=True, slots=True)
 class PerOperation:
-    """A model for each kernel named, and one for all others. `per-op:rsa-sign=fixed:1ms;*=bytes:1us,2GB/s`"""
+    """A model for each kernel that is named, and one for all others. `per-op:rsa-sign=fixed:1ms;*=bytes:1us,2GB/s`"""
 
     table: Mapping[str, Model]
     default: Model
@@ -166,11 +168,11 @@ class PerOperation:
                 raise UsageError(f"per-op operation {op!r}: use a kernel's name, without any of {_RESERVED}")
             _check_model(f"per-op {op}", model)
         _check_model("per-op *", self.default)
-        # A copy nobody else can change: the model is immutable.
+        # A copy that nobody else can change, as the model is immutable.
         object.__setattr__(self, "table", MappingProxyType(dict(self.table)))
 
     def __hash__(self) -> int:
-        # A mapping has no hash; equal tables have equal specs.
+        # A mapping has no hash, but equal tables have equal specs.
         return hash(self.spec)
 
     def draw_ns(self, op: str, size_bytes: int, rng: random.Random) -> int:
@@ -192,4 +194,4 @@ def _check_model(what: str, model: object) -> None:
     if not isinstance(model, Model):
         raise UsageError(f"{what} of {model!r}: give a model such as Fixed(50_000)")
     if isinstance(model, PerOperation):
-        raise UsageError(f"{what}: a per-op inside another model; put per-op outermost")
+        raise UsageError(f"{what}: per-op is inside another model: put it outermost")

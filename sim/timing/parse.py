@@ -1,4 +1,4 @@
-"""Timing as text, as it is given on a command line or in a test's marker.
+"""Timing as text, for command lines and for the markers of tests.
 
     timing  = "none" | "preset:" NAME | service [ "+" latency ]
     service = latency = model | per-op
@@ -6,10 +6,10 @@
             | "uniform:" DURATION "," DURATION              lowest, highest
             | "lognormal:" DURATION "," NUMBER              median, sigma
             | "bytes:" DURATION "," BANDWIDTH               base, then the payload at 2GB/s
-            | "tail:p=" NUMBER ",x=" NUMBER "," model       now and then, times x
-            | "tail:p=" NUMBER ",add=" DURATION "," model   now and then, so much more
-            | "values:" DURATION { "," DURATION }           in order, and again from the first
-            | "trace:" PATH                                 the same, from a file with one a line
+            | "tail:p=" NUMBER ",x=" NUMBER "," model       rarely, times x
+            | "tail:p=" NUMBER ",add=" DURATION "," model   rarely, this much more
+            | "values:" DURATION { "," DURATION }           in order, then from the first again
+            | "trace:" PATH                                 the same, from a file with one on each line
     per-op  = "per-op:" { KERNEL "=" model ";" } "*=" model
 
 DURATION is a number with ns, us, ms or s; BANDWIDTH a number with B/s, kB/s, MB/s, GB/s, Mbit/s or Gbit/s. In PATH
@@ -29,12 +29,15 @@ from sim.timing.quantities import parse_bandwidth, parse_duration_ns, parse_numb
 from sim.timing.recorded import Recorded
 from sim.timing.timing import INSTANT, Timing
 
-# Deeper nesting of tails than anyone can mean, and far from Python's limit of recursion.
+# Nobody needs more tails in each other, and it is far from Python's limit of recursion.
 _MAX_NESTING = 16
 
 
 def parse_timing(text: str) -> Timing:
-    """The timing of that text; the grammar is above. A `trace:` reads its file. Raises UsageError, in one line."""
+    """The timing of a text in the grammar above. A `trace:` reads its file, so this may block.
+
+    Raises UsageError, with a message of one line, for any other text.
+    """
     if not isinstance(text, str):
         raise UsageError(f"timing {text!r}: give text, such as fixed:50us")
     spec = text.strip()
@@ -139,7 +142,7 @@ def _trace(rest: str) -> Model:
 
 
 def _tail(rest: str, depth: int) -> Model:
-    # The inner model comes last: its own commas then need no brackets.
+    # The inner model comes last, so its own commas need no brackets.
     parts = [part.strip() for part in rest.split(",", 2)]
     names = [part.partition("=")[0].strip() for part in parts[:2]]
     if len(parts) != 3 or names[0] != "p" or names[1] not in ("x", "add"):

@@ -1,7 +1,7 @@
-"""Timing of real cards, each figure with its source, and plainly an estimate where there is none.
+"""Presets: the timing of real cards. Each figure has its source; a figure without one is marked as an estimate.
 
-A preset fits published rates with this model: units, a service, a latency. It says nothing of how the card is built.
-Requests carry no key size, so a figure holds for the key named beside it.
+A preset gives the published rates by units, a service and a latency. It says nothing about how the card is built.
+Requests carry no key size, so a figure holds for the key that is named with it.
 """
 
 from __future__ import annotations

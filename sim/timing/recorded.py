@@ -1,4 +1,4 @@
-"""Durations taken from a recording, in order, and from the start again after the last."""
+"""Recorded durations: they are used in order, and after the last one from the first again."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from sim.timing.quantities import check_ns, format_duration_ns, parse_duration_n
 _UNQUOTED = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in "%+;")
 
 MAX_CHARACTERS = 1 << 28
-"""Of a file: some 30 million durations. /dev/zero has no end."""
+"""The most that is read of a file, about 30 million durations: a file such as /dev/zero has no end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A recording. `trace:PATH` for a file, `values:50us,70us` for a list.
+    """Recorded durations. `trace:PATH` for a file, `values:50us,70us` for a list.
 
-    The place in the recording belongs to the generator that is drawn with: each device, having its own, starts at the
-    first duration, also when two share the model. It is no draw: `random()` is not called.
+    Each generator has its own place in the recording. So each device, which has its own generators, starts at the first
+    duration, also if two devices share the model. `random()` is never called.
     """
 
     durations_ns: tuple[int, ...]
@@ -44,9 +44,9 @@ class Recorded:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Recorded:
-        """Reads a file: a duration with its unit on each line; blank lines and those starting with # are skipped.
+        """Read a file with a duration and its unit on each line. Blank lines, and lines that start with #, are skipped.
 
-        Reads the file, so it may block. Raises UsageError for a file that can't be read or a line that is none.
+        May block. Raises UsageError for a file that can't be read, and for a line that is no duration.
         """
         name = os.fspath(path)
         try:
@@ -78,15 +78,15 @@ class Recorded:
     @property
     def spec(self) -> str:
         if self.path is not None:
-            # What the grammar uses for itself is written as in a URL.
+            # Characters that the grammar uses for itself are quoted as in a URL.
             return "trace:" + quote(self.path, safe=_UNQUOTED)
         return "values:" + ",".join(format_duration_ns(duration_ns) for duration_ns in self.durations_ns)
 
 
 def without_files(timing: Any) -> Any:
-    """An equal Timing, or model, whose text form names no file: each `trace:PATH` in it became `values:`.
+    """The same Timing or model with `values:` instead of each `trace:PATH`, so that its text form names no file.
 
-    For what is kept longer than the files are, such as a recorded run.
+    For what may be kept longer than the files, such as a recorded run.
     """
     if isinstance(timing, Recorded):
         return Recorded(timing.durations_ns)

@@ -1,4 +1,4 @@
-"""How long a request takes on the device: a service, which keeps a unit busy, and a latency after it."""
+"""A timing: how long a request keeps its unit busy, the service, and how long it takes after that, the latency."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _NOTHING = Fixed(0)
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """A service model and a latency model. Immutable; draws belong to the thread that owns the generator.
+    """A service model and a latency model. Immutable. Draws belong to the thread that owns the generator.
 
-    A unit does one service at a time, so service limits the rate: units / service. Latency (transfers, interrupt)
-    comes after the unit is free again and limits nothing. `units` is the number a preset says its card has; None
-    leaves it to the device.
+    A unit does one service at a time, so the service limits the rate to units / service. The latency (transfers, the
+    interrupt) comes after the unit is free again, and limits no rate. `units` is how many units the card of a preset
+    has; None leaves the number to the device. Raises UsageError for what is no model, and for other units.
     """
 
     service: Model = field(default=_NOTHING)
@@ -34,7 +34,7 @@ class Timing:
             raise UsageError(f"units={units!r}: use a whole number, 1 or more, or None")
 
     def service_ns(self, op: str, size_bytes: int, rng: random.Random) -> int:
-        """How long a unit is busy with one request of kernel `op` and a payload of that size."""
+        """How long a unit is busy with one request of the kernel `op` with a payload of that size."""
         return self.service.draw_ns(op, size_bytes, rng)
 
     def latency_ns(self, op: str, size_bytes: int, rng: random.Random) -> int:
@@ -43,7 +43,7 @@ class Timing:
 
     @property
     def spec(self) -> str:
-        """The text form: parse_timing(timing.spec) == timing (a `trace:` as long as its file is unchanged)."""
+        """The text form: parse_timing(timing.spec) == timing, for `trace:` as long as its file does not change."""
         if self.preset is not None:
             return f"preset:{self.preset}"
         if self.latency != _NOTHING:

@@ -151,7 +151,7 @@ def test_a_device_knows_only_its_own(accel: Accelerator) -> None:
 
 
 def test_a_name_that_is_taken(accel: Accelerator) -> None:
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="exists already"):
         accel.register("sha256", bytes.upper)
     assert run(accel, "sha256").result != b""
 

@@ -107,7 +107,7 @@ def test_the_example_of_the_documentation() -> None:
     [
         ("", "no fault ''"),
         ("fial", "did you mean fail"),
-        ("fail:", "nothing behind the colon"),
+        ("fail:", "nothing after the colon"),
         ("fail;", "no fault ''"),
         ("fail:nth", "write KEY=VALUE"),
         ("fail:nth=", "write KEY=VALUE"),

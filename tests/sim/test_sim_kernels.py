@@ -225,7 +225,7 @@ def test_a_registered_function_is_a_kernel_of_this_registry_alone() -> None:
 def test_a_name_taken_is_refused_unless_replaced() -> None:
     kernels = Kernels()
     before = kernels.get("echo")
-    with pytest.raises(UsageError, match="kernel 'echo' is there already: choose another name, or say replace=True"):
+    with pytest.raises(UsageError, match="kernel 'echo' exists already: choose another name, or give replace=True"):
         kernels.register("echo", bytes)
     assert kernels.get("echo") is before
     replaced = kernels.register("echo", bytes, replace=True)
@@ -275,5 +275,5 @@ def test_a_kernel_made_by_hand_may_have_a_key() -> None:
     )
     assert kernels.add(xor) is xor
     assert xor.load is not None
-    with pytest.raises(UsageError, match="there already"):
+    with pytest.raises(UsageError, match="exists already"):
         kernels.add(xor)
