@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -24,7 +24,8 @@ TESTS = [
     *(
         f"tests/sim/test_{name}.py"
         for name in (
-            *("accelerator_close", "accelerator_processes", "interrupted", "ring_cases_ends", "worker", "worker_crash"),
+            *("accelerator_close", "accelerator_processes", "interrupted", "ring_cases_ends", "trace", "worker"),
+            "worker_crash",
         )
     ),
     *(
@@ -35,6 +36,9 @@ TESTS = [
         )
     ),
 ]
+
+VARIABLES: Mapping[str, str] = {f"SIMACCEL_PYTHON_3_{sys.version_info[1]}": sys.executable}
+"""For these tests, besides those that are set: tests of traces compare with this Python."""
 
 
 def environments() -> Iterator[tuple[str, Path]]:
@@ -66,10 +70,10 @@ def _installed(minor: int, python: Path) -> Path:
     Where that can't be made, the path of a Python that can't run pytest: then the call of pytest fails, and counts.
     """
     folder = ROOT / f".venv-3.{minor}"
-    ready, own = folder / ".ready-dev", folder / "bin" / "python"
+    ready, own = folder / ".ready", folder / "bin" / "python"
     if not ready.exists() or ready.stat().st_mtime < (ROOT / "pyproject.toml").stat().st_mtime:
         print(f"== making a virtual environment in {folder.name} (some 20 seconds)", flush=True)
-        install = [str(own), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--editable", ".[dev]"]
+        install = [str(own), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--editable", ".[test]"]
         if all(_run(command) for command in ([str(python), "-m", "venv", str(folder)], install)):
             ready.touch()
     return own

@@ -14,6 +14,7 @@ status is 0 only if each call passed. What follows `--` is given to each call of
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -63,8 +64,9 @@ class Tally:
 def call(python: Path, arguments: Sequence[str], report: Path) -> Tally:
     """Call pytest, whose output goes to the terminal."""
     command = [str(python), "-m", "pytest", f"--junit-xml={report}", *arguments]
+    environment = {**os.environ, **other_pythons.VARIABLES}
     try:
-        status = subprocess.run(command, cwd=ROOT, check=False).returncode
+        status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
     except OSError as error:
         print(f"run_all: {error}", file=sys.stderr, flush=True)
         return Tally(failed=1)
