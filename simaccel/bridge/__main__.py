@@ -1,4 +1,4 @@
-"""`python -m simaccel.bridge ADDRESS [WORKERS]`: a device process without the command line's comforts, for tests."""
+"""`python -m simaccel.bridge ADDRESS [WORKERS]`: a device process with no options, for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from simaccel.bridge.device.server import Server
 
 
 def main() -> None:
-    """Serves until SIGTERM or SIGINT; prints one line when it is ready."""
+    """Serves until SIGTERM or SIGINT. Prints one line when it is ready."""
     if os.environ.get("OPENSSL_CONF", os.devnull) != os.devnull:
-        # What it names has been read at the imports, and the provider may be in it: the device would be its own client.
+        # libcrypto has read that file during the imports above, and it may have loaded the provider. The device would
+        # then be its own client. So begin again without it.
         os.environ["OPENSSL_CONF"] = os.devnull
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     address = sys.argv[1]

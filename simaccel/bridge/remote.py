@@ -12,7 +12,7 @@ from typing import Any
 
 from sim.errors import SimError, UsageError
 from simaccel.bridge import wire
-from simaccel.bridge.device.listener import credentials
+from simaccel.bridge.peer import credentials
 
 PATIENCE_S = 5.0
 """How long a device may take to let us in, and to answer."""

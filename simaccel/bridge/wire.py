@@ -30,7 +30,7 @@ class Message(IntEnum):
     INJECT = 7
 
 
-class Operation(IntEnum):
+class Opcode(IntEnum):
     """What a submission asks for."""
 
     NULL = 0

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from random import Random
 
 from simaccel.bridge import wire
-from simaccel.bridge.device import client as client_module
+from simaccel.bridge.device import connected_client as client_module
 from simaccel.bridge.device import server as server_module
 from simaccel.bridge.device.memory import Memory
 from simaccel.bridge.wire import AT_CQ_TAIL, Status
@@ -156,15 +156,15 @@ class FaultyMemory(Memory):
     __slots__ = ()
     fault = staticmethod(_failed)
 
-    def complete(self, cookie: int, status: int, out_len: int, started_ns: int, finished_ns: int) -> None:
-        """Adds a completion, or what the fault makes of it."""
-        self.fault(Memory.complete, self, cookie, status, out_len, started_ns, finished_ns)
-
-    def complete_all(self, completions: list[tuple[int, int, int, int, int]]) -> int:
-        """The same for many."""
+    def complete(self, completions: list[tuple[int, int, int, int, int]]) -> int:
+        """Adds completions, or what the fault makes of each."""
         for completion in completions:
-            self.complete(*completion)
+            self.fault(_complete_honestly, self, *completion)
         return sum(1 for completion in completions if completion[1])
+
+
+def _complete_honestly(memory: Memory, cookie: int, status: int, length: int, t0: int, t1: int) -> None:
+    Memory.complete(memory, [(cookie, status, length, t0, t1)])
 
 
 def main() -> None:
@@ -174,7 +174,7 @@ def main() -> None:
         FaultyMemory.fault = staticmethod(FAULTS[fault])
         vars(client_module)["Memory"] = FaultyMemory
     elif fault == PLAIN_INTERRUPT:
-        vars(client_module)["Client"].welcome_fds = property(
+        vars(client_module)["ConnectedClient"].welcome_fds = property(
             lambda client: [client.memory.fd, client.doorbell, client.endpoint.interrupt]
         )
     else:

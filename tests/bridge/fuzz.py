@@ -90,7 +90,7 @@ class Fuzzer:
     def _descriptor(self) -> None:
         slot = self.rings.slot(self.tail % ENTRIES)
         self.rings.bytes[slot : slot + 64] = self.random.randbytes(64)
-        code = self.random.choice([*wire.Operation, self.random.getrandbits(16)])
+        code = self.random.choice([*wire.Opcode, self.random.getrandbits(16)])
         # Well-formed, and then any of the fields is not: nearly all would else fail at the first check.
         fields = [
             self.tail,

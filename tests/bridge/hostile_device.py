@@ -16,12 +16,12 @@ from typing import Self
 
 from simaccel.bridge import wire
 from simaccel.bridge.device.memory import Memory, Violation
-from simaccel.bridge.wire import AT_CQ_TAIL, Layout, Operation
+from simaccel.bridge.wire import AT_CQ_TAIL, Layout, Opcode, Submission
 from tests.bridge.device import fresh_address
 from tests.limits import WAIT_S
 
-Misbehave = Callable[["HostileDevice", tuple[int, ...]], None]
-"""Called with each call that was submitted, in the order of the wire's fields."""
+Misbehave = Callable[["HostileDevice", Submission], None]
+"""Called with each call that was submitted."""
 
 
 class HostileDevice:
@@ -76,15 +76,16 @@ class HostileDevice:
             if doorbell in ready:
                 os.eventfd_read(doorbell)
             for fields in self.memory.fetch(4096, 0):
-                if fields[1] == Operation.SESSION_OPEN or self._call is None:
-                    self.complete(fields[0])
+                submission = Submission(*fields)
+                if submission.operation == Opcode.SESSION_OPEN or self._call is None:
+                    self.complete(submission.cookie)
                 else:
-                    self._call(self, fields)
+                    self._call(self, submission)
 
     def complete(self, cookie: int, status: int = 0, length: int = 0, started_ns: int = 0, ended_ns: int = 0) -> None:
         """A completion of any kind, with its interrupt."""
         self.memory.cq_tail %= 2**64 - 1  # wherever the test has set it
-        self.memory.complete(cookie, status, length, started_ns, ended_ns)
+        self.memory.complete([(cookie, status, length, started_ns, ended_ns)])
         self.interrupt()
 
     def interrupt(self) -> None:

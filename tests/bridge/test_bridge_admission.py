@@ -112,7 +112,7 @@ def test_a_user_who_may_not_is_one_line_and_a_row(tmp_path: Path) -> None:
     assert (row["uid"], row["times"]) == (NOBODY, 3)
     lines = errors.read_text().splitlines()
     assert len(lines) == 1
-    assert "of user nobody (65534): user 65534 may not use this device: let it by --allow-user 65534" in lines[0]
+    assert "of user nobody (65534): user 65534 may not use this device: allow it with --allow-user 65534" in lines[0]
     assert "refused     user nobody (65534), 3 times" in told
 
 

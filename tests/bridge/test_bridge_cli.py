@@ -154,7 +154,7 @@ def test_it_tells_of_full_rings_and_of_times(device: DeviceProcess) -> None:
     for serial in range(4):
         slot = rings.slot(serial)
         # Submitted at a time that can't be: nobody may fall over what a client says.
-        rings.submit(serial, wire.Operation.ECHO, 0, 0, slot, 64, slot, 1024, slot, 0, (0, 2**63, 2**64 - 1, 0)[serial])
+        rings.submit(serial, wire.Opcode.ECHO, 0, 0, slot, 64, slot, 1024, slot, 0, (0, 2**63, 2**64 - 1, 0)[serial])
     rings.ring_doorbell()
     os.kill(device.process.pid, signal.SIGCONT)
     done = 0
@@ -173,10 +173,10 @@ def test_times_that_can_not_be_harm_no_worker(device: DeviceProcess) -> None:
     rings = SharedRings(device.address, 4, 4096)
     slot = rings.slot(0)
     rings.bytes[slot : slot + len(key)] = key
-    rings.submit(1, wire.Operation.KEY_LOAD, 0, 1, slot, len(key), slot, 0, slot, 0, 0)
+    rings.submit(1, wire.Opcode.KEY_LOAD, 0, 1, slot, len(key), slot, 0, slot, 0, 0)
     slot, aux = rings.slot(1), rings.slot(2)
     rings.bytes[aux : aux + len(scheme)] = scheme
-    rings.submit(2, wire.Operation.RSA_SIGN, 0, 1, slot, 32, slot, 1024, aux, len(scheme), 2**64 - 1)
+    rings.submit(2, wire.Opcode.RSA_SIGN, 0, 1, slot, 32, slot, 1024, aux, len(scheme), 2**64 - 1)
     rings.ring_doorbell()
     completions: list[Completion] = []
     while len(completions) < 2:

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from simaccel.bridge.fair import TURN_NS, FairQueue
+from simaccel.bridge.device.fair_queue import TURN_NS, FairQueue
 
 LONG_NS = 4_000_000
 """About what an RSA-4096 signature takes."""

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from simaccel.bridge import Server, connect, wire
 from simaccel.bridge.client.shared import SharedRings
-from simaccel.bridge.connections import ACCEPTED_AT_ONCE
+from simaccel.bridge.device.connections import ACCEPTED_AT_ONCE
 from simaccel.bridge.remote import NoDeviceError
-from simaccel.bridge.wire import AT_NO_INTERRUPT, Operation, Status
+from simaccel.bridge.wire import AT_NO_INTERRUPT, Opcode, Status
 from tests.bridge.device import SERVE, DeviceProcess, fresh_address
 from tests.bridge.test_bridge_connect import call
 from tests.limits import WAIT_S
@@ -31,7 +31,7 @@ FULL = 2**64 - 2
 """The most that an eventfd counts to: one more is a write that blocks, or would."""
 
 
-def submit(rings: SharedRings, serial: int, operation: Operation) -> None:
+def submit(rings: SharedRings, serial: int, operation: Opcode) -> None:
     slot = rings.slot(serial % rings.layout.entries)
     rings.submit(serial, operation, 0, 0, slot, 64, slot, 1024, slot, 0, 0)
     with suppress(BlockingIOError):
@@ -48,7 +48,7 @@ def test_a_client_that_makes_its_fds_blocking_and_full_holds_nobody_up(way: str)
         with suppress(OSError):
             os.eventfd_write(hostile.interrupt, FULL)
         for serial in range(4):
-            submit(hostile, serial, Operation.ECHO)
+            submit(hostile, serial, Opcode.ECHO)
         while not hostile.reap():  # so that the device has met it
             pass
         with connect(device.address) as accel:
@@ -68,7 +68,7 @@ def test_no_key_that_may_take_long_to_open_is_opened(
     slot = hostile.slot(0)
     aux = slot + len(material)
     hostile.bytes[slot : aux + len(asked)] = material + asked
-    hostile.submit(1, Operation.SESSION_OPEN, 0, 7, slot, len(material), slot, 0, aux, len(asked), 0)
+    hostile.submit(1, Opcode.SESSION_OPEN, 0, 7, slot, len(material), slot, 0, aux, len(asked), 0)
     hostile.ring_doorbell()
     with connect(device.address) as accel:
         assert call(accel, "echo", b"honest").result == b"honest"
@@ -78,16 +78,16 @@ def test_no_key_that_may_take_long_to_open_is_opened(
     hostile.close()
 
 
-@pytest.mark.parametrize(("options", "operation"), [((), Operation.ECHO), (("--latency", "fixed:1ns"), Operation.CALL)])
+@pytest.mark.parametrize(("options", "operation"), [((), Opcode.ECHO), (("--latency", "fixed:1ns"), Opcode.CALL)])
 def test_a_client_that_says_it_will_submit_later_does_not_spoil_the_statistics(
-    options: tuple[str, ...], operation: Operation
+    options: tuple[str, ...], operation: Opcode
 ) -> None:
     with DeviceProcess(None, *options, module=SERVE) as device, connect(device.address) as accel:
         hostile = SharedRings(device.address, 4, 4096)
         asked = json.dumps({"kernel": "echo", "keyed": False, "params": {}}).encode()
         slot = hostile.slot(0)
         hostile.bytes[slot : slot + len(asked)] = asked
-        hostile.submit(1, Operation.SESSION_OPEN, 0, 7, slot, 0, slot, 0, slot, len(asked), 0)
+        hostile.submit(1, Opcode.SESSION_OPEN, 0, 7, slot, 0, slot, 0, slot, len(asked), 0)
         hostile.submit(2, operation, 0, 7, slot, 64, slot, 1024, slot, 0, 2**64 - 1)
         hostile.ring_doorbell()
         assert call(accel, "echo", b"honest").result == b"honest"
@@ -148,7 +148,7 @@ def test_an_interrupt_is_seen_until_it_is_acknowledged(device: DeviceProcess) ->
     poller = select.poll()
     poller.register(rings.interrupt, select.POLLIN)
     for serial in range(20):
-        submit(rings, serial, Operation.ECHO)
+        submit(rings, serial, Opcode.ECHO)
         assert poller.poll(WAIT_S * 1000)
         assert poller.poll(0)
         for _ in range(2):
@@ -156,7 +156,7 @@ def test_an_interrupt_is_seen_until_it_is_acknowledged(device: DeviceProcess) ->
             assert poller.poll(0) == []
         assert len(rings.reap()) == 1
     rings.bytes.cast("Q")[AT_NO_INTERRUPT // 8] = 1
-    submit(rings, 20, Operation.ECHO)
+    submit(rings, 20, Opcode.ECHO)
     while not rings.reap():
         pass
     assert poller.poll(0) == []

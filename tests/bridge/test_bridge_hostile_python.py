@@ -17,6 +17,7 @@ from sim.errors import ClosedError, ResetError
 from sim.request import Request
 from simaccel.bridge import NoDeviceError, connect, read_report, wire
 from simaccel.bridge.client.accelerator import RemoteAccelerator, RequestFailed
+from simaccel.bridge.wire import Submission
 from tests.bridge.device import fresh_address
 from tests.bridge.hostile_device import HostileDevice, fds_of_all_kinds
 from tests.bridge.test_bridge_cli import simaccel
@@ -87,8 +88,8 @@ def test_a_layout_that_was_not_asked_for_is_no_device(fields: tuple[int, ...]) -
 
 @pytest.mark.parametrize("times", [(AGES, AGES), (0, AGES), (AGES, 0), (0, 0), (2**63, 2**62)])
 def test_times_that_can_not_be_are_not_believed(times: tuple[int, int]) -> None:
-    def at_any_time(device: HostileDevice, fields: tuple[int, ...]) -> None:
-        device.complete(fields[0], 0, 4, *times)
+    def at_any_time(device: HostileDevice, submission: Submission) -> None:
+        device.complete(submission.cookie, 0, 4, *times)
 
     done = threading.Event()
     with HostileDevice(at_any_time) as device, connect(device.address) as accel:
@@ -114,7 +115,7 @@ def test_a_device_that_only_interrupts_is_given_up() -> None:
         assert "interrupts and completes nothing" in str(request.error)
 
 
-def misbehave(random: Random) -> Callable[[HostileDevice, tuple[int, ...]], None]:
+def misbehave(random: Random) -> Callable[[HostileDevice, Submission], None]:
     """Any of what a device could do with a submission; whatever it is, it hangs up after some of them."""
     left = random.randrange(1, 40)
     cookies: list[int] = []
@@ -122,15 +123,15 @@ def misbehave(random: Random) -> Callable[[HostileDevice, tuple[int, ...]], None
     def number() -> int:
         return random.choice([0, 1, AGES, 2**63, 2**62, random.getrandbits(64)])
 
-    def call(device: HostileDevice, fields: tuple[int, ...]) -> None:
+    def call(device: HostileDevice, submission: Submission) -> None:
         nonlocal left
         left -= 1
-        cookies.append(fields[0])
+        cookies.append(submission.cookie)
         way = random.randrange(9)
         if way < 3:
             status = random.choice([0, 0, -1, -6, 7, -(2**31), 2**31 - 1])
             length = random.choice([0, 4, 131_072, 131_073, 2**32 - 1])
-            device.complete(fields[0], status, length, number(), number())
+            device.complete(submission.cookie, status, length, number(), number())
         elif way == 3:
             device.complete(number())
         elif way == 4:

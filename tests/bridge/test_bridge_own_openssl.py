@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from simaccel.bridge import NoDeviceError, Server, connect, device_process, read_report
-from simaccel.bridge.device.listener import credentials
+from simaccel.bridge.peer import credentials
 from tests.bridge.device import SERVE, DeviceProcess, fresh_address
 from tests.bridge.toolbox import ROOT, Toolbox, by_op, run
 from tests.limits import WAIT_S
@@ -87,7 +87,7 @@ def test_a_device_refuses_a_client_in_its_own_process(tmp_path: Path) -> None:
         thread.start()
         try:
             for _ in range(2):
-                with pytest.raises(NoDeviceError, match="the device can't be its own client"):
+                with pytest.raises(NoDeviceError, match="a device can't be its own client"):
                     connect(server.address)
             report = read_report(server.address)
         finally:

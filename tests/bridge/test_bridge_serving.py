@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +12,9 @@ import pytest
 
 from engine import Engine, OperationError, Scheduler
 from simaccel.bridge import Server, connect
-from simaccel.bridge.device.engines import Engines
-from simaccel.bridge.device.workers import Workers
-from simaccel.bridge.fair import FairQueue
+from simaccel.bridge.device.executors import Executors
+from simaccel.bridge.device.fair_queue import FairQueue
+from simaccel.bridge.device.workers import WorkerThreads
 from tests.bridge.device import fresh_address
 
 
@@ -33,7 +34,7 @@ def serving() -> Iterator[str]:
 @pytest.mark.parametrize("backlog_ns", [0, 10**9])
 def test_who_has_enough_to_do_need_not_be_rung_for(backlog_ns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """And serves who comes meanwhile all the same."""
-    monkeypatch.setattr(Engines, "backlog_ns", backlog_ns)
+    monkeypatch.setattr(Executors, "backlog_ns", backlog_ns)
     with serving() as address, connect(address) as accel, Engine(accel) as engine, Scheduler() as scheduler:
         for number in range(20):
             job = scheduler.spawn(engine.call, "echo", b"%d" % number)
@@ -44,7 +45,7 @@ def test_who_has_enough_to_do_need_not_be_rung_for(backlog_ns: int, monkeypatch:
 
 
 def test_the_backlog_is_what_waits_by_what_it_takes() -> None:
-    workers = Workers(2)
+    workers = WorkerThreads(2)
     try:
         assert workers.backlog_ns == 0
         workers._queue = FairQueue()  # not the one that the threads take from
@@ -61,17 +62,34 @@ def test_the_backlog_is_what_waits_by_what_it_takes() -> None:
 def test_a_bug_of_ours_costs_one_client_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Any] = []
     monkeypatch.setattr("threading.excepthook", told.append)
-    run = Engines.run
+    run = Executors.run
 
-    def fail(self: Engines, client: Any, batch: Any) -> None:
+    def fail(self: Executors, client: Any, batch: Any) -> None:
         raise ZeroDivisionError("planted")
 
     with serving() as address, connect(address) as well, connect(address) as ill:
         with Engine(ill) as engine:
-            monkeypatch.setattr(Engines, "run", fail)
+            monkeypatch.setattr(Executors, "run", fail)
             with pytest.raises(OperationError, match="the device went away"):
                 engine.call("null")
-            monkeypatch.setattr(Engines, "run", run)
+            monkeypatch.setattr(Executors, "run", run)
         with Engine(well) as engine:
             assert engine.call("echo", b"on") == b"on"
     assert [type(report.exc_value) for report in told] == [ZeroDivisionError]
+
+
+def test_stopping_may_come_again_and_after_the_end() -> None:
+    """A second SIGTERM may find the device closed: its handler must not write to an fd that is somebody else's now."""
+    server = Server(fresh_address())
+    fd = server._wake
+    assert fd is not None
+    server.close()
+    reused = os.eventfd(0, os.EFD_NONBLOCK)
+    try:
+        assert reused <= fd, "the kernel gives out the lowest fd that is free"
+        server.stop()
+        server.stop()
+        with pytest.raises(BlockingIOError):
+            os.eventfd_read(reused)
+    finally:
+        os.close(reused)

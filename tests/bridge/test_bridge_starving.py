@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from simaccel.bridge import Server, read_report
 from simaccel.bridge.client.shared import SharedRings
-from simaccel.bridge.device.client import BUDGET
-from simaccel.bridge.wire import SCHEME, Digest, Operation, Padding, Status
+from simaccel.bridge.device.server import BUDGET
+from simaccel.bridge.wire import SCHEME, Digest, Opcode, Padding, Status
 from tests.bridge.device import SERVE, DeviceProcess, fresh_address
 from tests.bridge.test_bridge_cli import simaccel
 from tests.bridge.toolbox import by_op
@@ -28,13 +28,13 @@ ENTRIES = 1_024
 SLOT_BYTES = 4_096
 KEY_ID = 1
 
-RSA, ED25519 = Operation.RSA_SIGN, Operation.ED25519_SIGN
+RSA, ED25519 = Opcode.RSA_SIGN, Opcode.ED25519_SIGN
 NAMES = {RSA: "rsa-sign", ED25519: "ed25519-sign"}
 MODELS = {"workers": (), "core": ("--fault", "fail:op=echo"), "model": ("--latency", "fixed:1ms", "--units", "4")}
 
 
 @cache
-def key(operation: Operation) -> bytes:
+def key(operation: Opcode) -> bytes:
     private = rsa.generate_private_key(65537, 4096) if operation == RSA else ed25519.Ed25519PrivateKey.generate()
     return private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
@@ -42,13 +42,13 @@ def key(operation: Operation) -> bytes:
 class Client:
     """A client that submits all at once, and waits for nothing."""
 
-    def __init__(self, address: str, operation: Operation = RSA) -> None:
+    def __init__(self, address: str, operation: Opcode = RSA) -> None:
         self.rings = SharedRings(address, ENTRIES, SLOT_BYTES)
         self.operation = operation
         self._serial = 0
         self._load()
 
-    def _submit(self, operation: Operation, data: bytes, aux: bytes = b"") -> None:
+    def _submit(self, operation: Opcode, data: bytes, aux: bytes = b"") -> None:
         rings = self.rings
         slot = rings.slot(self._serial % ENTRIES)
         rings.bytes[slot : slot + len(data) + len(aux)] = data + aux
@@ -57,7 +57,7 @@ class Client:
         rings.submit(self._serial, operation, 0, KEY_ID, *place)
 
     def _load(self) -> None:
-        self._submit(Operation.KEY_LOAD, key(self.operation))
+        self._submit(Opcode.KEY_LOAD, key(self.operation))
         self.rings.ring_doorbell()
         self.wait_for(1)
 
@@ -80,7 +80,7 @@ class Client:
 
 
 @contextmanager
-def clients(address: str, count: int, operation: Operation = RSA) -> Iterator[list[Client]]:
+def clients(address: str, count: int, operation: Opcode = RSA) -> Iterator[list[Client]]:
     made = [Client(address, operation) for _ in range(count)]
     try:
         yield made
@@ -145,7 +145,7 @@ def server_with(count: int) -> Iterator[tuple[Server, list[SharedRings]]]:
 def submit(rings: SharedRings, count: int) -> None:
     for serial in range(count):
         slot = rings.slot(serial)
-        rings.submit(serial, Operation.ECHO, 0, 0, slot, 64, slot, 1024, slot, 0, 0)
+        rings.submit(serial, Opcode.ECHO, 0, 0, slot, 64, slot, 1024, slot, 0, 0)
 
 
 def test_what_is_done_at_once_is_done_in_turn_too() -> None:

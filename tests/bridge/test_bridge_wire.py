@@ -55,7 +55,7 @@ def _constants() -> dict[str, int]:
     expected |= {f"WIRE_{name}": value for name, value in vars(wire).items() if name.startswith("AT_")}
     for group, prefix in (
         (wire.Message, "WIRE_"),
-        (wire.Operation, "WIRE_"),
+        (wire.Opcode, "WIRE_"),
         (wire.Status, "WIRE_"),
         (wire.Padding, "WIRE_PAD_"),
         (wire.Digest, "WIRE_"),

@@ -21,11 +21,11 @@ from sim.statistics import Percentiles, Statistics
 from sim.timers import Timer
 from simaccel.bridge.client.connection import Connection, RequestFailed
 from simaccel.bridge.client.reader import Reader
+from simaccel.bridge.client.session import Opening, RemoteSession, material_bytes
 from simaccel.bridge.client.shared import SharedRings
-from simaccel.bridge.device.keys import Opening, RemoteSession, material_bytes
 from simaccel.bridge.remote import NoDeviceError, default_address
 from simaccel.bridge.users import trusted_ids
-from simaccel.bridge.wire import Operation
+from simaccel.bridge.wire import Opcode
 
 __all__ = ["RemoteAccelerator", "RequestFailed"]
 
@@ -133,7 +133,7 @@ class RemoteAccelerator:
 
         Raises ClosedError behind `close`, when the device has gone away, and in the child of a fork.
         """
-        return self._connection.push(request, Operation.CALL, request.key, request.payload, request.aux)
+        return self._connection.push(request, Opcode.CALL, request.key, request.payload, request.aux)
 
     # Sessions
 
@@ -152,7 +152,7 @@ class RemoteAccelerator:
             raise UsageError(f"a key of {len(material or b''):,} bytes: connect with larger slot_bytes")
         connection, opening = self._connection, Opening()
         number = next(self._ids)
-        while not connection.push(opening, Operation.SESSION_OPEN, number, material or b"", asked):
+        while not connection.push(opening, Opcode.SESSION_OPEN, number, material or b"", asked):
             if connection.interrupt.masked:
                 self.poll()
             if not self._reader.wait_for(self._may_push, PATIENCE_S):

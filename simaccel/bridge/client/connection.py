@@ -21,8 +21,8 @@ from sim.request import Submittable
 from sim.ring import CompletionRing, SubmissionRing
 from sim.statistics import Counters
 from simaccel.bridge import wire
+from simaccel.bridge.client.session import Opening
 from simaccel.bridge.client.shared import Completion, SharedRings
-from simaccel.bridge.device.keys import Opening
 from simaccel.bridge.remote import NoDeviceError
 from simaccel.bridge.wire import MAX_ENTRIES, Status
 

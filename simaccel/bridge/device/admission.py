@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from struct import Struct
 from typing import Any
 
-from simaccel.bridge.device.listener import credentials
+from simaccel.bridge.peer import credentials, group
 
 SO_PEERGROUPS = 59
 MAX_GROUPS = 256
-"""Supplementary groups of a peer that can be asked for. The groups of a user with more are not looked at."""
+"""Supplementary groups of a peer that we ask the kernel for. A user with more of them is taken to be in none."""
 
 MAX_ROWS = 64
-"""Users whose refusals are kept apart. A user that can take on other uids must not make us keep ever more."""
+"""Rows of refusals that are kept. A user that can take on other uids must not make the list grow for ever."""
 
-_GID = struct.Struct("I")
+_GID = Struct("I")
 
 
 @dataclass(slots=True)
@@ -36,11 +36,11 @@ class Refused:
 
 
 class Admission:
-    """Decides who gets in. Belongs to the server's thread, but for `rows`.
+    """Decides who gets in. Belongs to the server's thread, except `rows`, which any thread may call.
 
-    - `uids`: users that may, besides our own and root. `gid`: a group whose members may, or None.
-    - `own_process`: whether clients in the device's own process may connect. An OpenSSL provider there would be a
-      client whose requests only the thread that makes them could serve.
+    - `uids`: users that may connect, besides our own and root. `gid`: a group whose members may, or None.
+    - `own_process`: whether clients in the device's own process may connect. An OpenSSL provider there would wait for
+      the thread that serves it, and may be in that very thread.
     - `tell`: called with the first refusal of each user, in the server's thread.
     """
 
@@ -56,32 +56,31 @@ class Admission:
         """Refusals of users for whom there was no row left."""
 
     def refusal_of_peer(self, connection: socket.socket) -> str | None:
-        """Why whoever connected may not even ask, or None."""
+        """Why the peer may not send anything, or None if it may."""
         pid, uid = credentials(connection)
         if uid in self._uids or self._is_member(connection):
             return None
-        why = f"user {uid} may not use this device: let it by --allow-user {uid}"
+        why = f"user {uid} may not use this device: allow it with --allow-user {uid}"
         self._note(uid, pid, why)
         return why
 
     def refusal_of_client(self, connection: socket.socket) -> str | None:
-        """Why whoever connected may not submit anything, or None."""
+        """Why the peer may not become a client, or None if it may."""
         pid, uid = credentials(connection)
         if pid != self._own_pid:
             return None
-        why = "the device can't be its own client: start it without the provider in its OPENSSL_CONF"
+        why = "a device can't be its own client: start it without the provider in its OPENSSL_CONF"
         self._note(uid, pid, why)
         return why
 
     def rows(self) -> list[dict[str, Any]]:
-        """Each user that was refused, with the reason and how often: plain data for JSON."""
+        """Each user that was refused, with the reason and how often, as plain data for JSON."""
         return [asdict(row) for row in list(self._rows.values())]
 
     def _is_member(self, connection: socket.socket) -> bool:
         if self._gid is None:
             return False
-        _, _, gid = struct.unpack("iII", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        if gid == self._gid:
+        if group(connection) == self._gid:
             return True
         try:
             groups = connection.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, MAX_GROUPS * _GID.size)

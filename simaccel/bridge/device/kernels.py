@@ -1,5 +1,7 @@
-"""The kernels behind the provider's operations. As those of `sim.kernels`, but with one key for every scheme: the
-provider loads a private key once and says with each request how to use it.
+"""The kernels behind the provider's operations.
+
+They differ from those of `sim.kernels` in their keys: the provider loads a private key once, without a scheme, and says
+with each request which padding and digest to use.
 """
 
 from __future__ import annotations
@@ -8,37 +10,16 @@ from functools import cache
 from typing import Any
 from zlib import crc32
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from sim.kernels import Kernel
 from simaccel.bridge.device.schemes import ecdsa_signing, rsa_decryption, rsa_signing
-from simaccel.bridge.wire import CHECKSUM_WORD, Operation
-
-PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
+from simaccel.bridge.wire import CHECKSUM_WORD, Opcode
 
 _X25519_KEY_BYTES = 32
-
-
-class UnusableKey(Exception):
-    """Key material that is damaged, or of a kind the device does not do. Its text never shows any of it."""
-
-
-def load_key(der: bytes | bytearray) -> PrivateKey:
-    """A private key from the DER that OpenSSL writes. Raises UnusableKey."""
-    try:
-        # Validating the primes takes 34 ms, during which no client is served, and OpenSSL, where the key comes from,
-        # has accepted it. A client that hands over a wrong key gets wrong signatures, and nobody else does.
-        key = load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise UnusableKey(f"key of {len(der)} bytes: {type(error).__name__}") from None
-    if not isinstance(key, PrivateKey):
-        raise UnusableKey(f"key of kind {type(key).__name__}")
-    return key
 
 
 def _rsa_sign(payload: bytes, aux: bytes, key: Any) -> bytes:
@@ -79,23 +60,23 @@ def _echo(payload: bytes, aux: bytes, key: Any) -> bytes:
 
 
 PROVIDER_KERNELS: dict[int, tuple[Kernel, type | None]] = {
-    Operation.NULL: (Kernel("null", _null), None),
-    Operation.ECHO: (Kernel("echo", _echo), None),
-    Operation.RSA_SIGN: (Kernel("rsa-sign", _rsa_sign, asymmetric=True), RSAPrivateKey),
-    Operation.RSA_DECRYPT: (Kernel("rsa-decrypt", _rsa_decrypt, asymmetric=True), RSAPrivateKey),
-    Operation.ECDSA_SIGN: (Kernel("ecdsa-sign", _ecdsa_sign, asymmetric=True), EllipticCurvePrivateKey),
-    Operation.ED25519_SIGN: (Kernel("ed25519-sign", _ed25519_sign, asymmetric=True), Ed25519PrivateKey),
-    Operation.X25519: (Kernel("x25519", _x25519, asymmetric=True), None),
+    Opcode.NULL: (Kernel("null", _null), None),
+    Opcode.ECHO: (Kernel("echo", _echo), None),
+    Opcode.RSA_SIGN: (Kernel("rsa-sign", _rsa_sign, asymmetric=True), RSAPrivateKey),
+    Opcode.RSA_DECRYPT: (Kernel("rsa-decrypt", _rsa_decrypt, asymmetric=True), RSAPrivateKey),
+    Opcode.ECDSA_SIGN: (Kernel("ecdsa-sign", _ecdsa_sign, asymmetric=True), EllipticCurvePrivateKey),
+    Opcode.ED25519_SIGN: (Kernel("ed25519-sign", _ed25519_sign, asymmetric=True), Ed25519PrivateKey),
+    Opcode.X25519: (Kernel("x25519", _x25519, asymmetric=True), None),
 }
-"""By operation: the kernel, and the class its key must have; None: it takes no key."""
+"""By opcode: the kernel, and the class that its key must have, None if it takes no key."""
 
 
 @cache
 def sealed(kernel: Kernel) -> Kernel:
-    """The same kernel, with the CRC-32 of payload, aux and result behind its result.
+    """The same kernel, whose result is followed by the CRC-32 of payload, aux and result.
 
-    Computed where the result is, from what the kernel was given: so the client finds out whatever was damaged on the
-    way here or back, be it by a fault that was asked for.
+    The kernel itself computes the checksum, from what it was given. So the client notices whatever is damaged on the
+    way to the kernel or back, also where an injected fault damages it.
     """
 
     def run(payload: bytes, aux: bytes, key: Any) -> bytes:
@@ -106,6 +87,6 @@ def sealed(kernel: Kernel) -> Kernel:
 
 
 SEALED_KERNELS: dict[int, tuple[Kernel, type | None]] = {
-    operation: (sealed(kernel), key) for operation, (kernel, key) in PROVIDER_KERNELS.items()
+    opcode: (sealed(kernel), key_class) for opcode, (kernel, key_class) in PROVIDER_KERNELS.items()
 }
-"""The same by operation, for requests that want a checksum."""
+"""The same, sealed, for requests that want a checksum."""

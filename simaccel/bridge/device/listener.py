@@ -1,4 +1,4 @@
-"""The server's socket: a path or an abstract name, taken over from a dead server and left to a living one."""
+"""The server's socket: a path or an abstract name. It is taken over from a dead server, and left to a living one."""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ import fcntl
 import os
 import socket
 import stat
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from sim.errors import UsageError
 from simaccel.bridge.wire import socket_address
 
-_UCRED = struct.Struct("iII")
-
 
 def listen(name: str, mode: int = 0o600, gid: int | None = None) -> socket.socket:
-    """A listening socket; the file of a path has that mode and, unless it is None, that group.
+    """A listening socket that does not block. The file of a path gets that mode and, unless it is None, that group.
 
-    Raises UsageError if the name or the group can't be used, or a device is there already.
+    Raises UsageError if the name or the group can't be used, or if a device is there already.
     """
     try:
         address = socket_address(name)
@@ -28,7 +25,7 @@ def listen(name: str, mode: int = 0o600, gid: int | None = None) -> socket.socke
         raise UsageError(str(error)) from None
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
-        # Until it listens it looks as a stale one does, so nobody else may look meanwhile.
+        # Until it listens it looks like a stale one, so no other device may look at it until then.
         with _locked_folder(name):
             _bind(listener, name, address, mode)
             if gid is not None:
@@ -43,7 +40,7 @@ def listen(name: str, mode: int = 0o600, gid: int | None = None) -> socket.socke
 
 @contextmanager
 def _locked_folder(name: str) -> Iterator[None]:
-    """Against other devices that begin or end in that folder. Nothing for an abstract name: the kernel ends that."""
+    """Locks out other devices that begin or end in that folder. Does nothing for an abstract name: it has no file."""
     if name.startswith("@"):
         yield
         return
@@ -59,7 +56,7 @@ def _locked_folder(name: str) -> Iterator[None]:
 
 
 def _bind(listener: socket.socket, name: str, address: str, mode: int) -> None:
-    # The mode of the socket's file is what bind makes it: a chmod afterwards would leave a moment in between.
+    # bind gives the file its mode, by the umask. With a chmod later anybody could connect in between.
     before = os.umask(0o777 & ~mode)
     try:
         try:
@@ -80,7 +77,7 @@ def _bind(listener: socket.socket, name: str, address: str, mode: int) -> None:
 
 
 def _give_to_group(name: str, gid: int) -> None:
-    if name.startswith("@"):  # no file: the group is looked at when somebody connects
+    if name.startswith("@"):  # no file: `Admission` checks the group when somebody connects
         return
     try:
         os.chown(name, -1, gid, follow_symlinks=False)
@@ -99,19 +96,19 @@ def _answers(address: str) -> bool:
         except BlockingIOError:  # its backlog is full, so it lives
             return True
         except OSError as error:
-            # Anything but "nobody listens": leave it alone.
+            # Only these two mean that nobody listens. With any other error leave it alone.
             return error.errno not in (errno.ECONNREFUSED, errno.ENOENT)
     return True
 
 
 def _remove_stale(name: str) -> None:
     if not stat.S_ISSOCK(os.lstat(name).st_mode):
-        raise UsageError(f"{name!r} is there and is no socket: choose another name")
+        raise UsageError(f"{name!r} exists and is no socket: choose another name")
     os.unlink(name)
 
 
 def identity(name: str) -> tuple[int, int] | None:
-    """Which file a socket's path leads to; None for an abstract name, or if there is none."""
+    """The device and the inode of a socket's file. None for an abstract name, or if there is no file."""
     if name.startswith("@"):
         return None
     try:
@@ -122,16 +119,9 @@ def identity(name: str) -> tuple[int, int] | None:
 
 
 def unlink(name: str, mine: tuple[int, int] | None) -> None:
-    """The end of `listen`, while it still listens: removes the file, if that is still the one that `identity` told."""
+    """Removes the file of a socket that still listens, if it is still the one that `identity` gave after `listen`."""
     if mine is None:
         return
     with suppress(UsageError), _locked_folder(name):  # the folder may have gone
         if identity(name) == mine:
             os.unlink(name)
-
-
-def credentials(connection: socket.socket) -> tuple[int, int]:
-    """The pid and uid of whoever connected."""
-    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-    pid, uid, _ = _UCRED.unpack(raw)
-    return pid, uid

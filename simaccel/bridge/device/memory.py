@@ -1,8 +1,9 @@
 """One client's shared memory, from the device's side: a sealed memfd with both rings and the slots.
 
-What the client can write is read once and then checked; our own indices are kept here and never read back. The order of
-stores matters: an entry is complete before the index that shows it. CPython adds no reordering, and x86-64 keeps the
-order of stores; a machine that does not would need a fence before each index.
+The client can write to all of it at any time. So whatever the client writes is read once and then checked, and our own
+indices are kept here and never read back. The order of stores matters: an entry must be complete before the index that
+shows it. CPython does not reorder stores, and neither does x86-64; a machine that does would need a fence before each
+index.
 """
 
 from __future__ import annotations
@@ -41,8 +42,11 @@ class Violation(Exception):
 
 
 class Memory:
-    """Both rings and the slots of a client. Belongs to the server's thread, but for `complete` and `write`, which want
-    the client's lock."""
+    """Both rings and the slots of a client. Belongs to the server's thread, except `complete` and `bytes`.
+
+    `complete` may be called by any thread that holds the endpoint's lock. `bytes` is all of the memory: any thread may
+    write a result to the slots of a request that it works on.
+    """
 
     __slots__ = ("_mapping", "_mask", "_words", "bytes", "cq_tail", "fd", "layout", "sq_head")
 
@@ -54,7 +58,7 @@ class Memory:
         self.fd = os.memfd_create("simaccel", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             os.ftruncate(self.fd, layout.memory_bytes)
-            # Neither side may take pages from under the other: that would be a SIGBUS.
+            # Sealed, so that no side can shrink it: the other side would get a SIGBUS.
             fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
             self._mapping = mmap.mmap(self.fd, layout.memory_bytes)
         except BaseException:
@@ -66,9 +70,9 @@ class Memory:
         _PAGE_0.pack_into(self.bytes, AT_MAGIC, MAGIC, VERSION, *layout.pack())
 
     def fetch(self, limit: int, outstanding: int) -> list[tuple[int, ...]]:
-        """At most `limit` submissions, oldest first, each read once.
+        """At most `limit` submissions, the oldest first, each read once: the fields of `wire.SUBMISSION` in its order.
 
-        Raises Violation if the client's index runs wild, or it has more in flight than its ring has entries.
+        Raises Violation if the client's index is wrong: it has more in flight then than its ring has entries.
         """
         head, entries = self.sq_head, self.layout.entries
         waiting = self._words[AT_SQ_TAIL // _WORD_BYTES] - head
@@ -86,16 +90,16 @@ class Memory:
 
     def _unpack(self, first: int, count: int) -> Iterator[tuple[int, ...]]:
         at = self.layout.sq_off + first * SUBMISSION.size
-        # A copy: the client may write on while this is read.
+        # A copy, because the client may write while this is read.
         return SUBMISSION.iter_unpack(bytes(self.bytes[at : at + count * SUBMISSION.size]))
 
     @property
     def waiting(self) -> int:
-        """How many submissions were not fetched yet, as the client says: any number."""
+        """How many submissions were not fetched yet. The client says so, and may say any number."""
         return self._words[AT_SQ_TAIL // _WORD_BYTES] - self.sq_head
 
     def has_submissions(self) -> bool:
-        """Whether the client has submitted what was not fetched yet."""
+        """Whether there are submissions that were not fetched yet."""
         return self._words[AT_SQ_TAIL // _WORD_BYTES] != self.sq_head
 
     def read(self, offset: int, length: int) -> bytes:
@@ -106,7 +110,7 @@ class Memory:
         return bytes(self.bytes[offset : offset + length])
 
     def take_secret(self, offset: int, length: int) -> bytearray:
-        """As `read`, into memory that the caller can wipe; wiped here at once."""
+        """A copy that the caller can wipe, of a part of the slots that is wiped here at once. Raises Violation."""
         self.check(offset, length)
         secret = bytearray(self.bytes[offset : offset + length])
         self.bytes[offset : offset + length] = bytes(length)
@@ -117,19 +121,11 @@ class Memory:
         if offset < self.layout.slots_off or offset + length > self.layout.memory_bytes:
             raise Violation(f"{length} bytes at {offset} are outside of the slots")
 
-    def write(self, offset: int, data: bytes) -> None:
-        """Into a slot, at a place that was checked when the request came."""
-        self.bytes[offset : offset + len(data)] = data
+    def complete(self, completions: list[tuple[int, int, int, int, int]]) -> int:
+        """Adds completions and shows all of them at once. Returns how many of them say that they failed.
 
-    def complete(self, cookie: int, status: int, out_len: int, started_ns: int, finished_ns: int) -> None:
-        """Adds a completion. There is room: no more is outstanding than the ring has entries."""
-        at = self.layout.cq_off + (self.cq_tail & self._mask) * COMPLETION.size
-        COMPLETION.pack_into(self.bytes, at, cookie, status, out_len, started_ns, finished_ns)
-        self.cq_tail += 1
-        self._words[AT_CQ_TAIL // _WORD_BYTES] = self.cq_tail
-
-    def complete_all(self, completions: list[tuple[int, int, int, int, int]]) -> int:
-        """Adds many, and shows them at once; how many of them failed."""
+        There is room: no more is outstanding than the ring has entries.
+        """
         pack_into, view, mask = COMPLETION.pack_into, self.bytes, self._mask
         cq_off, tail, failed = self.layout.cq_off, self.cq_tail, 0
         for completion in completions:
@@ -146,20 +142,22 @@ class Memory:
         return not self._words[AT_NO_INTERRUPT // _WORD_BYTES]
 
     def set_sleeping(self, sleeping: bool) -> None:
-        """Says whether the client must ring the doorbell."""
+        """Tells the client whether it must ring the doorbell."""
         self._words[AT_SLEEPING // _WORD_BYTES] = sleeping
 
     def count(self, submitted: int, completed: int, failed: int) -> None:
-        """The counters that outlive a killed device."""
+        """Writes the counters. They are in the client's memory, so they can be read after the device was killed."""
         at = AT_COUNTERS // _WORD_BYTES
         self._words[at], self._words[at + 1], self._words[at + 2] = submitted, completed, failed
 
     def client_counts(self) -> dict[str, int]:
-        """What the client counts about itself since it connected, of those counts that it keeps. Any numbers: nothing
-        here may depend on them."""
+        """What the client has counted about itself since it connected, as far as it counts.
+
+        It may say any numbers, so nothing in the device may depend on them.
+        """
         kept, at = self._words[AT_CLIENT_COUNTED // _WORD_BYTES], AT_CLIENT_COUNTS // _WORD_BYTES
         return {name: self._words[at + bit] for bit, name in enumerate(COUNTS) if kept >> bit & 1}
 
     def close_fd(self) -> None:
-        """Behind the welcome: the mapping is enough."""
+        """Called after the welcome: the mapping is enough from then on."""
         os.close(self.fd)

@@ -1,4 +1,4 @@
-"""What the wire calls a scheme, in the objects of `cryptography`."""
+"""The schemes of the wire (padding, digest, salt), as objects of `cryptography`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HASHES: dict[int, hashes.HashAlgorithm] = {
     Digest.SHA3_512: hashes.SHA3_512(),
 }
 
-# ECDSA signs the digest's bytes whatever hash they came from; `cryptography` wants one of their length.
+# ECDSA signs the bytes of a digest whatever hash made them. `cryptography` wants to be given a hash of that length.
 _ECDSA_BY_LENGTH = {
     algorithm.digest_size: ECDSA(Prehashed(algorithm))
     for algorithm in (hashes.SHA1(), hashes.SHA224(), hashes.SHA256(), hashes.SHA384(), hashes.SHA512())
@@ -43,10 +43,10 @@ def _hash(number: int) -> hashes.HashAlgorithm:
         raise UnsupportedScheme(f"digest {number}") from None
 
 
-# The same few schemes come again and again; the cache is bounded because a hostile client may send any.
+# The same few schemes come again and again. The cache is bounded, because a hostile client may send any.
 @lru_cache(maxsize=256)
 def rsa_signing(aux: bytes) -> tuple[AsymmetricPadding, Prehashed | NoDigestInfo]:
-    """Padding and algorithm for a signature over a digest. Raises UnsupportedScheme."""
+    """The padding and the algorithm for a signature over a digest. Raises UnsupportedScheme."""
     if len(aux) != SCHEME.size:
         raise UnsupportedScheme(f"scheme of {len(aux)} bytes")
     padding, digest, mgf1, salt_len = SCHEME.unpack(aux)
@@ -59,7 +59,7 @@ def rsa_signing(aux: bytes) -> tuple[AsymmetricPadding, Prehashed | NoDigestInfo
 
 @lru_cache(maxsize=256)
 def rsa_decryption(aux: bytes) -> AsymmetricPadding:
-    """Padding for a decryption; the OAEP label follows the scheme. Raises UnsupportedScheme."""
+    """The padding for a decryption. The OAEP label follows the scheme in the aux. Raises UnsupportedScheme."""
     if len(aux) < SCHEME.size:
         raise UnsupportedScheme(f"scheme of {len(aux)} bytes")
     padding, digest, mgf1, _ = SCHEME.unpack_from(aux)

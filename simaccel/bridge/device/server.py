@@ -1,4 +1,9 @@
-"""The device process: one thread that fetches the submissions of its clients and has them done."""
+"""The device process: one thread that fetches the submissions of its clients and has them done.
+
+The thread visits each client that has submitted something, takes a few submissions, and gives them to the executors.
+When nobody has submitted anything it sleeps. Before it does, it tells the clients, so that they ring their doorbells,
+and then looks at their rings once more. So no submission is missed.
+"""
 
 from __future__ import annotations
 
@@ -16,31 +21,34 @@ from sim.errors import UsageError
 from sim.kernels import Kernels
 from sim.report import report_unraisable
 from simaccel.bridge import wire
-from simaccel.bridge.connections import Connections
 from simaccel.bridge.device.admission import Admission, Refused
-from simaccel.bridge.device.client import BUDGET, Client
-from simaccel.bridge.device.engines import Engines
+from simaccel.bridge.device.connected_client import ConnectedClient
+from simaccel.bridge.device.connections import Connections
+from simaccel.bridge.device.executors import Executors
+from simaccel.bridge.device.fair_queue import TURN_NS
 from simaccel.bridge.device.listener import identity, listen, unlink
 from simaccel.bridge.device.memory import Violation
-from simaccel.bridge.fair import TURN_NS
+
+BUDGET = 32
+"""Submissions that are taken in one round of visits, over all clients together; at least one from each."""
 
 ROUND_NS = 5_000_000
-"""After so long a round of visits is interrupted for a look at the sockets, and then goes on where it was."""
+"""After this long a round of visits stops for a look at the sockets. The next round goes on where it stopped."""
 
 DOZE_NS = 1_000_000
-"""How long we look away while the workers have enough to do for twice as long. Nobody has to ring meanwhile, which
-costs a client 10 to 25 us where it wakes a core; a short operation may wait for as long."""
+"""How long we look away while the workers are busy for at least twice as long. Clients need not ring meanwhile, which
+costs them 10 to 25 us where it wakes a core. A short request may have to wait this long."""
 
 
 class Server:
     """Serves clients at a socket until it is stopped. A context manager.
 
     - `address`: a path, or @ and an abstract name.
-    - `depth`: the most entries that a client's ring may have, a power of two. Who asks for more gets so many.
-    - `workers`: threads for long operations. `units`, `latency`, `seed`, `faults`: as of `Accelerator`.
+    - `depth`: the most entries that a client's ring may have, a power of two. A client that asks for more gets these.
+    - `workers`: threads for long operations. `units`, `latency`, `seed`, `faults`: as those of `Accelerator`.
     - `uids`: users that may connect besides our own and root. `gid`: a group whose members may.
-    - `mode`: of the socket's file. By default it is open to those alone whom `uids` and `gid` let in, as far as a mode
-      can say that: 0600, with `gid` 0660, with `uids` 0666. Who connects is checked all the same.
+    - `mode`: of the socket's file. The default is the strictest that lets those in: 0600, with `gid` 0660, with `uids`
+      0666. Everybody who connects is checked in any case.
     - `own_process`: whether clients in this very process may connect.
     - `on_refused`: called with the first refusal of each user, in the thread of `serve`.
 
@@ -74,23 +82,25 @@ class Server:
         self.depth = depth
         self.kernels = Kernels()
         admission = Admission(uids, gid, own_process, on_refused)
-        self._engines = Engines(self.kernels, workers, units, latency, seed, faults)
+        self._executors = Executors(self.kernels, workers, units, latency, seed, faults)
         if mode is None:
             mode = 0o666 if uids else 0o600 if gid is None else 0o660
         try:
             self._listener = listen(address, mode, gid)
         except BaseException:
-            self._engines.close()
+            self._executors.close()
             raise
         self._file = identity(address)
-        self._connections = Connections(self._listener, address, depth, admission, self._engines)
+        self._connections = Connections(self._listener, address, depth, admission, self._executors)
         self._clients = self._connections.clients
-        self._counts = self._connections.books.counts
+        self._counts = self._connections.totals.counts
         self._visited = 0
         """The serial of the client that was visited last."""
         self._stopping = False
         self._fence = threading.Lock()
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._wake: int | None = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._waking = threading.RLock()
+        """Held while `_wake` is written to or closed. Reentrant, because a signal handler may call `stop` anywhere."""
         self._epoll = self._connections.epoll
         self._epoll.register(self._wake, select.EPOLLIN)
 
@@ -105,15 +115,17 @@ class Server:
                 self._handle(self._epoll.poll(0))
 
     def stop(self) -> None:
-        """Ends `serve`. From any thread, and from a signal handler."""
+        """Ends `serve`. Any thread and any signal handler may call it, again too, and also after `close`."""
         self._stopping = True
-        os.eventfd_write(self._wake, 1)
+        with self._waking:
+            if self._wake is not None:
+                os.eventfd_write(self._wake, 1)
 
     def _visit_all(self) -> bool:
-        """One visit to each client that has submitted something, or to some of them, in turn; whether there were any.
+        """Visits each client that has submitted something, in turn. Returns whether there were any.
 
-        What is done at once is done in a visit. So with many clients a visit is short: all of them together wait for
-        about as long as for one with a BUDGET.
+        Inline requests are done during the visit. So the more clients there are, the shorter a visit is: visits to all
+        of them together take about as long as one to a single client.
         """
         busy = [client for client in self._clients.values() if client.memory.has_submissions()]
         if not busy:
@@ -131,39 +143,42 @@ class Server:
                 break
         return True
 
-    def _visit(self, client: Client, budget: int) -> int:
-        """Take up what a client has submitted, at most so many; how many it was."""
+    def _visit(self, client: ConnectedClient, budget: int) -> int:
+        """Takes at most `budget` submissions of a client. Returns how many."""
         self._counts["ring_full"] += client.ring_is_full
         try:
             batch = client.fetch(budget)
-            self._engines.run(client, batch)
+            self._executors.run(client, batch)
         except Violation:
             self._counts["violations"] += 1
             self._connections.drop(client.control.fileno())
-        except Exception as error:  # a bug of ours: it costs this client its connection, and nobody else anything
-            report_unraisable(error, "serving a client failed, which is dropped; the device goes on", client)
+        except Exception as error:  # a bug of ours: it costs this client its connection, and the others nothing
+            report_unraisable(error, "serving a client failed; it is dropped, and the device goes on", client)
             self._connections.drop(client.control.fileno())
         else:
             return len(batch)
         return 0
 
     def _sleep(self) -> None:
-        """Until a doorbell, a message or a signal, or for a moment if there is enough to do. Says so first, and then
-        looks again: what is submitted before a client can see that is found here, what comes later rings."""
-        if self._engines.backlog_ns > 2 * DOZE_NS:
+        """Sleeps until a doorbell, a message or a signal, or for a moment if the workers have enough to do.
+
+        It says first that it sleeps, and looks at the rings after that. A client that submits before it can see that we
+        sleep is found by that look, and a client that submits later rings.
+        """
+        if self._executors.backlog_ns > 2 * DOZE_NS:
             self._handle(self._epoll.poll(DOZE_NS / 1e9))
             return
         clients = self._clients.values()
         for client in clients:
             client.memory.set_sleeping(True)
-        # Between our stores and the loads that follow there must be a full fence; taking a lock is one.
+        # Between our stores and the loads that follow there must be a full fence. Taking a lock is one.
         with self._fence:
             pass
         events = self._epoll.poll(self._timeout() if not self._any_submissions() else 0)
         for client in clients:
             client.memory.set_sleeping(False)
-        if self._engines.waiting:
-            self._engines.refill()
+        if self._executors.cores.waiting:
+            self._executors.cores.refill()
         self._counts["wakes"] += 1
         self._handle(events)
 
@@ -171,8 +186,8 @@ class Server:
         return any(client.memory.has_submissions() for client in self._clients.values())
 
     def _timeout(self) -> float | None:
-        # A core asks for more when it has completed something. With faults it may never do so: look again soon.
-        return 0.001 if self._engines.waiting else None
+        # A core asks for more requests when it has completed some. With faults it may never do so: look again soon.
+        return 0.001 if self._executors.cores.waiting else None
 
     def _handle(self, events: list[tuple[int, int]]) -> None:
         for fd, _ in events:
@@ -182,24 +197,32 @@ class Server:
             else:
                 self._connections.handle(fd)
 
-    # Looking and ending
+    # Reports and the end
 
     def late(self) -> tuple[int, int, int]:
-        """How many operations completed later than the timing model says, of how many, by how many ns in all. From any
-        thread."""
-        return self._engines.late
+        """How many requests completed later than the timing model says, of how many, by how many ns in all.
+
+        Any thread may call it.
+        """
+        return self._executors.cores.late
 
     def report(self) -> dict[str, Any]:
-        """What `simaccel stat` shows: plain data for JSON. Numbers may differ by what moves meanwhile."""
+        """What `simaccel stat` shows, as plain data for JSON. Any thread may call it.
+
+        The clients go on meanwhile, so sums may differ by what they did.
+        """
         return self._connections.report()
 
     def close(self) -> None:
-        """Ends all connections and frees everything. Not while `serve` runs in another thread: stop it first."""
+        """Ends all connections and frees everything. If `serve` runs in another thread, stop and join that first."""
         self._connections.close()
         unlink(self.address, self._file)
         self._listener.close()
-        os.close(self._wake)
-        self._engines.close()
+        with self._waking:
+            wake, self._wake = self._wake, None
+            if wake is not None:
+                os.close(wake)
+        self._executors.close()
 
     def __enter__(self) -> Server:
         return self

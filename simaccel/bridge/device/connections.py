@@ -1,4 +1,4 @@
-"""The connections of a device process: who comes, what they say on the control socket, and who goes."""
+"""The connections of a device process: who is let in, what they say on the control socket, and how they end."""
 
 from __future__ import annotations
 
@@ -15,75 +15,75 @@ from typing import Any
 from sim.errors import UsageError
 from sim.report import report_unraisable
 from simaccel.bridge import wire
-from simaccel.bridge.books import Books, page
 from simaccel.bridge.device.admission import Admission
-from simaccel.bridge.device.client import Client
-from simaccel.bridge.device.engines import Engines
-from simaccel.bridge.device.listener import credentials
+from simaccel.bridge.device.connected_client import ConnectedClient
+from simaccel.bridge.device.executors import Executors
 from simaccel.bridge.device.memory import Violation
+from simaccel.bridge.device.totals import Totals, page
+from simaccel.bridge.peer import credentials
 from simaccel.bridge.wire import Layout, Message
 
 ACCEPTED_AT_ONCE = 32
-"""At some 100 us each; those who are served wait meanwhile."""
+"""Connections that are let in before clients are served again. One takes some 100 us."""
 
 SPARE_FDS = 8
-"""Left free when clients are let in, so that with however many clients there are `simaccel stat` gets an answer."""
+"""Left free when clients are let in, so that `simaccel stat` gets an answer however many clients there are."""
 
 
 class Connections:
-    """Clients by the fd of their control socket, and those who have not said yet what they want.
+    """Clients by the fd of their control socket, and the silent: connections that have not said yet what they want.
 
-    Belongs to the server's thread, but for `report`. What is registered with `epoll`: the listener, control sockets,
-    and the clients' doorbells, whose edges wake whoever polls it.
+    Belongs to the server's thread, except `report`. Registered with `epoll` are the listener, all control sockets, and
+    the clients' doorbells. An edge of a doorbell only has to wake whoever polls the epoll.
     """
 
     def __init__(
-        self, listener: socket.socket, address: str, depth: int, admission: Admission, engines: Engines
+        self, listener: socket.socket, address: str, depth: int, admission: Admission, executors: Executors
     ) -> None:
-        self.clients: dict[int, Client] = {}
+        self.clients: dict[int, ConnectedClient] = {}
         """In the order in which they came."""
-        self.books = Books()
+        self.totals = Totals()
         self.epoll = select.epoll()
         self.epoll.register(listener, select.EPOLLIN)
         self._listener = listener
         self._address = address
         self._depth = depth
         self._admission = admission
-        self._engines = engines
-        self._waiting: dict[int, socket.socket] = {}
+        self._executors = executors
+        self._silent: dict[int, socket.socket] = {}
         self._no_fds = False
-        """Whether we have stopped letting clients in until one goes."""
+        """Whether nobody is let in until a client goes, because there are no fds left."""
 
     def handle(self, fd: int) -> None:
-        """Something has happened to that fd, which `epoll` told of; nothing if it is a doorbell."""
+        """Handles what `epoll` reported for that fd. Does nothing for a doorbell."""
         if fd == self._listener.fileno():
             self._accept()
         elif fd in self.clients:
             self._listen_to(fd, self.clients[fd].control)
-        elif fd in self._waiting:
-            self._listen_to(fd, self._waiting[fd])
+        elif fd in self._silent:
+            self._listen_to(fd, self._silent[fd])
 
     def _accept(self) -> None:
-        """Lets in who waits. Several at a time, for each look at the socket may come behind a visit to every client."""
+        """Lets in who waits: several at a time, because every client may be visited before the next look at it."""
         for _ in range(ACCEPTED_AT_ONCE):
             try:
                 connection, _ = self._listener.accept()
-            except OSError as error:  # those who are served go on in any case
+            except OSError as error:  # the clients that are served go on in any case
                 if error.errno not in (errno.EMFILE, errno.ENFILE):
                     return
-                if self._waiting:
-                    self._drop_the_silent()
+                if self._silent:
+                    self._drop_longest_silent()
                     continue
                 if self.clients:
-                    # Somebody still waits, so to look again before anybody has gone would be to spin.
+                    # The listener stays readable, so polling it before anybody has gone would spin.
                     self.epoll.unregister(self._listener)
                     self._no_fds = True
                 return
             self._let_in(connection)
 
-    def _drop_the_silent(self) -> None:
-        """Who has been here for longest without a word makes room for somebody else."""
-        self.drop(next(iter(self._waiting)))
+    def _drop_longest_silent(self) -> None:
+        """Drops the connection that has said nothing for longest, to make room for another one."""
+        self.drop(next(iter(self._silent)))
 
     def _let_in(self, connection: socket.socket) -> None:
         connection.setblocking(False)
@@ -92,11 +92,11 @@ class Connections:
             self._refuse(connection, why)
             connection.close()
             return
-        if connection.fileno() >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FDS // 2 and self._waiting:
-            self._drop_the_silent()
-        self._waiting[connection.fileno()] = connection
+        if connection.fileno() >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FDS // 2 and self._silent:
+            self._drop_longest_silent()
+        self._silent[connection.fileno()] = connection
         self.epoll.register(connection, select.EPOLLIN)
-        # Most have said by now what they want, and it is they who wait.
+        # Most have sent their first message by now, and wait for the answer.
         self._listen_to(connection.fileno(), connection)
 
     def _listen_to(self, fd: int, connection: socket.socket) -> None:
@@ -114,8 +114,8 @@ class Connections:
         except Violation as violation:
             self._refuse(connection, str(violation))
             self.drop(fd)
-        except Exception as error:  # as in a visit
-            report_unraisable(error, "answering a message failed, whose sender is dropped; the device goes on", self)
+        except Exception as error:  # a bug of ours, as in `Server._visit`
+            report_unraisable(error, "answering a message failed; its sender is dropped, and the device goes on", self)
             self.drop(fd)
 
     def _answer(self, fd: int, connection: socket.socket, data: bytes) -> None:
@@ -126,10 +126,10 @@ class Connections:
             raise Violation("this is no client of a simaccel device")
         if version != wire.VERSION:
             raise Violation(f"the device speaks version {wire.VERSION} of the protocol, you {version}")
-        if kind == Message.HELLO and len(data) == wire.HELLO.size and fd in self._waiting:
+        if kind == Message.HELLO and len(data) == wire.HELLO.size and fd in self._silent:
             self._welcome(fd, connection, data)
         elif kind == Message.FORGET and len(data) == wire.FORGET.size and fd in self.clients:
-            self.clients[fd].keys.pop(wire.FORGET.unpack(data)[3], None)
+            self.clients[fd].keys.forget(wire.FORGET.unpack(data)[3])
         elif kind == Message.STAT and len(data) in (wire.HEADER.size, wire.HEADER.size + wire.SERIAL.size):
             self._send_report(connection, data[wire.HEADER.size :])
         elif kind == Message.INJECT:
@@ -149,10 +149,10 @@ class Connections:
             raise Violation(why)
         pid, uid = credentials(connection)
         try:
-            client = Client(connection, layout, pid, uid, self.books.counts["connects"] + 1)
+            client = ConnectedClient(connection, layout, pid, uid, self.totals.counts["connects"] + 1)
         except OSError as error:
             raise Violation(f"no room for one more client: {error.strerror}") from None
-        # A new fd is the lowest one that is free.
+        # A new fd is the lowest free one, so the highest of these tells how many are left.
         if max(client.welcome_fds) >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FDS:
             self._refuse(connection, f"no room for one more client: {os.strerror(errno.EMFILE)}")
             self.drop(fd)
@@ -160,86 +160,89 @@ class Connections:
             return
         try:
             socket.send_fds(connection, [wire.welcome(layout)], client.welcome_fds)
-        except OSError:  # it has gone again
+        except OSError:  # it has gone already
             self.drop(fd)
             client.close()
             return
         client.welcomed()
-        del self._waiting[fd]
+        del self._silent[fd]
         self.clients[fd] = client
         self.epoll.register(client.doorbell, select.EPOLLIN | select.EPOLLET)
-        self.books.counts["connects"] += 1
+        self.totals.counts["connects"] += 1
 
     def _inject(self, text: bytes) -> None:
         try:
             if text:
-                self._engines.inject(text.decode())
+                self._executors.cores.inject(text.decode())
             else:
-                self._engines.clear()
+                self._executors.cores.clear()
         except (UsageError, UnicodeDecodeError) as error:
             raise Violation(str(error)) from None
 
     def _refuse(self, connection: socket.socket, why: str) -> None:
-        self.books.counts["refused"] += 1
+        self.totals.counts["refused"] += 1
         self._send(connection, wire.message(Message.REFUSED, why.encode()))
 
     def _send_report(self, connection: socket.socket, body: bytes) -> None:
         self._send(connection, wire.message(Message.REPORT, json.dumps(self._report_page(body)).encode()))
 
     def _send(self, connection: socket.socket, data: bytes) -> None:
-        # A peer that does not read gets no answer; its connection tells when it is gone.
+        # A peer that does not read gets no answer. Its socket tells us when it is gone.
         with suppress(OSError):
             connection.send(data, socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
 
     def drop(self, fd: int) -> None:
-        """The end of a connection, of a client's or one that has said nothing yet."""
-        self._part(fd)
+        """Ends a connection: that of a client, or a silent one."""
+        self._forget(fd)
         if self._no_fds:
             self._no_fds = False
             self.epoll.register(self._listener, select.EPOLLIN)
 
-    def _part(self, fd: int) -> None:
+    def _forget(self, fd: int) -> None:
         client = self.clients.pop(fd, None)
         if client is None:
-            connection = self._waiting.pop(fd, None)
+            connection = self._silent.pop(fd, None)
             if connection is not None:
                 self.epoll.unregister(fd)
                 connection.close()
             return
         for watched in (fd, client.doorbell):
             self.epoll.unregister(watched)
-        self.books.close(client)
+        self.totals.keep(client)
         client.close()
-        self._engines.drop(client.endpoint)
+        self._executors.drop(client.endpoint)
 
-    # Looking
+    # Reports
 
     def report(self) -> dict[str, Any]:
-        """What `simaccel stat` shows: plain data for JSON. Numbers may differ by what moves meanwhile."""
+        """What `simaccel stat` shows, as plain data for JSON. Any thread may call it.
+
+        The clients go on meanwhile, so sums may differ by what they did.
+        """
         clients = list(self.clients.values())
         return self._summary(clients) | page(clients, 0, len(clients))
 
     def _report_page(self, body: bytes) -> dict[str, Any]:
-        """The sums and the first clients, or the clients from the one that was asked for on."""
+        """The sums and the first page of clients, or the page that was asked for."""
         clients = list(self.clients.values())
         if body:
             return page(clients, wire.SERIAL.unpack(body)[0])
         return self._summary(clients) | page(clients, 0)
 
-    def _summary(self, clients: Sequence[Client]) -> dict[str, Any]:
+    def _summary(self, clients: Sequence[ConnectedClient]) -> dict[str, Any]:
         return {
-            **self.books.sums(clients),
-            "seed": self._engines.seed,
+            **self.totals.sums(clients),
+            "seed": self._executors.cores.seed,
             "address": self._address,
             "refused_users": self._admission.rows(),
             "refused_unlisted": self._admission.unlisted,
-            **self._engines.statistics(),
+            **self._executors.statistics(),
         }
 
     # End
 
     def close(self) -> None:
-        """Ends all connections. The listener stays open."""
-        for fd in [*self.clients, *self._waiting]:
+        """Ends all connections. The listener stays open: whoever waits there sees the end when that closes."""
+        for fd in [*self.clients, *self._silent]:
             self.drop(fd)
         self.epoll.close()

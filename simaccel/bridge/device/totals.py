@@ -1,7 +1,7 @@
 """What a device process counts, and the report of it that `simaccel stat` shows.
 
-A report goes over the socket as one message, whose size the kernel limits. So all that is in it is bounded, and clients
-come in pages: the first has the sums too, each names the client that the next one begins with.
+A report is one message on the socket, and the kernel limits its length. So everything in a report is bounded, and
+clients come in pages. The first page has the sums too, and each page names the client that the next one begins with.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from sim.statistics import Percentiles
-from simaccel.bridge.device.client import Client
+from simaccel.bridge.device.connected_client import ConnectedClient
 
 PAGE_CLIENTS = 64
-"""Of one page. A row takes up to some 700 bytes, a message some 200,000."""
+"""Clients on one page. A row takes up to some 700 bytes, and a message up to some 200,000."""
 
 
-class Books:
-    """Belongs to the server's thread; `report` may be called from any."""
+class Totals:
+    """Counts over all clients. Belongs to the server's thread, except `sums`, which any thread may call."""
 
     def __init__(self) -> None:
-        # At its first use numpy imports a part of itself, for which there may be no fd when a report is asked for.
+        # At its first use numpy imports a part of itself. When a report is asked for there may be no fd for that.
         Percentiles.of([0])
         self._started_ns = time.monotonic_ns()
         self._past = {"submitted": 0, "completed": 0, "failed": 0, "interrupts": 0}
@@ -30,14 +30,14 @@ class Books:
         """What clients that have gone had counted about themselves."""
         self.counts = {"connects": 0, "refused": 0, "violations": 0, "wakes": 0, "ring_full": 0}
 
-    def close(self, client: Client) -> None:
-        """The client is going: what it did stays in the sums."""
+    def keep(self, client: ConnectedClient) -> None:
+        """Called when a client goes: what it did stays in the sums."""
         self._told.update(client.memory.client_counts())
         for name in self._past:
             self._past[name] += getattr(client.endpoint, name)
 
-    def sums(self, clients: Sequence[Client]) -> dict[str, Any]:
-        """Over all clients, also those that have gone."""
+    def sums(self, clients: Sequence[ConnectedClient]) -> dict[str, Any]:
+        """Over the clients that are given, and over all that have gone."""
         told = self._told.copy()
         for client in clients:
             told.update(client.memory.client_counts())
@@ -54,14 +54,17 @@ class Books:
         }
 
 
-def page(clients: Sequence[Client], first: int, most: int = PAGE_CLIENTS) -> dict[str, Any]:
-    """Clients from that serial on, in the order in which they came, and with which one it goes on: None at the end."""
+def page(clients: Sequence[ConnectedClient], first: int, most: int = PAGE_CLIENTS) -> dict[str, Any]:
+    """At most `most` clients, beginning with the serial `first`, in the order in which they came.
+
+    `next` is the serial that the next page begins with, or None if this is the last page.
+    """
     rest = [client for client in clients if client.serial >= first]
     following = rest[most].serial if len(rest) > most else None
     return {"clients": [_row(client) for client in rest[:most]], "next": following}
 
 
-def _row(client: Client) -> dict[str, Any]:
+def _row(client: ConnectedClient) -> dict[str, Any]:
     endpoint = client.endpoint
     return {
         "pid": client.pid,

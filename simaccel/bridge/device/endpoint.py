@@ -1,0 +1,64 @@
+"""Where the completions of one client go, and its interrupt."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import suppress
+
+from simaccel.bridge.device.memory import Memory
+
+Completion = tuple[int, int, int, int, int]
+"""Cookie, status, length of the result, start and end in ns: the fields of `wire.COMPLETION`, in its order."""
+
+
+class Endpoint:
+    """The completing side of one client. Any thread may complete and interrupt, so there is a lock."""
+
+    __slots__ = ("completed", "failed", "gone", "interrupt", "interrupts", "lock", "memory", "outstanding", "submitted")
+
+    def __init__(self, memory: Memory, interrupt: int) -> None:
+        self.memory = memory
+        self.interrupt = interrupt
+        """An eventfd, closed by `close`."""
+        self.lock = threading.Lock()
+        self.gone = False
+        self.submitted = 0
+        self.completed = 0
+        self.failed = 0
+        self.interrupts = 0
+        self.outstanding = 0
+        """Submissions that were fetched and are not completed yet. Changed under the lock."""
+
+    def fetched(self, count: int) -> None:
+        """So many submissions were fetched."""
+        with self.lock:
+            self.outstanding += count
+        self.submitted += count
+
+    def complete(self, completions: list[Completion]) -> None:
+        """Adds completions to the client's ring. The client sees all of them at once; `fire` interrupts it."""
+        with self.lock:
+            failed = self.memory.complete(completions)
+            self.outstanding -= len(completions)
+            self.failed += failed
+            self.completed += len(completions) - failed
+
+    def fire(self) -> None:
+        """Interrupts the client, unless it polls or is gone."""
+        # The lock is also the fence between our store of the completion index and our load of what the client wants.
+        with self.lock:
+            if self.gone:
+                return
+            self.memory.count(self.submitted, self.completed, self.failed)
+            if self.memory.wants_interrupts:
+                self.interrupts += 1
+                # A full counter blocks the write. The client has not read it then, so its fd is readable anyway.
+                with suppress(BlockingIOError):
+                    os.eventfd_write(self.interrupt, 1)
+
+    def close(self) -> None:
+        """The client is gone. What it has in flight completes for nobody."""
+        with self.lock:
+            self.gone = True
+            os.close(self.interrupt)

@@ -1,0 +1,72 @@
+"""Short requests, done at once in the server's thread: the path that decides how many a second there can be.
+
+The device core could do them too (`Device._run_straight`), but it takes them as requests on a ring of its own, for
+owners that it does not know: a null operation takes it 5.5 us of CPU, and 1.2 us here. With a timing model or faults
+nothing comes this way.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from time import monotonic_ns
+
+from sim.statistics import SAMPLES
+from simaccel.bridge.device.endpoint import Completion, Endpoint
+from simaccel.bridge.device.request import Request, Route
+
+SHOWN_NS = 200_000
+"""A completion is held back at most this long, so that others share its interrupt."""
+
+
+class InlineExecutor:
+    """Belongs to the server's thread."""
+
+    __slots__ = ("by_op", "queue_samples", "service_samples")
+
+    def __init__(self) -> None:
+        self.by_op: dict[str, int] = {}
+        self.queue_samples: deque[int] = deque(maxlen=SAMPLES)
+        self.service_samples: deque[int] = deque(maxlen=SAMPLES)
+
+    def run(self, endpoint: Endpoint, requests: list[Request], answered: list[Completion]) -> list[Request]:
+        """Does those of a client's requests that go inline, and returns the others.
+
+        Completes them, and with them what is `answered` already, and interrupts the client.
+        """
+        others: list[Request] = []
+        done = answered
+        by_op, inline = self.by_op, Route.INLINE
+        last: Request | None = None
+        # To interrupt a client that sleeps takes 10 us. With half of what it has in flight it has enough to go on.
+        share = max(1, endpoint.outstanding // 2)
+        started_ns = shown_ns = monotonic_ns()
+        for request in requests:
+            if request.route is not inline:
+                others.append(request)
+                continue
+            name = request.kernel.name
+            by_op[name] = by_op.get(name, 0) + 1
+            status, out_len = request.perform()
+            finished_ns = monotonic_ns()
+            done.append((request.cookie, status, out_len, started_ns, finished_ns))
+            last = request
+            if len(done) >= share or finished_ns - shown_ns >= SHOWN_NS:
+                endpoint.complete(done)
+                endpoint.fire()
+                self._sample(request, started_ns, finished_ns)
+                last = None
+                done.clear()
+                shown_ns = finished_ns
+            started_ns = finished_ns
+        if done:
+            if last is not None:
+                self._sample(last, *done[-1][3:])
+            endpoint.complete(done)
+            endpoint.fire()
+        return others
+
+    def _sample(self, request: Request, started_ns: int, finished_ns: int) -> None:
+        """Notes the times of the last of several requests that are shown together. More samples would only cost."""
+        # The client says when it submitted, and may say anything.
+        self.queue_samples.append(max(0, started_ns - request.submitted_ns))
+        self.service_samples.append(finished_ns - started_ns)
