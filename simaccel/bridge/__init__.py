@@ -1,4 +1,10 @@
-"""The bridge: the device as a process of its own, reached through shared memory by OpenSSL programs and by Python."""
+"""The bridge: a device that is a process of its own. OpenSSL programs and Python reach it through shared memory.
+
+- `device/` runs in the device process, `client/` in the Python program that connects to it. The client of OpenSSL
+  programs is in C, in `provider/`.
+- Both use `wire` (the protocol), `peer` (who is at the other end of a socket) and `users` (names to numbers).
+- `connect` makes a client, `spawn` starts a device process, and `remote` asks a device process about itself.
+"""
 
 from simaccel.bridge.client.accelerator import RemoteAccelerator
 from simaccel.bridge.connect import connect

@@ -1,4 +1,4 @@
-"""The way to a device in another process."""
+"""`connect`: an accelerator whose device is another process."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ def connect(
 ) -> RemoteAccelerator:
     """An accelerator like any other, whose device is the process that `simaccel serve` runs at that address.
 
-    By default the address is SIMACCEL_SOCKET's, or @simaccel. A device that allows fewer slots than `depth` gives what
-    it allows; the accelerator's `depth` then says how many. The device must run as our own user, as root, or as one of
-    `trusted_users`, names or uids; None takes those of SIMACCEL_TRUSTED_USERS, words apart by commas or spaces.
+    By default the address is that of SIMACCEL_SOCKET, or else @simaccel. If the device allows fewer slots than `depth`
+    it gives as many as it allows, and the accelerator's `depth` says how many. The device must run as our own user, as
+    root, or as one of `trusted_users`, which are names or uids. For None these are the users that
+    SIMACCEL_TRUSTED_USERS names, separated by commas or spaces.
 
     Blocks until the device lets us in, 5 s at most. Raises NoDeviceError (of `simaccel.bridge`) if no device answers,
     or if it belongs to somebody else. Raises UsageError if the address, the users or the sizes are not valid.
     """
-    # The bridge is imported by those who use it only.
+    # Imported here, so that the import of simaccel stays fast for those who do not use the bridge.
     from simaccel.bridge.client.accelerator import RemoteAccelerator
 
     return RemoteAccelerator(address, depth=depth, slot_bytes=slot_bytes, trusted_users=trusted_users)

@@ -1,4 +1,4 @@
-"""Asking a running device process about itself, from another process."""
+"""The control socket of a device process, as other processes use it: to connect, and to ask for reports."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from simaccel.bridge import wire
 from simaccel.bridge.peer import credentials
 
 PATIENCE_S = 5.0
-"""How long a device may take to let us in, and to answer."""
+"""How long a device may take to let us in, and how long it may take to answer."""
 
 MAX_REPORT_BYTES = 1 << 18
 MAX_PAGES = 10_000
-
 
 _TIMEVAL = struct.Struct("@ll")
 
@@ -28,12 +27,12 @@ class NoDeviceError(SimError):
     """No device answers at that socket, or it refuses us."""
 
 
-def connect(name: str, *, any_user: bool = False, trusted: tuple[int, ...] = ()) -> socket.socket:
+def open_control(name: str, *, any_user: bool = False, trusted: tuple[int, ...] = ()) -> socket.socket:
     """A connection to the device at that socket, with a time-out of PATIENCE_S.
 
-    The device is to be root's, our own or that of one of the `trusted` uids, unless it may be any user's. Blocks for
-    PATIENCE_S at most, while the device lets in those who came before. Raises UsageError for a name that can't be one,
-    else NoDeviceError.
+    The device must run as root, as our own user, or as one of the `trusted` uids; with `any_user` it may run as any.
+    Blocks for at most PATIENCE_S, while the device lets in those who came before. Raises UsageError if the name is not
+    valid, and NoDeviceError for everything else.
     """
     try:
         address = wire.socket_address(name)
@@ -43,7 +42,7 @@ def connect(name: str, *, any_user: bool = False, trusted: tuple[int, ...] = ())
     try:
         _connect_patiently(peer, address)
         peer.settimeout(PATIENCE_S)
-        # Anybody may take an abstract name that is free, and keys are about to go over.
+        # Anybody may take an abstract name that is free, and we are about to send keys there.
         _, uid = credentials(peer)
         if not any_user and uid not in (0, os.geteuid(), os.getuid(), *trusted):
             raise NoDeviceError(
@@ -62,11 +61,11 @@ def connect(name: str, *, any_user: bool = False, trusted: tuple[int, ...] = ())
 
 
 def _connect_patiently(peer: socket.socket, address: str) -> None:
-    """Connects. Where the device's queue is full, waits in line for PATIENCE_S, and then raises BlockingIOError.
+    """Connects. If the device's queue is full, waits for PATIENCE_S, and then raises BlockingIOError.
 
-    With a time-out of Python's own the socket would not block, and a full queue would be EAGAIN at once; there is
-    nothing to poll for. A socket that blocks waits in the kernel, in the order of arrival. Python must not know that it
-    blocks: after a signal it would take an interrupted connect for one that goes on by itself, which is so for TCP.
+    With one of Python's own time-outs the socket would not block. A full queue would then be EAGAIN at once, and there
+    is nothing to poll for. A blocking socket waits in the kernel, in the order of arrival. But Python must not know
+    that it blocks: after a signal it would take the interrupted connect for one that goes on by itself, as with TCP.
     """
     end_s = time.monotonic() + PATIENCE_S
     peer.setblocking(False)
@@ -83,9 +82,9 @@ def _connect_patiently(peer: socket.socket, address: str) -> None:
 
 
 def read_report(name: str) -> dict[str, Any]:
-    """What the device at that socket says of itself, with all its clients. Raises as `connect` does."""
+    """What the device at that socket says of itself, with all its clients. Blocks and raises as `open_control` does."""
     report = _ask(name, wire.stat())
-    # One connection for each page, so that none waits long for us. Who comes meanwhile is on the last page.
+    # One connection for each page, so that nobody waits long for us. Clients that come meanwhile are on the last page.
     for _ in range(MAX_PAGES):
         following = report.pop("next", None)
         if following is None:
@@ -95,25 +94,25 @@ def read_report(name: str) -> dict[str, Any]:
             break
         report["clients"] += further["clients"]
         report["next"] = further.get("next")
-    raise NoDeviceError(f"the device at {name} answers with what is no report")
+    raise NoDeviceError(f"the device at {name} does not answer with a report")
 
 
 def inject(name: str, faults: str) -> dict[str, Any]:
-    """Has the device meet these faults from now on, or with an empty text none any more; its report then.
+    """Makes the device meet these faults from now on, or with an empty text no faults. Returns its report after that.
 
-    Raises as `connect` does; a text that is no fault is refused by the device, which is a NoDeviceError.
+    Blocks and raises as `open_control` does. Raises NoDeviceError also if the device refuses the text.
     """
     return _ask(name, wire.message(wire.Message.INJECT, faults.encode()))
 
 
 def _ask(name: str, message: bytes) -> dict[str, Any]:
-    with connect(name, any_user=True) as peer:  # root may look after the devices of others
+    with open_control(name, any_user=True) as peer:  # root may look after the devices of others
         try:
-            with suppress(BrokenPipeError):  # refused for who we are: the reason is there to read
+            with suppress(BrokenPipeError):  # refused because of our user: the reason can still be read
                 peer.send(message)
             try:
                 data = peer.recv(MAX_REPORT_BYTES)
-            except ConnectionResetError:  # refused before it had read what we said: the reason comes after this error
+            except ConnectionResetError:  # refused before it read our message: the reason comes after this error
                 data = peer.recv(MAX_REPORT_BYTES)
         except OSError as error:
             raise NoDeviceError(f"the device at {name} does not answer: {error}") from None
@@ -129,10 +128,10 @@ def _ask(name: str, message: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         report = None
     if not isinstance(report, dict):
-        raise NoDeviceError(f"the device at {name} answers with what is no report")
+        raise NoDeviceError(f"the device at {name} does not answer with a report")
     return report
 
 
 def default_address() -> str:
-    """Where a device is, unless it is said otherwise: SIMACCEL_SOCKET, as for the provider."""
+    """The address of the device by default: that of SIMACCEL_SOCKET, as for the provider, or else @simaccel."""
     return os.environ.get("SIMACCEL_SOCKET") or "@simaccel"

@@ -1,4 +1,4 @@
-"""A device process of one's own, for as long as a `with` lasts."""
+"""`device_process`: a device process for as long as a `with` lasts."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ _serial = count(1)
 
 @contextmanager
 def device_process(workers: int = 1) -> Iterator[str]:
-    """Start a device process with so many workers; its address, for `simaccel.connect` and SIMACCEL_SOCKET.
+    """Starts a device process with so many workers. Yields its address, for `simaccel.connect` and SIMACCEL_SOCKET.
 
-    At the end the process is stopped and waited for. RuntimeError if it does not come up; what it said is on stderr.
+    At the end the process is stopped and waited for. Raises RuntimeError if it does not start; what it said is on
+    stderr. Blocks while it starts and ends.
     """
     address = f"@simaccel-{os.getpid()}-{next(_serial)}"
     command = [sys.executable, "-m", "simaccel.bridge", address, str(workers)]
-    # With the provider in it the device would be its own client.
+    # With the provider loaded the device would be its own client.
     environment = dict(os.environ, OPENSSL_CONF=os.devnull)
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment) as process:
         try:
             assert process.stdout is not None
             if not process.stdout.readline():
-                raise RuntimeError(f"the device process did not come up: exit code {process.wait()}")
+                raise RuntimeError(f"the device process did not start: exit code {process.wait()}; stderr says why")
             yield address
         finally:
             process.terminate()

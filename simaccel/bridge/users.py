@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from sim.errors import UsageError
 
 HIGHEST_ID = 2**32 - 2
-"""One more is -1 as the kernel sees it, which stands for nobody."""
+"""The next number is -1 to the kernel, which stands for nobody."""
 
 
 def user_id(user: str | int) -> int:
@@ -44,8 +44,11 @@ def user_name(uid: int) -> str:
 
 
 def trusted_ids(users: Iterable[str | int] | None) -> tuple[int, ...]:
-    """The uids whose device may be given keys, besides root's and our own: the users given, or for None those that
-    SIMACCEL_TRUSTED_USERS names, as for the provider. Raises UsageError for a user that does not exist."""
+    """The uids whose devices we trust with keys, besides root's and our own.
+
+    They are those of `users`. For None they are those that SIMACCEL_TRUSTED_USERS names, as for the provider. Raises
+    UsageError for a user that does not exist.
+    """
     if users is None:
         users = os.environ.get("SIMACCEL_TRUSTED_USERS", "").replace(",", " ").split()
     elif isinstance(users, str):

@@ -1,5 +1,6 @@
-"""The wire protocol between a client and the device process. `provider/wire.h` says the same in C and explains it;
-`tests/bridge/test_wire.py` holds the two together.
+"""The wire protocol between a client and the device process: messages, and the layout of the shared memory.
+
+`provider/wire.h` says the same in C and explains it. `tests/bridge/test_bridge_wire.py` compares the two.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Message(IntEnum):
 
 
 class Opcode(IntEnum):
-    """What a submission asks for."""
+    """What a submission asks the device to do."""
 
     NULL = 0
     ECHO = 1
@@ -58,7 +59,7 @@ class Status(IntEnum):
 
 
 class Padding(IntEnum):
-    """RSA paddings the device does."""
+    """The RSA paddings that the device can do."""
 
     PKCS1 = 1
     OAEP = 4
@@ -66,7 +67,7 @@ class Padding(IntEnum):
 
 
 class Digest(IntEnum):
-    """Digests by number. NONE: the input is padded as it is."""
+    """Digests by number. NONE means that the input is padded as it is."""
 
     NONE = 0
     SHA1 = 1
@@ -83,9 +84,9 @@ class Digest(IntEnum):
 
 
 CHECKSUM = 1
-"""Flag of a submission: the CRC-32 of input, aux and output is to follow the output in the slot."""
+"""A flag of a submission: the output in the slot shall be followed by the CRC-32 of input, aux and output."""
 
-# Page 0: one 64-byte line for each writer.
+# Page 0: one cache line of 64 bytes for each writer.
 AT_MAGIC = 0x000
 AT_SQ_TAIL = 0x040
 AT_SQ_HEAD = 0x080
@@ -113,9 +114,10 @@ COUNTS = (
     "connects",
     "blocked",
 )
-"""What a client may count about itself, in the order of the words at AT_CLIENT_COUNTS; `provider/counters.h` says what
-each one is. The word at AT_CLIENT_COUNTED has a bit for each that the client keeps: 0 for one that keeps none, such as
-an older one."""
+"""What a client may count about itself, in the order of the words at AT_CLIENT_COUNTS.
+
+`provider/counters.h` says what each of them is. The word at AT_CLIENT_COUNTED has a bit for each count that the client
+keeps. It is 0 for a client that keeps none, such as an older one."""
 
 HEADER = struct.Struct("<IHH")
 HELLO = struct.Struct("<IHHIIII")
@@ -125,12 +127,12 @@ SUBMISSION = struct.Struct("<QHHIIIIIIIQ16x")
 COMPLETION = struct.Struct("<QiIQQ")
 SCHEME = struct.Struct("<HHHxxi4x")
 SERIAL = struct.Struct("<Q")
-"""Of a client: in a STAT that asks for the next page of a report."""
+"""The serial of a client, in a STAT that asks for the next page of a report."""
 CHECKSUM_WORD = struct.Struct("<I")
 
 
 class Submission(NamedTuple):
-    """A descriptor as `SUBMISSION` unpacks it. Offsets count from the start of the memory."""
+    """A submission's fields, in the order in which `SUBMISSION` unpacks them. Offsets are from the memory's start."""
 
     cookie: int
     operation: int
@@ -147,7 +149,7 @@ class Submission(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the rings and slots of one client's memory lie."""
+    """Where the rings and the slots are in one client's memory. Sizes and offsets are in bytes."""
 
     entries: int
     slot_bytes: int
@@ -158,7 +160,7 @@ class Layout:
 
     @classmethod
     def of(cls, entries: int, slot_bytes: int) -> Layout:
-        """The layout for so many entries. Raises ValueError with the reason if the device does not allow it."""
+        """The layout for so many entries. Raises ValueError, with the reason, if no device allows it."""
         if not 2 <= entries <= MAX_ENTRIES or entries & (entries - 1):
             raise ValueError(f"entries={entries}: use a power of two from 2 to {MAX_ENTRIES}")
         if not 256 <= slot_bytes <= MAX_SLOT_BYTES or slot_bytes % 64:
@@ -175,49 +177,52 @@ class Layout:
 
     @classmethod
     def agreed(cls, entries: int, slot_bytes: int, allowed: int) -> Layout:
-        """What a device that allows so many entries gives to who asks for that. Raises ValueError as `of` does."""
+        """The layout for a client that asks for so many entries, of which the device allows at most `allowed`.
+
+        Raises ValueError as `of` does.
+        """
         if entries > MAX_ENTRIES or entries & (entries - 1):
             raise ValueError(f"entries={entries}: use a power of two from 2 to {MAX_ENTRIES}")
         return cls.of(min(entries, allowed), slot_bytes)
 
     def pack(self) -> tuple[int, int, int, int, int, int]:
-        """The fields in the order of the welcome message and of page 0."""
+        """The fields, in their order in the welcome message and on page 0."""
         return (self.entries, self.slot_bytes, self.sq_off, self.cq_off, self.slots_off, self.memory_bytes)
 
 
 def message(kind: Message, body: bytes = b"") -> bytes:
-    """A control message of that kind around a body."""
+    """A control message of that kind with that body."""
     return HEADER.pack(MAGIC, VERSION, kind) + body
 
 
 def hello(entries: int, slot_bytes: int) -> bytes:
-    """What a client sends first to get memory of its own."""
+    """The first message of a client, which asks for memory of its own."""
     return HELLO.pack(MAGIC, VERSION, Message.HELLO, entries, slot_bytes, 0, 0)
 
 
 def welcome(layout: Layout) -> bytes:
-    """The device's answer; memfd, doorbell (an eventfd) and interrupt (an epoll) go with it."""
+    """The device's answer. Three fds are sent along: memfd, doorbell (an eventfd), and interrupt (an epoll)."""
     return WELCOME.pack(MAGIC, VERSION, Message.WELCOME, *layout.pack())
 
 
 def stat(first: int = 0) -> bytes:
-    """Asks for a report; for its further clients, those from that serial on, if it is not 0."""
+    """Asks for a report. Unless `first` is 0, asks for its next page: the clients from that serial on."""
     return message(Message.STAT, SERIAL.pack(first) if first else b"")
 
 
 def forget(key: int) -> bytes:
-    """Tells the device that a key or session is no longer used."""
+    """Tells the device that the client does not use a key or session any more."""
     return FORGET.pack(MAGIC, VERSION, Message.FORGET, key, 0)
 
 
 def socket_address(name: str) -> str:
-    """The address to bind or connect to: a path, or with a leading @ an abstract name.
+    """The address to bind or connect to, from a path or from @ and an abstract name.
 
-    Raises ValueError if the kernel could not take it: an empty name, a zero byte, or more than 107 bytes.
+    Raises ValueError if the kernel can't take it: if it is empty, has a zero byte, or is longer than 107 bytes.
     """
     if not name or name == "@" or "\0" in name:
         raise ValueError(f"socket {name!r}: give a path, or @ and a name")
-    # sun_path has 108 bytes; one is the leading zero of an abstract name, or the trailing one of a path.
+    # sun_path has 108 bytes. One of them is a zero: before an abstract name, or after a path.
     if len(name.encode()) > 107 + name.startswith("@"):
         raise ValueError(f"socket {name!r} is too long: 107 bytes at most")
     return "\0" + name[1:] if name.startswith("@") else name

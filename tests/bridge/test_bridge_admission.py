@@ -278,7 +278,7 @@ def test_python_waits_in_line_for_a_device_that_is_busy(monkeypatch: pytest.Monk
         before = signal.signal(signal.SIGALRM, make_room)
         try:
             signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
-            remote.connect(address).close()
+            remote.open_control(address).close()
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)

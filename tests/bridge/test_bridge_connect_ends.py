@@ -194,7 +194,7 @@ def test_the_child_of_a_fork_must_connect_anew_and_keeps_nothing_alive(device: D
     assert device.stat()["clients"] == []
     os.close(go_writer)
     with os.fdopen(result_reader, "rb") as reader:
-        assert b"connect anew behind the fork 0 b'" in reader.read()
+        assert b"connect again after the fork 0 b'" in reader.read()
     os.waitpid(child, 0)
 
 

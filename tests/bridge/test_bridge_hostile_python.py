@@ -220,7 +220,7 @@ def test_a_report_that_is_none_is_one_line(report: bytes) -> None:
         thread = threading.Thread(target=answer)
         thread.start()
         if no_dict:
-            with pytest.raises(NoDeviceError, match="answers with what is no report"):
+            with pytest.raises(NoDeviceError, match="does not answer with a report"):
                 read_report(address)
         done = simaccel("stat", address=address, check=False)
         thread.join()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ PREFIX = os.environ.get("SIMACCEL_OPENSSL", "")
 """Another OpenSSL than the system's, as `build_openssl.sh` makes it. HAProxy, nginx and curl use the system's."""
 
 PATH = f"{PREFIX}/bin:/usr/sbin:/usr/bin:/sbin:/bin" if PREFIX else "/usr/sbin:/usr/bin:/sbin:/bin"
+
+AFTER_SIGNAL = 200
+"""Operations that `jobs.c` runs after it was told to end."""
 
 ALL_KINDS = "rsa-pkcs1,rsa-pss,rsa-oaep,ecdsa,ed25519,x25519"
 
@@ -90,7 +94,7 @@ class Toolbox:
     def start_jobs(
         self, address: str, mode: str, jobs: int, count: int, kinds: str = ALL_KINDS, *more: str, **settings: object
     ) -> subprocess.Popen[str]:
-        """Starts the verifying program."""
+        """Starts the verifying program. A `count` of 0: it runs until `end_jobs`."""
         environment = self.environment(address, **settings)
         del environment["OPENSSL_CONF"]  # it loads the provider itself
         command = [str(self.jobs), str(self.provider), mode, str(jobs), str(count), kinds, *more]
@@ -103,9 +107,18 @@ class Toolbox:
         return finish(self.start_jobs(address, mode, jobs, count, kinds, *more, **settings))
 
 
+def end_jobs(process: subprocess.Popen[str]) -> dict[str, int]:
+    """Ends a verifying program with a `count` of 0, after AFTER_SIGNAL operations more. Returns what it counted."""
+    process.send_signal(signal.SIGUSR1)
+    return finish(process)
+
+
 def finish(process: subprocess.Popen[str]) -> dict[str, int]:
-    """Waits for the verifying program; what it counted."""
-    out, err = process.communicate(timeout=WAIT_S)
+    """Waits for the verifying program. Returns what it counted.
+
+    Without a time limit: the program ends itself when nothing completes for WATCHDOG_SECONDS of `jobs.c`.
+    """
+    out, err = process.communicate()
     assert process.returncode == 0, f"exit {process.returncode}: {out}{err}"
     counted: dict[str, int] = json.loads(out)
     assert counted["bad"] == 0

@@ -1,1 +1,1 @@
-"""The client of a device process: what runs in the Python program that calls `simaccel.connect`."""
+"""The Python client of a device process: what runs in the program that calls `simaccel.connect`."""

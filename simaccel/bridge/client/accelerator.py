@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import count
 from types import TracebackType
 from typing import Any, Self
 from weakref import WeakSet, finalize
@@ -17,36 +15,38 @@ from sim.errors import ClosedError, UsageError
 from sim.kernels import Kernels
 from sim.request import Submittable
 from sim.session import Session, check_session
-from sim.statistics import Percentiles, Statistics
+from sim.statistics import Statistics
 from sim.timers import Timer
 from simaccel.bridge.client.connection import Connection, RequestFailed
+from simaccel.bridge.client.opening import SessionOpener
 from simaccel.bridge.client.reader import Reader
-from simaccel.bridge.client.session import Opening, RemoteSession, material_bytes
+from simaccel.bridge.client.session import RemoteSession, material_bytes
 from simaccel.bridge.client.shared import SharedRings
-from simaccel.bridge.remote import NoDeviceError, default_address
+from simaccel.bridge.client.snapshot import snapshot
+from simaccel.bridge.remote import default_address
 from simaccel.bridge.users import trusted_ids
 from simaccel.bridge.wire import Opcode
 
 __all__ = ["RemoteAccelerator", "RequestFailed"]
 
 PATIENCE_S = 10.0
-"""How long a device may take to open a session, or to complete anything at all while we drain it."""
+"""How long `close` waits for the next completion while it drains."""
 
 SPARE_BYTES = 64
-"""Of a slot: a result may be longer than its input, by a tag."""
+"""Kept free in each slot, because a result may be longer than its input by a tag."""
 
 
 class RemoteAccelerator:
-    """An accelerator whose device is another process. A context manager; fits the engine's Protocol.
+    """An accelerator whose device is another process. A context manager that fits the engine's Protocol.
 
-    - `depth`: slots of the ring, a power of two; fewer if the device allows no more. `slot_bytes`: the most that
-      payload and aux, or a result, may have.
+    - `depth`: slots of the ring, a power of two. It has fewer if the device allows no more.
+    - `slot_bytes`: the limit for payload and aux together, and for a result.
     - `trusted_users`: names or uids whose device may have our keys, besides root's and our own. None: those of
       SIMACCEL_TRUSTED_USERS.
 
-    Any thread may submit and ask. Completions come in a thread of its own, or in the thread that polls. When the device
-    goes away, what is in flight fails with NoDeviceError and what comes later raises ClosedError. Timing and faults are
-    the device's; so are kernels of the user's own, which are registered there.
+    Any thread may submit and ask. Completions are handed out in a thread of its own, or in the thread that polls. When
+    the device goes away, everything in flight fails with NoDeviceError, and later calls raise ClosedError. The timing
+    model, faults, and kernels of your own belong to the device, and are set where the device is started.
     """
 
     def __init__(
@@ -57,7 +57,10 @@ class RemoteAccelerator:
         slot_bytes: int = 131_072,
         trusted_users: Sequence[str | int] | None = None,
     ) -> None:
-        """Raises NoDeviceError if no device answers, UsageError for an address, users or sizes that can't be."""
+        """Connects. Blocks until the device has opened a session for each kernel without a key.
+
+        Raises NoDeviceError if no device answers, and UsageError if the address, the users or the sizes are invalid.
+        """
         self.address = address or default_address()
         self.kernels = Kernels()
         self._closed = True  # until all is made
@@ -68,12 +71,12 @@ class RemoteAccelerator:
         self.max_payload_bytes = rings.layout.slot_bytes - SPARE_BYTES
         self._connection = Connection(rings)
         self.clock = self._connection.clock
-        self._ids = count(1)
         self._reader = Reader(self._connection)
+        self._opener = SessionOpener(self.address, self._connection, self._reader)
         self._closed = False
         _alive.add(self)
         try:
-            self._keyless = self._open_keyless()
+            self._keyless = self._opener.open_keyless(self.kernels)
         except BaseException:
             self.close(drain=False)
             raise
@@ -81,22 +84,24 @@ class RemoteAccelerator:
     # Submitting
 
     def session(self, op: str, key: object, **params: Any) -> RemoteSession:
-        """Load a key once, for any number of requests of that kernel. UsageError where it does not fit. Blocks until
-        the device has it. The device forgets it when nobody holds the session any more."""
+        """Loads a key once, for any number of requests of that kernel. Blocks until the device has it.
+
+        The device forgets the key when nobody holds the session any more. Raises UsageError if the key does not fit,
+        and NoDeviceError if the device does not answer.
+        """
         local = Session.open(self.kernels.get(op), key, **params)
-        params.pop("password", None)  # it goes over in the clear, as it does to a device in one's own process
-        number, opening = self._open(op, material_bytes(local, key), params)
-        self._answer(op, opening)
+        params.pop("password", None)  # the key is sent decrypted
+        number = self._opener.open(op, material_bytes(local, key), params)
         session = RemoteSession(local, self._connection, number)
         finalize(session, self._connection.forget, number).atexit = False
         return session
 
     def register(self, name: str, function: Callable[[bytes], bytes], *, replace: bool = False) -> None:
-        """Not here: a function can't go to another process."""
+        """Always raises UsageError: a function can't be sent to another process."""
         raise UsageError(f"kernel {name!r}: register it in the process that serves at {self.address}")
 
     def prepare(self, request: Submittable) -> None:
-        """Check a request, and copy what the caller may change. Raises UsageError, and then nothing has happened."""
+        """Checks a request, and copies what the caller may change. Raises UsageError; then it was not submitted."""
         kernel = self.kernels.get(request.op)
         for what in ("payload", "aux"):
             value = getattr(request, what)
@@ -123,68 +128,33 @@ class RemoteAccelerator:
             request.key = session.id
             key = session.local.key
         else:
-            raise UsageError(f"{session!r} is no session of {self!r}: give what its `session` returned, or None")
+            raise UsageError(f"{session!r} is no session of {self!r}: give one that its `session` returned, or None")
         if kernel.check is not None:
             kernel.check(request.payload, request.aux, key)
         request.kernel = kernel
 
     def submit(self, request: Submittable) -> bool:
-        """Put a prepared request onto the ring and ring the doorbell. False: the ring is full. Never blocks.
+        """Puts a prepared request onto the ring and rings the doorbell. False: the ring is full. Never blocks.
 
-        Raises ClosedError behind `close`, when the device has gone away, and in the child of a fork.
+        Raises ClosedError after `close`, after the device has gone away, and in the child of a fork.
         """
         return self._connection.push(request, Opcode.CALL, request.key, request.payload, request.aux)
-
-    # Sessions
-
-    def _open_keyless(self) -> dict[str, int]:
-        """All at once and before anything else, so that no request ever has to wait for it."""
-        opened = {op: self._open(op, None, {}) for op, kernel in self.kernels.by_name.items() if kernel.load is None}
-        for op, (_, opening) in opened.items():
-            self._answer(op, opening)
-        return {op: number for op, (number, _) in opened.items()}
-
-    def _open(self, op: str, material: bytes | None, params: dict[str, Any]) -> tuple[int, Opening]:
-        """Ask for a session; its number, and what will be told when it is open."""
-        plain = {name: {"hex": bytes(v).hex()} if isinstance(v, bytes | bytearray) else v for name, v in params.items()}
-        asked = json.dumps({"kernel": op, "keyed": material is not None, "params": plain}).encode()
-        if len(material or b"") + len(asked) > self._connection.rings.layout.slot_bytes:
-            raise UsageError(f"a key of {len(material or b''):,} bytes: connect with larger slot_bytes")
-        connection, opening = self._connection, Opening()
-        number = next(self._ids)
-        while not connection.push(opening, Opcode.SESSION_OPEN, number, material or b"", asked):
-            if connection.interrupt.masked:
-                self.poll()
-            if not self._reader.wait_for(self._may_push, PATIENCE_S):
-                raise NoDeviceError(f"the device at {self.address} frees no slot")
-        return number, opening
-
-    def _may_push(self) -> bool:
-        connection = self._connection
-        to_poll_for = connection.interrupt.masked and connection.completions.entries
-        return connection.free_slots > 0 or connection.gate.refusal is not None or bool(to_poll_for)
-
-    def _answer(self, op: str, opening: Opening) -> None:
-        if not self._reader.wait_for(opening.answered.is_set, PATIENCE_S):
-            raise NoDeviceError(f"the device at {self.address} does not answer")
-        if opening.status:
-            if self._connection.gate.refusal is not None:
-                raise NoDeviceError(f"the device at {self.address} went away")
-            raise UsageError(
-                f"the device at {self.address} does not open a session for {op!r}: does it know the kernel?"
-            )
 
     # Completing
 
     def poll(self, quota: int = 0) -> int:
-        """Hand out at most `quota` completions, 0 for all that are there, in this thread; how many it was.
+        """Hands out at most `quota` completions in this thread, or with 0 all that are there. Returns how many.
 
-        While completions come by interrupt there is nothing to poll.
+        Returns 0 while completions come by interrupt. Does not block.
         """
         return self._connection.poll(quota) if self._connection.interrupt.masked else 0
 
     def attach(self, on_space: Callable[[int], None], *, polled: bool) -> None:
-        """For an engine: be told of freed slots, and say whether completions are polled for or come by interrupt."""
+        """For an engine: from now on, on_space(count) is called when slots were freed.
+
+        `polled` says whether the engine polls for completions or they come by interrupt. Raises UsageError if another
+        engine is attached that takes them the other way.
+        """
         connection = self._connection
         if connection.reaper.on_space and connection.interrupt.masked is not polled:
             raise UsageError("another engine takes this accelerator's completions the other way: connect once more")
@@ -192,15 +162,15 @@ class RemoteAccelerator:
         connection.interrupt.masked = polled
 
     def detach(self, on_space: Callable[[int], None]) -> None:
-        """The end of `attach`. With the last engine gone, completions come by interrupt again. May be called again."""
+        """Ends an `attach`. After the last one completions come by interrupt again. May be called again."""
         if on_space in self._connection.reaper.on_space:
             self._connection.reaper.on_space.remove(on_space)
         if not self._connection.reaper.on_space:
             self._connection.interrupt.masked = False
-            self._reader.wake()  # for what was left to polling
+            self._reader.wake()  # it hands out what nobody polls for any more
 
     def notify_once(self, fn: Callable[[], object]) -> None:
-        """While polling: call fn once, as soon as there is something to poll for, perhaps at once."""
+        """While polling: calls fn once, as soon as there is something to poll for. That may be at once."""
         connection = self._connection
         connection.interrupt.ask(fn)
         connection.drain()
@@ -208,10 +178,10 @@ class RemoteAccelerator:
             connection.interrupt.notify()
 
     def call_at(self, due_ns: int, fn: Callable[[], object]) -> Timer:
-        """Have fn called at that time of the clock, in the reader's thread. It must not block."""
+        """Calls fn at that time of the clock, in the reader's thread. fn must not block."""
         return self._reader.call_at(due_ns, fn)
 
-    # Looking
+    # State
 
     @property
     def depth(self) -> int:
@@ -220,52 +190,22 @@ class RemoteAccelerator:
 
     @property
     def free_slots(self) -> int:
-        """How many requests the ring would take now."""
+        """How many requests the ring has room for now."""
         return self._connection.free_slots
 
     @property
     def in_flight(self) -> int:
-        """Requests submitted whose completion was not reaped yet."""
+        """How many requests were submitted and are not reaped yet."""
         return self._connection.ring.outstanding
 
     def statistics(self) -> Statistics:
-        """A snapshot of this connection, as seen from here, from any thread.
+        """A snapshot of this connection, as seen from here. Any thread may call it.
 
-        Batches are visits to the completion ring that found something, `busy_ns` is the sum of the service times, and
-        the utilisation is what share of one unit that would be. What the device met and did for all its clients,
-        faults among it, `simaccel.bridge.read_report` tells.
+        A batch is a visit to the completion ring that found something. `busy_ns` is the sum of the service times, and
+        the utilisation is its share of the time that one unit would have had. `simaccel.bridge.read_report` tells what
+        the device did for all its clients, and which faults it met.
         """
-        connection = self._connection
-        counters, ring = connection.counters, connection.ring
-        now_ns = self.clock.now_ns()
-        full_ns = counters.time_at_full_ns
-        if counters.full_since_ns is not None:
-            full_ns += now_ns - counters.full_since_ns
-        possible_ns = now_ns - counters.since_ns
-        return Statistics(
-            submitted=ring.tail,
-            completed=counters.completed,
-            failed=counters.failed,
-            orphaned=counters.orphaned,
-            spurious=counters.spurious + connection.strays,
-            in_flight=ring.outstanding,
-            high_water=ring.high_water,
-            ring_full=counters.ring_full,
-            time_at_full_ns=full_ns,
-            doorbells=counters.doorbells,
-            interrupts=connection.interrupt.fired,
-            polls=counters.polls,
-            batches=counters.batches,
-            batch_sizes=dict(sorted(counters.batch_sizes.items())),
-            busy_ns=counters.busy_ns,
-            utilisation=min(counters.busy_ns / possible_ns, 1.0) if possible_ns else 0.0,
-            queue=Percentiles.of(list(counters.queue_samples)),
-            service=Percentiles.of(list(counters.service_samples)),
-            handler_errors=counters.handler_errors,
-            longest_interrupt_ns=counters.longest_interrupt_ns,
-            by_op=dict(sorted(counters.by_op.items())),
-            faults={},
-        )
+        return snapshot(self._connection)
 
     # End
 
@@ -275,10 +215,10 @@ class RemoteAccelerator:
         return self._closed
 
     def close(self, *, drain: bool = True) -> None:
-        """Ends the connection; with `drain` what is in flight completes first, as long as anything does.
+        """Ends the connection. With `drain` it first waits for what is in flight, as long as the device completes any.
 
-        What is left fails with ClosedError. Calling again does nothing. UsageError from inside a completion's handler.
-        While the interpreter ends it only marks the accelerator as closed: see `_interpreter_ends`.
+        What is left fails with ClosedError. Calling it again does nothing. Raises UsageError inside a completion's
+        handler. While the interpreter ends it only marks the accelerator as closed: see `_interpreter_ends`.
         """
         if self._closed or self._interpreter_ends():
             return
@@ -310,8 +250,11 @@ class RemoteAccelerator:
         self.close(drain=kind is None)
 
     def _interpreter_ends(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> bool:
-        """As `sim.Accelerator` has it: here the reader's thread is what has stopped. The device sees us end."""
-        ends = is_finalizing()  # an argument, because the module's globals may be gone by now
+        """Whether the interpreter is ending. The reader's thread has stopped then, so nothing may wait for it.
+
+        There is nothing to do, because the device sees the end of our process.
+        """
+        ends = is_finalizing()  # given as a default, because the module's globals may be gone by now
         if ends:
             self._closed = True
         return ends

@@ -1,8 +1,8 @@
 """A remote accelerator's end of its rings: what is in flight, and how it completes.
 
-The reaper is that of a device in one's own process, so it counts, interrupts and polls alike. Two steps lead
-to it: `drain` takes over what the device has completed, which any thread may do at any time, as it calls nobody;
-`deliver` is the interrupt, in the reader's thread.
+The reaper, which hands out completions, is that of a device in one's own process. So counts, interrupts and polling
+are the same. There are two steps. `drain` takes completions off the shared ring. It calls nobody, so any thread may do
+it at any time. `deliver` is the interrupt: it hands them out, in the reader's thread.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from simaccel.bridge.wire import MAX_ENTRIES, Status
 
 
 class RequestFailed(SimError):
-    """The device completed the request with a failure. The status says which kind; the reason stays on the device."""
+    """The device completed the request with a failure. `status` says which kind. The device does not tell more."""
 
     def __init__(self, op: str, status: int) -> None:
         names = {member.value: member.name for member in Status}
@@ -37,7 +37,7 @@ class RequestFailed(SimError):
 
 
 class Connection:
-    """One connection with its rings. Any thread may call all of it, but for `deliver`."""
+    """One connection with its rings. Any thread may call every method except `deliver`."""
 
     def __init__(self, rings: SharedRings) -> None:
         entries = rings.layout.entries
@@ -51,37 +51,40 @@ class Connection:
         self.reaper = Reaper(self.ring, self.completions, self.interrupt, self.counters, self.clock, self.gate)
         self.rings = rings
         self.strays = 0
-        """Completions with a cookie that nobody has."""
+        """Completions whose cookie is that of no request in flight."""
         self.severed = False
-        """Whether there is no memory to look at any more."""
+        """Whether the shared memory is unmapped."""
         self._free = list(range(rings.layout.entries))
         self._in_flight: dict[int, Submittable] = {}
         self._opening: dict[int, Opening] = {}
-        """Sessions on their way. They take slots, but are no requests."""
+        """Sessions that are being opened. They take slots, but are not requests."""
         self._serial = 0
         self._forgotten: deque[int] = deque()
         self.make_locks()
-        # A send must not wait: sessions are forgotten by the garbage collector, anywhere.
+        # A send must not block: the garbage collector may forget a session anywhere.
         rings.control.setblocking(False)
         self._tell_device()
 
     def make_locks(self) -> None:
-        """Also anew in the child of a fork, where they may be held by threads that are not there."""
+        """Makes the locks, again in the child of a fork: threads that do not exist there may hold the old ones."""
         self.gate.lock = threading.RLock()
         self._drainers = threading.Lock()
         self.reaper.lock = threading.RLock()
         self.changed = threading.Condition()
-        """Notified when something completed, was reaped, or the connection has ended."""
+        """Notified when something has completed or was reaped, and when the connection has ended."""
 
     # Submitting
 
     @property
     def free_slots(self) -> int:
-        """How many may be pushed."""
+        """How many entries may be pushed now."""
         return self.ring.depth - self.ring.outstanding - len(self._opening)
 
     def push(self, entry: Submittable | Opening, code: int, key: int, payload: bytes, aux: bytes) -> bool:
-        """Put it onto the ring and ring the doorbell. False: the ring is full. Raises the refusal, if there is one."""
+        """Puts an entry onto the ring and rings the doorbell. Returns False if the ring is full. Does not block.
+
+        Raises the reason of the refusal, if nothing may be pushed any more; then nothing has happened.
+        """
         rings, ring, layout = self.rings, self.ring, self.rings.layout
         with self.gate.lock:
             if self.gate.refusal is not None:
@@ -108,20 +111,20 @@ class Connection:
                 self._in_flight[cookie] = entry
                 ring.tail += 1
                 ring.high_water = max(ring.high_water, ring.outstanding)
-            # The result may lie where the input was: the device has read all of that before it writes.
+            # The result may overwrite the input, because the device has read all of that before it writes.
             out_max = layout.slot_bytes
             rings.submit(cookie, code, 0, key, slot, len(payload), slot, out_max, aux_off, len(aux), now_ns)
             try:
                 if rings.ring_doorbell():
                     self.counters.doorbells += 1
             except OSError:
-                # Who has a doorbell that can't be rung is no device. The reader sees the end of the connection, and
-                # fails this request with all others.
+                # This is no device of ours: its doorbell can't be rung. The reader sees the end of the connection, and
+                # fails this request together with all others.
                 rings.hang_up()
         return True
 
     def forget(self, key: int) -> None:
-        """Tell the device that a session is no longer used; or the next time, if it does not listen now."""
+        """Tells the device that a session is not used any more. If it can't be told now it is told at the next call."""
         self._forgotten.append(key)
         while True:
             try:
@@ -133,13 +136,13 @@ class Connection:
             except BlockingIOError:
                 self._forgotten.appendleft(number)
                 return
-            except OSError:  # the device has gone, and has forgotten everything
+            except OSError:  # the device is gone, and with it everything it knew
                 return
 
     # Completing
 
     def drain(self) -> None:
-        """Take over what the device has completed: results are copied; slots stay taken until they are reaped."""
+        """Takes completions off the ring and copies their results. Their slots stay taken until they are reaped."""
         opening = len(self._opening)
         error: NoDeviceError | None = None
         with self._drainers:
@@ -179,15 +182,18 @@ class Connection:
         else:
             request.result = bytes(self.rings.bytes[slot : slot + out_len])
         self._free.append(index)
-        # The device may say anything. What it says of times has to lie between our own submission and now.
+        # The device may say anything, so its times are limited to between our own submission and now.
         request.started_ns = started_ns = min(max(started_ns, request.submitted_ns), now_ns)
         request.finished_ns = finished_ns = min(max(finished_ns, started_ns), now_ns)
         self.counters.busy_ns += finished_ns - started_ns
         self.completions.entries.append(request)
 
     def _tell_device(self) -> None:
-        """Tell the device what it can't see itself, for `simaccel stat`. Only called where one of these has changed,
-        which is rare. Pauses are not among them: jobs are the engine's, and we do not know of them."""
+        """Tells the device what it can't see itself, for `simaccel stat`.
+
+        Called only when one of these counts has changed, which is rare. Pauses are not among them, because a connection
+        does not know the engine's jobs.
+        """
         with self._drainers:
             if not self.severed:
                 self.rings.tell(full=self.counters.ring_full, orphaned=self.counters.orphaned, stray=self.strays)
@@ -197,7 +203,7 @@ class Connection:
             self.changed.notify_all()
 
     def deliver(self) -> None:
-        """The interrupt: hands out what was drained, or tells whoever polls. In the reader's thread."""
+        """The interrupt: hands out what was drained, or notifies whoever polls. Only for the reader's thread."""
         while self.completions.entries:
             if self.interrupt.masked:
                 self.interrupt.notify()
@@ -212,7 +218,7 @@ class Connection:
         self._tell()
 
     def poll(self, quota: int) -> int:
-        """Hand out at most `quota` completions in this thread, 0 for all; how many it was."""
+        """Hands out at most `quota` completions in this thread, or with 0 all of them. Returns how many."""
         self.drain()
         with self.reaper.lock:
             self.counters.polls += 1
@@ -224,18 +230,18 @@ class Connection:
         return reaped
 
     def moved(self, reaped: int) -> bool:
-        """Whether something waits to be reaped, or other than so many were."""
+        """Whether completions wait to be reaped, or the count of reaped ones is not `reaped` any more."""
         return bool(self.completions.entries) or self.ring.reaped != reaped
 
     # End
 
     def refuse(self, why: SimError) -> None:
-        """Take no more."""
+        """From now on nothing may be pushed, for that reason. The first reason stays."""
         with self.gate.lock:
             self.gate.change_refusal(ClosedError(str(why)), instead_of=None)
 
     def lose(self, error: SimError) -> None:
-        """All that is in flight fails with that error; whoever delivers or polls hands it out."""
+        """Fails everything in flight with that error. It is handed out by `deliver` or `poll`."""
         self.refuse(error)
         with self._drainers:
             now_ns = self.clock.now_ns()
@@ -251,26 +257,26 @@ class Connection:
         self._tell()
 
     def sever(self) -> None:
-        """Give back the shared memory. What is in flight must be lost before."""
+        """Unmaps the shared memory. `lose` must have been called before."""
         with self._drainers:
             self.severed = True
             self.rings.unmap()
 
     def disown(self) -> None:
-        """In the child of a fork the rings are not mapped, and the connection must not outlive the parent's."""
+        """For the child of a fork, where nothing is mapped: closes the fds, which would outlive the parent's."""
         self.make_locks()
         self.severed = True
         self._in_flight.clear()
         self._opening.clear()
         self.gate.refusal = ClosedError(
-            f"this accelerator belongs to the parent process, {os.getppid()}: connect anew behind the fork"
+            f"this accelerator belongs to the parent process, {os.getppid()}: connect again after the fork"
         )
         _FOREIGN.append(self.rings)
         self.rings.close()
 
 
 _FOREIGN: list[SharedRings] = []
-"""Kept for good: to unmap what is not mapped here might hit what has come to lie there since."""
+"""Rings of the parent, never freed: that would unmap addresses that belong to something else in this process."""
 
 
 def _failure(op: str, status: int) -> SimError:

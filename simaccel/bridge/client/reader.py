@@ -1,4 +1,4 @@
-"""The thread of a remote accelerator: waits for the device's interrupt, for its end, and for timers."""
+"""The thread of a remote accelerator. It waits for the device's interrupt, for the device's end, and for timers."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from simaccel.bridge.client.connection import Connection
 from simaccel.bridge.remote import NoDeviceError
 
 IDLE_INTERRUPTS = 1_000
-"""After more interrupts in a row than this without a completion the connection ends: the device could keep this thread
-busy for ever. A device that works has a completion for each interrupt; some may have been seen before the interrupt."""
+"""After more interrupts in a row than this without a completion the connection ends. Otherwise a device could keep this
+thread busy for ever. A working device has a completion for each interrupt, but it may be seen before the interrupt."""
 
 
 class Reader:
-    """A daemon thread, so that a program that forgets to close its accelerator still ends. Times are kept to the ms."""
+    """A daemon thread, so that a program that forgets to close its accelerator still ends. Timers are exact to a ms."""
 
     def __init__(self, connection: Connection) -> None:
-        """Raises ClosedError while the interpreter ends: no new thread would run."""
+        """Starts the thread. Raises ClosedError while the interpreter ends, because no new thread runs then."""
         if sys.is_finalizing():
-            raise ClosedError("the interpreter ends: no device can be connected any more")
+            raise ClosedError("the interpreter is ending: no device can be connected any more")
         self._connection = connection
         self._timers = Timers()
         self._stopping = False
@@ -43,25 +43,26 @@ class Reader:
 
     @property
     def inside(self) -> bool:
-        """Whether the caller is this very thread."""
+        """Whether the caller is this thread."""
         return self._thread is threading.current_thread()
 
     def call_at(self, due_ns: int, fn: Callable[[], object]) -> Timer:
-        """Have fn called at that time, in this thread, or when the accelerator is closed."""
+        """Calls fn at that time, in this thread, or when the accelerator is closed. Any thread may call this."""
         timer = self._timers.call_at(due_ns, fn)
         self.wake()
         return timer
 
     def wake(self) -> None:
-        """Have the thread look."""
+        """Makes the thread look at everything now. Any thread may call this. Does nothing after `stop`."""
         with self._waking:
             if not self._stopping:
                 os.eventfd_write(self._wake, 1)
 
     def wait_for(self, reached: Callable[[], bool], patience_s: float) -> bool:
-        """Blocks until that is so, which it is when something completed or was reaped. False: it took too long.
+        """Blocks until `reached()` is true. It is called after every completion and every reap.
 
-        In this thread itself, where nobody else would see to it, it takes over what completes meanwhile.
+        Returns False if that takes longer than `patience_s`. In this very thread, it takes over completions while it
+        waits, because nobody else would.
         """
         if not self.inside:
             with self._connection.changed:
@@ -75,7 +76,7 @@ class Reader:
         return True
 
     def stop(self) -> None:
-        """Ends the thread, and makes the calls that were to come later: their time will not come."""
+        """Ends the thread, and makes the calls that were due later, because their time will not come. Blocks."""
         with self._waking:
             if self._stopping:
                 return
@@ -87,7 +88,7 @@ class Reader:
             self._connection.foreign.call(fn)
 
     def disown(self) -> None:
-        """In the child of a fork there is no such thread."""
+        """For the child of a fork, where the thread does not exist: frees the fd."""
         self._waking = threading.Lock()
         self._stopping = True
         os.close(self._wake)
@@ -95,7 +96,7 @@ class Reader:
     def _run(self) -> None:
         try:
             self._serve()
-        except BaseException as error:  # a bug of ours: nobody may wait for ever
+        except BaseException as error:  # a bug of ours: what is in flight fails, so that nobody waits for ever
             self._connection.lose(InternalError(f"the accelerator's reader crashed: {error!r}"))
             self._connection.deliver()
             raise
@@ -109,7 +110,7 @@ class Reader:
             self._connection.deliver()
 
     def _look(self, timeout_ms: float | None) -> None:
-        """Wait for something to happen, and take over what has completed."""
+        """Waits for something to happen, and takes over what has completed."""
         interrupt, control = self._watched
         ready = {fd for fd, _ in self._poller.poll(timeout_ms)}
         if self._wake in ready:
@@ -118,7 +119,7 @@ class Reader:
         if interrupt in ready:
             self._connection.rings.acknowledge()
         if not ready.isdisjoint(self._watched):
-            # What was completed before the device went away is good.
+            # First the completions: what the device completed before it went away is good.
             self._connection.drain()
         if control in ready:
             self._give_up("the device went away")
@@ -127,7 +128,7 @@ class Reader:
             self._give_up("the device interrupts and completes nothing")
 
     def _is_idle(self) -> bool:
-        """After an interrupt: whether there have been too many for nothing."""
+        """Whether there were too many interrupts without a completion. Called after each interrupt."""
         reaped = self._connection.rings.reaped
         self._idle_interrupts = self._idle_interrupts + 1 if reaped == self._reaped else 0
         self._reaped = reaped

@@ -1,4 +1,4 @@
-"""One client's shared memory, from the client's side: what `memory` is for the device."""
+"""One client's shared memory, from the client's side. The device's side is `device/memory.py`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from simaccel.bridge.client.welcome import agree
-from simaccel.bridge.remote import NoDeviceError, connect
+from simaccel.bridge.remote import NoDeviceError, open_control
 from simaccel.bridge.wire import (
     AT_CLIENT_COUNTED,
     AT_CLIENT_COUNTS,
@@ -36,15 +36,15 @@ class Completion(NamedTuple):
 
 
 class SharedRings:
-    """A connection with its rings and slots. `submit` and `reap` each want one thread at a time."""
+    """A connection with its rings and slots. Only one thread at a time may call `submit`, and only one `reap`."""
 
     def __init__(self, name: str, entries: int, slot_bytes: int, trusted: tuple[int, ...] = ()) -> None:
-        """Connects. The device must be root's, our own or that of a `trusted` uid; it may give fewer entries.
+        """Connects. The device must run as root, as our own user, or as a `trusted` uid. It may give fewer entries.
 
-        Raises UsageError for a name that can't be, ValueError for sizes that can't be, NoDeviceError if there is no
-        device or it can't be right.
+        Blocks as `remote.open_control` does. Raises UsageError for an invalid name, ValueError for invalid sizes, and
+        NoDeviceError if there is no device or if what it sends is wrong.
         """
-        self.control = connect(name, trusted=trusted)
+        self.control = open_control(name, trusted=trusted)
         try:
             welcome = agree(self.control, name, entries, slot_bytes)
         except BaseException:
@@ -62,51 +62,55 @@ class SharedRings:
 
     @property
     def interrupt(self) -> int:
-        """An fd that is readable when the device has interrupted, until that is acknowledged."""
+        """An fd that is readable from an interrupt of the device until `acknowledge` is called."""
         return self._interrupt.fileno()
 
     def acknowledge(self) -> None:
-        """The interrupt was seen. Does not block."""
+        """Acknowledges the interrupt. Does not block."""
         self._interrupt.poll(0, 1)
 
     def slot(self, index: int) -> int:
-        """Where a slot begins."""
+        """The offset of a slot in the memory."""
         return self.layout.slots_off + index * self.layout.slot_bytes
 
     def submit(self, *fields: int) -> None:
-        """One submission, in the order of the wire's fields."""
+        """Adds one submission to the ring: the fields of `wire.Submission`, in their order."""
         at = self.layout.sq_off + (self._sq_tail & (self.layout.entries - 1)) * SUBMISSION.size
         SUBMISSION.pack_into(self.bytes, at, *fields)
         self._sq_tail += 1
         self._words[AT_SQ_TAIL // _WORD_BYTES] = self._sq_tail
 
     def ring_doorbell(self) -> bool:
-        """Wakes the device if it sleeps; whether it did."""
-        # The device stores 'sleeping' and then looks at the tail, we the other way round: a fence is between, a lock's.
+        """Wakes the device if it sleeps. Returns whether it slept. Raises OSError if the doorbell can't be rung."""
+        # The device stores that it sleeps and then loads the tail. We have stored the tail, and now load whether it
+        # sleeps. Each side needs a full fence between the two. Taking a lock is one.
         with self._fence:
             pass
         if not self._words[AT_SLEEPING // _WORD_BYTES]:
             return False
-        with suppress(BlockingIOError):  # a counter that is full is readable anyway
+        with suppress(BlockingIOError):  # a full counter is readable anyway
             os.eventfd_write(self.doorbell, 1)
         return True
 
     def hang_up(self) -> None:
-        """Ends the connection for both sides, as whoever waits for the socket sees. Does not block."""
-        with suppress(OSError):  # the device was faster
+        """Ends the connection for both sides: whoever waits for the socket is woken. Does not block."""
+        with suppress(OSError):  # the device has done so already
             self.control.shutdown(socket.SHUT_RDWR)
 
     @property
     def reaped(self) -> int:
-        """How many completions were reaped so far."""
+        """How many completions have been reaped so far."""
         return self._cq_head
 
     def reap(self, quota: int = 0) -> list[Completion]:
-        """At most `quota` completions, 0 for all."""
+        """Takes at most `quota` completions, or with 0 all that are there.
+
+        Raises NoDeviceError if the device's index says that there are more than the ring has entries.
+        """
         entries = self.layout.entries
         waiting = self._words[AT_CQ_TAIL // _WORD_BYTES] - self._cq_head
         if not 0 <= waiting <= entries:
-            raise NoDeviceError("the device's completion index runs wild")
+            raise NoDeviceError("the device's completion index is wrong")
         taken = []
         for _ in range(min(waiting, quota) if quota else waiting):
             at = self.layout.cq_off + (self._cq_head & (entries - 1)) * COMPLETION.size
@@ -116,20 +120,20 @@ class SharedRings:
         return taken
 
     def tell(self, **counts: int) -> None:
-        """Tells the device what we count about ourselves, by names of `wire.COUNTS`."""
+        """Tells the device what we count about ourselves. The names are those of `wire.COUNTS`."""
         for name, value in counts.items():
             bit = COUNTS.index(name)
             self._words[AT_CLIENT_COUNTS // _WORD_BYTES + bit] = value
             self._words[AT_CLIENT_COUNTED // _WORD_BYTES] |= 1 << bit
 
     def unmap(self) -> None:
-        """Gives the memory back: nobody may look at it any more. Not in the child of a fork, where it is not mapped."""
+        """Unmaps the memory: nobody may use it any more. Not for the child of a fork, where it is not mapped."""
         self._words.release()
         self.bytes.release()
         self._mapping.close()
 
     def close(self) -> None:
-        """Ends the connection; the device frees what it has of ours."""
+        """Closes all fds. The device sees the end and frees what it has of ours."""
         os.close(self.doorbell)
         self._interrupt.close()
         self.control.close()

@@ -1,7 +1,7 @@
 """The client's half of the handshake: from a connected socket to memory that is shared with the device.
 
-Whatever the device sends is checked before it is used. A device that sends something else than it should is a
-NoDeviceError, whether it is broken, hostile or of another version, and nothing that it sent stays open.
+Whatever the device sends is checked before it is used. If anything is wrong NoDeviceError is raised, whether the device
+is broken, hostile, or of another version. No fd that it sent stays open then.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from simaccel.bridge.remote import NoDeviceError
 from simaccel.bridge.wire import Layout
 
 FDS = 3
-"""Memory, doorbell and interrupt."""
+"""How many fds come with the welcome: memory, doorbell and interrupt."""
 
 _EVENTFD = "anon_inode:[eventfd]"
 
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """What a client holds of its connection besides the socket."""
+    """What a client gets from the device besides the socket."""
 
     layout: Layout
     mapping: mmap.mmap
@@ -36,10 +36,10 @@ class Welcome:
 
 
 def agree(control: socket.socket, name: str, entries: int, slot_bytes: int) -> Welcome:
-    """Ask the device for a ring of at most so many entries, and take what it gives.
+    """Asks the device for a ring of at most so many entries, and takes what it gives.
 
-    Blocks for the socket's time-out. Raises ValueError for sizes that can't be, NoDeviceError if the device refuses,
-    does not answer, or sends what can't be right.
+    Blocks for at most the socket's time-out. Raises ValueError for invalid sizes, and NoDeviceError if the device
+    refuses, does not answer, or sends something wrong.
     """
     most = Layout.of(entries, slot_bytes)
     data, fds = _ask(control, name, wire.hello(entries, slot_bytes))
@@ -56,7 +56,7 @@ def agree(control: socket.socket, name: str, entries: int, slot_bytes: int) -> W
             _check_doorbell(doorbell)
             _check_interrupt(interrupt)
         except (OSError, ValueError) as error:
-            raise NoDeviceError(f"the device at {name} sent a welcome that can't be right: {error}") from None
+            raise NoDeviceError(f"the device at {name} sent a wrong welcome: {error}") from None
         opened.pop_all()
     os.close(memfd)
     return Welcome(layout, mapping, doorbell, select.epoll.fromfd(interrupt))
@@ -64,11 +64,11 @@ def agree(control: socket.socket, name: str, entries: int, slot_bytes: int) -> W
 
 def _ask(control: socket.socket, name: str, hello: bytes) -> tuple[bytes, list[int]]:
     try:
-        with suppress(BrokenPipeError):  # refused for who we are, before we said anything: the reason is there to read
+        with suppress(BrokenPipeError):  # refused because of our user: the reason can still be read
             control.send(hello)
         try:
             data, fds, _, _ = _receive(control)
-        except ConnectionResetError:  # it has not read what we said, and the reason comes after this error
+        except ConnectionResetError:  # refused before it read our message: the reason comes after this error
             data, fds, _, _ = _receive(control)
     except OSError as error:
         raise NoDeviceError(f"the device at {name} does not answer: {error}") from None
@@ -80,7 +80,7 @@ def _receive(control: socket.socket) -> tuple[bytes, list[int], int, object]:
 
 
 def _layout(data: bytes, name: str, most: Layout) -> Layout:
-    """What the device gives; no more than was asked for, and laid out as this version does it."""
+    """The layout in the device's answer. It must be no larger than was asked for, and laid out as in this version."""
     if len(data) < wire.HEADER.size:
         raise NoDeviceError(f"the device at {name} closed the connection")
     magic, version, kind = wire.HEADER.unpack_from(data)
@@ -96,29 +96,30 @@ def _layout(data: bytes, name: str, most: Layout) -> Layout:
 
 
 def _mapped(memfd: int, layout: Layout) -> mmap.mmap:
-    """The memory. A memory that is too small, or could become so, would be a SIGBUS for whoever looks at it."""
+    """The memory. Whoever reads from a memory that is too small, or becomes too small, gets a SIGBUS."""
     if not fcntl.fcntl(memfd, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK:
         raise ValueError("its memory can shrink")
     size_bytes = os.fstat(memfd).st_size
     if size_bytes < layout.memory_bytes:
-        raise ValueError(f"a memory of {size_bytes} bytes, where {layout.memory_bytes} were said")
+        raise ValueError(f"its memory has {size_bytes} bytes, and the message says {layout.memory_bytes}")
     mapping = mmap.mmap(memfd, layout.memory_bytes)
-    # Two processes on one ring would overwrite what the other submits; key material is for no core dump.
+    # Not for children: two processes on one ring would overwrite each other's submissions. Not for core dumps: keys
+    # pass through it.
     mapping.madvise(mmap.MADV_DONTFORK)
     mapping.madvise(mmap.MADV_DONTDUMP)
     return mapping
 
 
 def _check_doorbell(doorbell: int) -> None:
-    """A write to it must not block, and not end in a file of ours: it must be an eventfd."""
-    with suppress(FileNotFoundError):  # no /proc here
+    """It must be an eventfd: then a write to it does not block, and does not end up in some file."""
+    with suppress(FileNotFoundError):  # there is no /proc
         if (kind := os.readlink(f"/proc/self/fd/{doorbell}")) != _EVENTFD:
             raise ValueError(f"its doorbell is {kind}")
     os.set_blocking(doorbell, False)
 
 
 def _check_interrupt(interrupt: int) -> None:
-    """It must be an epoll: anything else could not be acknowledged, and would be readable for ever."""
+    """It must be an epoll: nothing else can be acknowledged, so it would be readable for ever."""
     with select.epoll.fromfd(os.dup(interrupt)) as epoll:
         try:
             epoll.poll(0, 1)

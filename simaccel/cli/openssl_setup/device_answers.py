@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simaccel.bridge import NoDeviceError, read_report
-from simaccel.bridge.remote import connect
+from simaccel.bridge.remote import open_control
 from simaccel.bridge.users import trusted_ids
 
 
@@ -14,7 +14,7 @@ def why_no_device(address: str) -> str | None:
     a sandbox) is not seen here. Blocks for some seconds at most. Raises UsageError for a user that does not exist.
     """
     try:
-        connect(address, trusted=trusted_ids(None)).close()
+        open_control(address, trusted=trusted_ids(None)).close()
         read_report(address)
     except NoDeviceError as error:
         return str(error)
