@@ -8,9 +8,10 @@ import threading
 import pytest
 
 from sim import Accelerator, InternalError, Request, SimError
+from sim.completion import Reaper
 from sim.device import Device
 from sim.gate import Gate
-from sim.ring import CompletionRing
+from sim.schedule import Schedule
 from tests.sim.sim_requests import Completions
 
 # What is called may raise
@@ -143,35 +144,34 @@ class Planted(Exception):
     """Raised where the device can't expect it."""
 
 
-def crash_in(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+def crash_in(monkeypatch: pytest.MonkeyPatch, part: type, method: str) -> None:
     def planted(*args: object) -> None:
-        raise Planted(where)
+        raise Planted(method)
 
-    owner = CompletionRing if where in ("check_room", "unreaped") else Device
-    monkeypatch.setattr(owner, where, planted)
+    monkeypatch.setattr(part, method, planted)
 
 
 @pytest.mark.parametrize(
-    ("where", "latency"),
+    ("part", "method", "latency"),
     [
-        ("_run_straight", None),
-        ("_complete_straight", None),
-        ("_assign", "fixed:1us"),
-        ("schedule", "fixed:1us"),
-        ("_retire", "fixed:1us"),
-        ("work", "fixed:1us"),
-        ("_handle_interrupt", None),
-        ("_handle_interrupt", "fixed:1us"),
-        ("next_due_ns", "fixed:1us"),
+        (Device, "_run_straight", None),
+        (Device, "_complete_straight", None),
+        (Device, "_assign", "fixed:1us"),
+        (Schedule, "add", "fixed:1us"),
+        (Device, "_retire", "fixed:1us"),
+        (Schedule, "work", "fixed:1us"),
+        (Reaper, "handle_interrupt", None),
+        (Reaper, "handle_interrupt", "fixed:1us"),
+        (Device, "_next_due_ns", "fixed:1us"),
     ],
 )
 def test_a_crash_fails_all_that_is_in_flight_and_refuses_what_comes(
-    monkeypatch: pytest.MonkeyPatch, reported: list[BaseException], where: str, latency: str | None
+    monkeypatch: pytest.MonkeyPatch, reported: list[BaseException], part: type, method: str, latency: str | None
 ) -> None:
     accel = Accelerator(8, latency=latency)
     completions = Completions(accel)
     sent = [completions.request() for _ in range(5)]
-    crash_in(monkeypatch, where)
+    crash_in(monkeypatch, part, method)
     for request in sent[:4]:
         accel.enqueue(request)
     accel.doorbell()
@@ -227,7 +227,7 @@ def test_no_submit_slips_past_a_crash(monkeypatch: pytest.MonkeyPatch, reported:
 
     monkeypatch.setattr(Gate, "change_refusal", change_refusal)
     completions = Completions(accel)
-    crash_in(monkeypatch, "_next_due_ns")
+    crash_in(monkeypatch, Device, "_next_due_ns")
     completions.submit()
     completions.wait()
     accel.close()
