@@ -230,6 +230,8 @@ class Engine(Operations[bytes]):
         if accel.clock.virtual:
             while not waker.roused():
                 if not (self.polled and accel.poll()) and not accel.clock.jump():
+                    if waker.roused():  # by a signal handler or another thread, after the look above
+                        return
                     raise StalledError(
                         f"virtual time stands still: {self.in_flight} operations wait, and nothing is due, ever: "
                         + ", ".join(sorted(map(repr, self._performer.flight)))

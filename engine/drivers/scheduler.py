@@ -294,6 +294,8 @@ class Scheduler:
             self._wakeups.wake(seat)
 
     def _check_stalled(self) -> None:
+        # A signal handler may have completed an operation after the fds were looked at, and before the clock was asked.
+        self._wakeups.look()
         asking = bool(self._again or self._ready)
         if not asking or self._fruitless > FRUITLESS_MOST:
             jobs = [f"{seat.job!r} for {seat.job.waiting!r}" for seat in self._busy if seat.job is not None]
