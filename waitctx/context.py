@@ -64,6 +64,11 @@ _NO_ENTRIES: list[_Entry] = []
 """Shared by all contexts that have none; never filled."""
 
 
+_BEING_FREED = "is being freed: a cleanup must not touch it"
+_INTERRUPTED = "was being freed when an exception came in between: call close() again to run the cleanups that are left"
+_FREED = "was freed"
+
+
 class WaitCtx:
     """A wait context (ASYNC_WAIT_CTX). A context manager: leaving it is ASYNC_WAIT_CTX_free.
 
@@ -71,7 +76,10 @@ class WaitCtx:
     the cleanups that it runs; in C that is a use after free.
     """
 
-    __slots__ = ("__weakref__", "_callback", "_entries", "_phase", "has_changes", "memo", "stored_status")
+    __slots__ = ("__weakref__", "_callback", "_entries", "_phase", "_raised", "has_changes", "memo", "stored_status")
+
+    _raised: list[BaseException]
+    """What the cleanups raised. Set by the first `close`."""
 
     def __init__(self) -> None:
         # Oldest first, so that the newest is put and taken at the end. A context that works by callback never has any
@@ -205,28 +213,42 @@ class WaitCtx:
     def close(self) -> None:
         """Free the context: run the cleanups of all entries that were not cleared, newest first.
 
-        Entries that were never reported are cleaned up too. Each cleanup runs once, whatever the others raise. When all
-        have run, one exception is raised as itself, and several as an ExceptionGroup. Closing again does nothing.
+        Entries that were never reported are cleaned up too. Each cleanup is called once, whatever the others raise.
+        After all were called, one exception is raised as itself, and several as an ExceptionGroup. Closing again does
+        nothing, except after an exception that came between two cleanups, such as Ctrl-C: then it calls those that are
+        left.
         """
-        if self._phase is not None:
+        if self._phase is _FREED or self._phase is _BEING_FREED:
             return
-        self._phase = "is being freed: a cleanup must not touch it"
-        self.memo = None
-        errors: list[BaseException] = []
-        entries, self._entries = self._entries, _NO_ENTRIES
-        for entry in reversed(entries):
-            if entry.cleanup is not None and not entry.deleted:
-                try:
-                    entry.cleanup(self, entry.key, entry.fd, entry.custom_data)
-                except BaseException as error:  # a KeyboardInterrupt must not keep the others from running
-                    errors.append(error)
-        self._phase = "was freed"
-        self._callback = None
-        self.has_changes = True  # so that the next resume of a job of this context asks, and is refused
+        if self._phase is None:
+            self._raised = []
+        self._phase = _BEING_FREED
+        try:
+            self._clean_up()
+        except BaseException:
+            self._phase = _INTERRUPTED
+            raise
+        self._phase = _FREED
+        errors = self._raised
         if len(errors) == 1:
             raise errors[0]
         if errors:
             raise BaseExceptionGroup("cleanups of a wait context failed", errors)
+
+    def _clean_up(self) -> None:
+        """Call the cleanups that are left, newest first, and keep what they raise."""
+        self.memo = self._callback = None
+        self.has_changes = True  # so that the next resume of a job of this context asks, and is refused
+        entries = self._entries
+        while entries:
+            entry = entries[-1]
+            # No exception can come between this and the call: so each is called, and no more than once.
+            del entries[-1]
+            if entry.cleanup is not None and not entry.deleted:
+                try:
+                    entry.cleanup(self, entry.key, entry.fd, entry.custom_data)
+                except BaseException as error:  # a KeyboardInterrupt must not keep the others from running
+                    self._raised += (error,)
 
     def __enter__(self) -> Self:
         self._check_open()

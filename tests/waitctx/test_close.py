@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import pytest
 
+from tests.interrupting import LINES, SIGNALS, sweep
 from waitctx import ClosedError, WaitCtx
 
 KEY, OTHER = object(), object()
@@ -171,3 +174,36 @@ def test_several_failing_cleanups_come_out_as_a_group() -> None:
         ctx.close()
     assert caught.value.exceptions == (first, second)
     ctx.close()  # and again does nothing
+
+
+@pytest.mark.parametrize(("error", "places"), [(KeyboardInterrupt, SIGNALS), (MemoryError, LINES)])
+def test_after_an_exception_in_between_close_goes_on(error: type[BaseException], places: str) -> None:
+    """Each cleanup is called once, by the first close or by the second. Only if memory lacks for the very call that one
+    counts as called."""
+
+    @contextmanager
+    def scenario() -> Iterator[Callable[[], object]]:
+        ctx, called = WaitCtx(), list[int]()
+
+        def cleanup(ctx: WaitCtx, key: object, fd: int, custom_data: object) -> None:
+            called.append(fd)
+            ctx.close()  # does nothing: it is being closed
+            if fd == 8:
+                raise ValueError("the cleanup of fd 8")
+
+        for fd in (7, 8, 9):
+            ctx.set_wait_fd(KEY, fd, None, cleanup)
+        yield partial(close, ctx)
+        for _ in range(2):
+            with suppress(ValueError, error, BaseExceptionGroup):
+                ctx.close()
+        assert called == sorted(set(called), reverse=True)
+        assert len(called) >= 3 - (places == LINES)
+        with pytest.raises(ClosedError, match="was freed"):
+            ctx.all_fds()
+
+    def close(ctx: WaitCtx) -> None:
+        with suppress(ValueError, BaseExceptionGroup):  # of the cleanup
+            ctx.close()
+
+    sweep(scenario, [WaitCtx.close, WaitCtx._clean_up], error, kind=places)
