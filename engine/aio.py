@@ -93,6 +93,9 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
             finally:
                 try:
                     driver.unwatch(waker)
+                except BaseException:
+                    driver.unwatch(waker)  # what is left of it, after one that came in between
+                    raise
                 finally:
                     for _ in range(CANCELS):
                         if not job.paused or job.cancel():

@@ -9,7 +9,7 @@ from functools import partial
 from weakref import WeakKeyDictionary, ref
 
 from engine.drivers.event_loops import no_asyncio
-from engine.errors import StalledError
+from engine.errors import StalledError, comes_in_between
 from engine.offload.operation import Operation
 from engine.protocol import BatchCallback, Source
 from waitctx import WaitCtx
@@ -29,7 +29,11 @@ class LoopDriver:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = ref(loop)  # which holds this: the other way round no loop would ever be freed
         self._woken: deque[LoopWaker] = deque()
-        self._scheduled = False
+        self._deliveries = 0
+        """How many calls of `_deliver` have begun. Written in the loop's thread alone."""
+        self._asked = -1
+        """The value of `_deliveries` for which the loop was last asked to call `_deliver`. A number, because it is
+        written after the effect: an exception in between makes one call too many, and never one too few."""
         self._sources: list[Source] = []
         self._turning = False
         self._looking = False
@@ -43,10 +47,11 @@ class LoopDriver:
     def post(self, waker: LoopWaker) -> None:
         """Have a waker delivered in the loop. Any thread."""
         self._woken.append(waker)
-        if not self._scheduled:
-            self._scheduled = True
+        deliveries = self._deliveries
+        if self._asked != deliveries:
             if not self._call_soon(self._deliver):
                 self._woken.clear()
+            self._asked = deliveries
 
     def _call_soon(self, fn: Callable[[], object]) -> bool:
         """Have it called in the loop. Any thread. False if the loop was closed: then nobody is left to tell."""
@@ -60,9 +65,18 @@ class LoopDriver:
         return True
 
     def _deliver(self) -> None:
-        self._scheduled = False  # before the deque is emptied: what comes later schedules anew
+        self._deliveries += 1  # before the deque is emptied: whoever posts later asks anew
+        try:
+            self._deliver_woken()
+        except BaseException:
+            self._call_soon(self._deliver)
+            raise
+
+    def _deliver_woken(self) -> None:
         while self._woken:
-            self._woken.popleft().deliver()
+            # Taken out last: an exception in between must not lose it, and to deliver it twice is harmless.
+            self._woken[0].deliver()
+            del self._woken[0]
 
     def keep_going(self, source: Source) -> None:
         """Poll the source, or jump its clock, while somebody on this loop waits."""
@@ -78,11 +92,10 @@ class LoopDriver:
         for fd in deleted:
             self._unwatch_fd(loop, fd, waker)
         for fd in added:
-            wakers = self._readers.setdefault(fd, [])
-            if not wakers:
-                loop.add_reader(fd, self._readable, fd)
+            wakers = self._readers.get(fd, ())
             if waker not in wakers:
-                wakers.append(waker)
+                self._readers[fd] = [*wakers, waker]
+            loop.add_reader(fd, self._readable, fd)  # for each: an exception may have kept the first from it
 
     def unwatch(self, waker: LoopWaker) -> None:
         """Deliver it for no fd any more."""
@@ -93,11 +106,11 @@ class LoopDriver:
 
     def _unwatch_fd(self, loop: asyncio.AbstractEventLoop, fd: int, waker: LoopWaker) -> None:
         wakers = self._readers.get(fd, [])
-        if waker in wakers:
+        if wakers == [waker]:
+            loop.remove_reader(fd)
+            del self._readers[fd]
+        elif waker in wakers:
             wakers.remove(waker)
-            if not wakers:
-                del self._readers[fd]
-                loop.remove_reader(fd)
 
     def _readable(self, fd: int) -> None:
         for waker in tuple(self._readers.get(fd, ())):
@@ -114,13 +127,21 @@ class LoopDriver:
 
     def end_wait(self, waker: LoopWaker) -> None:
         """One waits no more."""
-        del self._waiters[waker]
+        self._waiters.pop(waker, None)
         self._again.pop(waker, None)
         self._moves += 1
 
     def _turn(self) -> None:
         """One step of what nobody else moves; then again, once the loop has had a look at everything else."""
         self._turning = False
+        try:
+            self._step()
+        except BaseException as error:
+            if comes_in_between(error):  # those who wait still need the next turn
+                self._turn_soon()
+            raise
+
+    def _step(self) -> None:
         if not self._waiters:
             self._sources.clear()
             return
@@ -158,6 +179,14 @@ class LoopDriver:
     def _look(self, looks: int, moves: int) -> None:
         """Nothing was due, a moment ago. Is that still so, and does everybody still wait?"""
         self._looking = False
+        try:
+            self._look_once(looks, moves)
+        except BaseException as error:
+            if comes_in_between(error):  # a turn finds out anew that nothing is due
+                self._turn_soon()
+            raise
+
+    def _look_once(self, looks: int, moves: int) -> None:
         if moves != self._moves or not self._waiters or self._move():
             self._turn_soon()
         elif not self._only_virtual():  # whoever is woken by a thread may help the others
@@ -255,12 +284,16 @@ class LoopWaker:
                 timer = self._loop.call_later(timeout_s, self.deliver)
             elif timeout_s is not None:
                 timer = self._loop.call_soon(self.deliver)
-            self._driver.begin_wait(self, again)
             try:
+                self._driver.begin_wait(self, again)
                 await self._future
             finally:
-                self._driver.end_wait(self)
                 self._future = None
+                try:
+                    self._driver.end_wait(self)
+                except BaseException:
+                    self._driver.end_wait(self)  # whoever is left in there keeps the loop turning
+                    raise
                 if timer is not None:
                     timer.cancel()
         self._latched = False
