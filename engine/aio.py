@@ -77,7 +77,7 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
                         if errors > 1:
                             break
                     operation, virtual = job.waiting, waker.virtual
-                    if wait is not Wait.AGAIN:
+                    if wait is not Wait.EAGAIN:
                         await waker.wait(_PATIENCE_S[wait], operation)
                     elif virtual:
                         await waker.wait(None, operation, again=True)

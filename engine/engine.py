@@ -74,12 +74,12 @@ class Engine(Operations[bytes]):
         )
         self.aio = Aio(self, self._performer)
         try:
-            accel.attach(self._performer.space.freed, polled=self.polled)
+            accel.attach(self._performer.slots.freed, polled=self.polled)
             _alive.add(self)
             self._closed = False
         except BaseException:
             with suppress(Exception):  # it may not be attached
-                accel.detach(self._performer.space.freed)
+                accel.detach(self._performer.slots.freed)
             raise
 
     # What users call
@@ -180,7 +180,7 @@ class Engine(Operations[bytes]):
                 if comes_in_between(error):
                     raise
                 report_unraisable(error, "a callback that told of the engine's end", operation)
-        self._accel.detach(performer.space.freed)
+        self._accel.detach(performer.slots.freed)
         _alive.discard(self)
         self._closed = True  # last: a close that an exception has interrupted goes on when it is called again
 

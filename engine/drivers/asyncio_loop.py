@@ -38,7 +38,7 @@ class LoopDriver:
         self._turning = False
         self._looking = False
         self._waiters: dict[LoopWaker, None] = {}
-        self._again: dict[LoopWaker, None] = {}  # which try again with each move of virtual time
+        self._retrying: dict[LoopWaker, None] = {}  # which try again with each move of virtual time
         self._fruitless = 0
         self._moves = 0
         """Counts waits that began and ended."""
@@ -120,7 +120,7 @@ class LoopDriver:
         """Somebody waits from now on, until `end_wait`; for `again`, until something has moved."""
         self._waiters[waker] = None
         if again:
-            self._again[waker] = None
+            self._retrying[waker] = None
         self._moves += 1
         if self._sources:
             self._turn_soon()
@@ -128,7 +128,7 @@ class LoopDriver:
     def end_wait(self, waker: LoopWaker) -> None:
         """One waits no more."""
         self._waiters.pop(waker, None)
-        self._again.pop(waker, None)
+        self._retrying.pop(waker, None)
         self._moves += 1
 
     def _turn(self) -> None:
@@ -147,8 +147,8 @@ class LoopDriver:
             return
         moved = self._move()
         self._fruitless = 0 if moved else self._fruitless + 1
-        if moved or (self._again and self._fruitless <= FRUITLESS_MOST):
-            for waker in list(self._again):
+        if moved or (self._retrying and self._fruitless <= FRUITLESS_MOST):
+            for waker in list(self._retrying):
                 waker.deliver()
             self._turn_soon()
         elif self._fruitless > SPINS_MOST and self._only_virtual():
@@ -214,7 +214,7 @@ class LoopWaker:
 
     __slots__ = ("_driver", "_error", "_future", "_latched", "_loop", "_operation", "_task", "virtual")
     blocking = False
-    silent_again = False
+    silent_eagain = False
     erred = False
     batch_callback: BatchCallback | None = None
     arg = None
@@ -235,10 +235,10 @@ class LoopWaker:
         self.virtual = source.clock.virtual
         self._driver.keep_going(source)
 
-    def wait_again(self, operation: Operation) -> None:
+    def wait_for_slot(self, operation: Operation) -> None:
         self._operation = operation
 
-    def wait_done(self, operation: Operation) -> None:
+    def wait_for_completion(self, operation: Operation) -> None:
         self._operation = operation
 
     def resumed(self, operation: Operation) -> bool:

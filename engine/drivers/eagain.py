@@ -13,7 +13,7 @@ BATCH = 16
 """How many are tried at once, if others made no more progress than that."""
 
 
-class AgainQueue:
+class EagainQueue:
     """First come, first served; who tries and fails goes to the back."""
 
     __slots__ = ("_backoff_ns", "_seats")
@@ -27,7 +27,7 @@ class AgainQueue:
 
     def add(self, seat: Seat) -> None:
         """Its job paused with EAGAIN."""
-        seat.again = True
+        seat.eagain = True
         self._seats.append(seat)
 
     def drive(self, least: int, resume: Callable[[Seat], None]) -> None:
@@ -35,10 +35,10 @@ class AgainQueue:
         for _ in range(min(len(self._seats), max(least, BATCH))):
             # It stays in there until all is done: an exception in between must not lose it.
             seat = self._seats[0]
-            if seat.again and not seat.woken:  # else resumed meanwhile, or about to be
-                seat.again = False
+            if seat.eagain and not seat.woken:  # else resumed meanwhile, or about to be
+                seat.eagain = False
                 resume(seat)
-                if not seat.again:
+                if not seat.eagain:
                     self._backoff_ns = FIRST_NS
             del self._seats[0]
 

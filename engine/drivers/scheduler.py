@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 from weakref import WeakSet
 
-from engine.drivers.eagain import AgainQueue
+from engine.drivers.eagain import EagainQueue
 from engine.drivers.seats import Seats
 from engine.drivers.sources import Sources
 from engine.drivers.waiting import Wait, waits_for
@@ -52,7 +52,7 @@ class Scheduler:
         self._busy = self._seats.busy
         self._wakeups = self._seats.wakeups
         self._ready = self._wakeups.ready
-        self._again = AgainQueue()
+        self._eagain = EagainQueue()
         self._sources = Sources()
         self._running = False
         self._refusal: str | None = None
@@ -155,14 +155,14 @@ class Scheduler:
         self._progress = 0
         self._start_new()
         ready = self._ready
-        tried = bool(ready or self._again)
-        if self._again and ready:
+        tried = bool(ready or self._eagain)
+        if self._eagain and ready:
             # Before those that were woken: the slots that they gave back go to who waits for one, not to their next.
-            self._again.drive(len(ready), self._resume)
+            self._eagain.drive(len(ready), self._resume)
         for _ in range(len(ready)):
             # It stays in there until all is done: an exception in between must not lose it.
             seat = ready[0]
-            seat.woken = seat.again = False
+            seat.woken = seat.eagain = False
             job = seat.job
             if job is not None and job.state is PAUSED:
                 try:
@@ -183,8 +183,8 @@ class Scheduler:
                     else:
                         self._park(seat)
             del ready[0]
-        if self._again and not ready:
-            self._again.drive(self._progress, self._resume)
+        if self._eagain and not ready:
+            self._eagain.drive(self._progress, self._resume)
         if not self._busy:
             return
         if ready or self._new or self._sources.known:  # else it sleeps at once, and sees them there
@@ -206,8 +206,8 @@ class Scheduler:
             virtual = self._sources.only_virtual()
             if virtual:
                 self._check_stalled()
-            if not self._ready and not (virtual and self._again):
-                self._wakeups.sleep(self._again.wait_ns(), self._sources.polled_in_real_time())
+            if not self._ready and not (virtual and self._eagain):
+                self._wakeups.sleep(self._eagain.wait_ns(), self._sources.polled_in_real_time())
 
     def _start_new(self) -> None:
         for _ in range(len(self._new)):  # not those spawned meanwhile: a chain of spawns must not hold up the others
@@ -282,8 +282,8 @@ class Scheduler:
         if seat.woken or (waiting is not None and waiting.promised and not waiting.done):
             return  # ready already, or the common case of waits_for
         wait = waits_for(job, ctx, bool(seat.foreign))
-        if wait is Wait.AGAIN:
-            self._again.add(seat)
+        if wait is Wait.EAGAIN:
+            self._eagain.add(seat)
         elif wait is Wait.FAILED:
             seat.errors += 1
             if seat.errors > 1:
@@ -296,7 +296,7 @@ class Scheduler:
     def _check_stalled(self) -> None:
         # A signal handler may have completed an operation after the fds were looked at, and before the clock was asked.
         self._wakeups.look()
-        asking = bool(self._again or self._ready)
+        asking = bool(self._eagain or self._ready)
         if not asking or self._fruitless > FRUITLESS_MOST:
             jobs = [f"{seat.job!r} for {seat.job.waiting!r}" for seat in self._busy if seat.job is not None]
             how = f"{len(jobs)} jobs {'ask for a slot again and again, or wait' if asking else 'wait'}"
@@ -311,7 +311,7 @@ def _after_fork_in_child() -> None:
     parent = os.getppid()
     for scheduler in list(_alive):
         scheduler._closed = True
-        scheduler._refusal = f"this scheduler belongs to the parent process, {parent}: make a new one behind the fork"
+        scheduler._refusal = f"this scheduler belongs to the parent process, {parent}: make a new one after the fork"
     _alive.clear()
 
 

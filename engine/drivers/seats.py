@@ -45,7 +45,7 @@ class Seats:
 
     def leave(self, seat: Seat) -> None:
         """The job has ended: its seat is free for the next."""
-        seat.again = False
+        seat.eagain = False
         seat.errors = 0
         ctx = seat.ctx
         if ctx.has_changes and not ctx.closed:

@@ -1,7 +1,7 @@
 """What a paused job waits for, read off its wait context as any OpenSSL application reads it, and one thing more.
 
 - An operation of an engine, which promised to wake the job: WOKEN.
-- Status EAGAIN: AGAIN, to be resumed by whoever drives the job.
+- Status EAGAIN: EAGAIN, to be resumed by whoever drives the job.
 - Status ERR: FAILED.
 - Fds, or status OK: WOKEN, by the fd or the callback.
 - Nothing of these: NOTHING, a plain `pause_job()`.
@@ -23,7 +23,7 @@ class Wait(Enum):
     """What is to be done for a paused job."""
 
     WOKEN = "nothing: it will be woken"
-    AGAIN = "resume it after a while"
+    EAGAIN = "resume it after a while"
     FAILED = "resume it once, so that it sees the failure"
     NOTHING = "resume it soon"
 
@@ -35,7 +35,7 @@ def waits_for(job: Job, ctx: WaitCtx, foreign_fds: bool) -> Wait:
         return Wait.WOKEN
     status = ctx.status
     if status == Status.EAGAIN:
-        return Wait.AGAIN
+        return Wait.EAGAIN
     if foreign_fds:
         return Wait.WOKEN
     over = operation is not None and operation.done

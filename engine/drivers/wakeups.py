@@ -17,7 +17,7 @@ _NONE: frozenset[int] = frozenset()
 class Seat:
     """A wait context, reused by one job after the other, so that an engine's fd in it stays."""
 
-    __slots__ = ("again", "ctx", "errors", "fds", "foreign", "job", "woken")
+    __slots__ = ("ctx", "eagain", "errors", "fds", "foreign", "job", "woken")
 
     def __init__(self) -> None:
         self.ctx = WaitCtx()
@@ -27,7 +27,7 @@ class Seat:
         self.foreign = _NONE
         """Those of `fds` that are not an engine's own."""
         self.woken = False
-        self.again = False
+        self.eagain = False
         self.errors = 0
 
 

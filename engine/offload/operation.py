@@ -1,15 +1,18 @@
-"""An operation: a request of the engine's, from the call to the moment its caller has been told.
+"""An operation: one request of an engine, from the call until its caller has been told of the end.
 
-Rules:
+Four parties may end an operation: its completion, its deadline, its caller that gives up, and the engine that closes.
+They may be on different threads. Exactly one of them must settle the operation and wake its caller. The rules:
 
-- It is in its engine's `flight` from the call until somebody takes it out; a dict's del is atomic, so there is
-  exactly one who does: the completion, the deadline, the caller that gives up, or the engine that closes.
-- Whoever takes it out settles it (`verdict` or the device's result, then `done`) and then wakes its waiter, in this
-  order: the waiter may be gone a moment after it was woken.
-- If an exception that nobody foresees comes before the waiter is woken, such as Ctrl-C, the wake is tried once more. If
-  that fails as well the operation is in flight again, as if it had not been taken out: whoever waits can still be told.
-- What completes later finds the operation gone and is dropped. The device counts it as orphaned, and a second
-  completion as spurious.
+- The operation is in its engine's `flight` from the call until one party takes it out. Deleting from a dict is atomic,
+  so exactly one party succeeds; to all others it is gone.
+- The party that took it out settles it: it sets `verdict`, or leaves the device's `result` or `error`, and then sets
+  `done`. Only after that it wakes the waiter, because the waiter may be gone a moment after it was woken.
+- If an unforeseen exception, such as Ctrl-C, comes before the waiter was woken, the wake is tried once more. If that
+  fails too, the operation is put back in flight, so that another party can still end it.
+- A completion that finds the operation gone is dropped. The device counts it as orphaned, and a second completion of
+  the same operation as spurious.
+
+`Waker` is what an operation and the algorithm in `engine.offload.perform` ask of the place where the caller waits.
 """
 
 from __future__ import annotations
@@ -24,29 +27,47 @@ if TYPE_CHECKING:
 
 
 class Waker(Protocol):
-    """How one place is woken."""
+    """Wakes one place where somebody waits: a wait context, a blocked thread, a task of an event loop.
+
+    The caller pauses as follows. It calls `wait_for_slot` or `wait_for_completion`, pauses, and after the pause calls
+    `resumed`. Any thread may call `wake` and `nudge`, also before the caller has paused.
+    """
 
     blocking: bool
-    """Whether it waits by keeping its thread."""
-    silent_again: bool
-    """Whether an EAGAIN that is woken at once is told by the status alone."""
+    """Whether the caller keeps its thread while it waits."""
+    silent_eagain: bool
+    """Whether the status EAGAIN alone tells of an immediate retry, so that no wake is sent for it."""
 
-    def wait_again(self, operation: Operation) -> None: ...
+    def wait_for_slot(self, operation: Operation) -> None:
+        """The caller is about to pause because the ring was full."""
+        ...
 
-    def wait_done(self, operation: Operation) -> None: ...
+    def wait_for_completion(self, operation: Operation) -> None:
+        """The caller is about to pause because the operation is in flight."""
+        ...
 
-    def resumed(self, operation: Operation) -> bool: ...
+    def resumed(self, operation: Operation) -> bool:
+        """The caller was resumed: take the token, if there is one. Returns whether the operation is done.
 
-    def wake(self, operation: Operation) -> None: ...
+        If it is, no token of it is left or can still come, so that none reaches the next operation. That is why the
+        caller must not look at `operation.done` itself.
+        """
+        ...
 
-    def nudge(self) -> None: ...
+    def wake(self, operation: Operation) -> None:
+        """The operation is done. Called once, from any thread."""
+        ...
+
+    def nudge(self) -> None:
+        """There may be a slot, or the wake is for nothing: the caller looks, and may wait on. Any thread."""
+        ...
 
     batch_callback: BatchCallback | None
-    """What to tell of many completions at once, each by its `arg`; None: call `wake` for each."""
+    """What is called once for many completions, with the `arg` of each. None: `wake` is called for each."""
     arg: Any
 
     erred: bool
-    """Whether a fatal end left the status at ERR where nothing but `end_well` would take it away."""
+    """Whether a failure left the status at ERR, and only `end_well` will remove it."""
 
     def end_badly(self) -> None:
         """The operation has failed: set the status ERR, where there is a status."""
@@ -111,23 +132,24 @@ class Operation:
         """Why it failed, if it was not the device that failed it."""
         self.done = False
         self.fired = False
-        """Whether the wake for `done` has been given: behind it no token can come any more."""
+        """Whether the wake for `done` was given. After it no token of this operation can come any more."""
         self.submitted = False
         self.completed = False
-        """Whether the device is done with it: what it completes again is spurious."""
+        """Whether the device has completed it. Another completion after that is spurious."""
         self.turn = False
-        """A slot fell free and it is this operation's turn to take it."""
+        """A slot became free, and it is this operation's turn to take it."""
         self.promised = True
-        """Whether a wake will come. Not for an EAGAIN that the application must resume by itself."""
+        """Whether a wake will come. It will not after an EAGAIN that the application must retry by itself."""
         self.timer: Timer | None = None
         self.started_ns = 0
 
     def complete(self) -> int | None:
-        """The device has completed it. Any thread; twice does no harm."""
+        """The device has completed it. Any thread. Returns None, or ORPHANED or SPURIOUS if nobody waits for it."""
         try:
             del self.flight[self]
         except KeyError:
-            # Not a mark of whoever took it out: that one may have done so just now, and not have come to mark it.
+            # `completed` decides, and not a mark of the party that took the operation out of flight: that party may
+            # have done so just now, and not have set its mark yet.
             if self.completed:
                 return SPURIOUS
             self.completed = True
@@ -142,11 +164,11 @@ class Operation:
 
     @staticmethod
     def complete_all(operations: Sequence[Operation], report: Callable[[Operation, object], object]) -> None:
-        """The device has completed all of these: `complete` for each, and one call for those whom one callback tells.
+        """The device has completed all of these: `complete` for each, but a shared callback is called once for all.
 
-        `report(operation, outcome)` is called for those whose `complete` would have answered anything but None, or
-        raised: with that. Only by a thread that no KeyboardInterrupt comes to. Hot: it saves a quarter of what a
-        completion costs, and of the wake-ups all but one.
+        Where `complete` would return something other than None, or raise, `report(operation, outcome)` is called with
+        the return value or the exception. Only for threads to which no KeyboardInterrupt comes. Hot: it saves a quarter
+        of the cost of a completion, and all wake-ups of a scheduler but one.
         """
         told: BatchCallback | None = None
         args: list[Any] = []
@@ -175,12 +197,12 @@ class Operation:
             _call_all(told, args, operations, report)
 
     def wake(self) -> None:
-        """A wake without a completion, as a faulty device gives it: whoever waits looks, and waits on. Any thread."""
+        """A wake without a completion, as a faulty device gives it: the caller looks, and waits on. Any thread."""
         if not self.done:
             self.waker.nudge()
 
     def fail(self, verdict: Exception) -> bool:
-        """Settle it with an exception, and wake its waiter. False if it was settled already. Any thread."""
+        """Settle it with an exception and wake the caller. Returns False if it was settled already. Any thread."""
         try:
             del self.flight[self]
         except KeyError:
@@ -194,7 +216,7 @@ class Operation:
         return True
 
     def _wake_again(self, error: BaseException) -> NoReturn:
-        """An exception came out of the wake: raise it, once the waiter is told."""
+        """The wake raised this exception. Wake once more if the caller was not woken, and raise the exception."""
         if not self.fired and comes_in_between(error):
             try:
                 self.waker.wake(self)
@@ -206,12 +228,12 @@ class Operation:
         raise error
 
     def abandon(self) -> bool:
-        """The caller gives up and waits no more. False if it was settled meanwhile: then a wake has come, or comes."""
+        """The caller gives up and waits no more. Returns False if it was settled before: a wake then came, or comes."""
         try:
             del self.flight[self]
         except KeyError:
             return False
-        self.done = self.fired = True  # nobody will wake its waiter
+        self.done = self.fired = True  # there is nobody left to wake
         return True
 
     def __repr__(self) -> str:
@@ -225,7 +247,7 @@ def _call_all(
     operations: Sequence[Operation],
     report: Callable[[Operation, object], object],
 ) -> None:
-    """Call it once for all of these; if it raises, once for each, so that none is left untold."""
+    """Call the callback once for all of these. If it raises, call it once for each, so that nobody is left out."""
     try:
         callback.call_all(args)
         return

@@ -1,11 +1,17 @@
-"""How an operation runs, from its call to its result: the one algorithm behind every door.
+"""How an operation runs, from its call to its result. There is one algorithm, whoever calls: `Performer.perform`.
 
-`Performer.perform` is a coroutine whose every yield means "wait until your waker wakes you". Four drivers run it: a
-stackful job pauses its greenlet at a yield, a stackless job awaits it natively, a thread outside of jobs sleeps, an
-asyncio task awaits a future.
+It is a coroutine in which each yield means: wait until your waker wakes you. Four drivers run it. A stackful job pauses
+its greenlet at a yield, a stackless job awaits it natively, a thread outside of jobs sleeps, and an asyncio task awaits
+a future.
 
-It follows qat_hw_rsa.c and qat_events.c: submit; on a full ring pause with EAGAIN and submit again; once submitted,
-pause until done and woken. What is added: turns for slots, deadlines, and nothing left behind by who gives up.
+The steps are those of QAT_Engine's qat_hw_rsa.c and qat_events.c:
+
+1. Submit the operation.
+2. If the ring is full, pause with EAGAIN, and submit once more after the wake.
+3. Once it is submitted, pause until it is done and the caller was woken.
+
+Three things are added: operations take turns for free slots (slot_queue.py), an operation may have a deadline, and a
+caller that gives up leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -19,45 +25,44 @@ from engine.ending import interpreter_ends
 from engine.errors import ClosedError, DeadlineError, OperationError, RingFullError, UsageError
 from engine.jobs.pause import PAUSE
 from engine.jobs.thread import RunningJob
-from engine.modes import CALLBACKS, Mode
+from engine.modes import Mode
+from engine.offload.context_wakers import ContextWakers
 from engine.offload.operation import Operation, Waker
 from engine.offload.retry import Retry
-from engine.offload.slot_queue import SpaceQueue
+from engine.offload.slot_queue import SlotQueue
 from engine.offload.statistics import Counters
-from engine.offload.wake_fds import wake_fd
-from engine.offload.wakers import BlockedThread, FdWaker
+from engine.offload.wakers import BlockedThread
 from engine.protocol import Accelerator, Source, Timer
-from waitctx import UnknownKeyError, WaitCtx
 
 HEURISTIC_ASYMMETRIC, HEURISTIC_SYMMETRIC = 48, 24
-"""In flight at which heuristic polling polls by itself; the numbers are QAT_Engine's."""
+"""Heuristic polling polls by itself once so many operations are in flight. The numbers are QAT_Engine's."""
 SPINS, SPIN_NS = 16, 100_000
-"""After so many tries a wake "at once" comes this much later, and from the worker. A loop that only spins gives the GIL
-away for moments, at its system calls; where threads wake up slowly, the worker never catches one of them, and the slot
-that all spin for never falls free. In virtual time a level-triggered loop that always finds an fd readable never
-jumps the clock. There, and without a limit, the wake comes with a free slot: a timer for each try would keep the clock
-going for ever where no slot ever falls free, and nobody would be told that the jobs are stalled."""
+"""With `Retry(wake="at_once")`, a caller is woken at once for its first SPINS tries, and SPIN_NS later after that.
+
+The delayed wake comes from the device's worker. A loop that only spins gives the GIL away for moments, at its system
+calls. Where threads are slow to wake, the worker never gets the GIL in such a moment, and the slot that all spin for
+never becomes free. In virtual time, a level-triggered loop that always finds a readable fd never jumps the clock.
+
+In virtual time without a limit of tries the wake comes with a free slot instead. A timer for each try would keep the
+clock moving for ever where no slot ever becomes free, and nobody would be told that the jobs are stalled."""
 
 
 class Performer:
     """Runs the operations of one engine."""
 
     __slots__ = (
-        "_callback",
-        "_key",
-        "_mode",
         "_observe",
         "_polls_itself",
         "_retry",
-        "_sleep",
         "_source",
         "_submit",
+        "_wakers",
         "accel",
         "counters",
         "deadline_ns",
         "flight",
         "refusal",
-        "space",
+        "slots",
     )
 
     def __init__(
@@ -72,53 +77,52 @@ class Performer:
         sleep: Callable[[BlockedThread], None],
     ) -> None:
         self.accel = accel
-        self.flight: dict[Operation, None] = {}  # a dict for its order, in which the engine's end is told
-        """Operations whose callers wait: what is not in here is settled."""
-        self.space = SpaceQueue(accel)
+        self.flight: dict[Operation, None] = {}  # a dict for its order: `Engine.close` fails them in it
+        """The operations whose callers wait. An operation that is not in here is settled."""
+        self.slots = SlotQueue(accel)
         self.counters = Counters()
         self.deadline_ns = deadline_ns
         self.refusal: str | None = None
-        """Why nothing may be called any more."""
-        self._key = engine
+        """Why no operation may begin any more: the engine was closed, or is the parent process's. None if one may."""
+        self._wakers = ContextWakers(engine, mode, contract, sleep)
         self._source = engine if engine.polled or accel.clock.virtual else None
-        self._mode = mode
-        self._callback = CALLBACKS[contract]
         self._polls_itself = mode.polls_itself
         self._retry = retry
         self._observe = observe
-        self._sleep = sleep
         self._submit = accel.submit
 
     def in_job(
         self, job: RunningJob, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None
     ) -> Coroutine[Any, Any, bytes]:
-        """The operation as a coroutine for this running job, which has a wait context.
+        """The operation as a coroutine for this running job. The job must have a wait context.
 
-        The caller must not keep the job: a paused greenlet's frame that holds its own job is never freed.
+        The caller must not keep a reference to the job in its frame: a paused greenlet's frames are invisible to the
+        garbage collector, so a job that its own frame refers to is never freed.
         """
         ctx = job.wait_ctx
         assert ctx is not None
-        waker = ctx.memo
-        if waker is None or waker.owner is not self:
-            ctx.memo = waker = self._waker(ctx)
+        wakers = self._wakers
+        waker = ctx.memo  # `wakers.of(ctx)` written out: hot
+        if waker is None or waker.owner is not wakers:
+            waker = wakers.of(ctx)
         operation = Operation(op, payload, aux, session, self.flight, waker)
         return self.perform(operation, waker, deadline_ns, job)
 
     def for_waker(
         self, waker: Waker, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None
     ) -> Coroutine[Any, Any, bytes]:
-        """The operation as a coroutine for whoever that waker wakes."""
+        """The operation as a coroutine for the caller that this waker wakes."""
         return self.perform(Operation(op, payload, aux, session, self.flight, waker), waker, deadline_ns)
 
     async def perform(
         self, operation: Operation, waker: Waker, deadline_ns: int | None, job: RunningJob | None = None
     ) -> bytes:
-        """Run it. Hot: in the common case each line runs once."""
+        """Run the operation and return its result. Hot: in the common case each line runs once."""
         if self.refusal is not None:
             self._refuse()
         self.accel.prepare(operation)
         if job is not None:
-            # Only now: until it is awaited, and if it is refused, the job does not wait for it.
+            # Only now: a job does not wait for an operation that was never awaited, or that `prepare` refused.
             job.waiting = operation
             if self._source is not None and job.driver is not None:
                 job.driver.keep_going(self._source)
@@ -126,14 +130,14 @@ class Performer:
         self.flight[operation] = None
         counters = self.counters
         try:
-            if self.refusal is not None:  # an engine that was closed since the look above has not seen the operation
+            if self.refusal is not None:  # closed since the check above: `close` did not see the operation
                 self._refuse()
             if deadline_ns is not None or self.deadline_ns is not None:
                 self._set_deadline(operation, deadline_ns)
-            space = self.space
-            operation.submitted = True  # before it is: it may complete before submit returns
+            slots = self.slots
+            operation.submitted = True  # set first: it may complete before submit returns
             try:
-                taken = not space.waiting and not space.turns and self._submit(operation)
+                taken = not slots.waiting and not slots.turns and self._submit(operation)
             except Exception as error:
                 raise _not_taken(operation, error) from error
             if not taken:
@@ -142,12 +146,12 @@ class Performer:
             if operation.submitted:
                 if self._polls_itself:
                     self._poll_if_many(operation)
-                # Also if it is done by now: a wait fd was announced, so whoever drives the job expects a pause.
-                waker.wait_done(operation)
+                # Pause even if it is done by now: a wait fd was announced, so the driver of the job expects a pause.
+                waker.wait_for_completion(operation)
                 await PAUSE
                 while not waker.resumed(operation):
                     counters.spurious += 1
-                    waker.wait_done(operation)
+                    waker.wait_for_completion(operation)
                     await PAUSE
         except BaseException as error:
             counters.given_up += 1
@@ -156,10 +160,10 @@ class Performer:
             try:
                 self._give_up(operation, waker)
             except BaseException:
-                self._give_up(operation, waker)  # one that came in between, such as Ctrl-C: nothing may be left of it
+                self._give_up(operation, waker)  # such as Ctrl-C in between: try once more to leave nothing behind
                 raise
             if isinstance(error, OperationError):
-                self._refuse()  # in the child of a fork, where its fd is gone as well
+                self._refuse()  # in the child of a fork, its fd is gone as well: ClosedError says more
             raise
         if operation.verdict is not None or operation.error is not None:
             counters.never_submitted += not operation.submitted
@@ -178,17 +182,20 @@ class Performer:
         return operation.result  # type: ignore[return-value]  # set by the device where there is no error
 
     def _refuse(self) -> None:
-        """Raise what whoever calls an engine at its end, or its parent's, gets; nothing if it is neither."""
+        """Raise ClosedError if no operation may begin any more."""
         if self.refusal is not None:
             raise ClosedError(self.refusal)
 
     async def _get_slot(self, operation: Operation, waker: Waker) -> None:
-        """The slow path of a full ring: pause, try again, until submitted - or settled without, by a deadline or the
-        engine's end, whose wake has ended a pause in here."""
-        space, counters = self.space, self.counters
+        """The slow path of a full ring: pause and try once more, until the operation is submitted.
+
+        It also returns if the operation was settled while it waited, by its deadline or by `Engine.close`: then
+        `operation.submitted` is false. Raises RingFullError after as many tries as the Retry allows.
+        """
+        slots, counters = self.slots, self.counters
         limit = self._retry.blocking_limit if waker.blocking else self._retry.limit
         tries = 0
-        if space.may_submit(operation) and self._try(operation):
+        if slots.may_submit(operation) and self._try(operation):
             return
         while True:
             tries += 1
@@ -197,7 +204,7 @@ class Performer:
                     f"the ring was still full after {limit} tries: resume jobs and reap completions more often, "
                     "use a larger depth, or a Retry with a higher limit"
                 )
-            waker.wait_again(operation)
+            waker.wait_for_slot(operation)
             timer = self._arrange_wake(operation, waker, tries)
             counters.eagains += 1
             await PAUSE
@@ -206,15 +213,16 @@ class Performer:
                 timer.cancel()
             if done:
                 break
-            # A slot that is still free behind a sleep may be promised to a job of this very thread, which can't run.
-            if (waker.blocking or space.may_submit(operation)) and self._try(operation):
+            # A thread that sleeps does not wait for its turn: the turn may be that of a job of this very thread, which
+            # can't run meanwhile.
+            if (waker.blocking or slots.may_submit(operation)) and self._try(operation):
                 operation.promised = True
                 counters.slots += 1
                 break
-        space.leave(operation)
+        slots.leave(operation)
 
     def _try(self, operation: Operation) -> bool:
-        operation.submitted = True  # before it is: it may complete before submit returns
+        operation.submitted = True  # set first: it may complete before submit returns
         submitted = False
         try:
             submitted = self._submit(operation)
@@ -225,23 +233,23 @@ class Performer:
         return submitted
 
     def _arrange_wake(self, operation: Operation, waker: Waker, tries: int) -> Timer | None:
-        """See to it that a waiter for a slot is woken; the timer that does it, if one does."""
+        """Arrange that a waiter for a slot is woken. Returns the timer that will do it, or None if none does."""
         retry, accel = self._retry, self.accel
         operation.promised = True
         wait_ns = retry.sleep_ns(tries) if waker.blocking else 0
         if retry.wake == "space" or waker.blocking:
-            self.space.join(operation)
+            self.slots.join(operation)
         else:
             wait_ns = retry.pause_ns(tries)
             if not wait_ns:
-                operation.promised = not waker.silent_again
+                operation.promised = not waker.silent_eagain
                 if not operation.promised:
                     return None
                 if tries < SPINS:
                     waker.nudge()
                     return None
                 if accel.clock.virtual and retry.limit is None:
-                    self.space.join(operation)
+                    self.slots.join(operation)
                     return None
                 wait_ns = SPIN_NS
         return accel.call_at(accel.clock.now_ns() + wait_ns, waker.nudge) if wait_ns else None
@@ -253,22 +261,22 @@ class Performer:
             self.accel.poll()
 
     def _give_up(self, operation: Operation, waker: Waker) -> None:
-        """The caller was cancelled, or its fd is gone, or the ring stayed full: leave nothing of it behind.
+        """The caller was cancelled, or its fd is gone, or the ring stayed full: leave nothing of the operation behind.
 
-        May be called again after an exception in between.
+        May be called once more after an exception in between.
         """
         operation.abandon()
-        if interpreter_ends():  # a paused job that is collected at the very end: nobody is left to be told
+        if interpreter_ends():  # a paused job that the garbage collector closes: nobody is left to wake
             return
-        self.space.leave(operation)
-        with suppress(OperationError):  # the fd is gone, which may be the very reason
-            while not waker.resumed(operation):  # somebody else had it, and failed to wake us
+        self.slots.leave(operation)
+        with suppress(OperationError):  # the fd is gone: that may be why the caller gives up
+            while not waker.resumed(operation):  # another thread took it out of flight, and failed to wake us
                 operation.abandon()
         self._end_badly(operation, waker)
 
     def disown(self) -> None:
-        """In the child of a fork: nothing of what was in flight will ever come here, and its fds are the parent's."""
-        self.refusal = f"this engine belongs to the parent process, {os.getppid()}: make a new one behind the fork"
+        """In the child of a fork: settle what is in flight. Its completions and fds belong to the parent process."""
+        self.refusal = f"this engine belongs to the parent process, {os.getppid()}: make a new one after the fork"
         for operation in self.flight:
             operation.verdict = ClosedError(self.refusal)
             operation.done = operation.fired = True
@@ -291,42 +299,22 @@ class Performer:
 
         operation.timer = self.accel.call_at(due_ns, pass_by)
 
-    def _waker(self, ctx: WaitCtx) -> Waker:
-        """How a job with this context is woken: by its callback if the engine works so and it has one, else by fd."""
-        if self._mode.by_callback and ctx.callback is not None:
-            return self._callback(self, ctx, ctx.callback, self._sleep)
-        try:
-            waker = ctx.get_fd(self._key).custom_data
-            if not waker.gone:
-                return waker  # type: ignore[no-any-return]
-            ctx.clear_fd(self._key)  # closed behind our back, and found out: a new one
-        except UnknownKeyError:
-            pass
-        waker = FdWaker(self, ctx, wake_fd(self._mode.wake_fd))
-        ctx.set_wait_fd(self._key, waker.wake_fd.fd, waker, _close_fd)
-        return waker
-
 
 def checked_deadline(value: int | None) -> int | None:
-    """The deadline, or UsageError for what is none."""
+    """The deadline as it was given. Raises UsageError unless it is None or a positive int."""
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value <= 0):
         raise UsageError(f"deadline_ns={value!r}: use a whole number of ns above 0, or None for none")
     return value
 
 
 def _not_taken(operation: Operation, error: Exception) -> OperationError:
-    """The accelerator raised at the submit. The operation has used no slot: if it had a turn, another may have it."""
+    """What the caller gets if `submit` raised. The operation has used no slot, so another may have its turn."""
     operation.submitted = False
     return OperationError(f"the device did not take {operation.op}: {error}")
 
 
-def _close_fd(ctx: WaitCtx, key: object, fd: int, waker: FdWaker) -> None:
-    """The cleanup of the engine's fd."""
-    waker.wake_fd.close()
-
-
 def _failure(operation: Operation) -> Exception:
-    """What its caller gets: the engine's own verdict, or what the device gave as the reason."""
+    """What the caller gets: the engine's verdict, or an OperationError that the device's reason has caused."""
     if operation.verdict is not None:
         return operation.verdict
     failure = OperationError(f"the device failed {operation.op}: {operation.error}")

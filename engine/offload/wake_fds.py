@@ -1,7 +1,7 @@
-"""Wake tokens as file descriptors: eventfd and pipe. The one file of this package that makes fds.
+"""Wake fds: file descriptors that hold wake tokens. The one file of this package that makes fds.
 
-A token is written by whoever completes an operation, perhaps on another thread, and drained by the job. A lock keeps a
-write from meeting an fd that is just being closed: its number may belong to another file a moment later.
+The thread that completes an operation writes a token, which makes the fd readable. The job that is resumed drains it. A
+lock keeps a token from being written while the fd is being closed: a moment later its number may be another file's.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ class WakeFd(Protocol):
     lock: threading.Lock
 
     def put(self) -> bool:
-        """Make it readable, from any thread. False if that is impossible because the fd was closed."""
+        """Make it readable. Any thread. Returns False if the fd was closed."""
         ...
 
     def put_locked(self) -> bool:
-        """The same, by who holds the lock."""
+        """The same, for a caller that holds the lock."""
         ...
 
     def drain(self) -> bool:
-        """Take all tokens; whether there was one. OperationError if the fd was closed behind our back."""
+        """Take all tokens. Returns whether there was one. Raises OperationError if somebody else closed the fd."""
         ...
 
     def close(self) -> None:
@@ -42,15 +42,15 @@ class WakeFd(Protocol):
         ...
 
     def disown(self) -> None:
-        """The same in the child of a fork, where a thread that is not there may hold the lock."""
+        """Close it in the child of a fork, where the lock may be held by a thread that exists only in the parent."""
         ...
 
 
 if HAS_EVENTFD:
-    # Through PyDLL, which keeps the GIL: os.eventfd_read gives it away for a call of 0.2 us, and with a worker at work
-    # has to wait 5 to 10 us to get it back. With 64 jobs by fd that is half of all time: 105,000 operations/s so,
-    # 160,000 with this. The same of os.eventfd_write: whom the first of many tokens wakes would take the GIL from who
-    # writes them. The counter's value is not of interest, so all share the place it goes to.
+    # Called through PyDLL, which keeps the GIL. os.eventfd_read gives the GIL away for a call of 0.2 us, and while a
+    # worker runs it takes 5 to 10 us to get it back: with 64 jobs by fd, half of all time (105,000 operations/s, and
+    # 160,000 with PyDLL). os.eventfd_write is as bad: the thread woken by the first token would take the GIL from the
+    # thread that is still writing the others. Nobody needs the counter's value, so all reads share one buffer.
     _libc = ctypes.PyDLL(None, use_errno=True)
     _eventfd_write = _libc.eventfd_write
     _eventfd_write.argtypes = [ctypes.c_int, ctypes.c_uint64]
@@ -61,7 +61,7 @@ if HAS_EVENTFD:
 
 
 class EventFd:
-    """A token in an eventfd (Linux): one fd, any number of tokens drained at once."""
+    """Tokens in an eventfd (Linux): one fd, all tokens drained by one read."""
 
     __slots__ = ("__weakref__", "fd", "lock")
 
@@ -79,7 +79,7 @@ class EventFd:
         if _eventfd_write(self.fd, 1) == 0:
             return True
         code = ctypes.get_errno()
-        if code == errno.EAGAIN:  # full of tokens: readable all the same
+        if code == errno.EAGAIN:  # full of tokens, and so readable
             return True
         if code != errno.EBADF:
             raise OSError(code, os.strerror(code))
@@ -94,7 +94,7 @@ class EventFd:
 
     def _lost(self) -> OperationError:
         with self.lock:
-            fd, self.fd = self.fd, -1  # never to be closed by us: its number may be another file's by now
+            fd, self.fd = self.fd, -1  # we must not close it: its number may be another file's by now
             _open.pop(fd, None)
         return _closed(fd)
 
@@ -103,12 +103,12 @@ class EventFd:
         self.close()
 
     def __del__(self) -> None:
-        """For where an exception came before it was put into its wait context, or kept that from being closed."""
+        """Close it if an exception kept it out of a wait context, or kept that context from being closed."""
         if getattr(self, "fd", -1) >= 0:
             self.close()
 
     def close(self) -> None:
-        if interpreter_ends():  # with it, all fds go
+        if interpreter_ends():  # the system closes all fds
             return
         with self.lock:
             fd, self.fd = self.fd, -1
@@ -117,7 +117,7 @@ class EventFd:
 
 
 class Pipe:
-    """A token in a pipe (any POSIX): two fds, of which the reading one is announced."""
+    """Tokens in a pipe (any POSIX): two fds. Wait contexts announce `fd`, the reading end."""
 
     __slots__ = ("__weakref__", "_write_fd", "fd", "lock")
 
@@ -159,7 +159,7 @@ class Pipe:
 
     def _lost(self) -> OperationError:
         with self.lock:
-            fd, self.fd = self.fd, -1  # never to be closed by us: its number may be another file's by now
+            fd, self.fd = self.fd, -1  # we must not close it: its number may be another file's by now
             _open.pop(fd, None)
         self.close()  # the other end
         return _closed(fd)
@@ -169,12 +169,12 @@ class Pipe:
         self.close()
 
     def __del__(self) -> None:
-        """For where an exception came before it was put into its wait context, or kept that from being closed."""
+        """Close it if an exception kept it out of a wait context, or kept that context from being closed."""
         if getattr(self, "fd", -1) >= 0:
             self.close()
 
     def close(self) -> None:
-        if interpreter_ends():  # with it, all fds go
+        if interpreter_ends():  # the system closes all fds
             return
         with self.lock:
             fds, self.fd, self._write_fd = (self.fd, self._write_fd), -1, -1
@@ -184,26 +184,26 @@ class Pipe:
 
 
 def wake_fd(kind: str = "fd") -> WakeFd:
-    """An eventfd for "fd" where the system has them, else a pipe."""
+    """A new wake fd: an eventfd for kind "fd" where the system has them, else a pipe."""
     made = EventFd() if kind == "fd" and HAS_EVENTFD else Pipe()
     _open[made.fd] = made
     return made
 
 
 def is_wake_fd(fd: int) -> bool:
-    """Whether it is one of these: readable only when somebody was woken, and never for anything else."""
+    """Whether this fd is an open wake fd. It then becomes readable only by a wake, and never for another reason."""
     return fd in _open
 
 
 def _closed(fd: int) -> OperationError:
     return OperationError(
-        f"the wait fd {fd} was closed behind the engine's back: it belongs to the wait context, "
+        f"the wait fd {fd} was closed by somebody else: it belongs to the wait context, "
         "whose close() closes it; an application only polls it"
     )
 
 
 def _close_quietly(fd: int) -> None:
-    """Close it, unless somebody else has: at the end of a context there is nothing left to tell them."""
+    """Close it, and ignore that somebody else has: it is too late to tell them."""
     if fd >= 0:
         try:
             os.close(fd)
@@ -216,7 +216,7 @@ _open: WeakValueDictionary[int, WakeFd] = WeakValueDictionary()
 
 
 def _after_fork_in_child() -> None:
-    """The child's wake fds are the parent's: a token that is taken here is lost there. So the child lets go of them."""
+    """Close the child's copies. They share their tokens with the parent's: one that is drained here is lost there."""
     for wake_fd in list(_open.values()):
         wake_fd.disown()
     _open.clear()

@@ -1,16 +1,12 @@
-"""The seam: where a completion becomes a wake-up. The one file that knows both an operation and a wait context.
+"""Wakers: here a completion becomes a wake-up. The one file that knows both operations and wait contexts.
 
-A waker belongs to a place where somebody waits: a wait context (by fd, or by callback in one of three contracts), a
-blocked thread, an event loop. The engine's one algorithm (`engine.offload.perform`) asks of it:
+There is a waker for each place where somebody can wait for an operation: a wait context with an fd (`FdWaker`), a wait
+context with a callback, in one of three contracts (`QatCallback`, `StrictCallback`, `DasyncCallback`), and a blocked
+thread (`BlockedThread`). The task of an asyncio loop has its own in `engine.drivers.asyncio_loop`. What a waker does,
+and in which order it is asked, says `Waker` in operation.py.
 
-- `wait_again(op)`: it is about to pause because the ring was full.
-- `wait_done(op)`: it is about to pause because the operation is in flight.
-- `resumed(op)`: it was resumed; take the token, if there is one, and say whether the operation is done. If so, nothing
-  of it is left behind, so that no stale token reaches the next one; to look for oneself a moment later would not do.
-- `wake(op)`: it is done; called from any thread, once. `nudge()`: a slot may be had; called from any thread.
-
-Sources: qat_events.c for `QatCallback` and the order of token and pause, the man page for `StrictCallback`, e_dasync.c
-for `DasyncCallback`.
+Sources: QAT_Engine's qat_events.c for `QatCallback` and for the order of token and pause; the man page
+ASYNC_WAIT_CTX_new(3) for `StrictCallback`; OpenSSL's e_dasync.c for `DasyncCallback`.
 """
 
 from __future__ import annotations
@@ -31,30 +27,31 @@ _UNSUPPORTED, _ERR, _OK, _EAGAIN = Status.UNSUPPORTED, Status.ERR, Status.OK, St
 
 
 class FdWaker:
-    """By the fd of a wait context: one for all operations of an engine on that context."""
+    """Wakes by the fd of a wait context. One serves all operations of an engine on that context."""
 
     __slots__ = ("_ctx", "erred", "gone", "owner", "wake_fd")
     blocking = False
-    silent_again = False
+    silent_eagain = False
     batch_callback: BatchCallback | None = None
     arg = None
 
     def __init__(self, owner: object, ctx: WaitCtx, wake_fd: WakeFd) -> None:
         self.owner = owner
         self.gone = False
-        """Whether the fd was found to be closed behind the engine's back."""
+        """Whether the fd was found closed, though only the wait context may close it."""
         self._ctx = ctx
         self.wake_fd = wake_fd
         self.erred = False
 
-    def wait_again(self, operation: Operation) -> None:
+    def wait_for_slot(self, operation: Operation) -> None:
         pass
 
-    def wait_done(self, operation: Operation) -> None:
+    def wait_for_completion(self, operation: Operation) -> None:
         pass
 
     def resumed(self, operation: Operation) -> bool:
-        # First the token, then `done`: a completion behind the look at `done` writes its token behind the drain.
+        # First take the token, then look at `done`. The other way round, a completion between the two would have its
+        # token taken here and be overlooked.
         try:
             found = self.wake_fd.drain()
         except OperationError:
@@ -66,9 +63,9 @@ class FdWaker:
             return True
         if not operation.done and operation in operation.flight:
             return False
-        # The waker has taken the operation out of flight and not written its token, or has written it and not let go of
-        # the lock. To wait for the lock is ten times faster than to look again and again; the window before it takes
-        # the lock is a few bytecodes of another thread.
+        # Another thread has taken the operation out of flight. It has not written the token yet, or has written it and
+        # still holds the lock. Waiting for the lock is ten times faster than polling. It may not hold the lock yet:
+        # that is a window of a few bytecodes.
         while not operation.fired:
             if not operation.done:  # the wake failed, and the operation is in flight again
                 return False
@@ -102,11 +99,11 @@ class FdWaker:
 
 
 class QatCallback:
-    """By callback, as QAT_Engine: the status is set before the pause, and the callback alone tells of completion."""
+    """Wakes by callback, as QAT_Engine: the status is set before the pause, and only the callback tells of the end."""
 
     __slots__ = ("_ctx", "_fn", "arg", "batch_callback", "owner")
     blocking = False
-    silent_again = True
+    silent_eagain = True
     batch_callback: BatchCallback | None
     erred: bool = False  # the next operation sets a status of its own
 
@@ -117,10 +114,10 @@ class QatCallback:
         self._fn, self.arg = fn, _ = callback
         self.batch_callback = fn if isinstance(fn, BatchCallback) else None
 
-    def wait_again(self, operation: Operation) -> None:
+    def wait_for_slot(self, operation: Operation) -> None:
         self._ctx.status = _EAGAIN
 
-    def wait_done(self, operation: Operation) -> None:
+    def wait_for_completion(self, operation: Operation) -> None:
         ctx = self._ctx
         if ctx.stored_status is not _OK:  # it stays from one operation to the next
             ctx.status = _OK
@@ -144,18 +141,18 @@ class QatCallback:
 
 
 class StrictCallback(QatCallback):
-    """By callback, as the man page has it: while an operation is in flight the status says nothing, and OK (or ERR)
-    is set just before the callback tells of its completion."""
+    """Wakes by callback, as the man page says: the status is UNSUPPORTED while an operation is in flight, and OK or ERR
+    is set just before the callback is called."""
 
     __slots__ = ()
 
     def __init__(self, owner: object, ctx: WaitCtx, callback: Callback, sleep: Callable[[BlockedThread], None]) -> None:
         super().__init__(owner, ctx, callback, sleep)
-        self.batch_callback = None  # the status comes before each call
+        self.batch_callback = None  # each call needs its own status first
 
-    def wait_done(self, operation: Operation) -> None:
+    def wait_for_completion(self, operation: Operation) -> None:
         self._ctx.status = _UNSUPPORTED
-        if operation.done:  # completed before the line above took its status away
+        if operation.done:  # it completed before the line above, which has overwritten its status
             self._ctx.status = _final(operation)
 
     def wake(self, operation: Operation) -> None:
@@ -166,8 +163,8 @@ class StrictCallback(QatCallback):
 
 
 class DasyncCallback(QatCallback):
-    """By callback, as dasync: the operation is complete and the callback was called before the job pauses; the status
-    is never set. Nothing is asynchronous, but code that does not latch an early callback hangs."""
+    """Wakes by callback, as the dasync engine: the operation completes, and the callback is called, before the job
+    pauses. A success sets no status. Nothing is asynchronous here, but code that misses an early callback hangs."""
 
     __slots__ = ("_sleep", "_thread", "erred")
 
@@ -178,8 +175,8 @@ class DasyncCallback(QatCallback):
         self._sleep = sleep
         self._thread = BlockedThread()
 
-    def wait_done(self, operation: Operation) -> None:
-        while not operation.fired:  # not `done`: the callback too comes before the pause
+    def wait_for_completion(self, operation: Operation) -> None:
+        while not operation.fired:  # not `done`: the callback must come before the pause, too
             self._sleep(self._thread)
 
     def wake(self, operation: Operation) -> None:
@@ -200,11 +197,11 @@ class DasyncCallback(QatCallback):
 
 
 class BlockedThread:
-    """A thread that waits outside of a job, or in one whose pauses are blocked."""
+    """Wakes a thread that waits outside of a job, or in a job whose pauses are blocked."""
 
     __slots__ = ("_lock",)
     blocking = True
-    silent_again = False
+    silent_eagain = False
     batch_callback: BatchCallback | None = None
     arg = None
     erred = False
@@ -213,10 +210,10 @@ class BlockedThread:
         self._lock = threading.Lock()
         self._lock.acquire()
 
-    def wait_again(self, operation: Operation) -> None:
+    def wait_for_slot(self, operation: Operation) -> None:
         pass
 
-    def wait_done(self, operation: Operation) -> None:
+    def wait_for_completion(self, operation: Operation) -> None:
         pass
 
     def resumed(self, operation: Operation) -> bool:
@@ -229,16 +226,16 @@ class BlockedThread:
         self.rouse()
 
     def rouse(self) -> None:
-        """End the sleep, or the next one if there is none now. Any thread, any number of times."""
+        """End the sleep, or the next one if the thread does not sleep now. Any thread, any number of times."""
         with suppress(RuntimeError):  # roused already
             self._lock.release()
 
     def sleep(self) -> None:
-        """Until roused."""
+        """Block until roused."""
         self._lock.acquire()
 
     def roused(self) -> bool:
-        """Whether a sleep would end at once; that ends it."""
+        """Whether it was roused, so that a sleep would end at once. Takes that back. Does not block."""
         return self._lock.acquire(blocking=False)
 
     def end_badly(self) -> None:
@@ -253,12 +250,12 @@ def _final(operation: Operation) -> Status:
 
 
 def _by_callback_instead(ctx: WaitCtx) -> None:
-    """The fd is gone, so its owner can't be woken by it; a callback, if there is one, is the only way left."""
+    """The fd was closed, so it can't wake anybody. Use the context's callback if there is one; raise if not."""
     callback = None if ctx.closed else ctx.callback
     if callback is not None:
         callback.fn(callback.arg)
-    elif not ctx.closed:  # whoever completes reports what a completion raises
+    elif not ctx.closed:  # the device reports what a completion raises
         raise OperationError(
-            "an operation completed, but its wait fd was closed behind the engine's back, and the wait context has no "
+            "an operation completed, but its wait fd was closed by somebody else, and the wait context has no "
             "callback: its job can't be woken; leave closing the fd to the wait context"
         )

@@ -24,14 +24,14 @@ from engine.jobs.pool import Pool
 from engine.jobs.start import new_job
 from engine.jobs.thread import LOCAL
 from engine.offload.operation import Operation
-from engine.offload.slot_queue import SpaceQueue
+from engine.offload.slot_queue import SlotQueue
 from sim import Accelerator, VirtualClock
 from tests.interrupting import LINES, SIGNALS, Scenario, sweep
 from waitctx import WaitCtx
 
 DATA = b"interrupted"
 COMMON: list[object] = [Operation.__init__, Operation.complete, Operation.fail, Operation.abandon]
-COMMON += [engine.offload.perform, engine.offload.wakers, SpaceQueue]
+COMMON += [engine.offload.perform, engine.offload.wakers, SlotQueue]
 JOBS: list[object] = [engine.jobs.job, engine.jobs.stackful, engine.jobs.stackless, Pool]
 SCHEDULER: list[object] = [engine.drivers.scheduler, engine.drivers.seats, engine.drivers.wakeups]
 SCHEDULER += [engine.drivers.eagain]
@@ -80,7 +80,7 @@ def device(notify: str, depth: int = 1) -> Iterator[Engine]:
     assert LOCAL.state.alive == alive
     assert made.sha256(b"next")
     assert made.in_flight == 0
-    space = made._performer.space
+    space = made._performer.slots
     assert not space.waiting
     assert not space.turns
     made.close()

@@ -52,7 +52,7 @@ def test_a_turn_given_in_the_moment_its_operation_ends_is_not_lost() -> None:
     """The device's thread takes the operation off the queue, the job ends it, the device's thread goes on."""
     with manual("fd", depth=1) as (accel, engine):
         waiters = Waiters(engine, 2, "fd")
-        space = engine._performer.space
+        space = engine._performer.slots
         ending = next(iter(space.waiting))
 
         class Cut(type(space.waiting)):  # type: ignore[misc]

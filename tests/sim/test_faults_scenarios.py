@@ -17,7 +17,7 @@ from engine import Engine, EngineError, StalledError
 from engine.modes import CONTRACTS, NOTIFY
 from engine.offload.operation import Operation
 from engine.offload.perform import Performer
-from engine.offload.slot_queue import SpaceQueue
+from engine.offload.slot_queue import SlotQueue
 from sim import Accelerator, VirtualClock
 from sim import InternalError as SimInternalError
 from sim import UsageError as SimUsageError
@@ -200,7 +200,7 @@ def _failures_that_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _turns_that_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who gives up keeps the turn for a slot that it was promised."""
-    monkeypatch.setattr(SpaceQueue, "leave", lambda self, operation: None)
+    monkeypatch.setattr(SlotQueue, "leave", lambda self, operation: None)
 
 
 PLANTED = (

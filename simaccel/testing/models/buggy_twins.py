@@ -36,7 +36,7 @@ class _ReadsBeforeDone(FdWaker):
 
     __slots__ = ()
 
-    def wait_done(self, operation: Operation) -> None:
+    def wait_for_completion(self, operation: Operation) -> None:
         self.wake_fd.drain()
 
 

@@ -22,9 +22,10 @@ from engine.errors import ClosedError, DeadlineError, JobCancelled
 from engine.jobs.job import Job
 from engine.jobs.start import start_job
 from engine.modes import MODES
-from engine.offload import slot_queue as space
+from engine.offload import slot_queue
 from engine.offload import wake_fds as fds
 from engine.offload import wakers as wake
+from engine.offload.context_wakers import ContextWakers
 from engine.offload.operation import Operation
 from engine.offload.perform import Performer
 from engine.offload.retry import Retry
@@ -32,7 +33,7 @@ from simaccel.testing.exploration.run import Run
 from simaccel.testing.manual_accelerator import ManualAccelerator
 from waitctx import Status, WaitCtx
 
-SEAM = (Performer, wake, fds, space, Operation.complete, Operation.fail, Operation.abandon)
+SEAM = (Performer, ContextWakers, wake, fds, slot_queue, Operation.complete, Operation.fail, Operation.abandon)
 """From the call to the result, and where a completion becomes a wake-up."""
 
 

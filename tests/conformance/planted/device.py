@@ -10,7 +10,7 @@ import pytest
 
 from engine.offload.operation import Operation
 from engine.offload.perform import Performer
-from engine.offload.slot_queue import SpaceQueue
+from engine.offload.slot_queue import SlotQueue
 from engine.offload.wakers import FdWaker, QatCallback, StrictCallback
 from tests.conformance.device_programs import run_device_programs
 from tests.conformance.planted.plant import caught_by
@@ -62,20 +62,20 @@ def completed_twice(patch: pytest.MonkeyPatch) -> None:
 
 @caught_by(device_programs)
 def full_ring_forgotten(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(SpaceQueue, "join", lambda self, operation: None)
+    patch.setattr(SlotQueue, "join", lambda self, operation: None)
 
 
 @caught_by(device_programs)
 def free_slot_not_told(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(SpaceQueue, "freed", lambda self, slots: None)
+    patch.setattr(SlotQueue, "freed", lambda self, slots: None)
 
 
 @caught_by(device_programs)
 def turn_never_given_back(patch: pytest.MonkeyPatch) -> None:
-    def leave(self: SpaceQueue, operation: Operation) -> None:
+    def leave(self: SlotQueue, operation: Operation) -> None:
         pass
 
-    patch.setattr(SpaceQueue, "leave", leave)
+    patch.setattr(SlotQueue, "leave", leave)
 
 
 @caught_by(device_programs)
@@ -91,15 +91,15 @@ def result_of_the_operation_before(patch: pytest.MonkeyPatch) -> None:
 
 @caught_by(device_programs)
 def done_before_the_device_is(patch: pytest.MonkeyPatch) -> None:
-    wait_done: Callable[[FdWaker, Operation], None] = FdWaker.wait_done
+    wait_for_completion: Callable[[FdWaker, Operation], None] = FdWaker.wait_for_completion
 
     def early(self: FdWaker, operation: Operation) -> None:
-        wait_done(self, operation)
+        wait_for_completion(self, operation)
         operation.result = b""
         if operation in operation.flight:
             operation.complete()
 
-    patch.setattr(FdWaker, "wait_done", early)
+    patch.setattr(FdWaker, "wait_for_completion", early)
 
 
 @caught_by(device_programs)
@@ -119,7 +119,7 @@ def deadline_ignored(patch: pytest.MonkeyPatch) -> None:
 
 @caught_by(device_programs)
 def status_not_set_before_the_pause(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(QatCallback, "wait_done", lambda self, operation: None)
+    patch.setattr(QatCallback, "wait_for_completion", lambda self, operation: None)
 
 
 @caught_by(device_programs)
@@ -137,12 +137,12 @@ def status_stays_at_err_by_fd(patch: pytest.MonkeyPatch) -> None:
 
 @caught_by(device_programs)
 def fd_left_open_by_the_cleanup(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("engine.offload.perform._close_fd", lambda ctx, key, fd, waker: _left_open.append(waker))
+    patch.setattr("engine.offload.context_wakers._close_fd", lambda ctx, key, fd, waker: _left_open.append(waker))
 
 
 @caught_by(device_programs)
 def eagain_status_at_a_pause_in_flight(patch: pytest.MonkeyPatch) -> None:
-    def wait_done(self: QatCallback, operation: Operation) -> None:
+    def wait_for_completion(self: QatCallback, operation: Operation) -> None:
         self._ctx.status = Status.EAGAIN
 
-    patch.setattr(QatCallback, "wait_done", wait_done)
+    patch.setattr(QatCallback, "wait_for_completion", wait_for_completion)
