@@ -44,7 +44,7 @@ def test_who_gives_up_leaves_the_queue_at_once(notify: str) -> None:
     """Not only when a slot falls free: until then it would keep its payload alive, and newcomers behind it."""
     with manual(notify, depth=1) as (_, engine):
         waiters = Waiters(engine, 3, notify)
-        space = engine._performer.space
+        space = engine._performer.slots
         assert len(space.waiting) == 3
         for number, left in ((2, 2), (1, 1), (3, 0)):
             assert waiters.jobs[number].cancel()
