@@ -1,7 +1,7 @@
-"""The typer application: from arguments to a plan, which is what a subcommand has to do, ready to be called.
+"""The typer application: turns arguments into a plan, a function that does the work and returns the exit code.
 
-A subcommand is a module with a function `command`, which typer reads the options off. It checks them, and returns a
-function that does the work and returns the exit code. What is raised before that is a usage error.
+A subcommand is a module with a function `command`. Typer reads the options from its signature. The function checks them
+and returns the plan. Whatever it raises is a usage error, because no work has begun.
 """
 
 from __future__ import annotations
@@ -26,17 +26,26 @@ COMMANDS = {
     "inject": "simaccel.cli.commands.inject",
     "openssl": "simaccel.cli.commands.openssl",
     "check": "simaccel.cli.commands.check",
+    "help": "simaccel.cli.commands.help",
 }
 """Each subcommand and its module, in the order of the help."""
 
+EPILOGUES = {
+    "run": "The grammars: simaccel help timing, simaccel help faults, simaccel help trace.",
+    "serve": "The grammars: simaccel help timing, simaccel help faults.",
+    "inject": "The grammar: simaccel help faults.",
+    "replay": "What a trace holds: simaccel help trace.",
+}
+"""The last line of a subcommand's help."""
+
 TYPERS_USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
-"""What typer raises for a wrong command line: it has no public name."""
+"""What typer raises for a wrong command line. It has no public name."""
 
 
 def plan(arguments: Sequence[str]) -> Callable[[], int]:
-    """What the arguments ask for; a wrong command line has been complained of, and leaves only its exit code."""
+    """What to do for these arguments. Prints the error of a wrong command line; the plan is then its exit code."""
     if not arguments:
-        complain(f"say what to do: {', '.join(COMMANDS)}; simaccel --help tells more")
+        complain(f"give a command: {', '.join(COMMANDS)}; see simaccel --help")
         return lambda: USAGE
     try:
         answer = _app(arguments[0])(list(arguments), prog_name="simaccel", standalone_mode=False)
@@ -57,7 +66,7 @@ def plan(arguments: Sequence[str]) -> Callable[[], int]:
 
 
 def _app(chosen: str) -> typer.Typer:
-    """With the chosen subcommand alone, if there is one of that name: the others need not be imported."""
+    """An application with the chosen subcommand alone, or with all. What is left out is not imported."""
     app = typer.Typer(
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -67,7 +76,7 @@ def _app(chosen: str) -> typer.Typer:
     app.callback()(simaccel)
     for name, module in COMMANDS.items():
         if name == chosen or chosen not in COMMANDS:
-            app.command(name)(import_module(module).command)
+            app.command(name, epilog=EPILOGUES.get(name))(import_module(module).command)
     return app
 
 

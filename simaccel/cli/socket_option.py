@@ -1,4 +1,4 @@
-"""Where the device is: the option `--socket` of each command that talks to one."""
+"""The option `--socket`, of every command that talks to a device process: where that is."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from simaccel.bridge import default_address
 from simaccel.bridge.wire import socket_address
 
 Socket = Annotated[
-    str, typer.Option(help="A path, or @ and an abstract name. [default: $SIMACCEL_SOCKET or @simaccel]")
+    str,
+    typer.Option(
+        metavar="ADDRESS",
+        help="The device's socket: a path, or @ and an abstract name. [default: $SIMACCEL_SOCKET or @simaccel]",
+    ),
 ]
 
 
 def address_of(socket: str) -> str:
-    """The address that was said. Raises UsageError if it can't be one."""
+    """The address given, or the default. Raises UsageError for text that can't be an address."""
     address = socket or default_address()
     try:
         socket_address(address)

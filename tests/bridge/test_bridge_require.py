@@ -25,7 +25,7 @@ def test_without_a_device_the_program_runs_with_a_warning(toolbox: Toolbox, mark
     done = simaccel("openssl", "--socket", address, "--", "touch", str(marker), SIMACCEL_MODULE=str(toolbox.provider))
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == (
-        f"simaccel: warning: touch does without the device for now: no device at {address}: Connection refused; "
+        f"simaccel: warning: touch starts without a device: no device at {address}: Connection refused; "
         "start one with simaccel serve\n"
     )
     assert marker.exists()
@@ -66,4 +66,4 @@ def test_with_a_device_nothing_is_said(toolbox: Toolbox, device: DeviceProcess, 
 def test_it_is_for_programs_only(toolbox: Toolbox) -> None:
     done = simaccel("openssl", "--require-device", "--config", SIMACCEL_MODULE=str(toolbox.provider))
     assert done.returncode == USAGE
-    assert "--require-device goes with a program" in done.stderr
+    assert "--require-device needs a program after --" in done.stderr

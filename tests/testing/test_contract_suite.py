@@ -131,16 +131,27 @@ class _StopsAtAHandlerThatRaises(_Pool):
 
 
 class _ForgetsWhichKey(Accelerator):
-    def prepare(self, request: Any) -> None:
-        super().prepare(request)
-        if request.session is not None:
-            request.key = self.session("hmac", b"another").key
+    def __init__(self) -> None:
+        super().__init__()
+        prepare = self.prepare
+
+        def forgets(request: Any) -> None:
+            prepare(request)
+            if request.session is not None:
+                request.key = self.session("hmac", b"another").key
+
+        self.prepare = forgets
 
 
 class _TakesNoHeedOfSessions(Accelerator):
-    def prepare(self, request: Any) -> None:
-        key = self.session("hmac", b"key").key
-        request.kernel, request.key, request.payload = self.kernels.get(request.op), key, bytes(request.payload)
+    def __init__(self) -> None:
+        super().__init__()
+
+        def takes_any(request: Any) -> None:
+            key = self.session("hmac", b"key").key
+            request.kernel, request.key, request.payload = self.kernels.get(request.op), key, bytes(request.payload)
+
+        self.prepare = takes_any
 
 
 class _StaysPolled(_Pool):

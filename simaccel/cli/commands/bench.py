@@ -1,4 +1,4 @@
-"""`simaccel bench`: measure pause and resume, by itself and beside what else there is."""
+"""`simaccel bench`: measures what a pause and resume cost, and compares that with other ways to wait."""
 
 from __future__ import annotations
 
@@ -34,31 +34,39 @@ RIG = Rig(Accelerator, VirtualClock, Coalescing, _device_process)
 
 
 def command(
-    row: Annotated[list[str] | None, typer.Option(help="Only this row of the table; repeatable.")] = None,
+    row: Annotated[list[str] | None, typer.Option(help="Only this row of the table; may be repeated.")] = None,
     part: Annotated[
-        list[str] | None, typer.Option(help="Only this part: rows, bare, depths, split, crypto, counts; repeatable.")
+        list[str] | None,
+        typer.Option(help="Only this part: rows, bare, depths, split, crypto, counts; may be repeated."),
     ] = None,
     rounds: Annotated[
         int | None,
-        typer.Option(parser=whole_number, metavar="N", help="Interleaved rounds; by default what each part takes."),
+        typer.Option(
+            parser=whole_number, metavar="N", help="How many interleaved rounds. [default: each part has its own]"
+        ),
     ] = None,
     minutes: Annotated[
-        float, typer.Option(parser=number, metavar="X", help="How long it may take, about; 0 for as long as it does.")
+        float, typer.Option(parser=number, metavar="X", help="About how long it may take; 0 for no limit.")
     ] = 10.0,
     json: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write everything that was measured; - is stdout.")
+        str | None, typer.Option(metavar="FILE", help="Write everything that was measured to this file; - is stdout.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="For the pictures, PNG and SVG, and the page.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write an HTML page and its pictures (PNG and SVG) to this folder."),
     ] = None,
     compare: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The JSON of an earlier run: say what changed.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Also show what changed since an earlier run, given its --json file."),
     ] = None,
     goals: Annotated[
-        bool, typer.Option("--goals", help="Also say what this project wants to reach, and whether it does here.")
+        bool,
+        typer.Option(
+            "--goals", help="Also show the figures that this project aims at, and whether they are reached here."
+        ),
     ] = False,
 ) -> Callable[[], int]:
-    """Measure what a pause and resume cost, by themselves and beside what else there is. The whole takes minutes."""
+    """Measure what pausing costs, beside other ways to wait. Takes minutes."""
     order = Order(part or (), row or (), rounds, minutes, out, compare, goals)
     carry_out = plan(RIG, order)
     if json is not None:

@@ -1,4 +1,4 @@
-"""`simaccel check`: whether a running program uses the device, and if not, why; or whether the set-up works at all."""
+"""`simaccel check`: says whether a running program uses the device and if not, why; or whether the set-up works."""
 
 from __future__ import annotations
 
@@ -36,16 +36,24 @@ TRIAL = (
     "-out",
     os.devnull,
 )
-"""One signature, which goes to the device wherever a program has the provider and prefers it."""
+"""Makes one signature, which is made on the device if the provider is loaded and preferred."""
 
 _AT_EXIT = re.compile(r"^simaccel\[\d+\]: at exit: (\d+) offloaded", flags=re.MULTILINE)
 
 
 def command(
-    pid: Annotated[int, typer.Option("--pid", min=0, help="A running process. [default: the set-up itself]")] = 0,
+    pid: Annotated[
+        int,
+        typer.Option(
+            "--pid", min=0, metavar="PID", show_default=False, help="A running process. [default: check the set-up]"
+        ),
+    ] = 0,
     socket: Socket = "",
 ) -> Callable[[], int]:
-    """Say whether a running program uses the device, and if not, why; without --pid, whether the set-up works."""
+    """Say whether a running program uses the device, or why not.
+
+    Without --pid, say whether the set-up works.
+    """
     address = address_of(socket)
     if pid:
         process = Process.of(pid)
@@ -66,7 +74,7 @@ def _set_up(address: str) -> Verdict:
         module = provider_for("openssl")
     except UsageError as error:
         return Verdict(facts, False, f"the set-up does not work: {error}")
-    facts.append(("openssl", f"takes {module}"))
+    facts.append(("openssl", f"uses {module}"))
     why = why_no_device(address)
     facts.append(("device", why or f"answers at {address}"))
     if why:
@@ -89,21 +97,21 @@ def _why_the_trial_fails(module: Path, address: str) -> str | None:
                 ["openssl", *TRIAL], env=environment, capture_output=True, timeout=PATIENCE_S, check=False
             )
         except FileNotFoundError:
-            return "there is no openssl program to try it with"
+            return "there is no openssl program to try"
         except subprocess.TimeoutExpired:
             return f"openssl made no signature within {PATIENCE_S:.0f} s"
     said = done.stderr.decode(errors="replace")
     counted = _AT_EXIT.search(said)
     if counted and int(counted[1]):
         return None
-    told = "; ".join(_ours(said)) or "nothing on stderr says why"
+    told = "; ".join(_ours(said)) or "it printed no reason"
     if counted:
         return f"openssl made the signature in software: {told}"
     return f"openssl did not load the provider: {told}"
 
 
 def _ours(said: str) -> Iterator[str]:
-    """What the provider said, but for its counts; or else what openssl said."""
+    """The lines that the provider printed, without its counts; if there are none, the first lines of openssl."""
     lines = [line for line in said.splitlines() if line.strip() and not set(line) <= set(".+*- ")]
     ours = [line.partition(": ")[2] for line in lines if line.startswith("simaccel")]
     yield from [line for line in ours if not line.startswith("at exit: ")] or lines[:3]

@@ -1,4 +1,4 @@
-"""`simaccel info`: what this machine offers to what simaccel does."""
+"""`simaccel info`: shows what this machine offers: cores, wake-ups, libcrypto, the GIL."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PROBED = ("sha256", "aes-gcm-encrypt", "ecdsa-sign", "rsa-sign")
 
 
 def command() -> Callable[[], int]:
-    """What this machine offers: wake-ups, libcrypto, cryptography and its use of the GIL, cores."""
+    """Show what this machine offers: cores, wake-ups, libcrypto, the GIL."""
     return _print_info
 
 
@@ -38,7 +38,7 @@ def _print_info() -> int:
 
 
 def facts() -> dict[str, str]:
-    """In the order in which they are printed. Takes some 100 ms: what holds the GIL is tried out."""
+    """The facts in the order in which they are printed. Takes about 100 ms, because it tries out what holds the GIL."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return {
         "simaccel": __version__,
@@ -68,7 +68,7 @@ def _limit(value: int) -> str:
 def _system_libcrypto() -> str:
     name = ctypes.util.find_library("crypto")
     if name is None:
-        return "none of the system's"
+        return "the system has none"
     try:
         library = ctypes.CDLL(name)
         library.OpenSSL_version.restype = ctypes.c_char_p
@@ -79,7 +79,7 @@ def _system_libcrypto() -> str:
 
 
 def _gil() -> str:
-    """Which operations run beside Python code, found out by trying."""
+    """Which operations release the GIL while they run, and which hold it. Found out by trying."""
     kernels = Kernels()
     rng = Randomness(0).stream("info")
     answers: dict[bool, list[str]] = {True: [], False: []}

@@ -1,4 +1,4 @@
-"""`simaccel inject`: changes the faults of a running device."""
+"""`simaccel inject`: adds a fault to a running device, or removes all."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from simaccel.cli.socket_option import Socket, address_of
 
 
 def command(
-    fault: Annotated[str | None, typer.Argument(help="Such as lose:op=ecdsa-sign,p=0.01")] = None,
+    fault: Annotated[
+        str | None, typer.Argument(metavar="RULE", help="What goes wrong, such as lose:op=ecdsa-sign,p=0.01.")
+    ] = None,
     clear: Annotated[bool, typer.Option("--clear", help="Remove all faults.")] = False,
     socket: Socket = "",
 ) -> Callable[[], int]:
-    """Have a running device meet a fault, or none any more."""
+    """Add a fault to a running device, or remove all faults."""
     if (fault is None) is not clear:
         raise UsageError("give a fault, such as lose:every=100, or --clear")
     if fault is not None:
-        parse_faults(fault)  # so that a wrong one is told here, and as usage
+        parse_faults(fault)  # a wrong rule is a usage error, and the device is not asked
     address = address_of(socket)
     return lambda: _inject(address, fault or "")
 

@@ -1,4 +1,4 @@
-"""`simaccel openssl`: runs a program with the provider set up, or says how to."""
+"""`simaccel openssl`: runs a program with the provider set up, or prints the configuration."""
 
 from __future__ import annotations
 
@@ -41,24 +41,34 @@ _SPECIAL = frozenset("\\#$;'\"` ")
 
 
 def command(
-    program: Annotated[list[str] | None, typer.Argument(help="Behind --: the program and its arguments.")] = None,
+    program: Annotated[
+        list[str] | None, typer.Argument(metavar="PROGRAM", help="After --: the program to run, and its arguments.")
+    ] = None,
     socket: Socket = "",
-    module: Annotated[bool, typer.Option("--module", help="Print where the provider is.")] = False,
-    config: Annotated[bool, typer.Option("--config", help="Print an openssl.cnf that loads it.")] = False,
+    module: Annotated[bool, typer.Option("--module", help="Print the path of the provider.")] = False,
+    config: Annotated[bool, typer.Option("--config", help="Print an openssl.cnf that loads the provider.")] = False,
     libcrypto: Annotated[
         str | None,
-        typer.Option(help="Which one it is for, such as libcrypto.so.4. [default: the program's, or that of openssl]"),
+        typer.Option(
+            metavar="NAME",
+            help="The libcrypto that the provider is for, such as libcrypto.so.4. [default: the program's]",
+        ),
     ] = None,
     require_device: Annotated[
         bool,
-        typer.Option("--require-device", help=f"Exit with {NO_DEVICE} if no device answers, instead of a warning."),
+        typer.Option(
+            "--require-device", help=f"Exit with code {NO_DEVICE} if no device answers, instead of printing a warning."
+        ),
     ] = False,
 ) -> Callable[[], int]:
-    """Run a program with the provider: simaccel openssl -- openssl speed -async_jobs 8 rsa2048."""
+    """Run a program with the provider, or print its configuration.
+
+    For example: simaccel openssl -- openssl speed -async_jobs 8 rsa2048
+    """
     if module + config + bool(program) != 1:
-        raise UsageError("give a program behind --, or --module, or --config: one of the three")
+        raise UsageError("give one of three: a program after --, or --module, or --config")
     if require_device and not program:
-        raise UsageError("--require-device goes with a program behind --")
+        raise UsageError("--require-device needs a program after --")
     path = provider_for(program[0] if program else None, libcrypto)
     address = address_of(socket)
     text = configuration(path, address)
@@ -68,14 +78,14 @@ def command(
 
 
 def configuration(module: Path, address: str) -> str:
-    """An openssl.cnf that loads the provider and prefers it. UsageError for names that can't stand in one."""
+    """An openssl.cnf that loads the provider and prefers it. Raises UsageError for a path that can't stand in one."""
     return CONFIG.format(module=quoted(str(module)), socket=quoted(address))
 
 
 def quoted(value: str) -> str:
-    """As it has to stand in an openssl.cnf, where #, $ and others mean something. UsageError for what can't."""
+    """The value as an openssl.cnf needs it, with #, $ and the like escaped. Raises UsageError if it can't be."""
     if not value.isprintable():
-        raise UsageError(f"{value!r}: no name for an openssl.cnf; use one that can be printed")
+        raise UsageError(f"{value!r} can't stand in an openssl.cnf; use a name of printable characters")
     return "".join(f"\\{letter}" if letter in _SPECIAL else letter for letter in value)
 
 
@@ -90,7 +100,7 @@ def _run(program: list[str], config: str, socket: str, address: str, require_dev
         complain(f"{program[0]} was not started: {why}")
         return NO_DEVICE
     if why is not None:
-        complain(f"warning: {program[0]} does without the device for now: {why}")
+        complain(f"warning: {program[0]} starts without a device: {why}")
     environment = environment_of_caller() | {"OPENSSL_CONF": str(_written(config))}
     if socket:
         environment["SIMACCEL_SOCKET"] = socket
@@ -102,7 +112,7 @@ def _run(program: list[str], config: str, socket: str, address: str, require_dev
 
 
 def _written(config: str) -> Path:
-    """In a file that stays: programs read it again when they reload, long after this process has become one of them."""
+    """Write it to a file that stays, and return its path: a program reads it again whenever it reloads."""
     folder = Path(tempfile.gettempdir()) / f"simaccel-{os.geteuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.geteuid():

@@ -1,4 +1,4 @@
-"""`simaccel replay`: what was recorded, run again, and compared event by event."""
+"""`simaccel replay`: runs a recorded run again, and compares it event by event."""
 
 from __future__ import annotations
 
@@ -27,11 +27,14 @@ from simaccel.testing.scenario_run import run_scenario
 
 
 def command(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Written by simaccel run --trace, or by testing tools.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="Written by simaccel run --trace, or by the testing tools.")
+    ],
 ) -> Callable[[], int]:
-    """Run what was recorded again, and print the first event that differs.
+    """Run a recorded run again, and print the first different event.
 
-    Exit code 0: every event as recorded; 1: one differs, or an invariant does not hold; 2: no usable file.
+    Exit code 0: every event is as recorded. 1: an event differs, or an invariant does not hold. 2: the file can't be
+    used.
     """
     try:
         recording = load_trace(file)
@@ -57,7 +60,7 @@ def _plan(file: str, recording: Recording) -> Callable[[], int]:
                 return lambda: _replay_test(recording, test, seed, trace)
     except ValueError as error:
         raise TraceError(f"{file} is damaged: {error}") from None
-    raise TraceError(f"{file} can't be run again: it does not say what it is of")
+    raise TraceError(f"{file} can't be run again: it does not say what was recorded")
 
 
 def _replay_run(options: RunOptions, trace: ComparedTrace) -> Difference | None:
@@ -82,13 +85,13 @@ def _replay_scenario(recording: Recording, scenario: Scenario, trace: ComparedTr
 
 
 def _replay_test(recording: Recording, test: str, seed: int, trace: ComparedTrace) -> int:
-    """By pytest, in the directory that this is called in. What it prints goes to stderr."""
+    """Run the test with pytest, in the current directory. What pytest prints goes to stderr."""
     with tempfile.TemporaryDirectory() as folder:
         words = [sys.executable, "-m", "pytest", "-q", test, f"--accel-seed={seed}", f"--accel-trace={folder}"]
         subprocess.run(words, stdout=sys.stderr, check=False)
         files = sorted(Path(folder).glob("*.trace"))
         if len(files) != 1:
-            print(f"{test} left no trace: it was not run; call this where pytest was called")
+            print(f"{test} wrote no trace, so it was not run: call this in the directory where pytest was called")
             return FAILED
         now = load_trace(os.fspath(files[0]))
     for line in now.lines:
@@ -97,7 +100,7 @@ def _replay_test(recording: Recording, test: str, seed: int, trace: ComparedTrac
 
 
 class _Silence(Failures):
-    """What fails is in the trace, where it is compared."""
+    """Counts failures and prints none: they are events of the trace, which is compared."""
 
     def add(self, message: str) -> None:
         self.count += 1

@@ -1,4 +1,4 @@
-"""`simaccel run`: real work through the simulated accelerator, in several ways, every result checked."""
+"""`simaccel run`: runs real work on a simulated device, woken in several ways, and checks every result."""
 
 from __future__ import annotations
 
@@ -45,76 +45,98 @@ from simaccel.version import __version__
 def command(
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PATH", help="Files, and folders to walk. Without: generated data."),
+        typer.Argument(metavar="PATH", help="Files, or folders of files, to work on. [default: generated data]"),
     ] = None,
     op: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help=f"An operation; again and again. [default: {', '.join(DEFAULT_OPS)}; "
+            help=f"An operation of the device; may be repeated. [default: {', '.join(DEFAULT_OPS)}; "
             f"with paths {', '.join(DEFAULT_FILE_OPS)}]",
         ),
     ] = None,
     count: Annotated[
         int | None,
         typer.Option(
-            parser=whole_number, metavar="N", help=f"Operations each way. [default: {DEFAULT_COUNT:,}; with paths all]"
+            parser=whole_number,
+            metavar="N",
+            help=f"How many operations, each way. [default: {DEFAULT_COUNT:,}; with paths, all]",
         ),
     ] = None,
     jobs: Annotated[
         int,
-        typer.Option(parser=whole_number, metavar="N", help="Jobs at once; each does one operation after the other."),
+        typer.Option(
+            parser=whole_number, metavar="N", help="How many jobs run at once. Each does one operation after another."
+        ),
     ] = DEFAULT_JOBS,
     notify: Annotated[
         list[str] | None,
         typer.Option(
             metavar="WAY",
-            help=f"{', '.join(NOTIFY)}, or all; again and again. [default: {', '.join(DEFAULT_WAYS)}]",
+            help=f"How a job is woken: {', '.join(NOTIFY)}, or all; may be repeated. "
+            f"[default: {', '.join(DEFAULT_WAYS)}]",
         ),
     ] = None,
     contract: Annotated[
-        str | None, typer.Option(help=f"Of the callback: {', '.join(CONTRACTS)}. [default: qat]", metavar="NAME")
+        str | None,
+        typer.Option(
+            help=f"What a callback tells its job: as {', '.join(CONTRACTS)} does. [default: qat]", metavar="NAME"
+        ),
     ] = None,
     depth: Annotated[
-        int, typer.Option(parser=whole_number, metavar="N", help="Slots of the submission ring, a power of two.")
+        int, typer.Option(parser=whole_number, metavar="N", help="Slots of the submission ring: a power of two.")
     ] = DEFAULT_DEPTH,
     units: Annotated[
         int | None,
-        typer.Option(parser=whole_number, metavar="N", help="Parallel units. [default: the preset's, else 1]"),
+        typer.Option(
+            parser=whole_number,
+            metavar="N",
+            help="Units of the device that work in parallel. [default: the preset's, or 1]",
+        ),
     ] = None,
     latency: Annotated[
         str | None,
         typer.Option(
             metavar="MODEL",
-            help="fixed:50us, lognormal:50us,0.3, preset:qat-dh895xcc, ... [default: what the work itself takes]",
+            help="How long the device takes, such as fixed:50us or preset:qat-dh895xcc. [default: as long as the work]",
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(parser=whole_number, metavar="N", help="Of everything random. [default: a new one]")
+        int | None,
+        typer.Option(parser=whole_number, metavar="N", help="The seed of everything random. [default: a new one]"),
     ] = None,
     fault: Annotated[
         list[str] | None,
-        typer.Option(metavar="RULE", help="Such as corrupt:op=sha256,every=100; again and again. See docs/faults.md."),
+        typer.Option(metavar="RULE", help="What goes wrong, such as corrupt:op=sha256,every=100; may be repeated."),
     ] = None,
     deadline: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Of each operation, such as 5ms. [default: none; with --fault 10s]"),
+        typer.Option(
+            metavar="TIME",
+            help="The longest that an operation may take, such as 5ms. [default: none; with --fault, 10s]",
+        ),
     ] = None,
     trace: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Run in virtual time, and write all that happens there for simaccel replay."),
+        typer.Option(
+            metavar="FILE", help="Run in virtual time, and record every event in this file for simaccel replay."
+        ),
     ] = None,
     virtual: Annotated[
         bool,
-        typer.Option("--virtual", help="In virtual time: exactly the timing model, however long the work takes here."),
+        typer.Option("--virtual", help="Run in virtual time, in which only the timing model takes time."),
     ] = False,
-    json: Annotated[str | None, typer.Option(metavar="FILE", help="Write the results there too; - is stdout.")] = None,
-    digests: Annotated[bool, typer.Option("--digests", help="Print what sha256sum prints for these paths.")] = False,
+    json: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Also write the results to this file, as JSON; - is stdout.")
+    ] = None,
+    digests: Annotated[
+        bool, typer.Option("--digests", help="Hash these paths on the device, and print what sha256sum prints.")
+    ] = False,
 ) -> Callable[[], int]:
-    """Real work through the simulated accelerator, every result checked against software.
+    """Run real work on a simulated device, and check every result.
 
-    Exit code 0: all verified; 1: an operation failed or was wrong, or a path could not be read; 2: usage; 130: Ctrl-C,
-    and what was done until then has been told.
+    Exit code 0: every result is right. 1: an operation failed or was wrong, or a path could not be read. 2: wrong
+    usage. 130: Ctrl-C, after printing what was done until then.
     """
     options = checked(
         paths=paths or (),
@@ -138,7 +160,7 @@ def command(
     if paths:
         for kind in kinds.values():
             if not kind.takes_files:
-                raise UsageError(f"--op {kind.op}: it can't take the contents of files; leave out the paths, or it")
+                raise UsageError(f"--op {kind.op}: it can't work on files; leave out the paths, or this operation")
     for name, target in (("--json", options.json), ("--trace", options.trace)):
         if target is not None:
             check_writable(name, target)
@@ -171,8 +193,7 @@ def _run(options: RunOptions, kinds: dict[str, Kind]) -> int:
 def _results(
     options: RunOptions, kinds: dict[str, Kind], screen: Console, failures: Failures, trace: Trace | None
 ) -> Iterator[WayResult]:
-    """One way after the other, each shown as it ends; none is begun after Ctrl-C, or if there turned out to be nothing
-    to do."""
+    """Run one way after another, and show each when it ends. Stops after Ctrl-C, and if there is nothing to do."""
     for way in options.ways:
         with ProgressBar() as bar:
             bar.begin(f"by {way}", options.count or (None if options.paths else DEFAULT_COUNT))
@@ -182,7 +203,7 @@ def _results(
                 result = run_one_way(options, way, kinds, bar, failures, trace)
         if result.idle and not result.interrupted:
             if not failures.any:
-                print_line(screen, "nothing to do: there is no file in what was named")
+                print_line(screen, "nothing to do: the given folders hold no files")
             yield result
             return
         if not options.digests:
@@ -201,7 +222,7 @@ def _late(options: RunOptions, result: WayResult) -> str:
 
 
 def kinds_of(options: RunOptions) -> dict[str, Kind]:
-    """The operations by name, with their keys."""
+    """By name: the operations that were asked for, each with a key."""
     keys = Randomness(options.seed).stream("keys")
     return {name: MAKERS[name](name, keys) for name in dict.fromkeys(options.ops)}
 
@@ -214,7 +235,7 @@ def run_one_way(
     failures: Failures,
     trace: Trace | None = None,
 ) -> WayResult:
-    """All the work, one way; the same for each way, and for each run with these options."""
+    """Do all the work in one way. The work is the same for each way, and in each run with these options."""
     work = _work(options, [kinds[op] for op in options.ops], failures)
     return run_way(options, way, list(kinds.values()), work, bar, failures, trace)
 

@@ -30,35 +30,45 @@ def command(
     depth: Annotated[
         int,
         typer.Option(
-            parser=whole_number, metavar="N", help="The most slots that a client's ring may have, a power of two."
+            parser=whole_number, metavar="N", help="The most slots that a client's ring may have: a power of two."
         ),
     ] = 1024,
     units: Annotated[
-        int | None, typer.Option(parser=whole_number, metavar="N", help="Parallel units of the timing model.")
+        int | None,
+        typer.Option(parser=whole_number, metavar="N", help="Units of the timing model that work in parallel."),
     ] = None,
     workers: Annotated[
-        int, typer.Option(parser=whole_number, metavar="N", help="Threads for long operations, such as RSA.")
+        int, typer.Option(parser=whole_number, metavar="N", help="Threads that do long operations, such as RSA.")
     ] = 1,
-    latency: Annotated[str | None, typer.Option(help="Such as fixed:50us or preset:qat-dh895xcc.")] = None,
-    fault: Annotated[
-        list[str] | None, typer.Option(help="Such as corrupt:op=rsa-sign,every=100; again and again.")
+    latency: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="How long it takes, such as fixed:50us or preset:qat-dh895xcc.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(parser=whole_number, metavar="N", help="Of everything random.")] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RULE", help="What goes wrong, such as corrupt:op=rsa-sign,every=100; may be repeated."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(parser=whole_number, metavar="N", help="The seed of everything random.")
+    ] = None,
     allow_user: Annotated[
-        list[str] | None, typer.Option(help="A user, by name or uid, that may connect; again and again.")
+        list[str] | None,
+        typer.Option(metavar="USER", help="A user, by name or uid, that may connect; may be repeated."),
     ] = None,
     group: Annotated[
-        str | None, typer.Option(help="A group whose members may connect; the socket's file is its.")
+        str | None, typer.Option(metavar="GROUP", help="A group whose members may connect. It gets the socket's file.")
     ] = None,
     mode: Annotated[
         str | None,
-        typer.Option(help="Of the socket's file. [default: 0600; 0660 with --group; 0666 with --allow-user]"),
+        typer.Option(
+            metavar="MODE",
+            help="Permissions of the socket's file. [default: 0600; 0660 with --group; 0666 with --allow-user]",
+        ),
     ] = None,
     stats_interval: Annotated[
-        float, typer.Option(parser=number, metavar="X", help="Seconds between lines of statistics; 0: none.")
+        float, typer.Option(parser=number, metavar="X", help="Seconds between lines of statistics; 0 for none.")
     ] = 0,
 ) -> Callable[[], int]:
-    """Run the device as a process, until SIGTERM or SIGINT."""
+    """Run a device as a process, until SIGTERM or Ctrl-C."""
     if not 0 <= stats_interval <= LONGEST_S:
         raise UsageError(f"--stats-interval {stats_interval}: use 0 to {LONGEST_S:,} seconds")
     address = address_of(socket)
@@ -86,7 +96,7 @@ def _mode(text: str) -> int:
 
 
 def _tell_refused(refused: Refused) -> None:
-    # Of more from the same user, stat tells how many.
+    # Only the first refusal of a user is printed. `simaccel stat` counts the others.
     print(
         f"simaccel: refused pid {refused.pid} of user {user_name(refused.uid)}: {refused.why}",
         file=sys.stderr,
@@ -95,7 +105,7 @@ def _tell_refused(refused: Refused) -> None:
 
 
 def _serve(server: Server, interval_s: float, latency: str | None) -> int:
-    # A client takes three fds: with the usual soft limit that would be some 300 of them.
+    # A client takes three fds, so the usual soft limit would allow about 300 clients.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     before = {number: signal.signal(number, lambda *_: server.stop()) for number in STOPPING}
@@ -129,7 +139,7 @@ def _tell(server: Server, interval_s: float, ended: threading.Event) -> None:
 
 
 def _say(line: str) -> None:
-    """Statistics that nobody can read, of a full disk or a closed pipe, are lost: the clients go on."""
+    """Print a line of statistics. It is lost if it can't be written (a full disk, a closed pipe)."""
     try:
         print(line, flush=True)
     except OSError:

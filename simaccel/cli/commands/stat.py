@@ -1,4 +1,4 @@
-"""`simaccel stat`: what a running device does."""
+"""`simaccel stat`: shows what a running device does."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from simaccel.cli.socket_option import Socket, address_of
 WATCH_S = 1.0
 
 CLIENTS = 32
-"""Of so many clients the lines are shown to people: those with most in flight, and then those that have done most."""
+"""How many clients are shown. Those with most in flight come first, then those that have done most."""
 
 
 def command(
     socket: Socket = "",
-    watch: Annotated[bool, typer.Option("--watch", help="Again every second, until Ctrl-C.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again every second, until Ctrl-C.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> Callable[[], int]:
     """Show what a running device does: operations, latencies, clients."""
     address = address_of(socket)
@@ -40,9 +40,7 @@ def _stat(address: str, watch: bool, json: bool) -> int:
             complain(str(error))
             return FAILED
         except (LookupError, TypeError, ValueError, AttributeError):
-            complain(
-                f"the device at {address} answers with what is no report of this version: install the same simaccel"
-            )
+            complain(f"the device at {address} is of another version, whose report can't be read: install the same")
             return FAILED
         print(text, flush=True)
         if not watch:
