@@ -1,4 +1,4 @@
-"""A device process for tests, and what it says of itself."""
+"""A device process for tests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def fresh_address() -> str:
 
 
 class DeviceProcess:
-    """A device in a process of its own, ready when the constructor returns. A context manager."""
+    """A device process. It is ready when the constructor returns. A context manager."""
 
     def __init__(
         self,

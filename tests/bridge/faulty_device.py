@@ -1,7 +1,7 @@
 """A device that misbehaves: `python -m tests.bridge.faulty_device ADDRESS FAULT`.
 
-Its faults are below the device core, in what a client sees of it: what a broken or hostile device process could do to
-the provider.
+Its faults are in what a client sees of the device, not in the device core. A broken or hostile device process could do
+the same to the provider.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _every(n: int) -> bool:
 
 
 def _set_tail(memory: Memory, tail: int) -> None:
-    # For good: the next honest completion would else hide it.
+    # For good: otherwise the next honest completion would hide it.
     memory.cq_tail = memory.bytes.cast("Q")[AT_CQ_TAIL // 8] = tail
 
 
@@ -69,7 +69,7 @@ def _lost(honest: Complete, memory: Memory, cookie: int, status: int, length: in
 
 
 def _silent(honest: Complete, memory: Memory, cookie: int, status: int, length: int, t0: int, t1: int) -> None:
-    # What comes first is done, and then nothing ever again.
+    # The first ones are completed, and then nothing ever again.
     global _count
     _count += 1
     if _count <= BEFORE_SILENCE:

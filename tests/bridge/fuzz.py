@@ -1,6 +1,6 @@
 """Random and hostile clients of a device process: `python -m tests.bridge.fuzz ADDRESS SEED CASES`.
 
-A case is one hostile act: a descriptor with any field wild, an index run wild, a control message of any bytes, a
+A case is one hostile act: a descriptor with any field wild, a wrong index, a control message of any bytes, a
 connection torn off. Prints the acts by kind. The same seed acts the same, as far as the device's speed allows.
 """
 
@@ -91,7 +91,7 @@ class Fuzzer:
         slot = self.rings.slot(self.tail % ENTRIES)
         self.rings.bytes[slot : slot + 64] = self.random.randbytes(64)
         code = self.random.choice([*wire.Opcode, self.random.getrandbits(16)])
-        # Well-formed, and then any of the fields is not: nearly all would else fail at the first check.
+        # Well-formed except for one field. If all fields were random, nearly every case would fail at the first check.
         fields = [
             self.tail,
             code,

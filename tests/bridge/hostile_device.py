@@ -1,4 +1,4 @@
-"""A device for the Python client that sends what it likes: the other side of `welcome` and `connection`.
+"""A device for tests of the Python client that may send anything: the other side of `welcome` and `connection`.
 
 It runs in a thread of the test. It gives the sessions that a client opens at once, so that the client comes up, and
 then completes calls as the test's plan says.

@@ -1,4 +1,4 @@
-"""Who may use a device, whose device may be used, and how many slots one gets."""
+"""Which users may use a device, whose devices a client trusts, and how many slots a client gets."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def ask_as(address: str, groups: Sequence[int] = (), times: int = 1) -> bytes:
 
 
 def in_child(work: Callable[[], bytes]) -> bytes:
-    """What `work` returns in a fork of ours: as another user we might not be able to read our Python anew."""
+    """What `work` returns in a forked child. A new process of another user might not be able to read our Python."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -103,7 +103,7 @@ def device_of_nobody() -> Iterator[str]:
 
 
 @needs_root
-def test_a_user_who_may_not_is_one_line_and_a_row(tmp_path: Path) -> None:
+def test_a_refused_user_is_one_line_on_stderr_and_a_row_of_the_report(tmp_path: Path) -> None:
     errors = tmp_path / "errors"
     with DeviceProcess(None, module=SERVE, errors=errors) as device:
         assert b"user 65534 may not use this device" in ask_as(device.address, times=3)
@@ -118,7 +118,7 @@ def test_a_user_who_may_not_is_one_line_and_a_row(tmp_path: Path) -> None:
 
 @needs_root
 @pytest.mark.parametrize("user", ["nobody", "65534"])
-def test_a_user_who_is_named_may(user: str) -> None:
+def test_a_user_who_is_named_may_connect(user: str) -> None:
     with DeviceProcess(None, "--allow-user", user, module=SERVE) as device:
         assert kind(ask_as(device.address)) == wire.Message.WELCOME
         assert device.stat()["refused_users"] == []
@@ -166,7 +166,7 @@ def test_the_file_of_a_socket_is_open_to_those_who_may(
         (("--mode", "888"), "use an octal number from 0 to 0777"),
     ],
 )
-def test_users_groups_and_modes_that_can_not_be(arguments: tuple[str, ...], why: str) -> None:
+def test_invalid_users_groups_and_modes_are_refused(arguments: tuple[str, ...], why: str) -> None:
     done = simaccel("serve", "--socket", fresh_address(), *arguments, check=False)
     assert done.returncode == 2
     assert why in done.stderr
@@ -218,7 +218,7 @@ def test_a_trusted_user_that_does_not_exist_is_one_line(toolbox: Toolbox) -> Non
 
 
 @pytest.mark.parametrize("depth", [2, 64])
-def test_who_asks_for_more_slots_than_the_device_allows_gets_what_it_allows(toolbox: Toolbox, depth: int) -> None:
+def test_a_client_gets_no_more_slots_than_the_device_allows(toolbox: Toolbox, depth: int) -> None:
     with DeviceProcess(None, "--depth", str(depth), module=SERVE) as device:
         with connect(device.address) as accel:
             assert accel.depth == accel.free_slots == depth
@@ -229,14 +229,14 @@ def test_who_asks_for_more_slots_than_the_device_allows_gets_what_it_allows(tool
     assert counted["connects"] == 1
 
 
-def test_who_asks_for_fewer_slots_gets_those() -> None:
+def test_a_client_that_asks_for_fewer_slots_gets_as_many() -> None:
     with DeviceProcess(None, "--depth", "64", module=SERVE) as device, connect(device.address, depth=16) as accel:
         assert accel.depth == 16
 
 
 @contextmanager
 def full_queue() -> Iterator[tuple[str, socket.socket, list[socket.socket]]]:
-    """A device's socket whose queue has no place left, and those who stand in it."""
+    """A listening socket whose queue of connections is full, and the connections in it."""
     address = fresh_address()
     waiting = []
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:

@@ -1,4 +1,4 @@
-"""serve, stat, inject and openssl as users call them."""
+"""The commands serve, stat, inject and openssl, as users call them."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_it_tells_of_full_rings_and_of_times(device: DeviceProcess) -> None:
     os.kill(device.process.pid, signal.SIGSTOP)  # so that it finds all four at once
     for serial in range(4):
         slot = rings.slot(serial)
-        # Submitted at a time that can't be: nobody may fall over what a client says.
+        # Submitted at an impossible time: the device must not depend on what a client says.
         rings.submit(serial, wire.Opcode.ECHO, 0, 0, slot, 64, slot, 1024, slot, 0, (0, 2**63, 2**64 - 1, 0)[serial])
     rings.ring_doorbell()
     os.kill(device.process.pid, signal.SIGCONT)
@@ -167,7 +167,7 @@ def test_it_tells_of_full_rings_and_of_times(device: DeviceProcess) -> None:
     rings.close()
 
 
-def test_times_that_can_not_be_harm_no_worker(device: DeviceProcess) -> None:
+def test_impossible_times_of_submission_harm_no_worker(device: DeviceProcess) -> None:
     key = rsa.generate_private_key(65537, 2048).private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     scheme = wire.SCHEME.pack(wire.Padding.PKCS1, wire.Digest.SHA256, 0, 0)
     rings = SharedRings(device.address, 4, 4096)
@@ -187,7 +187,7 @@ def test_times_that_can_not_be_harm_no_worker(device: DeviceProcess) -> None:
 
 
 def test_names_may_have_any_letters(toolbox: Toolbox, tmp_path: Path) -> None:
-    """Of the provider and of the socket: openssl.cnf has a meaning for some of them."""
+    """The names of the provider and of the socket. Some letters have a meaning in openssl.cnf."""
     folder = tmp_path / "a $b ${c} #d 'e' \"f\" `g` \\h ;i ü"
     folder.mkdir()
     module = folder / "simaccel.so"

@@ -1,4 +1,4 @@
-"""The device process as an accelerator for Python programs."""
+"""`simaccel.connect`: the device process as an accelerator for Python programs."""
 
 from __future__ import annotations
 

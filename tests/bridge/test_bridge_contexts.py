@@ -1,4 +1,4 @@
-"""What is provided works in the library context of the application, with its providers and its random generators."""
+"""The provider works in the application's library context, with its other providers and its random generators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clients count about themselves: in `simaccel stat` through the shared page, and in a line at exit."""
+"""What clients count about themselves. It is shown by `simaccel stat`, and in a line at exit."""
 
 from __future__ import annotations
 

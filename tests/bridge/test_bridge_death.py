@@ -1,4 +1,4 @@
-"""The device goes away under load, and comes back: not one operation may be lost."""
+"""The device is killed under load and started again: no operation is lost."""
 
 from __future__ import annotations
 

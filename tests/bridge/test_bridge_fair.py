@@ -1,4 +1,4 @@
-"""Fair queueing, by counts: how long each client waits follows from what is done before its request."""
+"""Fair queueing. No clock: what a request waits for is counted in the costs of the requests done before it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_each_has_an_equal_share_of_the_time_whatever_its_requests_take() -> Non
     assert max(shares) - min(shares) <= 2 * max(cost_ns.values())
 
 
-def test_who_asks_again_and_again_for_one_gets_no_more_than_its_share() -> None:
+def test_asking_again_and_again_for_one_item_gives_no_more_than_a_share() -> None:
     queue, cost_ns = busy(4)
     cost_ns["again"] = LONG_NS
     served: Counter[str] = Counter()
@@ -67,7 +67,7 @@ def test_who_asks_again_and_again_for_one_gets_no_more_than_its_share() -> None:
     assert served["again"] <= 2_000 / 5 + 2
 
 
-def test_who_was_away_has_saved_nothing_up() -> None:
+def test_an_owner_that_was_away_has_no_claim_on_that_time() -> None:
     queue, cost_ns = busy(1)
     serve(queue, cost_ns, 500)
     cost_ns["late"] = LONG_NS

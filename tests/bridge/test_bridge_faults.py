@@ -1,4 +1,4 @@
-"""Faults of the device core, asked for by text, as they reach the provider: no wrong result comes out as good."""
+"""Faults of the device core, as they reach the provider: no wrong result is taken for a good one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A device process among hostile clients: it lives, and an honest client notices nothing."""
+"""A device process with hostile clients: it goes on, and an honest client notices nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that do all they can with the fds that the device gave them: it serves the others all the same."""
+"""Clients that misuse the fds that the device gave them: the others are served all the same."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_clients_for_whom_there_are_no_fds_left_harm_nobody(device: DeviceProces
         for peer in waiting:
             peer.connect(wire.socket_address(device.address))
         assert all(call(accel, "echo", b"honest").result == b"honest" for _ in range(20))
-        # Who asks is answered, at the cost of those who are there and say nothing.
+        # A connection that asks something is answered; for that one is dropped that says nothing.
         assert device.stat()["connected"] == 1 + len(others)
         for rings in others:
             rings.close()
@@ -125,7 +125,7 @@ def test_clients_for_whom_there_are_no_fds_left_harm_nobody(device: DeviceProces
     assert after["wakes"] - before["wakes"] < 400  # it has not looked for them all the time
 
 
-def test_all_who_wait_are_let_in_at_one_look() -> None:
+def test_all_waiting_connections_are_let_in_at_once() -> None:
     """Between two looks there may be a visit to every client: one each would be too late for a program that is
     patient for 250 ms."""
     with Server(fresh_address(), own_process=True) as server:

@@ -1,4 +1,4 @@
-"""A C program of our own: every result verified, by fd, by callback and blocking."""
+"""jobs.c, a C program that verifies every result: woken by fd, by callback, and blocking."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_connections_closed_while_paused_free_their_slots(toolbox: Toolbox, devi
     counted = toolbox.run_jobs(device.address, mode, 32, 900, "rsa-pkcs1,ecdsa", "3", entries=16)
     assert counted["abandoned"] == 300
     assert counted["good"] == counted["offloaded"] == 600
-    # Some were given up in line for a slot, before they were submitted.
+    # Some were given up before they were submitted, while they waited for a slot.
     assert 0 < counted["orphaned"] <= 300
     assert device.stat()["in_flight"] == 0
 

@@ -1,4 +1,4 @@
-"""What applications do to a provider that they know nothing of: lifecycle.c says what, and checks it."""
+"""What applications do to a provider that they do not know. lifecycle.c lists it, and checks the results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In a process that can't make threads any more, as HAProxy's workers and Dovecot, all goes to the device as well."""
+"""A process that can't make threads any more, such as HAProxy's workers and Dovecot, uses the device all the same."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_jobs_pause_by_fd(toolbox: Toolbox, device: DeviceProcess, jobs: int, en
 
 
 @pytest.mark.parametrize(("mode", "jobs"), [("blocking+", 1), ("callback+", 16)])
-def test_who_can_not_be_told_blocks(toolbox: Toolbox, device: DeviceProcess, mode: str, jobs: int) -> None:
+def test_a_job_that_can_not_be_woken_blocks(toolbox: Toolbox, device: DeviceProcess, mode: str, jobs: int) -> None:
     counted = toolbox.run_jobs(device.address, mode, jobs, COUNT)
     assert counted["good"] == counted["offloaded"] == COUNT
     assert counted["pauses"] == counted["software"] == 0

@@ -1,4 +1,4 @@
-"""Our own processes never use the provider, whatever OPENSSL_CONF names; and a device is no client of itself."""
+"""Our own processes never load the provider, whatever OPENSSL_CONF says, and a device is never its own client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How programs prefer the device: by a property that is ours alone, or by the provider's name."""
+"""How programs select the device: by a property that only our provider has, or by the provider's name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random sequences of calls, answered as the default provider alone answers them."""
+"""Random sequences of calls: our provider answers each as the default provider alone does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The device process and its command line: who gets in, what bad input gets, how it ends."""
+"""The device process and its command line: who may connect, what is refused, and how it ends."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def _ask(address: str, message: bytes) -> bytes:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
         peer.settimeout(WAIT_S)
         peer.connect(wire.socket_address(address))
-        with suppress(BrokenPipeError):  # refused already, for who we are
+        with suppress(BrokenPipeError):  # refused already, because of our user
             peer.send(message)
         try:
             return peer.recv(65536)
-        except ConnectionResetError:  # the device has not read the message; its reason comes behind this error
+        except ConnectionResetError:  # refused before it read our message: the reason comes after this error
             return peer.recv(65536)
 
 
@@ -66,13 +66,13 @@ def test_a_file_in_the_way_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "@", "x" * 108, "@" + "x" * 108, "/no/such/folder/socket"])
-def test_names_that_can_not_be(name: str) -> None:
+def test_invalid_names_are_refused(name: str) -> None:
     with pytest.raises(UsageError, match="socket "):
         Server(name)
 
 
 @pytest.mark.parametrize(("option", "value"), [("depth", 3), ("depth", 8192), ("workers", 0), ("latency", "soon")])
-def test_parameters_that_can_not_be(option: str, value: object) -> None:
+def test_invalid_parameters_are_refused(option: str, value: object) -> None:
     with pytest.raises(UsageError):
         Server(fresh_address(), **{option: value})  # type: ignore[arg-type]
 
@@ -87,7 +87,7 @@ def test_the_end_by_a_signal_is_clean() -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_other_users_are_refused(device: DeviceProcess) -> None:
-    # A fork, as another user may not be able to read our Python anew.
+    # A fork, because another user may not be able to read our Python.
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -105,7 +105,7 @@ def test_other_users_are_refused(device: DeviceProcess) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_a_device_of_another_user_is_refused() -> None:
-    """An abstract name is anybody's who takes it first."""
+    """Any user may take an abstract name that is free."""
     address = fresh_address()
     reader, writer = os.pipe()
     end_reader, end_writer = os.pipe()
@@ -130,7 +130,7 @@ def test_a_device_of_another_user_is_refused() -> None:
     os.waitpid(child, 0)
 
 
-def test_who_ends_leaves_the_socket_of_another_alone(tmp_path: Path) -> None:
+def test_a_device_that_ends_leaves_the_socket_of_another_alone(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     first = DeviceProcess(str(path))
     path.unlink()
@@ -143,7 +143,7 @@ def test_who_ends_leaves_the_socket_of_another_alone(tmp_path: Path) -> None:
 def test_a_stale_socket_is_looked_at_and_taken_over_by_one_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of two that find it stale the slower would remove the socket of the faster."""
+    """If two found it stale at once, the slower would remove the socket of the faster."""
     path = tmp_path / "socket"
     DeviceProcess(str(path)).kill()
     remove, seen = listener._remove_stale, []
@@ -210,7 +210,7 @@ def test_clients_that_leave_before_their_welcome_leave_nothing_behind(device: De
     os.kill(device.process.pid, signal.SIGCONT)
     while device.stat()["clients"]:
         pass
-    assert len(list(fds.iterdir())) <= before + 1  # of the one who asked
+    assert len(list(fds.iterdir())) <= before + 1  # the connection of the last stat
 
 
 def test_the_provider_may_be_configured_twice(toolbox: Toolbox, device: DeviceProcess, tmp_path: Path) -> None:

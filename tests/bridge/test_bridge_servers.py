@@ -1,4 +1,4 @@
-"""HAProxy asynchronously, nginx and curl blocking, on the device."""
+"""Real programs on the device: HAProxy asynchronously, nginx and curl blocking."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_4800_clients_that_vanish_half_way_leave_nothing_behind(
         wait_until(lambda: _fds(worker) <= before)
         load(port, client_context(), 32, b"served by haproxy")
         report = device.stat()
-    # All that was signed beyond those who stayed was for nobody.
+    # The other signatures were for clients that had gone.
     assert by_op(report, "rsa-sign") >= 1 + rounds * others + 32 + rounds
     assert report["failed"] == 0
 

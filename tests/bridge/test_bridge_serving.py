@@ -1,4 +1,4 @@
-"""How a device serves: it looks away while there is enough to do, and lives on when one client can't be served."""
+"""The server's loop: it looks away while its workers are busy, survives bugs of ours, and may be stopped twice."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def serving() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("backlog_ns", [0, 10**9])
-def test_who_has_enough_to_do_need_not_be_rung_for(backlog_ns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And serves who comes meanwhile all the same."""
+def test_a_device_with_busy_workers_need_not_be_rung_for(backlog_ns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And it serves clients that come meanwhile."""
     monkeypatch.setattr(Executors, "backlog_ns", backlog_ns)
     with serving() as address, connect(address) as accel, Engine(accel) as engine, Scheduler() as scheduler:
         for number in range(20):

@@ -1,4 +1,4 @@
-"""Settings of the provider: what can't work is refused with one line that names the value and the cure."""
+"""Settings of the provider: one that can't work is refused with a line that names the value and the cure."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A client with one request among clients with thousands, and clients that go and leave thousands behind.
+"""A client with one request among clients with thousands, and clients that go while thousands of theirs wait.
 
-By counts: what was done before the one request was. How long each takes does not matter.
+What a request waits for is counted in requests done before it. How long each takes does not matter.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def clients(address: str, count: int, operation: Opcode = RSA) -> Iterator[list[
 
 
 @pytest.mark.parametrize("way", MODELS)
-def test_what_clients_leave_behind_is_not_done(way: str) -> None:
+def test_requests_of_clients_that_have_gone_are_not_done(way: str) -> None:
     with DeviceProcess(None, *MODELS[way], module=SERVE) as device:
         with clients(device.address, 3) as dead:
             for client in dead:
@@ -167,7 +167,7 @@ def test_what_is_done_at_once_is_done_in_turn_too() -> None:
 
 
 def test_a_round_that_was_interrupted_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else those who came first would be served alone."""
+    """Otherwise only the clients that came first would be served."""
     monkeypatch.setattr("simaccel.bridge.device.server.ROUND_NS", 0)
     with server_with(3) as (server, clients_rings):
         for rings in clients_rings:

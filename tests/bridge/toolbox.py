@@ -1,4 +1,4 @@
-"""What is built once for all tests of this folder, and how programs are run."""
+"""What is compiled once for all tests of this folder, and how programs are run."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Toolbox:
         return made
 
     def compile(self, binary: Path, *sources: Path, static: bool = False, sanitize: bool = False) -> None:
-        """Compiles a C program of a test with the libcrypto of the tests, or with one of its own inside it."""
+        """Compiles a C program of a test. It uses the libcrypto of the tests, or with `static` has one inside it."""
         flags = [f"-I{PREFIX}/include", f"-L{PREFIX}/lib", f"-Wl,-rpath,{PREFIX}/lib"] if PREFIX else []
         flags += ["-fsanitize=address,undefined"] if sanitize else []
         libcrypto = ["-l:libcrypto.a", "-ldl"] if static else ["-lcrypto"]
@@ -103,7 +103,7 @@ class Toolbox:
     def run_jobs(
         self, address: str, mode: str, jobs: int, count: int, kinds: str = ALL_KINDS, *more: str, **settings: object
     ) -> dict[str, int]:
-        """Runs the verifying program to its end; what it counted. Nothing may be wrong or missing."""
+        """Runs the verifying program to its end. Returns what it counted. Fails if a result is wrong or missing."""
         return finish(self.start_jobs(address, mode, jobs, count, kinds, *more, **settings))
 
 

@@ -1,4 +1,4 @@
-"""How an accelerator whose device is another process ends: closed, forked, forgotten, or its device gone."""
+"""The Python client when it is closed, forked or forgotten, and when its device goes away."""
 
 from __future__ import annotations
 
