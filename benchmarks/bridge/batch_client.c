@@ -36,7 +36,7 @@ static void submit(struct connection *c, uint64_t *tail, unsigned batch)
     if (atomic_load(word(c, WIRE_AT_SLEEPING)) != 0) {
         const uint64_t one = 1;
 
-        if (write(c->doorbell, &one, sizeof(one)) < 0)
+        if (write(c->doorbell.number, &one, sizeof(one)) < 0)
             perror("doorbell");
     }
 }
