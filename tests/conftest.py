@@ -12,6 +12,7 @@ import faulthandler
 import gc
 import math
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -41,6 +42,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "watchdog(seconds): how long the test may take before the run ends")
     config.addinivalue_line("markers", "alone: the test measures time or needs the machine for itself; see run_all.py")
     config.stash[_stderr] = interrupting.STDERR[0] = os.dup(2)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell that starts this in the background makes it ignore Ctrl-C, and so would the programs that tests start.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
