@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "default.h"
+#include "default_provider.h"
 
 enum { ROWS = 24 };
 

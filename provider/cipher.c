@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "algorithms.h"
-#include "context.h"
+#include "op_context.h"
 #include "key.h"
 #include "keytypes.h"
-#include "operation.h"
+#include "offload.h"
 #include "scheme.h"
 #include "settings.h"
 
@@ -56,19 +56,19 @@ static enum outcome on_device(void *ctx, struct context *c, unsigned char *out, 
     enum outcome outcome;
 
     if (!default_get(ctx, asked) || padding != RSA_PKCS1_OAEP_PADDING)
-        return operation_unsupported("padding");
+        return offload_unsupported("padding");
     number = *digest != '\0' ? scheme_digest(digest) : WIRE_SHA1; /* OAEP's default */
     mgf1_number = *mgf1 != '\0' ? scheme_digest(mgf1) : number;
     label_len = label != NULL ? asked[3].return_size : 0;
     if (number <= 0 || mgf1_number <= 0 || label_len > LABEL_BYTES)
-        return operation_unsupported("OAEP parameters");
+        return offload_unsupported("OAEP parameters");
     aux.scheme.digest = (uint16_t)number;
     aux.scheme.mgf1_digest = (uint16_t)mgf1_number;
     if (label_len > 0)
         memcpy(aux.label, label, label_len);
     o.aux = (const unsigned char *)&aux;
     o.aux_len = sizeof(aux.scheme) + label_len;
-    outcome = operation_run(&o);
+    outcome = offload_run(&o);
     *out_len = o.out_len;
     return outcome;
 }
@@ -82,12 +82,12 @@ static int decrypt(void *ctx, unsigned char *out, size_t *out_len, size_t size, 
     if (out == NULL || c == NULL || c->key == NULL || !default_decrypt(ctx, NULL, &full, 0, in, in_len))
         return default_decrypt(ctx, out, out_len, size, in, in_len);
     if (size < full || in_len != full || (settings.operations & OFFLOAD_RSA) == 0)
-        outcome = operation_unsupported("not configured, or a wrong length");
+        outcome = offload_unsupported("not configured, or a wrong length");
     else
         outcome = on_device(ctx, c, out, out_len, full, in, in_len);
-    if (outcome == OPERATION_SOFTWARE)
+    if (outcome == OUTCOME_SOFTWARE)
         return default_decrypt(ctx, out, out_len, size, in, in_len);
-    return outcome == OPERATION_DONE;
+    return outcome == OUTCOME_DONE;
 }
 
 static void freectx(void *ctx)

@@ -1,5 +1,12 @@
-/* The connection of this process to the device: made when first needed, given up when the device goes away or after
- * a fork, made again at most once a second. */
+/* One connection to the device: a ring, the fds that go with it, and its life.
+ *
+ * device.c makes connections. From then on a connection is kept by references: one of device.c while it is the current
+ * one, one of the dispatcher's thread, one of each record that is taken, and one of each wait context that waits for a slot
+ * or watches the interrupt. The memory is unmapped and the fds are closed when the last reference goes.
+ *
+ * A connection ends once, in connection_end, which whoever notices the end calls. All operations in flight are then
+ * completed with STATUS_GONE.
+ */
 #ifndef SIMACCEL_CONNECTION_H
 #define SIMACCEL_CONNECTION_H
 
@@ -9,77 +16,70 @@
 #include <sys/types.h>
 
 #include "fds.h"
+#include "ring.h"
 
-struct record;
-struct waiter;
-
-struct connection {
-    atomic_uint refs;
-    pid_t pid;       /* of the process that made it; no other one may touch the memory */
-    uint64_t serial; /* of all connections of the process and its parents, so that keys know where they were loaded */
-    struct fd control, doorbell;
-    struct fd interrupt; /* an epoll, readable for whatever events.h names */
-    struct fd quit;      /* eventfd by which the dispatcher is told to end */
-    struct fd timer;     /* timerfd for deadlines, armed only while something is in flight */
-    atomic_int timer_armed;
-    atomic_int dead;
-    atomic_int dispatcher; /* enum dispatcher_state */
-    atomic_int closing;    /* the dispatcher is to end */
-
-    uint8_t *memory;
-    uint32_t memory_bytes, entries, slot_bytes, sq_off, cq_off, slots_off;
-
-    pthread_mutex_t lock; /* guards what follows. Nobody pauses, waits or takes another lock under it */
-    pthread_cond_t room;  /* a slot fell free: for threads that block */
-    uint64_t sq_tail, cq_head; /* our own copies: what the device can write is never read back */
-    uint32_t next_key;
-    uint32_t free_count, *free_slots;
-    uint32_t held; /* slots that only the resume of a job, or a completion that is overdue, sets free */
-    int distrusted;      /* a deadline has passed on it */
-    uint64_t longest_ns; /* about the longest that a completion took lately */
-    struct waiter *room_first, *room_last; /* waiters whose job paused because the ring was full */
-    struct record *records;                /* one for each slot */
-
-    atomic_int polling;     /* one of the threads that block waits at the interrupt, on behalf of all */
-    atomic_uint sleeping;   /* the others */
-
-    pthread_t thread;            /* the dispatcher's */
-    struct connection *unjoined; /* the next one whose dispatcher nobody has joined yet */
-};
+/* How often deadlines are looked at. An operation is given up at most this long after its deadline. */
+enum { TICK_NS = 50000000, TICK_MS = 50 };
 
 enum dispatcher_state { DISPATCHER_NONE, DISPATCHER_RUNS, DISPATCHER_IMPOSSIBLE };
 
-/* The living connection, with a reference, or NULL: no device now. Blocks for the length of a connect, a quarter
- * of a second at most. */
-struct connection *connection_get(void);
+struct connection {
+    struct ring ring;
+    atomic_uint refs;
+    pid_t pid;            /* of the process that made it; no other one may touch the memory */
+    uint64_t serial;      /* unique in this process and its parents; tells where a key was loaded */
+    struct fd control;    /* the socket */
+    struct fd doorbell;   /* an eventfd that wakes the device */
+    struct fd interrupt;  /* an epoll of the device's, readable for whatever events.h names */
+    struct fd quit;       /* an eventfd that tells the dispatcher to end */
+    struct fd timer;      /* a timerfd for deadlines, armed only while something is in flight */
+    atomic_int timer_armed;
+    uint32_t next_key;    /* the id of the next key. Under the lock of key.c */
+    void (*ended)(struct connection *connection); /* of device.c: called by connection_end */
 
-/* Why the last connect failed; "" if it did not. */
-const char *connection_failure(void);
+    atomic_int polling;   /* one of the threads that block waits at the interrupt, for all of them */
+    atomic_uint sleeping; /* how many others there are */
 
-/* Whether it was made by this process: after a fork the child must leave all of it alone. */
+    atomic_int dispatcher; /* enum dispatcher_state */
+    atomic_int closing;    /* the dispatcher is to end */
+    pthread_t thread;      /* the dispatcher's */
+    struct connection *unjoined; /* the next connection whose dispatcher nobody has joined yet. Under device.c's lock */
+};
+
+void connection_ref(struct connection *connection);
+void connection_unref(struct connection *connection);
+
+/* Closes the fds. In the child of a fork this is all that may be done. */
+void connection_close_fds(struct connection *connection);
+
+/* Whether this process made it. After a fork the child must leave the connection alone. */
 int connection_is_ours(const struct connection *connection);
 
 /* Whether a thread waits for its events. */
 int connection_has_dispatcher(const struct connection *connection);
 
-/* Starts one unless it runs. 0 if there can be none, as under RLIMIT_NPROC; that is not tried again. */
-int connection_start_dispatcher(struct connection *connection);
+/* The connection that a record belongs to. */
+struct connection *connection_of(const struct record *record);
 
-void connection_ref(struct connection *connection);
-void connection_unref(struct connection *connection);
+/* Takes a free slot, as ring_take does. The record holds a reference to the connection until connection_release. */
+struct record *connection_take(struct connection *connection, struct slot_queue_entry *entry);
 
-/* The device no longer needs a key. */
-void connection_forget_key(uint64_t serial, uint32_t key);
+/* Hands a taken slot to the device and sees to it that its deadline is kept. `complete` must be set. It may have been called
+ * already when this returns: it is called at once if the connection has ended. */
+void connection_submit(struct record *record, const struct request *request);
 
-/* Called by whoever finds that the device went away or broke the protocol, or that our fds were closed. */
-void connection_lost(struct connection *connection);
+/* Gives up a record that is TAKEN or DONE, and its reference to the connection. */
+void connection_release(struct record *record);
 
-/* Ends the connection and its thread; a later connection_get makes a new one. */
-void connection_close(void);
+/* Completes what has come, and ends the connection if the device breaks the protocol. Returns the number of
+ * completions. Does not block. */
+unsigned connection_reap(struct connection *connection);
 
-/* Around fork: no other thread may hold our locks at that moment, or the child would find them held for ever. */
-void connection_before_fork(void);
-void connection_after_fork_in_parent(void);
-void connection_after_fork_in_child(void);
+/* Starts the timer unless it runs. */
+void connection_start_timer(struct connection *connection);
+
+/* Ends the connection: the device went away, it broke the protocol, or the application closed our fds. May be called by any
+ * thread that holds a reference, and again. */
+void connection_end(struct connection *connection);
 
 #endif

@@ -6,44 +6,45 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
+#include "clock.h"
 #include "events.h"
-#include "ring.h"
+#include "wire.h"
 
-/* An interrupt costs the device 10 us where it has to wake a core, and that thrice an ECDSA signature. So while
- * completions come thick, they are not interrupts but looked for by a timer, which costs the device nothing. With few in
- * flight the device would run dry until the look. */
-enum { THICK_NS = 50000, LOOK_NS = 60000, LOOKS = 4, MANY = 4 };
+/* An interrupt costs the device 10 us when it has to wake a core: with ECDSA signatures that was a third of its time. So
+ * while completions come often, the dispatcher asks for no interrupts and looks at the ring by a timer, which costs the device
+ * nothing. With fewer than MANY in flight it does not, because the device could run out of work before the next look. */
+enum { OFTEN_NS = 50000, LOOK_NS = 60000, LOOKS = 4, MANY = 4 };
 
 struct pace {
     uint64_t reaped_ns;
-    int looks; /* so many more without a completion until interrupts are wanted again; 0: they are */
+    int looks; /* how many more looks may find nothing before interrupts are wanted again; 0: they are wanted */
 };
 
 static void reap(struct connection *c, struct pace *p)
 {
     const uint64_t now = now_ns();
-    const unsigned reaped = ring_reap(c);
+    const unsigned reaped = connection_reap(c);
     const int looked = p->looks;
 
     if (looked > 0)
         p->looks = reaped > 0 ? LOOKS : looked - 1;
-    else if (now - p->reaped_ns < (uint64_t)reaped * THICK_NS && ring_in_flight(c) >= MANY)
+    else if (now - p->reaped_ns < (uint64_t)reaped * OFTEN_NS && ring_in_flight(&c->ring) >= MANY)
         p->looks = LOOKS;
     p->reaped_ns = now;
     if ((looked > 0) == (p->looks > 0))
         return;
-    atomic_store(ring_word(c, WIRE_AT_NO_INTERRUPT), p->looks > 0);
-    /* What was completed before the device could see that we want to be told: */
+    atomic_store(ring_word(&c->ring, WIRE_AT_NO_INTERRUPT), p->looks > 0);
+    /* The device may have completed something before it could see that interrupts are wanted again. */
     if (p->looks == 0)
-        ring_reap(c);
+        connection_reap(c);
 }
 
-/* Never calls OpenSSL, which a thread the application does not know of must not do while the process exits. */
+/* The thread never calls OpenSSL: a thread that the application does not know of must not do so while the process exits. */
 static void *run(void *argument)
 {
     struct connection *c = argument;
     struct pollfd watched[] = {{.fd = c->interrupt.number, .events = POLLIN}, {.fd = c->quit.number, .events = POLLIN}};
-    /* The application may close our fds while we wait for them, and nobody could then wake us: so look up now and then. */
+    /* The application may close our fds while we wait for them, and then nobody could wake us. So there is a time limit. */
     const struct timespec look = {.tv_nsec = LOOK_NS}, doze = {.tv_sec = 1};
     struct pace pace = {0};
 
@@ -51,7 +52,7 @@ static void *run(void *argument)
     for (;;) {
         const int ready = ppoll(watched, 2, pace.looks > 0 ? &look : &doze, NULL);
 
-        if (atomic_load(&c->dead) || atomic_load(&c->closing) || (ready < 0 && errno != EINTR))
+        if (ring_is_dead(&c->ring) || atomic_load(&c->closing) || (ready < 0 && errno != EINTR))
             break;
         if (watched[0].revents != 0 || (ready == 0 && pace.looks == 0)) {
             if (!events_acknowledge(c, ready == 0))
@@ -59,7 +60,7 @@ static void *run(void *argument)
         }
         reap(c, &pace);
     }
-    connection_lost(c);
+    connection_end(c);
     connection_unref(c);
     return NULL;
 }
@@ -70,7 +71,7 @@ int dispatcher_start(struct connection *c)
     int started;
 
     connection_ref(c);
-    /* The application's signal handlers must never run in a thread it does not know of. */
+    /* The application's signal handlers must never run in a thread that it does not know of. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     started = pthread_create(&c->thread, NULL, run, c) == 0;

@@ -1,14 +1,18 @@
-/* The thread of a connection that waits for the device on behalf of paused jobs. It is started by the first job. Where
- * there can be no thread, jobs do without, see waiter.h. Threads that block never need it. */
+/* The thread of a connection that waits for the device on behalf of paused jobs.
+ *
+ * It waits for the connection's interrupt, takes completions from the ring, and wakes the jobs that they belong to. The
+ * first job that pauses starts it. Where there can be no thread, jobs do without it; see waiter.h. Threads that block never
+ * need it.
+ */
 #ifndef SIMACCEL_DISPATCHER_H
 #define SIMACCEL_DISPATCHER_H
 
 #include "connection.h"
 
-/* Starts it, with a reference to the connection. 0 if there can be no thread. */
+/* Starts the thread, which holds a reference to the connection. Returns 0 if there can be no thread. */
 int dispatcher_start(struct connection *connection);
 
-/* Tells it to end and waits for that. Never to be called in a child after a fork: the thread is not there. */
+/* Tells the thread to end, and waits until it has. Must not be called in the child of a fork, which has no such thread. */
 void dispatcher_stop(struct connection *connection);
 
 #endif

@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "algorithms.h"
-#include "context.h"
+#include "op_context.h"
 #include "key.h"
 #include "keytypes.h"
-#include "operation.h"
+#include "offload.h"
 #include "settings.h"
 #include "wire.h"
 
@@ -62,13 +62,13 @@ static int sign(void *ctx, unsigned char *sig, size_t *sig_len, size_t sig_size,
         return default_sign(ctx, sig, sig_len, sig_size, tbs, tbs_len);
     o.key = c != NULL ? c->key : NULL;
     if (o.key == NULL || c->mode != CONTEXT_DIRECT || c->software || sig_size < SIGNATURE_BYTES || (settings.operations & OFFLOAD_ED25519) == 0)
-        outcome = operation_unsupported("variant of EdDSA");
+        outcome = offload_unsupported("variant of EdDSA");
     else
-        outcome = operation_run(&o);
-    if (outcome == OPERATION_SOFTWARE)
+        outcome = offload_run(&o);
+    if (outcome == OUTCOME_SOFTWARE)
         return default_sign(ctx, sig, sig_len, sig_size, tbs, tbs_len);
     *sig_len = o.out_len;
-    return outcome == OPERATION_DONE;
+    return outcome == OUTCOME_DONE;
 }
 
 static void freectx(void *ctx)

@@ -5,13 +5,14 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "ring.h"
+#include "clock.h"
+#include "completion.h"
 #include "settings.h"
 
-/* What an event of ours says in the interrupt. The device's own events say what it likes: a lie is a look for nothing. */
+/* The numbers of our own events in the interrupt. The device chooses the numbers of its events. If it takes one of ours, we
+ * look at the socket or the timer in vain, and no harm is done. */
 enum { ABOUT_SOCKET = 0x51AC0001, ABOUT_TIMER = 0x51AC0002, EVENTS = 4 };
 
 static int watch(const struct connection *c, const struct fd *fd, uint32_t about)
@@ -26,7 +27,7 @@ int events_open(struct connection *c)
     return watch(c, &c->control, ABOUT_SOCKET) && watch(c, &c->timer, ABOUT_TIMER);
 }
 
-/* Nothing is expected on the socket after the welcome but its end. */
+/* After the welcome the device sends nothing: if the socket is readable, that should be its end. */
 static int device_is_there(const struct connection *c)
 {
     char text[256];
@@ -38,22 +39,8 @@ static int device_is_there(const struct connection *c)
     return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
-static void set_timer(struct connection *c)
-{
-    const struct itimerspec tick = {.it_value.tv_nsec = TICK_NS};
-
-    if (!atomic_exchange(&c->timer_armed, 1) && fd_is_ours(&c->timer))
-        timerfd_settime(c->timer.number, 0, &tick, NULL);
-}
-
-void events_arm(struct connection *c)
-{
-    if (settings.deadline_ns != 0)
-        set_timer(c);
-}
-
-/* 0 if the device has lost so much that the connection is to be made anew: else its slots would all be gone one day, and
- * jobs would stand in line for ever. */
+/* Returns 0 if the device has lost so many completions that a new connection is needed. Otherwise all slots would be lost
+ * one day, and jobs would wait for a slot for ever. */
 static int look_at_deadlines(struct connection *c)
 {
     uint64_t count;
@@ -61,11 +48,11 @@ static int look_at_deadlines(struct connection *c)
 
     if (!fd_is_ours(&c->timer) || (read(c->timer.number, &count, sizeof(count)) < 0 && errno != EAGAIN))
         return 0;
-    /* Disarmed before the look: a submission after the look then arms it anew. */
+    /* Cleared first, so that a submission after completion_expire starts the timer again. */
     atomic_store(&c->timer_armed, 0);
-    if (ring_expire(c, now_ns(), &owed))
-        set_timer(c);
-    if (owed <= c->entries / 2)
+    if (completion_expire(&c->ring, now_ns(), &owed))
+        connection_start_timer(c);
+    if (owed <= c->ring.entries / 2)
         return 1;
     settings_trace("too many completions never came: connection given up");
     return 0;
@@ -85,11 +72,11 @@ int events_acknowledge(struct connection *c, int look_at_all)
         socket |= events[i].data.u64 == ABOUT_SOCKET;
         timer |= events[i].data.u64 == ABOUT_TIMER;
     }
-    /* First, as what was in flight then is gone, and not late. */
+    /* Before the deadlines: what is in flight when the device has gone counts as gone, not as expired. */
     if (socket && !device_is_there(c)) {
         settings_trace("the device went away");
-        /* What it completed before it died is good. */
-        ring_reap(c);
+        /* What it completed before its end is valid. */
+        connection_reap(c);
         return 0;
     }
     return !timer || look_at_deadlines(c);
@@ -97,12 +84,12 @@ int events_acknowledge(struct connection *c, int look_at_all)
 
 static void handle(struct connection *c, int look_at_all)
 {
-    if (atomic_load(&c->dead))
+    if (ring_is_dead(&c->ring))
         return;
     if (events_acknowledge(c, look_at_all))
-        ring_reap(c);
+        connection_reap(c);
     else
-        connection_lost(c);
+        connection_end(c);
 }
 
 void events_handle(struct connection *c)
@@ -114,6 +101,7 @@ void events_wait(struct connection *c, int milliseconds)
 {
     struct pollfd interrupt = {.fd = c->interrupt.number, .events = POLLIN};
 
-    /* An fd that is not ours any more may be readable for ever, or never. Either is found out at the look. */
+    /* The application may have closed this fd and opened another under its number, which may be readable always or never.
+     * `handle` finds that out in both cases. */
     handle(c, poll(&interrupt, 1, milliseconds) == 0 && milliseconds >= TICK_MS);
 }

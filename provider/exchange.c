@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "algorithms.h"
-#include "context.h"
+#include "op_context.h"
 #include "keytypes.h"
-#include "operation.h"
+#include "offload.h"
 #include "settings.h"
 #include "wire.h"
 
@@ -88,11 +88,11 @@ static enum outcome on_device(struct context *c, unsigned char *secret, size_t *
     export(c->object, OSSL_KEYMGMT_SELECT_KEYPAIR, take_private, &keys);
     export(c->peer, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, take_public, &keys);
     o.in = keys.private; /* and the peer's right behind it */
-    outcome = keys.found == 2 ? operation_run(&o) : operation_unsupported("key");
+    outcome = keys.found == 2 ? offload_run(&o) : offload_unsupported("key");
     OPENSSL_cleanse(&keys, sizeof(keys));
     /* A peer that sent a point of small order; software refuses it in OpenSSL's words. */
-    if (outcome == OPERATION_DONE && (o.out_len != KEY_BYTES || CRYPTO_memcmp(secret, zero, KEY_BYTES) == 0))
-        outcome = OPERATION_SOFTWARE;
+    if (outcome == OUTCOME_DONE && (o.out_len != KEY_BYTES || CRYPTO_memcmp(secret, zero, KEY_BYTES) == 0))
+        outcome = OUTCOME_SOFTWARE;
     *secret_len = o.out_len;
     return outcome;
 }
@@ -106,12 +106,12 @@ static int derive(void *ctx, unsigned char *secret, size_t *secret_len, size_t s
         return default_derive(ctx, secret, secret_len, size);
     if (c == NULL || c->object == NULL || c->peer == NULL || size < KEY_BYTES ||
         (settings.operations & OFFLOAD_X25519) == 0)
-        outcome = operation_unsupported("not configured");
+        outcome = offload_unsupported("not configured");
     else
         outcome = on_device(c, secret, secret_len);
-    if (outcome == OPERATION_SOFTWARE)
+    if (outcome == OUTCOME_SOFTWARE)
         return default_derive(ctx, secret, secret_len, size);
-    return outcome == OPERATION_DONE;
+    return outcome == OUTCOME_DONE;
 }
 
 static void freectx(void *ctx)

@@ -14,8 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "counters.h"
-#include "ring.h"
 #include "settings.h"
 #include "wire.h"
 
@@ -48,11 +48,11 @@ static int address_of(const char *name, struct sockaddr_un *address, socklen_t *
     return 1;
 }
 
-/* Long enough for a busy device, short enough for a program that is serving others meanwhile. */
+/* How long to wait for the device: long enough for a busy one, short enough for a program that serves others meanwhile. */
 enum { PATIENCE_US = 250000 };
 
-/* Anybody may bind a free abstract name, and private keys are about to go over: only root, our own user and those that
- * the settings name will do. */
+/* Whether the device may have our private keys. Any user can bind an abstract name that is free, so only devices of root,
+ * of our own user and of the users that the settings name are trusted. */
 static int trusted(int control, struct ucred *peer)
 {
     socklen_t length = sizeof(*peer);
@@ -66,15 +66,15 @@ static int trusted(int control, struct ucred *peer)
     return peer->uid == 0 || peer->uid == geteuid() || peer->uid == getuid();
 }
 
-/* Waits for a place in the device's queue, where that is full, until the patience ends. A signal ends the wait in the
- * kernel but not here. 0, or the error. */
+/* Connects. If the device's queue is full, waits for a place in it, at most PATIENCE_US. A signal interrupts the wait in the
+ * kernel; it then goes on for the rest of the time. Returns 0 or the error. */
 static int connect_patiently(int control, const struct sockaddr_un *address, socklen_t length)
 {
     const uint64_t end_ns = now_ns() + PATIENCE_US * UINT64_C(1000);
     uint64_t left_us = PATIENCE_US;
 
     for (;;) {
-        /* Never 0, which would be for ever. */
+        /* Never 0, which would mean no limit. */
         const struct timeval left = {.tv_usec = (suseconds_t)(left_us > 0 ? left_us : 1)};
         uint64_t now;
 
@@ -115,7 +115,7 @@ static int connect_to_device(char *reason, size_t reason_bytes)
         fail(reason, reason_bytes, "the device at %.100s belongs to another user, %u: if you trust it, trusted_users = %u",
              settings.socket, (unsigned)peer.uid, (unsigned)peer.uid);
     } else if (peer.pid == getpid()) {
-        /* The thread that waits here may be the one that would have to answer. */
+        /* This thread, which waits for the answer, may be the one that would have to give it. */
         fail(reason, reason_bytes, "the device at %.120s is this very process, which can't wait for itself", settings.socket);
     } else {
         return control;
@@ -124,7 +124,7 @@ static int connect_to_device(char *reason, size_t reason_bytes)
     return -1;
 }
 
-/* One message and the fds with it, as many as there are; never more are kept than asked for. */
+/* Reads one message and the fds that came with it, at most FDS. The kernel closes any more. */
 static ssize_t receive(int control, void *buffer, size_t bytes, int *fds, int *fd_count)
 {
     union {
@@ -140,7 +140,7 @@ static ssize_t receive(int control, void *buffer, size_t bytes, int *fds, int *f
     ssize_t got;
 
     *fd_count = 0;
-    /* A device that refuses us without having read what we said leaves ECONNRESET in front of its reason. */
+    /* If the device refuses us without reading our message, the first read gives ECONNRESET and the second the reason. */
     do
         got = recvmsg(control, &message, MSG_CMSG_CLOEXEC);
     while (got < 0 && (errno == EINTR || (errno == ECONNRESET && resets++ == 0)));
@@ -154,6 +154,7 @@ static ssize_t receive(int control, void *buffer, size_t bytes, int *fds, int *f
     return got;
 }
 
+/* Whether all parts of the memory lie inside it, and none overlaps another. */
 static int layout_is_right(const struct wire_welcome *w, int memfd)
 {
     const uint64_t sq_bytes = (uint64_t)w->entries * sizeof(struct wire_submission);
@@ -164,16 +165,16 @@ static int layout_is_right(const struct wire_welcome *w, int memfd)
 
     /* A device that allows fewer entries than were asked for gives what it allows. */
     return w->entries >= 2 && w->entries <= settings.entries && (w->entries & (w->entries - 1)) == 0 &&
-           w->slot_bytes == settings.slot_bytes &&
-           w->memory_bytes <= WIRE_MAX_MEMORY_BYTES && w->sq_off >= WIRE_PAGE_BYTES && w->sq_off % 64 == 0 &&
-           w->cq_off % 64 == 0 && w->slots_off % 64 == 0 && w->sq_off + sq_bytes <= w->cq_off &&
+           w->slot_bytes == settings.slot_bytes && w->memory_bytes <= WIRE_MAX_MEMORY_BYTES &&
+           w->sq_off >= WIRE_PAGE_BYTES && w->sq_off % 64 == 0 && w->cq_off % 64 == 0 && w->slots_off % 64 == 0 && w->sq_off + sq_bytes <= w->cq_off &&
            w->cq_off + cq_bytes <= w->slots_off && w->slots_off + slots <= w->memory_bytes &&
-           /* A memory that shrinks under us would be a SIGBUS. */
+           /* If the device could shrink the memory, the next access would be a SIGBUS. */
            seals >= 0 && (seals & F_SEAL_SHRINK) != 0 && fstat(memfd, &about) == 0 &&
            (uint64_t)about.st_size >= w->memory_bytes;
 }
 
-static int agree(struct connection *c, int *fds, int *fd_count, char *reason, size_t reason_bytes)
+/* Says hello and reads the device's answer. The fds that came with it are the caller's, also after a failure. */
+static int agree(int control, struct ring *ring, int *fds, int *fd_count, char *reason, size_t reason_bytes)
 {
     const struct wire_hello hello = {.header = {WIRE_MAGIC, WIRE_VERSION, WIRE_HELLO},
                                      .entries = settings.entries,
@@ -185,10 +186,10 @@ static int agree(struct connection *c, int *fds, int *fd_count, char *reason, si
     } answer;
     ssize_t got;
 
-    /* EPIPE: refused for who we are, before we said anything; the reason is there to read. */
-    if (send(c->control.number, &hello, sizeof(hello), MSG_NOSIGNAL) != (ssize_t)sizeof(hello) && errno != EPIPE)
+    /* EPIPE means that the device refused us as soon as we connected. Its reason can still be read. */
+    if (send(control, &hello, sizeof(hello), MSG_NOSIGNAL) != (ssize_t)sizeof(hello) && errno != EPIPE)
         return fail(reason, reason_bytes, "the device does not listen: %s", strerror(errno));
-    got = receive(c->control.number, &answer, sizeof(answer), fds, fd_count);
+    got = receive(control, &answer, sizeof(answer), fds, fd_count);
     if (got < (ssize_t)sizeof(answer.header) || answer.header.magic != WIRE_MAGIC)
         return fail(reason, reason_bytes, "no answer from the device at %.120s", settings.socket);
     if (answer.header.type == WIRE_REFUSED)
@@ -199,20 +200,20 @@ static int agree(struct connection *c, int *fds, int *fd_count, char *reason, si
                     answer.header.version, WIRE_VERSION);
     if (answer.header.type != WIRE_WELCOME || got != (ssize_t)sizeof(answer.welcome) || *fd_count != FDS ||
         !layout_is_right(&answer.welcome, fds[0]))
-        return fail(reason, reason_bytes, "the device at %.120s sent a welcome that can't be right", settings.socket);
-    c->memory = mmap(NULL, answer.welcome.memory_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
-    if (c->memory == MAP_FAILED)
+        return fail(reason, reason_bytes, "the device at %.120s sent a welcome that makes no sense", settings.socket);
+    ring->memory = mmap(NULL, answer.welcome.memory_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
+    if (ring->memory == MAP_FAILED)
         return fail(reason, reason_bytes, "no memory: %s", strerror(errno));
     /* Two processes on one ring would each overwrite what the other submitted. */
-    madvise(c->memory, answer.welcome.memory_bytes, MADV_DONTFORK);
+    madvise(ring->memory, answer.welcome.memory_bytes, MADV_DONTFORK);
     /* Key material passes through here. */
-    madvise(c->memory, answer.welcome.memory_bytes, MADV_DONTDUMP);
-    c->memory_bytes = answer.welcome.memory_bytes;
-    c->entries = answer.welcome.entries;
-    c->slot_bytes = answer.welcome.slot_bytes;
-    c->sq_off = answer.welcome.sq_off;
-    c->cq_off = answer.welcome.cq_off;
-    c->slots_off = answer.welcome.slots_off;
+    madvise(ring->memory, answer.welcome.memory_bytes, MADV_DONTDUMP);
+    ring->memory_bytes = answer.welcome.memory_bytes;
+    ring->entries = answer.welcome.entries;
+    ring->slot_bytes = answer.welcome.slot_bytes;
+    ring->sq_off = answer.welcome.sq_off;
+    ring->cq_off = answer.welcome.cq_off;
+    ring->slots_off = answer.welcome.slots_off;
     return 1;
 }
 
@@ -223,7 +224,7 @@ int handshake(struct connection *c, char *reason, size_t reason_bytes)
     c->control = fd_of(connect_to_device(reason, reason_bytes));
     if (c->control.number < 0)
         return 0;
-    if (!agree(c, fds, &fd_count, reason, reason_bytes)) {
+    if (!agree(c->control.number, &c->ring, fds, &fd_count, reason, reason_bytes)) {
         for (int i = 0; i < fd_count; i++)
             close(fds[i]);
         fd_close(&c->control);

@@ -1,11 +1,15 @@
-/* From a socket's name to memory shared with the device. */
+/* The first exchange with the device: connects to its socket, says what is wanted, and maps the memory that it sends.
+ *
+ * Private keys will go to whoever answers, so the device's user is checked first. Nothing in the answer is trusted: the
+ * layout of the memory is checked before it is mapped.
+ */
 #ifndef SIMACCEL_HANDSHAKE_H
 #define SIMACCEL_HANDSHAKE_H
 
 #include "connection.h"
 
-/* Fills in control, doorbell, interrupt, memory and its layout. 0 and a reason if there is no device, it refuses us,
- * or what it sends can't be right; nothing is left open then. */
+/* Sets the connection's control, doorbell and interrupt, and its ring's memory and layout. Returns 0 and a reason if there is
+ * no device, if it refuses us, or if its answer makes no sense; nothing is left open then. */
 int handshake(struct connection *connection, char *reason, size_t reason_bytes);
 
 #endif

@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "default.h"
+#include "default_provider.h"
 
 struct home {
     void *provctx;

@@ -12,10 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "address_table.h"
 #include "checksum.h"
-#include "ring.h"
+#include "device.h"
 #include "settings.h"
-#include "table.h"
 #include "wire.h"
 
 struct key {
@@ -25,11 +25,11 @@ struct key {
     int bits, min_salt_bytes;
     atomic_int unusable;
     atomic_int load_failed; /* it must be loaded again */
-    uint64_t serial; /* of the connection it is loaded on; this and the id under the table's lock */
-    uint32_t id;
+    uint64_t serial;        /* of the connection it is loaded on. This and the id under the table's lock */
+    uint32_t id;            /* 0: it is not loaded */
 };
 
-static struct table keys = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static struct address_table keys = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static int note_limits(const OSSL_PARAM *params, void *argument)
 {
@@ -41,7 +41,7 @@ static int note_limits(const OSSL_PARAM *params, void *argument)
     if (n != NULL && OSSL_PARAM_get_BN(n, &modulus))
         key->bits = BN_num_bits(modulus);
     BN_free(modulus);
-    /* Always there for a restricted key, and never for another. */
+    /* Keys of type RSA-PSS that are restricted have it, and no others. */
     if (salt != NULL)
         OSSL_PARAM_get_int(salt, &key->min_salt_bytes);
     return 1;
@@ -67,10 +67,10 @@ struct key *key_of(void *object, const struct key_type *type)
     struct key *key;
 
     pthread_mutex_lock(&keys.lock);
-    key = table_get(&keys, object);
+    key = address_table_get(&keys, object);
     if (key == NULL) {
         key = key_new(object, type);
-        if (key != NULL && !table_put(&keys, object, key)) {
+        if (key != NULL && !address_table_put(&keys, object, key)) {
             key_unref(key);
             key = NULL;
         }
@@ -86,7 +86,7 @@ static struct key *removed(void *object)
     struct key *key;
 
     pthread_mutex_lock(&keys.lock);
-    key = table_remove(&keys, object);
+    key = address_table_remove(&keys, object);
     pthread_mutex_unlock(&keys.lock);
     return key;
 }
@@ -105,7 +105,7 @@ void key_object_changed(void *object)
 
     if (key == NULL)
         return;
-    /* Contexts that were begun with it go on in software; one that is begun now gets a new key. */
+    /* Contexts that use it go on in software. One that is initialized from now on gets a new key. */
     atomic_store(&key->unusable, 1);
     key_unref(key);
 }
@@ -120,7 +120,7 @@ void key_unref(struct key *key)
     if (atomic_fetch_sub_explicit(&key->refs, 1, memory_order_acq_rel) != 1)
         return;
     if (key->id != 0)
-        connection_forget_key(key->serial, key->id);
+        device_forget_key(key->serial, key->id);
     free(key);
 }
 
@@ -139,12 +139,18 @@ int key_is_unusable(const struct key *key)
     return atomic_load_explicit(&key->unusable, memory_order_relaxed);
 }
 
+/* Called under the table's lock. */
+static int is_loaded_on(const struct key *key, const struct connection *c)
+{
+    return key->id != 0 && key->serial == c->serial && !atomic_load(&key->load_failed);
+}
+
 uint32_t key_id(struct key *key, const struct connection *connection)
 {
     uint32_t id;
 
     pthread_mutex_lock(&keys.lock);
-    id = key->serial == connection->serial && !atomic_load(&key->load_failed) ? key->id : 0;
+    id = is_loaded_on(key, connection) ? key->id : 0;
     pthread_mutex_unlock(&keys.lock);
     return id;
 }
@@ -155,8 +161,8 @@ struct der {
     int length;
 };
 
-/* What the export gives goes into a key of the private context, as that can be written as DER; no key type then needs
- * an encoder of ours. */
+/* Makes a key of the private library context from the exported parts, because the default provider can write that one as
+ * DER. So no type of key needs an encoder of ours. */
 static int write_der(const OSSL_PARAM *params, void *argument)
 {
     struct der *der = argument;
@@ -171,43 +177,66 @@ static int write_der(const OSSL_PARAM *params, void *argument)
     return der->length > 0;
 }
 
-int key_load(struct key *key, struct record *record)
+/* The device's answer to a load. Nobody waits for it. */
+static void load_completed(struct record *r)
 {
-    struct connection *connection = record->connection;
-    struct der der = {.type = key->type};
+    struct key *key = r->owner;
+
+    /* A key of a kind that the device does not do stays unusable. After any other failure it is loaded again. */
+    if (r->status == WIRE_UNSUPPORTED)
+        atomic_store(&key->unusable, 1);
+    else if (r->status != WIRE_OK)
+        atomic_store(&key->load_failed, 1);
+    key_unref(key);
+    connection_release(r);
+}
+
+/* Writes the key and its checksum into the slot, and submits the load. Called under the table's lock. */
+static void submit_load(struct key *key, struct record *r, const struct der *der)
+{
+    struct connection *c = connection_of(r);
     struct request load = {.operation = WIRE_KEY_LOAD, .flags = WIRE_CHECKSUM};
-    /* Without what an RSA-PSS key is restricted to: a plain RSA key can't carry it, and the default provider's signature
-     * context keeps to it. */
+    /* A key that is damaged on its way would make wrong signatures from then on. */
+    const uint32_t sum = checksum(0, der->bytes, (size_t)der->length);
+
+    key->id = c->next_key++;
+    key->serial = c->serial;
+    atomic_store(&key->load_failed, 0);
+    memcpy(ring_slot(r), der->bytes, (size_t)der->length);
+    memcpy(ring_slot(r) + der->length, &sum, sizeof(sum));
+    load.key = key->id;
+    load.in_len = load.out_off = (uint32_t)der->length + sizeof(sum);
+    key_ref(key);
+    r->owner = key;
+    r->complete = load_completed;
+    /* Another thread may complete the load, and with it drop the record's reference, before connection_submit returns. */
+    connection_ref(c);
+    connection_submit(r, &load);
+    connection_unref(c);
+}
+
+int key_load(struct key *key, struct record *r)
+{
+    const struct connection *c = connection_of(r);
+    struct der der = {.type = key->type};
+    /* The restrictions of an RSA-PSS key are left out: the device gets a plain RSA key, which has none, and the default
+     * provider's signature context enforces them. */
     const int parts = key->type->is_rsa ? OSSL_KEYMGMT_SELECT_KEYPAIR : OSSL_KEYMGMT_SELECT_ALL;
-    uint32_t sum;
     int done = 0;
 
+    /* Held until the load is in the ring, so that no operation that finds the id can get in front of it. */
     pthread_mutex_lock(&keys.lock);
-    if (key->serial == connection->serial && key->id != 0 && !atomic_load(&key->load_failed)) {
+    if (is_loaded_on(key, c)) {
         pthread_mutex_unlock(&keys.lock);
-        ring_release(record);
+        connection_release(r);
         return 1;
     }
-    /* The errors of a key that can't be exported, such as one without a private part, are software's to report. */
+    /* A key that can't be exported, such as one without a private part, gives errors. Software will report its own. */
     ERR_set_mark();
     (*key->type->export)(key->object, parts, write_der, &der);
     ERR_pop_to_mark();
-    if (der.length > 0 && (uint32_t)der.length + 8 <= connection->slot_bytes) {
-        pthread_mutex_lock(&connection->lock);
-        key->id = connection->next_key++;
-        pthread_mutex_unlock(&connection->lock);
-        key->serial = connection->serial;
-        atomic_store(&key->load_failed, 0);
-        memcpy(ring_slot(record), der.bytes, (size_t)der.length);
-        /* A key that is damaged on its way would sign wrongly ever after. */
-        sum = checksum(0, der.bytes, (size_t)der.length);
-        memcpy(ring_slot(record) + der.length, &sum, sizeof(sum));
-        load.key = key->id;
-        load.in_len = load.out_off = (uint32_t)der.length + sizeof(sum);
-        key_ref(key);
-        record->loads = key;
-        /* Still under the lock, so that no operation that finds the id can get into the ring before the load. */
-        ring_submit(record, &load);
+    if (der.length > 0 && (uint32_t)der.length + 8 <= c->ring.slot_bytes) {
+        submit_load(key, r, &der);
         done = 1;
     } else {
         if (der.length > 0)
@@ -217,20 +246,10 @@ int key_load(struct key *key, struct record *record)
     }
     pthread_mutex_unlock(&keys.lock);
     if (!done)
-        ring_release(record);
+        connection_release(r);
     if (der.length > 0)
         OPENSSL_clear_free(der.bytes, (size_t)der.length);
     return done;
-}
-
-void key_loaded(struct key *key, int32_t status)
-{
-    /* A key of a kind the device does not do will not get better; a device that went away or failed may. */
-    if (status == WIRE_UNSUPPORTED)
-        atomic_store(&key->unusable, 1);
-    else if (status != WIRE_OK)
-        atomic_store(&key->load_failed, 1);
-    key_unref(key);
 }
 
 void keys_before_fork(void)

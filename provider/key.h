@@ -1,7 +1,13 @@
-/* Private keys on the device: handed over once a connection, when first used, and forgotten when the last user goes.
+/* Private keys on the device: each is loaded once on a connection, when it is first used, and forgotten when its last user
+ * is gone.
  *
- * The id is chosen here, and the load goes into the ring right before the first operation that needs it, so nobody
- * waits for it. A key that the device can't use is marked when the load fails; from then on it is software's.
+ * A key object is the default provider's. What we know about it is a struct key, found by the object's address. It is kept
+ * by references: one of the object, until that is freed or changed; one of each operation context; and one of a load in
+ * flight.
+ *
+ * The key's id on the device is chosen here. The load goes into the ring right in front of the first operation that needs
+ * the key, and the device does the two in order, so nobody waits for the load. If the device refuses it, the key is marked
+ * unusable and its operations are done in software from then on.
  */
 #ifndef SIMACCEL_KEY_H
 #define SIMACCEL_KEY_H
@@ -9,40 +15,44 @@
 #include <stdint.h>
 
 #include "connection.h"
-#include "default.h"
+#include "default_provider.h"
 
 struct key;
-struct record;
 
-/* The key of a provider-side key object, with a reference; made at first use. NULL: no memory. */
+/* A type of keys. */
+struct key_type {
+    const char *name;                     /* as the default provider calls it */
+    OSSL_FUNC_keymgmt_export_fn **export; /* the default provider's function, once that is loaded */
+    int is_rsa;
+};
+
+/* The key of a key object, with a reference. It is made at first use. NULL: no memory. */
 struct key *key_of(void *object, const struct key_type *type);
 
-/* The object is being freed: a new one may get the same address. */
+/* The object is being freed. A new one may get the same address right after. */
 void key_object_freed(void *object);
 
-/* A part of the object was set: what the device has of it is no longer the key. */
+/* A part of the object was set: what the device has is no longer this key. */
 void key_object_changed(void *object);
 
 void key_ref(struct key *key);
 void key_unref(struct key *key);
 
-/* Size of an RSA modulus in bits, taken when the key was first seen; 0 for other keys. */
+/* Size of an RSA modulus in bits, as it was when the key was first seen; 0 for other keys. */
 int key_bits(const struct key *key);
 
-/* The least salt that a restricted key of type RSA-PSS allows, in bytes; -1: any. */
+/* The shortest salt, in bytes, that a restricted key of type RSA-PSS allows; -1: any. */
 int key_min_salt_bytes(const struct key *key);
 
-/* Whether the device refused it. */
+/* Whether the device can't use it. */
 int key_is_unusable(const struct key *key);
 
-/* The id it has on this connection; 0: it must be loaded first. */
+/* The id that it has on this connection; 0: it must be loaded first. */
 uint32_t key_id(struct key *key, const struct connection *connection);
 
-/* Loads it through a taken record, which this consumes, unless another thread was faster. 0: it can't be loaded. */
+/* Loads it on the connection of a taken record. The record is used up in any case. Returns 1 also if another thread has
+ * loaded the key meanwhile, and 0 if it can't be loaded: it is unusable then. Does not wait. */
 int key_load(struct key *key, struct record *record);
-
-/* The device's answer to a load; drops the reference that the load held. */
-void key_loaded(struct key *key, int32_t status);
 
 void keys_before_fork(void);
 void keys_after_fork(void);

@@ -2,7 +2,7 @@
 #ifndef SIMACCEL_KEYTYPES_H
 #define SIMACCEL_KEYTYPES_H
 
-#include "default.h"
+#include "key.h"
 
 extern const struct key_type key_type_rsa, key_type_rsapss, key_type_ec, key_type_ed25519, key_type_x25519;
 

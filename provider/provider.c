@@ -10,10 +10,10 @@
 #include <string.h>
 
 #include "algorithms.h"
-#include "connection.h"
-#include "context.h"
+#include "device.h"
+#include "op_context.h"
 #include "counters.h"
-#include "default.h"
+#include "default_provider.h"
 #include "error.h"
 #include "home.h"
 #include "key.h"
@@ -30,14 +30,14 @@ static void before_fork(void)
     contexts_before_fork();
     home_before_fork();
     keys_before_fork();
-    connection_before_fork();
+    device_before_fork();
     wait_fds_before_fork();
 }
 
 static void after_fork_in_parent(void)
 {
     wait_fds_after_fork_in_parent();
-    connection_after_fork_in_parent();
+    device_after_fork_in_parent();
     keys_after_fork();
     home_after_fork();
     contexts_after_fork();
@@ -46,7 +46,7 @@ static void after_fork_in_parent(void)
 static void after_fork_in_child(void)
 {
     wait_fds_after_fork_in_child();
-    connection_after_fork_in_child();
+    device_after_fork_in_child();
     counters_after_fork_in_child();
     keys_after_fork();
     home_after_fork();
@@ -126,7 +126,7 @@ static int get_params(void *provctx, OSSL_PARAM params[])
 
 static void tear_down_all(void)
 {
-    connection_close();
+    device_disconnect();
     counters_tear_down();
     report_withdraw();
     algorithms_free();

@@ -8,20 +8,20 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "counters.h"
-#include "ring.h"
 #include "wire.h"
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8u /* since Linux 6.3, where the administrator may demand it */
 #endif
 
-enum { NAME_BYTES = 249 /* what the kernel takes */ };
+enum { NAME_BYTES = 249 /* the most that memfd_create takes */ };
 
-/* At the start of the page. simaccel/cli/openssl_setup/running_process.py reads it. */
+/* What the page contains. simaccel/cli/openssl_setup/running_process.py reads it. */
 struct contents {
     uint32_t magic, count;
-    uint64_t counters; /* address of so many u64 counts */
+    uint64_t counters; /* address of `count` u64 counts */
 };
 
 static const char *const words[] = {
@@ -39,7 +39,7 @@ static int open_named(const char *name)
     return fd < 0 && errno == EINVAL ? memfd_create(name, MFD_CLOEXEC) : fd;
 }
 
-/* NULL without fds or memory. */
+/* Maps a page of that name. Returns NULL if there is no fd or memory. */
 static void *map_named(const char *name)
 {
     const struct contents contents = {.magic = WIRE_MAGIC,
@@ -56,7 +56,7 @@ static void *map_named(const char *name)
     return made != MAP_FAILED ? made : NULL;
 }
 
-/* With no report there is to be no old one either, which would be wrong now. */
+/* Also for NULL: if the new report could not be made, the old one, which would be wrong now, goes all the same. */
 static void replace(void *made)
 {
     void *old = atomic_exchange(&page, made);

@@ -1,37 +1,64 @@
 #define _GNU_SOURCE
 #include "ring.h"
 
-#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
-#include "events.h"
-#include "line.h"
+#include "clock.h"
 #include "settings.h"
-#include "waiter.h"
+#include "wire.h"
 
-/* Where a deadline has passed, an operation is lost after so many times of what others take, but not sooner than that: a
- * device that has lost one completion may lose the next one too, and a handshake has three. */
+/* After an operation has passed its deadline, later ones may take this many times what operations took lately, and at
+ * least this long. A device that has lost one completion may lose the next one too, and a TLS handshake has three. */
 enum { PATIENT_TIMES = 8, LEAST_PATIENCE_NS = 250000000 };
 
-enum { LOOK_FOR_ROOM_NS = 1000000 };
-
-uint64_t now_ns(void)
+int ring_prepare(struct ring *ring)
 {
-    struct timespec t;
+    pthread_condattr_t monotonic;
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    pthread_mutex_init(&ring->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&ring->slot_freed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    ring->records = calloc(ring->entries, sizeof(*ring->records));
+    ring->free_slots = calloc(ring->entries, sizeof(*ring->free_slots));
+    if (ring->records == NULL || ring->free_slots == NULL)
+        return 0;
+    for (uint32_t i = 0; i < ring->entries; i++) {
+        ring->records[i].index = i;
+        ring->records[i].ring = ring;
+        /* A stack, filled so that slot 0 is taken first. */
+        ring->free_slots[ring->free_count++] = ring->entries - 1 - i;
+    }
+    return 1;
 }
 
-_Atomic uint64_t *ring_word(const struct connection *c, uint32_t at)
+void ring_free(struct ring *ring)
 {
-    return (_Atomic uint64_t *)(void *)(c->memory + at);
+    if (ring->memory != NULL)
+        munmap(ring->memory, ring->memory_bytes);
+    pthread_mutex_destroy(&ring->lock);
+    pthread_cond_destroy(&ring->slot_freed);
+    free(ring->records);
+    free(ring->free_slots);
+}
+
+int ring_is_dead(const struct ring *ring)
+{
+    return atomic_load(&ring->dead);
+}
+
+_Atomic uint64_t *ring_word(const struct ring *ring, uint32_t at)
+{
+    return (_Atomic uint64_t *)(void *)(ring->memory + at);
 }
 
 uint8_t *ring_slot(const struct record *r)
 {
-    return r->connection->memory + r->connection->slots_off + (size_t)r->index * r->connection->slot_bytes;
+    return r->ring->memory + r->ring->slots_off + (size_t)r->index * r->ring->slot_bytes;
 }
 
 static uint64_t cookie_of(const struct record *r)
@@ -39,89 +66,45 @@ static uint64_t cookie_of(const struct record *r)
     return (uint64_t)r->generation << 32 | r->index;
 }
 
-struct record *ring_take(struct connection *c, struct waiter *w)
+struct record *ring_take(struct ring *ring, struct slot_queue_entry *entry)
 {
     struct record *r = NULL;
 
-    pthread_mutex_lock(&c->lock);
-    if (c->free_count > 0 && !atomic_load(&c->dead)) {
-        if (w != NULL)
-            line_leave(c, w);
-        r = &c->records[c->free_slots[--c->free_count]];
-        connection_ref(c);
+    pthread_mutex_lock(&ring->lock);
+    if (ring->free_count > 0 && !ring_is_dead(ring)) {
+        if (entry != NULL)
+            slot_queue_leave(&ring->queue, entry);
+        r = &ring->records[ring->free_slots[--ring->free_count]];
         atomic_store_explicit(&r->state, RECORD_TAKEN, memory_order_relaxed);
         r->generation++;
-        r->waiter = NULL;
-        r->loads = NULL;
+        r->complete = NULL;
+        r->owner = NULL;
+        r->needs_resume = 0;
         r->used_bytes = 0;
         r->answer_owed = 0;
         r->held = 0;
-    } else if (w != NULL && !atomic_load(&c->dead)) {
-        line_join(c, w);
+    } else if (entry != NULL && !ring_is_dead(ring)) {
+        slot_queue_join(&ring->queue, entry);
     }
-    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_unlock(&ring->lock);
     return r;
 }
 
-int ring_is_held(struct connection *c)
-{
-    int held;
-
-    pthread_mutex_lock(&c->lock);
-    held = c->held == c->entries;
-    pthread_mutex_unlock(&c->lock);
-    return held;
-}
-
-/* Sleeps until a slot may be free, or for a while. Under the connection's lock. */
-static void sleep_for_room(struct connection *c, uint64_t until_ns)
-{
-    /* With no dispatcher the thread looks after completions itself. */
-    const uint64_t look_ns = now_ns() + (connection_has_dispatcher(c) ? TICK_NS : LOOK_FOR_ROOM_NS);
-    const uint64_t end_ns = look_ns < until_ns ? look_ns : until_ns;
-    const struct timespec end = {.tv_sec = (time_t)(end_ns / 1000000000u), .tv_nsec = (long)(end_ns % 1000000000u)};
-
-    pthread_cond_timedwait(&c->room, &c->lock, &end);
-}
-
-int ring_wait_for_room(struct connection *c, uint64_t until_ns)
-{
-    int held = 0;
-
-    pthread_mutex_lock(&c->lock);
-    while (c->free_count == 0 && !atomic_load(&c->dead) && !(held = c->held == c->entries) && now_ns() < until_ns) {
-        sleep_for_room(c, until_ns);
-        pthread_mutex_unlock(&c->lock);
-        events_handle(c);
-        pthread_mutex_lock(&c->lock);
-    }
-    pthread_mutex_unlock(&c->lock);
-    return !held;
-}
-
-uint64_t ring_patience_ns(const struct connection *c)
+uint64_t ring_patience_ns(const struct ring *ring)
 {
     uint64_t patience_ns = settings.deadline_ns;
 
-    if (c->distrusted && c->longest_ns * PATIENT_TIMES < patience_ns)
-        patience_ns = c->longest_ns * PATIENT_TIMES;
-    if (c->distrusted && patience_ns < LEAST_PATIENCE_NS && settings.deadline_ns > LEAST_PATIENCE_NS)
+    if (ring->distrusted && ring->longest_ns * PATIENT_TIMES < patience_ns)
+        patience_ns = ring->longest_ns * PATIENT_TIMES;
+    if (ring->distrusted && patience_ns < LEAST_PATIENCE_NS && settings.deadline_ns > LEAST_PATIENCE_NS)
         patience_ns = LEAST_PATIENCE_NS;
     return patience_ns;
 }
 
-void ring_wake(struct waiter *w)
+enum submitted ring_submit(struct record *r, const struct request *q)
 {
-    if (w != NULL) {
-        waiter_wake(w);
-        waiter_unref(w);
-    }
-}
-
-void ring_submit(struct record *r, const struct request *q)
-{
-    struct connection *c = r->connection;
-    const uint32_t slot_off = c->slots_off + r->index * c->slot_bytes;
+    struct ring *ring = r->ring;
+    const uint32_t slot_off = ring->slots_off + r->index * ring->slot_bytes;
     struct wire_submission s = {.cookie = cookie_of(r),
                                 .operation = q->operation,
                                 .flags = q->flags,
@@ -133,86 +116,87 @@ void ring_submit(struct record *r, const struct request *q)
                                 .aux_off = slot_off + q->aux_off,
                                 .aux_len = q->aux_len,
                                 .t_submit = now_ns()};
-    int gone;
+    int dead;
 
     r->out_max = q->out_max;
     r->used_bytes = q->out_off + q->out_max + 4;
     r->submit_ns = s.t_submit;
-    pthread_mutex_lock(&c->lock);
-    r->deadline_ns = settings.deadline_ns == 0 ? UINT64_MAX : s.t_submit + ring_patience_ns(c);
-    r->held = r->waiter != NULL;
-    c->held += (uint32_t)r->held;
-    gone = atomic_load(&c->dead);
-    if (!gone) {
-        memcpy(c->memory + c->sq_off + (c->sq_tail & (c->entries - 1)) * sizeof(s), &s, sizeof(s));
+    pthread_mutex_lock(&ring->lock);
+    r->deadline_ns = settings.deadline_ns == 0 ? UINT64_MAX : s.t_submit + ring_patience_ns(ring);
+    r->held = r->needs_resume;
+    ring->held += (uint32_t)r->held;
+    dead = ring_is_dead(ring);
+    if (!dead) {
+        memcpy(ring->memory + ring->sq_off + (ring->sq_tail & (ring->entries - 1)) * sizeof(s), &s, sizeof(s));
         atomic_store_explicit(&r->state, RECORD_BUSY, memory_order_relaxed);
-        atomic_store_explicit(ring_word(c, WIRE_AT_SQ_TAIL), ++c->sq_tail, memory_order_release);
+        atomic_store_explicit(ring_word(ring, WIRE_AT_SQ_TAIL), ++ring->sq_tail, memory_order_release);
     } else {
         r->status = STATUS_GONE;
         r->out_len = 0;
         atomic_store(&r->state, RECORD_FIRING);
     }
-    pthread_mutex_unlock(&c->lock);
-    if (gone) {
-        record_fire(r);
-        return;
-    }
-    /* The device stores 'sleeping' and then looks at the tail; we the other way round. Without a full fence each
-     * could miss what the other stored. */
+    pthread_mutex_unlock(&ring->lock);
+    if (dead)
+        return SUBMITTED_TO_NOBODY;
+    /* The device stores 'sleeping' and then reads the tail; we store the tail and then read 'sleeping'. Without a full
+     * fence each side could miss what the other has stored. */
     atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(ring_word(c, WIRE_AT_SLEEPING), memory_order_relaxed) != 0 && !fd_ring(&c->doorbell)) {
-        settings_trace("the application has closed the provider's fds: connection given up");
-        connection_lost(c);
-        return;
-    }
-    events_arm(c);
+    if (atomic_load_explicit(ring_word(ring, WIRE_AT_SLEEPING), memory_order_relaxed) != 0)
+        return SUBMITTED_TO_SLEEPING;
+    return SUBMITTED;
 }
 
 void ring_release(struct record *r)
 {
-    struct connection *c = r->connection;
-    struct waiter *next = NULL;
-    int was_lost;
+    struct ring *ring = r->ring;
+    struct slot_queue_entry *next = NULL;
 
-    pthread_mutex_lock(&c->lock);
-    was_lost = atomic_load(&r->state) == RECORD_LOST;
-    if (r->answer_owed && !atomic_load(&c->dead)) {
+    pthread_mutex_lock(&ring->lock);
+    if (r->answer_owed && !ring_is_dead(ring)) {
         atomic_store(&r->state, RECORD_LOST);
-        c->held += !r->held;
+        ring->held += !r->held;
         r->held = 1;
     } else {
-        /* Key material and shared secrets pass through; the next user of the slot must not find them. */
-        explicit_bzero(ring_slot(r), r->used_bytes < c->slot_bytes ? r->used_bytes : c->slot_bytes);
+        /* Key material and shared secrets pass through the slot; its next user must not find them. */
+        explicit_bzero(ring_slot(r), r->used_bytes < ring->slot_bytes ? r->used_bytes : ring->slot_bytes);
         atomic_store(&r->state, RECORD_FREE);
-        c->held -= (uint32_t)r->held;
+        ring->held -= (uint32_t)r->held;
         r->held = 0;
-        c->free_slots[c->free_count++] = r->index;
-        next = line_pop(c);
-        pthread_cond_signal(&c->room);
+        ring->free_slots[ring->free_count++] = r->index;
+        next = slot_queue_pop(&ring->queue);
+        pthread_cond_signal(&ring->slot_freed);
     }
-    pthread_mutex_unlock(&c->lock);
-    ring_wake(next);
-    if (!was_lost)
-        connection_unref(c); /* a lost record gave its reference up when it was lost */
+    pthread_mutex_unlock(&ring->lock);
+    slot_queue_wake(next);
 }
 
-uint32_t ring_in_flight(struct connection *c)
+void ring_leave_queue(struct ring *ring, struct slot_queue_entry *entry)
+{
+    struct slot_queue_entry *next;
+
+    pthread_mutex_lock(&ring->lock);
+    slot_queue_leave(&ring->queue, entry);
+    next = ring->free_count > 0 ? slot_queue_pop(&ring->queue) : NULL;
+    pthread_mutex_unlock(&ring->lock);
+    slot_queue_wake(next);
+}
+
+int ring_is_held(struct ring *ring)
+{
+    int held;
+
+    pthread_mutex_lock(&ring->lock);
+    held = ring->held == ring->entries;
+    pthread_mutex_unlock(&ring->lock);
+    return held;
+}
+
+uint32_t ring_in_flight(struct ring *ring)
 {
     uint32_t taken;
 
-    pthread_mutex_lock(&c->lock);
-    taken = c->entries - c->free_count;
-    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_lock(&ring->lock);
+    taken = ring->entries - ring->free_count;
+    pthread_mutex_unlock(&ring->lock);
     return taken;
-}
-
-void ring_leave_line(struct connection *c, struct waiter *w)
-{
-    struct waiter *next;
-
-    pthread_mutex_lock(&c->lock);
-    line_leave(c, w);
-    next = c->free_count > 0 ? line_pop(c) : NULL;
-    pthread_mutex_unlock(&c->lock);
-    ring_wake(next);
 }

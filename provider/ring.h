@@ -1,103 +1,126 @@
-/* The rings and slots of a connection: take a slot, submit what is in it, reap what has completed, free the slot.
+/* The submission side of the memory that is shared with the device: slots, records and the submission ring.
  *
- * A record, one for each slot, goes FREE -> TAKEN -> BUSY -> FIRING -> DONE -> FREE. Its owner, the job or thread that
- * took it, may look at the result in DONE only: in FIRING the wake-up is still on its way, and an owner that left
- * then would have it hit what it does next. A record given up at its deadline goes DONE -> LOST: its slot belongs to
- * the device until the completion comes after all, or the connection ends.
+ * The memory holds two rings of descriptors and one slot for each entry. An operation takes a slot, fills it with its
+ * input, and submits it: a descriptor that points into the slot goes into the submission ring. The device writes the
+ * output into the same slot, and a descriptor into the completion ring. completion.h is about that side.
+ *
+ * Each slot has a record, in memory of our own, that says who uses the slot:
+ *
+ *     FREE -> TAKEN -> BUSY -> FIRING -> DONE -> FREE
+ *
+ *     TAKEN   the owner, which is a job, a thread or the load of a key, fills the slot
+ *     BUSY    submitted; the device may read and write the slot
+ *     FIRING  completed, and the owner is being woken. The owner must not leave before DONE: the wake-up that is still
+ *             on its way would otherwise reach whatever the owner does next
+ *     DONE    the owner may read the result, and then frees the slot
+ *
+ * An operation that passes its deadline ends the same way, but the device may still write to its slot. So when the owner
+ * is finished with it, the record becomes LOST instead of FREE, until the completion comes after all or the connection
+ * ends.
+ *
+ * A record is completed by the function in its `complete`, which its owner sets: waiter.c for jobs, blocking.c for
+ * threads, key.c for loads. The ring knows none of them. It does not know fds or the connection either: connection.h
+ * adds these.
  */
 #ifndef SIMACCEL_RING_H
 #define SIMACCEL_RING_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "connection.h"
-#include "wire.h"
-
-struct key;
+#include "slot_queue.h"
 
 enum record_state { RECORD_FREE, RECORD_TAKEN, RECORD_BUSY, RECORD_FIRING, RECORD_DONE, RECORD_LOST };
 
-/* Ends of an operation that the device did not report. */
+/* Statuses of operations that ended without a completion, beside those of enum wire_status. */
 enum { STATUS_GONE = -100, STATUS_EXPIRED = -101 };
 
 struct record {
+    struct ring *ring;
     _Atomic uint32_t state; /* enum record_state */
-    uint32_t index, generation;
-    int32_t status;   /* valid from FIRING on: enum wire_status, STATUS_GONE or STATUS_EXPIRED */
-    uint32_t out_len; /* likewise; never more than out_max */
+    uint32_t index;         /* of the slot */
+    uint32_t generation;    /* how often the slot was taken; tells a late completion from the one that is expected */
+    int32_t status;         /* valid from FIRING on: enum wire_status, STATUS_GONE or STATUS_EXPIRED */
+    uint32_t out_len;       /* valid from FIRING on; never more than out_max */
     uint32_t out_max;
-    uint32_t used_bytes; /* of the slot, to be wiped */
+    uint32_t used_bytes; /* at the start of the slot; wiped when it is freed */
     uint64_t submit_ns, deadline_ns;
-    int held;                  /* counted in the connection's `held`; under its lock */
-    _Atomic uint32_t bell;     /* a thread that blocks waits on it with a futex, for DONE or for its turn at the interrupt */
-    int answer_owed;           /* given up at the deadline, and the completion has not come yet */
-    struct connection *connection;
-    struct waiter *waiter;     /* the job's, with a reference; NULL if a thread blocks, or nobody waits */
-    struct record *waiter_next; /* the next one of the same waiter */
-    struct key *loads;         /* nobody waits: this loads a key, with a reference on it */
-    struct record *next;       /* in a list of completed ones, while it is worked off */
+    int needs_resume; /* only the resume of a job will free the slot. Set by the owner before it submits */
+    int held;         /* whether this record is counted in the ring's `held`. Under the ring's lock */
+    int answer_owed;  /* it passed its deadline, and its completion has not come. Under the ring's lock */
+
+    void (*complete)(struct record *record); /* wakes the owner and makes the record DONE. Called once, in FIRING */
+    void *owner;                             /* for that function */
+    struct record *owner_next;               /* the next record of the same owner. Under the owner's lock */
+    struct record *next;                     /* in a list of completed records, while they are worked off */
+    _Atomic uint32_t bell;                   /* a futex, for threads that block */
 };
 
-/* What to submit: offsets count from the start of the slot. */
+struct ring {
+    uint8_t *memory;
+    uint32_t memory_bytes, entries, slot_bytes, sq_off, cq_off, slots_off;
+    atomic_int dead; /* nothing more can be submitted. Set under the lock */
+
+    pthread_mutex_t lock;      /* guards what follows. Nobody pauses, waits or takes another lock under it */
+    pthread_cond_t slot_freed; /* for threads that block */
+    uint64_t sq_tail, cq_head; /* our own copies: what the device can write to is never read back */
+    uint32_t free_count, *free_slots;
+    uint32_t held;           /* slots that only the resume of a job, or a completion that is overdue, will free */
+    int distrusted;          /* an operation has passed its deadline */
+    uint64_t longest_ns;     /* about the longest time that an operation took lately */
+    struct slot_queue queue; /* jobs that wait for a free slot */
+    struct record *records;  /* one for each slot */
+};
+
+/* What to submit. Offsets count from the start of the slot; the input starts there. */
 struct request {
     uint16_t operation, flags;
     uint32_t key;
     uint32_t in_len, aux_off, aux_len, out_off, out_max;
 };
 
-/* A free slot, or NULL: the ring is full or dead. `waiter`, if given, is then in line to be woken when one is free.
- * A record that is taken holds a reference to its connection until it is released. */
-struct record *ring_take(struct connection *connection, struct waiter *waiter);
+/* How a submission ended. */
+enum submitted {
+    SUBMITTED,             /* the device looks at the ring by itself */
+    SUBMITTED_TO_SLEEPING, /* the device must be woken */
+    SUBMITTED_TO_NOBODY,   /* the ring is dead: the record is in FIRING with STATUS_GONE, and must be completed */
+};
 
-/* Waits for a slot to fall free, or for `until_ns`; for threads outside of a job. 0: only jobs that are resumed can set
- * one free, and for these nobody must wait, as it may be this thread that is to resume them. */
-int ring_wait_for_room(struct connection *connection, uint64_t until_ns);
+/* Makes records and locks for a memory whose layout is set. Returns 0 without memory; ring_free must be called then too. */
+int ring_prepare(struct ring *ring);
+void ring_free(struct ring *ring);
 
-/* Whether all slots are such. */
-int ring_is_held(struct connection *connection);
+int ring_is_dead(const struct ring *ring);
+
+/* Takes a free slot. Returns NULL if the ring is full or dead. If it is full, `entry` joins the queue of those that are
+ * woken when a slot falls free; if a slot was taken, `entry` leaves that queue. `entry` may be NULL. */
+struct record *ring_take(struct ring *ring, struct slot_queue_entry *entry);
+
+/* Submits what was written into a taken slot. */
+enum submitted ring_submit(struct record *record, const struct request *request);
+
+/* Wipes and frees the slot, or makes it LOST, and wakes the first of the queue. Never called under a waiter's lock,
+ * because the wake-up takes one. */
+void ring_release(struct record *record);
+
+/* Takes `entry` out of the queue. If it was woken for a slot that it will not take now, the next entry is woken. */
+void ring_leave_queue(struct ring *ring, struct slot_queue_entry *entry);
+
+/* Whether every slot waits for the resume of a job or for a completion that is overdue. */
+int ring_is_held(struct ring *ring);
+
+/* How many slots are taken. */
+uint32_t ring_in_flight(struct ring *ring);
 
 /* The memory of a record's slot. */
 uint8_t *ring_slot(const struct record *record);
 
-/* Hands a taken record to the device, input at the start of the slot. A dead connection completes it at once. */
-void ring_submit(struct record *record, const struct request *request);
+/* How long an operation that is submitted now may take. Called under the ring's lock, with settings.deadline_ns not 0. */
+uint64_t ring_patience_ns(const struct ring *ring);
 
-/* Works off the completion ring: marks records and wakes who waits for them. Any thread may call it. */
-unsigned ring_reap(struct connection *connection);
-
-/* How long an operation submitted now may take before it counts as lost. Under the connection's lock. */
-uint64_t ring_patience_ns(const struct connection *connection);
-
-/* Slots that are taken. */
-uint32_t ring_in_flight(struct connection *connection);
-
-/* Whether there is something to reap, without taking the lock. */
-int ring_has_completions(const struct connection *connection);
-
-/* Blocks until the record is done: polls the ring first, then waits for the interrupt, or for another thread that does. */
-void ring_wait(struct record *record);
-
-/* Wipes and frees the slot; the next in line for one is woken. Not to be called under a waiter's lock. */
-void ring_release(struct record *record);
-
-/* `waiter` is no longer in line; if it was woken for a slot that it never took, the next one is. */
-void ring_leave_line(struct connection *connection, struct waiter *waiter);
-
-/* Gives up what is past its deadline. Returns whether anything is in flight still; `owed` are the slots that wait for
- * a completion that nobody else waits for any more. */
-int ring_expire(struct connection *connection, uint64_t now_ns, uint32_t *owed);
-
-/* Completes all that is in flight with STATUS_GONE; no more can be submitted. */
-void ring_kill(struct connection *connection);
-
-/* A word of page 0. */
-_Atomic uint64_t *ring_word(const struct connection *connection, uint32_t at);
-
-/* Wakes one that was popped from the line, if any, and drops the line's reference. Under no lock. */
-void ring_wake(struct waiter *waiter);
-
-uint64_t now_ns(void);
+/* A word of page 0; see wire.h. */
+_Atomic uint64_t *ring_word(const struct ring *ring, uint32_t at);
 
 #endif

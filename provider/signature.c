@@ -16,12 +16,12 @@
 #include <string.h>
 
 #include "algorithms.h"
-#include "context.h"
-#include "default.h"
+#include "op_context.h"
+#include "default_provider.h"
 #include "home.h"
 #include "key.h"
 #include "keytypes.h"
-#include "operation.h"
+#include "offload.h"
 #include "scheme.h"
 #include "settings.h"
 
@@ -56,12 +56,12 @@ static enum outcome rsa_run(const struct methods *m, void *ctx, struct context *
                           OSSL_PARAM_construct_end()};
 
     if (!m->get_ctx_params(ctx, asked) || (padding != RSA_PKCS1_PADDING && padding != RSA_PKCS1_PSS_PADDING))
-        return operation_unsupported("padding");
+        return offload_unsupported("padding");
     number = scheme_digest(digest);
     if (number < 0 || (number > 0 && o->in_len != scheme_digest_bytes(number)))
-        return operation_unsupported("digest");
+        return offload_unsupported("digest");
     if (number == 0 && o->in_len + PKCS1_BYTES > o->out_max)
-        return operation_unsupported("length");
+        return offload_unsupported("length");
     scheme.padding = (uint16_t)padding;
     scheme.digest = (uint16_t)number;
     if (padding == RSA_PKCS1_PSS_PADDING) {
@@ -70,13 +70,13 @@ static enum outcome rsa_run(const struct methods *m, void *ctx, struct context *
         scheme.salt_len = scheme_salt_bytes(salt_length, key_bits(c->key), number);
         /* Without a digest there is no PSS, and a key of type RSA-PSS may ask for more salt. */
         if (number == 0 || mgf1_number <= 0 || scheme.salt_len < 0 || scheme.salt_len < key_min_salt_bytes(c->key))
-            return operation_unsupported("PSS parameters");
+            return offload_unsupported("PSS parameters");
         scheme.mgf1_digest = (uint16_t)mgf1_number;
     }
     o->code = WIRE_RSA_SIGN;
     o->aux = (const unsigned char *)&scheme;
     o->aux_len = sizeof(scheme);
-    return operation_run(o);
+    return offload_run(o);
 }
 
 static enum outcome ecdsa_run(const struct methods *m, void *ctx, struct context *c, struct operation *o)
@@ -90,13 +90,13 @@ static enum outcome ecdsa_run(const struct methods *m, void *ctx, struct context
     (void)c;
     /* Known from 3.2 on; before that the default provider leaves what it does not know untouched. */
     if (!m->get_ctx_params(ctx, asked) || nonce_type != 0)
-        return operation_unsupported("deterministic ECDSA");
+        return offload_unsupported("deterministic ECDSA");
     /* The digest's name plays no part in the signature, and speed does not give one; but where one was given, that is
      * the length to sign. */
     if ((digest_bytes != 0 && o->in_len != digest_bytes) || scheme_digest_of_length(o->in_len) < 0)
-        return operation_unsupported("digest");
+        return offload_unsupported("digest");
     o->code = WIRE_ECDSA_SIGN;
-    return operation_run(o);
+    return offload_run(o);
 }
 
 static void *newctx(const struct methods *m, void *provctx, const char *properties)
@@ -136,7 +136,7 @@ static enum outcome on_device(const struct methods *m, void *ctx, struct context
     enum outcome outcome;
 
     if (o.key == NULL || (settings.operations & m->offload) == 0 || sig_size < full)
-        return operation_unsupported("not configured, or no room for the result");
+        return offload_unsupported("not configured, or no room for the result");
     /* Callers may say that they have 8 KiB; the slot need not hold more than there can be. */
     o.out_max = full;
     outcome = m->run(m, ctx, c, &o);
@@ -154,9 +154,9 @@ static int sign(const struct methods *m, void *ctx, unsigned char *sig, size_t *
     if (sig == NULL || c == NULL || c->mode != CONTEXT_DIRECT || !m->sign(ctx, NULL, &full, 0, tbs, tbs_len))
         return m->sign(ctx, sig, sig_len, sig_size, tbs, tbs_len);
     switch (on_device(m, ctx, c, tbs, tbs_len, sig, sig_len, sig_size, full)) {
-    case OPERATION_DONE:
+    case OUTCOME_DONE:
         return 1;
-    case OPERATION_SOFTWARE:
+    case OUTCOME_SOFTWARE:
         return m->sign(ctx, sig, sig_len, sig_size, tbs, tbs_len);
     default:
         return 0;
@@ -226,16 +226,16 @@ static int digest_sign_final(const struct methods *m, void *ctx, unsigned char *
         return m->final(ctx, sig, sig_len, sig_size);
     if (c == NULL || c->digest == NULL || !m->final(ctx, NULL, &full, 0) ||
         !EVP_DigestFinal_ex(c->digest, digest, &digest_len)) {
-        operation_unsupported("not configured, or a digest that is not on the wire");
+        offload_unsupported("not configured, or a digest that is not on the wire");
         return m->final(ctx, sig, sig_len, sig_size);
     }
     EVP_MD_CTX_free(c->digest);
     c->digest = NULL;
     switch (on_device(m, ctx, c, digest, digest_len, sig, sig_len, sig_size, full)) {
-    case OPERATION_DONE:
+    case OUTCOME_DONE:
         end_message(m, ctx);
         return 1;
-    case OPERATION_SOFTWARE:
+    case OUTCOME_SOFTWARE:
         return m->final(ctx, sig, sig_len, sig_size);
     default:
         return 0;

@@ -1,22 +1,38 @@
 #define _GNU_SOURCE
 #include "waiter.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "connection.h"
 #include "counters.h"
-#include "ring.h"
+#include "device.h"
+#include "waitfd.h"
+
+struct waiter {
+    struct slot_queue_entry entry; /* in the queue of `queue_of`; first, so that its address is the waiter's */
+    struct connection *queue_of;   /* where it last was in the queue, with a reference; the job's thread's own */
+    atomic_uint refs;
+    pid_t pid;            /* of the process that made it */
+    int unreported;       /* announced, and no pause since; the job's thread's own */
+    atomic_int gone;      /* the wait context was freed */
+    struct wait_fd fd;    /* one for the life of the wait context; not open if there is a callback */
+    pthread_mutex_t lock; /* guards what follows. Held during the callback, so that it can't run on a freed context */
+    int (*callback)(void *);
+    void *argument;
+    struct record *records; /* the operations in flight, and those that are done and not yet detached */
+};
 
 /* Its address is our key in wait contexts. */
 static const char fd_key;
 
-void waiter_ref(struct waiter *w)
+static void waiter_ref(struct waiter *w)
 {
     atomic_fetch_add_explicit(&w->refs, 1, memory_order_relaxed);
 }
 
-void waiter_unref(struct waiter *w)
+static void waiter_unref(struct waiter *w)
 {
     if (atomic_fetch_sub_explicit(&w->refs, 1, memory_order_acq_rel) != 1)
         return;
@@ -25,27 +41,28 @@ void waiter_unref(struct waiter *w)
     free(w);
 }
 
-void waiter_set_line(struct waiter *w, struct connection *c)
+static void set_queue_of(struct waiter *w, struct connection *c)
 {
-    if (w->line_of == c)
+    if (w->queue_of == c)
         return;
     if (c != NULL)
         connection_ref(c);
-    if (w->line_of != NULL)
-        connection_unref(w->line_of);
-    w->line_of = c;
+    if (w->queue_of != NULL)
+        connection_unref(w->queue_of);
+    w->queue_of = c;
 }
 
-/* The wait context is being freed: its jobs will never be resumed. What is done already is freed here, what is still
- * in flight when it completes. */
+/* The wait context is being freed: its jobs will never be resumed. Records that are done are freed here; those that are still
+ * in flight are freed when they complete. */
 static void context_freed(ASYNC_WAIT_CTX *context, const void *key, OSSL_ASYNC_FD fd, void *data)
 {
     struct waiter *w = data;
     struct record *finished = NULL, **link;
 
     (void)context, (void)key, (void)fd;
-    if (w->pid != getpid()) {
-        /* A child frees what it inherited. The locks may be in any state; the fd is its own copy. The rest leaks. */
+    if (!waiter_is_ours(w)) {
+        /* The child of a fork. The locks may be held for ever here, so only the fd, which is a copy, is closed. The rest of
+         * the waiter is not freed. */
         fd_close(&w->fd.fd);
         return;
     }
@@ -55,26 +72,26 @@ static void context_freed(ASYNC_WAIT_CTX *context, const void *key, OSSL_ASYNC_F
         struct record *r = *link;
 
         if (atomic_load(&r->state) == RECORD_DONE) {
-            *link = r->waiter_next;
+            *link = r->owner_next;
             r->next = finished;
             finished = r;
         } else {
-            link = &r->waiter_next;
+            link = &r->owner_next;
         }
     }
     pthread_mutex_unlock(&w->lock);
-    /* After the unlock: freeing a slot wakes the next in line, under that one's lock. */
+    /* After the unlock: to free a slot wakes the next waiter of the queue, which takes that one's lock. */
     while (finished != NULL) {
         struct record *r = finished;
 
         finished = r->next;
         COUNT(orphaned);
-        ring_release(r);
+        connection_release(r);
         waiter_unref(w);
     }
-    if (w->line_of != NULL) {
-        ring_leave_line(w->line_of, w);
-        waiter_set_line(w, NULL);
+    if (w->queue_of != NULL) {
+        ring_leave_queue(&w->queue_of->ring, &w->entry);
+        set_queue_of(w, NULL);
     }
     pthread_mutex_lock(&w->lock);
     wait_fd_unwatch(&w->fd);
@@ -82,17 +99,34 @@ static void context_freed(ASYNC_WAIT_CTX *context, const void *key, OSSL_ASYNC_F
     waiter_unref(w);
 }
 
+static void ref_entry(struct slot_queue_entry *entry)
+{
+    waiter_ref((struct waiter *)entry);
+}
+
+static void unref_entry(struct slot_queue_entry *entry)
+{
+    waiter_unref((struct waiter *)entry);
+}
+
+static void wake_entry(struct slot_queue_entry *entry)
+{
+    waiter_wake((struct waiter *)entry);
+}
+
 static struct waiter *waiter_new(void)
 {
+    static const struct slot_queue_functions functions = {.ref = ref_entry, .unref = unref_entry, .wake = wake_entry};
     struct waiter *w = calloc(1, sizeof(*w));
     pthread_mutexattr_t recursive;
 
     if (w == NULL)
         return NULL;
+    w->entry.functions = &functions;
     atomic_init(&w->refs, 1);
     w->pid = getpid();
     wait_fd_init(&w->fd);
-    /* Recursive: a callback may free the connection it is called for. */
+    /* Recursive, because a callback may free the wait context that it is called for. */
     pthread_mutexattr_init(&recursive);
     pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
     pthread_mutex_init(&w->lock, &recursive);
@@ -107,8 +141,8 @@ static struct waiter *announce(ASYNC_WAIT_CTX *context, int by_callback, int has
 
     if (w == NULL)
         return NULL;
-    /* In callback mode a wait context still gets an entry, since its cleanup is the only way to learn that the context is
-     * freed; a callback after that would run on freed memory. */
+    /* With a callback the wait context gets an fd too: its cleanup is the only way to learn that the context is freed, and a
+     * callback after that would run on freed memory. */
     if (by_callback)
         fd = wait_fd_quiet();
     else
@@ -121,9 +155,24 @@ static struct waiter *announce(ASYNC_WAIT_CTX *context, int by_callback, int has
     return w;
 }
 
+int waiter_is_ours(const struct waiter *w)
+{
+    return w->pid == getpid();
+}
+
+int waiter_is_unreported(const struct waiter *w)
+{
+    return w->unreported;
+}
+
+void waiter_set_reported(struct waiter *w)
+{
+    w->unreported = 0;
+}
+
 struct waiter *waiter_of(ASYNC_WAIT_CTX *context, struct connection *connection)
 {
-    const int has_dispatcher = connection_start_dispatcher(connection);
+    const int has_dispatcher = device_start_dispatcher(connection);
     ASYNC_callback_fn callback = NULL;
     void *argument = NULL, *data = NULL;
     OSSL_ASYNC_FD fd;
@@ -134,10 +183,10 @@ struct waiter *waiter_of(ASYNC_WAIT_CTX *context, struct connection *connection)
         return NULL;
     if (ASYNC_WAIT_CTX_get_fd(context, &fd_key, &fd, &data)) {
         w = data;
-        if (w->pid != getpid())
+        if (!waiter_is_ours(w))
             return NULL;
-        /* Announced for callbacks, and the callback was taken away since; or for a dispatcher, and there is none now; or the
-         * application closed the fd: nobody could be told. */
+        /* The application removed the callback that this waiter was made for, or closed the fd, or the fd was made for a
+         * dispatcher and there is none now. In all three cases the job can't be woken. */
         if (!by_callback && !wait_fd_works(&w->fd, has_dispatcher))
             return NULL;
     } else {
@@ -181,31 +230,57 @@ void waiter_wake(struct waiter *w)
     pthread_mutex_unlock(&w->lock);
 }
 
+static void unlink_locked(struct waiter *w, struct record *r)
+{
+    for (struct record **link = &w->records; *link != NULL; link = &(*link)->owner_next)
+        if (*link == r) {
+            *link = r->owner_next;
+            return;
+        }
+}
+
+/* Completes an operation: wakes the job and makes the record DONE, or frees the record if the wait context is gone. */
+static void complete(struct record *r)
+{
+    struct waiter *w = r->owner;
+    int gone;
+
+    waiter_ref(w); /* once the record is done, its own reference may go at any moment */
+    pthread_mutex_lock(&w->lock);
+    signal_locked(w);
+    /* Read after the signal, because the callback itself may have freed the context. */
+    gone = atomic_load(&w->gone);
+    if (gone)
+        unlink_locked(w, r);
+    else
+        atomic_store(&r->state, RECORD_DONE);
+    pthread_mutex_unlock(&w->lock);
+    if (gone) {
+        COUNT(orphaned);
+        connection_release(r);
+        waiter_unref(w);
+    }
+    waiter_unref(w);
+}
+
 void waiter_attach(struct waiter *w, struct record *r)
 {
     waiter_ref(w);
+    r->complete = complete;
+    r->owner = w;
+    r->needs_resume = 1;
     pthread_mutex_lock(&w->lock);
-    r->waiter = w;
-    r->waiter_next = w->records;
+    r->owner_next = w->records;
     w->records = r;
     pthread_mutex_unlock(&w->lock);
-}
-
-static void unlink_locked(struct waiter *w, struct record *r)
-{
-    for (struct record **link = &w->records; *link != NULL; link = &(*link)->waiter_next)
-        if (*link == r) {
-            *link = r->waiter_next;
-            return;
-        }
 }
 
 static void take_token_locked(struct waiter *w)
 {
     if (!wait_fd_clear(&w->fd))
         return;
-    /* Two jobs can share a context, and with it the fd: one job must not take the other's wake-up with its own. */
-    for (struct record *r = w->records; r != NULL; r = r->waiter_next)
+    /* Two jobs can share a wait context and its fd. The token may have been for both, so it is given back for the other. */
+    for (struct record *r = w->records; r != NULL; r = r->owner_next)
         if (atomic_load(&r->state) == RECORD_DONE) {
             signal_locked(w);
             return;
@@ -221,6 +296,12 @@ void waiter_detach(struct waiter *w, struct record *r)
     waiter_unref(w);
 }
 
+struct record *waiter_take_slot(struct waiter *w, struct connection *c)
+{
+    set_queue_of(w, c);
+    return connection_take(c, &w->entry);
+}
+
 void waiter_take_token(struct waiter *w)
 {
     pthread_mutex_lock(&w->lock);
@@ -228,34 +309,12 @@ void waiter_take_token(struct waiter *w)
     pthread_mutex_unlock(&w->lock);
 }
 
-void waiter_fire(struct waiter *w, struct record *r)
-{
-    int gone;
-
-    waiter_ref(w); /* once the record is done, its own reference may go at any moment */
-    pthread_mutex_lock(&w->lock);
-    signal_locked(w);
-    /* Looked at after the signal: a callback may itself have freed the context. */
-    gone = atomic_load(&w->gone);
-    if (gone)
-        unlink_locked(w, r);
-    else
-        atomic_store(&r->state, RECORD_DONE);
-    pthread_mutex_unlock(&w->lock);
-    if (gone) {
-        COUNT(orphaned);
-        ring_release(r);
-        waiter_unref(w);
-    }
-    waiter_unref(w);
-}
-
 void waiter_rest(struct waiter *w)
 {
     if (!w->fd.is_epoll)
         return;
     pthread_mutex_lock(&w->lock);
-    if (w->records == NULL && !w->in_line)
+    if (w->records == NULL && !w->entry.queued)
         wait_fd_unwatch(&w->fd);
     pthread_mutex_unlock(&w->lock);
 }

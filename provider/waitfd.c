@@ -11,15 +11,15 @@
 
 #include "connection.h"
 
-/* Guards the list and the two fds that all share. */
+/* Guards the list and the two fds that all wait contexts share. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct wait_fd *newest;
 static struct fd quiet = {.number = -1};
 
-/* Always readable: an epoll that is to be readable watches it. */
+/* An fd that is always readable. An epoll becomes readable by watching it. */
 static struct fd ready = {.number = -1};
 
-/* One of these, made when first needed, or again after the application closed it. */
+/* Returns the number of `quiet` or `ready`; makes it first if it is not open, or if the application has closed it. */
 static int shared_fd(struct fd *fd, unsigned count)
 {
     int number;
@@ -134,7 +134,7 @@ void wait_fds_after_fork_in_parent(void)
     pthread_mutex_unlock(&lock);
 }
 
-/* Only what is safe in a child of several threads: system calls, and no lock of a waiter. */
+/* In the child of a process with several threads only system calls are safe; the lock of a waiter may be held for ever. */
 void wait_fds_after_fork_in_child(void)
 {
     struct fd woken = newest != NULL ? fd_of(eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC)) : NO_FD;

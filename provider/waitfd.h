@@ -1,5 +1,8 @@
-/* The fd that is announced in a wait context: an eventfd that the dispatcher writes to, or, where there is no thread, an
- * epoll that watches the connection's interrupt while an operation is in flight. Calls on one fd need the waiter's lock.
+/* The fd that is announced in a wait context, by which the application learns that a paused job can go on.
+ *
+ * If there is a dispatcher, it is an eventfd that the dispatcher writes to. If there can be no thread, it is an epoll that
+ * watches the connection's interrupt while an operation is in flight, so that the device itself makes it readable. Calls
+ * on one fd need the waiter's lock.
  */
 #ifndef SIMACCEL_WAITFD_H
 #define SIMACCEL_WAITFD_H
@@ -11,35 +14,34 @@ struct connection;
 struct wait_fd {
     struct fd fd;
     int is_epoll;
-    struct connection *watches;    /* whose interrupt it watches, with a reference */
-    struct wait_fd *older, *newer; /* all of this process, for the child of a fork */
+    struct connection *watches;    /* whose interrupt it watches, with a reference; NULL: none */
+    struct wait_fd *older, *newer; /* a list of all of this process, for the child of a fork */
 };
 
-/* Not opened yet, as in callback mode. */
+/* Makes one that is not open, as for callbacks. */
 void wait_fd_init(struct wait_fd *fd);
 
-/* 0: there can be no fd. */
+/* Returns 0 if there can be no fd. */
 int wait_fd_open(struct wait_fd *fd, int has_dispatcher);
 void wait_fd_close(struct wait_fd *fd);
 
-/* Whether a job can be told by it, with or without a dispatcher. */
+/* Whether it can wake a job, with or without a dispatcher. */
 int wait_fd_works(const struct wait_fd *fd, int has_dispatcher);
 
-/* Makes it readable. One that the application has closed is left alone: it will not wait for it. */
+/* Makes it readable. Does nothing if the application has closed it, because then nobody waits for it. */
 void wait_fd_ring(const struct wait_fd *fd);
 
-/* Takes that back. 1 if it had been made readable. */
+/* Undoes wait_fd_ring. Returns 1 if it had been called. */
 int wait_fd_clear(const struct wait_fd *fd);
 
-/* Watches the connection's interrupt, unless somebody else does. 0 if that is not possible. */
+/* Makes an epoll watch the connection's interrupt, unless a dispatcher does. Returns 0 if that is not possible. */
 int wait_fd_watch(struct wait_fd *fd, struct connection *connection);
 void wait_fd_unwatch(struct wait_fd *fd);
 
-/* One for all wait contexts with a callback: valid, so that nobody trips over it, and never readable. -1: there can be no
- * fd. */
+/* An fd for wait contexts with a callback, the same one for all: it is valid and never readable. -1: there can be no fd. */
 int wait_fd_quiet(void);
 
-/* Around fork. In the child the fds of all jobs that are paused become readable: their operations are the parent's, so these
+/* Around fork. In the child the fds of all paused jobs become readable. Their operations belong to the parent, so these
  * jobs are to be resumed and to go on in software. */
 void wait_fds_before_fork(void);
 void wait_fds_after_fork_in_parent(void);

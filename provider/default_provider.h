@@ -29,11 +29,4 @@ void (*dispatch_find(const OSSL_DISPATCH *table, int id))(void);
  * the table has them, or dropped where the change is NULL. The caller frees it. NULL: no memory. */
 OSSL_DISPATCH *dispatch_change(const OSSL_DISPATCH *table, int last, const OSSL_DISPATCH *changes);
 
-/* Kinds of keys: how the default provider exports one. */
-struct key_type {
-    const char *name;
-    OSSL_FUNC_keymgmt_export_fn **export;
-    int is_rsa;
-};
-
 #endif

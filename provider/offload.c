@@ -1,25 +1,26 @@
 #define _GNU_SOURCE
-#include "operation.h"
+#include "offload.h"
 
 #include <openssl/async.h>
 #include <sched.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "blocking.h"
 #include "checksum.h"
-#include "connection.h"
+#include "clock.h"
 #include "counters.h"
+#include "device.h"
 #include "error.h"
 #include "events.h"
 #include "key.h"
 #include "report.h"
-#include "ring.h"
 #include "settings.h"
 #include "waiter.h"
+#include "wire.h"
 
-/* Resumes without a completion that an operation takes before it begins to wait a little at each. Some programs resume
- * a job a thousand times without looking at its fd; and where pauses are blocked (ASYNC_block_pause), each pause
- * returns at once. Neither is to burn a core. */
+/* After so many resumes without a completion an operation waits a little at each further one. Some programs resume a job a
+ * thousand times without looking at its fd, and if pauses are blocked (ASYNC_block_pause) each pause returns at once.
+ * Neither should keep a core busy. */
 enum { PATIENCE = 2000 };
 
 static const char BEFORE_FORK[] = "this job was begun before a fork";
@@ -27,7 +28,7 @@ static const char BEFORE_FORK[] = "this job was begun before a fork";
 static enum outcome software(void)
 {
     COUNT(software);
-    return OPERATION_SOFTWARE;
+    return OUTCOME_SOFTWARE;
 }
 
 static enum outcome without_device(ASYNC_WAIT_CTX *context, const char *why)
@@ -37,13 +38,13 @@ static enum outcome without_device(ASYNC_WAIT_CTX *context, const char *why)
     if (context != NULL)
         ASYNC_WAIT_CTX_set_status(context, ASYNC_STATUS_ERR);
     error_raise(ERROR_DEVICE, why);
-    return OPERATION_FAILED;
+    return OUTCOME_FAILED;
 }
 
-enum outcome operation_unsupported(const char *what)
+enum outcome offload_unsupported(const char *what)
 {
     report_unsupported(what);
-    /* Not the device's fault, so there is no error even without fallback: the documented way for such keys. */
+    /* The device has not failed, so there is no error even with fallback = no. This is documented. */
     COUNT(unsupported);
     return software();
 }
@@ -70,15 +71,15 @@ static const char *reason(int32_t status)
     }
 }
 
-/* Where an operation runs: in a job with its wait context, or, with none, in a thread that blocks. The waiter is made
- * only when the operation is sure to pause, see settle. */
+/* Where an operation runs: in a job, which has a wait context, or in a thread that blocks. The waiter is made only when the
+ * operation is sure to pause; settle says why. */
 struct place {
-    ASYNC_WAIT_CTX *context;
+    ASYNC_WAIT_CTX *context; /* NULL: there is no job */
     struct waiter *waiter;
-    int mute; /* the job can't be told of a completion, so it blocks as well */
+    int mute; /* the job can't be woken, so it blocks too */
 };
 
-/* NULL: none, or the job can't be told. */
+/* Returns NULL if there is no job, or if it can't be woken. */
 static struct waiter *waiter_at(struct place *place, struct connection *connection)
 {
     if (place->context == NULL || place->mute)
@@ -95,83 +96,80 @@ static int pause_job(struct place *place, int status)
     ASYNC_WAIT_CTX_set_status(place->context, status);
     COUNT(pauses);
     ASYNC_pause_job();
-    if (place->waiter->pid != getpid())
+    if (!waiter_is_ours(place->waiter))
         return 0;
-    place->waiter->unreported = 0;
+    waiter_set_reported(place->waiter);
     return 1;
 }
 
-/* An application that finds a new fd announced after a job that did not pause is lost: HAProxy aborts, as it then has
- * an fd that it never saw. So whoever announced one pauses once, woken by itself. */
+/* Ends the wait of an operation. If the operation announced an fd but never paused, the job wakes itself and pauses once: an
+ * application is not prepared for an fd that a job announces without a pause, and HAProxy aborts. */
 static void settle(struct place *place)
 {
-    if (place->waiter == NULL || place->waiter->pid != getpid())
+    if (place->waiter == NULL || !waiter_is_ours(place->waiter))
         return;
     waiter_rest(place->waiter);
-    if (!place->waiter->unreported)
+    if (!waiter_is_unreported(place->waiter))
         return;
     waiter_wake(place->waiter);
     if (pause_job(place, ASYNC_WAIT_CTX_get_status(place->context)))
         waiter_take_token(place->waiter);
 }
 
-static struct record *take_or_join_line(struct connection *connection, struct place *place)
+/* Takes a slot, or puts the job into the queue for one. */
+static struct record *take_or_queue(struct connection *connection, struct place *place)
 {
-    /* Who stood in line before may find another connection now. */
+    /* A job that has paused for a slot may find another connection now. */
     struct waiter *waiter = place->waiter != NULL ? waiter_at(place, connection) : NULL;
-    struct record *record;
+    struct record *record = waiter != NULL ? waiter_take_slot(waiter, connection) : connection_take(connection, NULL);
 
-    if (waiter != NULL)
-        waiter_set_line(waiter, connection);
-    record = ring_take(connection, waiter);
-    if (record != NULL || atomic_load(&connection->dead))
+    if (record != NULL || ring_is_dead(&connection->ring))
         return record;
     COUNT(full);
-    if (waiter == NULL && (waiter = waiter_at(place, connection)) != NULL) {
-        waiter_set_line(waiter, connection);
-        record = ring_take(connection, waiter);
-    }
+    if (waiter == NULL && (waiter = waiter_at(place, connection)) != NULL)
+        record = waiter_take_slot(waiter, connection);
     return record;
 }
 
-/* Whether to wait while the ring is full. Outside of a job, it has waited on return. Slots may be held by jobs that are
- * paused in this very thread: then a job that can't be told must not wait at all, and one that is resumed again and again,
- * as where pauses are blocked, not for ever. */
+/* Whether to wait while the ring is full. A thread outside of a job has already waited when this returns. The slots may be
+ * held by jobs that are paused in this very thread: then a job that can't be woken must not wait at all, and a job that is
+ * resumed again and again, as when pauses are blocked, must not wait for ever. */
 static int may_wait(struct connection *connection, const struct place *place, int turns, uint64_t until_ns)
 {
-    if (atomic_load(&connection->dead))
+    if (ring_is_dead(&connection->ring))
         return 1;
     if (place->context == NULL)
-        return ring_wait_for_room(connection, until_ns);
-    return !place->mute && (turns <= PATIENCE || !ring_is_held(connection));
+        return blocking_wait_for_slot(connection, until_ns);
+    return !place->mute && (turns <= PATIENCE || !ring_is_held(&connection->ring));
 }
 
-/* A slot of the living connection: pauses with EAGAIN, or waits, while the ring is full. NULL and `why`: none to be
- * had. No reference of ours is kept over a pause, since a job that is given up never comes back to drop it. */
+/* Takes a slot of the current connection. While the ring is full it pauses with EAGAIN, or waits. Returns NULL and `why` if
+ * there is no slot. Keeps no reference to the connection over a pause, because a job that is abandoned never comes back to
+ * drop it. */
 static struct record *take_slot(struct place *place, const char **why)
 {
     const uint64_t until_ns = settings.deadline_ns == 0 ? UINT64_MAX : now_ns() + settings.deadline_ns;
 
     for (int turns = 0;; turns++) {
-        struct connection *connection = connection_get();
+        struct connection *connection = device_connection();
         struct record *record;
         int waits, dead;
 
         if (connection == NULL) {
-            *why = connection_failure();
+            *why = device_failure();
             return NULL;
         }
-        /* The device may have gone away, or made room, with nobody there to notice. */
+        /* Without a dispatcher nobody may have noticed that the device went away or has freed slots. */
         if (!connection_has_dispatcher(connection))
             events_handle(connection);
-        record = take_or_join_line(connection, place);
+        record = take_or_queue(connection, place);
         waits = record != NULL || may_wait(connection, place, turns, until_ns);
-        dead = atomic_load(&connection->dead);
+        dead = ring_is_dead(&connection->ring);
         connection_unref(connection);
         if (record != NULL)
             return record;
         if (!waits) {
-            *why = "the ring is full, and only jobs that are resumed could make room";
+            *why = "the ring is full, and only jobs that are resumed could free a slot";
             return NULL;
         }
         if (place->waiter != NULL && !place->mute && !dead) {
@@ -188,6 +186,7 @@ static struct record *take_slot(struct place *place, const char **why)
     }
 }
 
+/* Takes a slot of a connection on which the key is loaded. `id` is set to the id that the key has there; 0 without a key. */
 static struct record *take_slot_with_key(struct key *key, uint32_t *id, struct place *place, const char **why)
 {
     for (;;) {
@@ -196,7 +195,7 @@ static struct record *take_slot_with_key(struct key *key, uint32_t *id, struct p
         *id = 0;
         if (record == NULL || key == NULL)
             return record;
-        *id = key_id(key, record->connection);
+        *id = key_id(key, connection_of(record));
         if (*id != 0)
             return record;
         if (!key_load(key, record)) {
@@ -206,13 +205,14 @@ static struct record *take_slot_with_key(struct key *key, uint32_t *id, struct p
     }
 }
 
-/* Input at the start of the slot, aux and output behind it. 0 if they do not fit. */
+/* Writes the input to the start of the slot and aux after it; the output comes last. Returns 0 if they do not fit. */
 static int fill_slot(struct record *record, const struct operation *o, uint32_t key, struct request *request)
 {
     const size_t aux_off = (o->in_len + 15) & ~(size_t)15, out_off = (aux_off + o->aux_len + 15) & ~(size_t)15;
+    const uint32_t slot_bytes = record->ring->slot_bytes;
     uint8_t *slot = ring_slot(record);
 
-    if (o->in_len > record->connection->slot_bytes || out_off + o->out_max + 4 > record->connection->slot_bytes)
+    if (o->in_len > slot_bytes || out_off + o->out_max + 4 > slot_bytes)
         return 0;
     memcpy(slot, o->in, o->in_len);
     if (o->aux_len > 0)
@@ -231,6 +231,7 @@ static int fill_slot(struct record *record, const struct operation *o, uint32_t 
 /* Pauses until the record is done, and at least once. Returns 0 if this is no longer the process that submitted it. */
 static int pause_until_done(struct place *place, struct record *record)
 {
+    struct connection *connection = connection_of(record);
     int resumes = 0;
 
     for (;;) {
@@ -238,21 +239,22 @@ static int pause_until_done(struct place *place, struct record *record)
 
         if (!pause_job(place, ASYNC_STATUS_OK))
             return 0;
-        /* What made the fd readable is the device's interrupt, then. */
-        if (!connection_has_dispatcher(record->connection))
-            events_handle(record->connection);
-        /* The wake-up is being sent at this moment. Pausing again would miss it; leaving would have it hit the next. */
+        /* Without a dispatcher it is the device's interrupt that makes the fd readable. */
+        if (!connection_has_dispatcher(connection))
+            events_handle(connection);
+        /* In FIRING another thread is sending the wake-up. A pause now would miss it, and if the operation went on, the wake-up
+         * would reach the next one. */
         while ((state = atomic_load(&record->state)) == RECORD_FIRING)
             sched_yield();
         if (state == RECORD_DONE)
             return 1;
         COUNT(spurious);
         if (++resumes > PATIENCE)
-            events_wait(record->connection, 1);
+            events_wait(connection, 1);
     }
 }
 
-/* Copies the result out of the slot, once, before it is looked at: the device could still change the slot. */
+/* Copies the result out of the slot before it is checked, because the device could still change the slot. */
 static int collect(struct record *record, const struct request *request, struct operation *o)
 {
     const uint8_t *slot = ring_slot(record) + request->out_off;
@@ -267,7 +269,7 @@ static int collect(struct record *record, const struct request *request, struct 
     return 0;
 }
 
-/* From a taken slot to its release. */
+/* Runs the operation in a taken slot, and frees the slot. */
 static enum outcome run_in_slot(struct operation *o, struct record *record, uint32_t key, struct place *place)
 {
     struct waiter *waiter;
@@ -276,16 +278,18 @@ static enum outcome run_in_slot(struct operation *o, struct record *record, uint
     int good;
 
     if (!fill_slot(record, o, key, &request)) {
-        ring_release(record);
-        return operation_unsupported("size");
+        connection_release(record);
+        return offload_unsupported("size");
     }
-    waiter = waiter_at(place, record->connection);
+    waiter = waiter_at(place, connection_of(record));
     if (waiter != NULL)
         waiter_attach(waiter, record);
-    ring_submit(record, &request);
+    else
+        blocking_attach(record);
+    connection_submit(record, &request);
     if (waiter == NULL) {
         COUNT(blocked);
-        ring_wait(record);
+        blocking_wait(record);
     } else if (!pause_until_done(place, record)) {
         return without_device(place->context, BEFORE_FORK);
     }
@@ -293,17 +297,17 @@ static enum outcome run_in_slot(struct operation *o, struct record *record, uint
     good = status == WIRE_OK && collect(record, &request, o);
     if (waiter != NULL)
         waiter_detach(waiter, record);
-    ring_release(record);
+    connection_release(record);
     if (good) {
         COUNT(offloaded);
-        return OPERATION_DONE;
+        return OUTCOME_DONE;
     }
     if (status != STATUS_GONE && status != STATUS_EXPIRED)
         COUNT(failed);
     return without_device(place->context, status == WIRE_OK ? "the result was damaged on its way" : reason(status));
 }
 
-enum outcome operation_run(struct operation *o)
+enum outcome offload_run(struct operation *o)
 {
     ASYNC_JOB *job = ASYNC_get_current_job();
     struct place place = {.context = job != NULL ? ASYNC_get_wait_ctx(job) : NULL};
@@ -313,12 +317,12 @@ enum outcome operation_run(struct operation *o)
     uint32_t id;
 
     if (o->key != NULL && key_is_unusable(o->key))
-        return operation_unsupported("key");
+        return offload_unsupported("key");
     record = take_slot_with_key(o->key, &id, &place, &why);
     if (record != NULL)
         outcome = run_in_slot(o, record, id, &place);
     else if (o->key != NULL && key_is_unusable(o->key))
-        outcome = operation_unsupported("key");
+        outcome = offload_unsupported("key");
     else
         outcome = without_device(place.context, why);
     settle(&place);

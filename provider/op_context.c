@@ -1,21 +1,21 @@
-#include "context.h"
+#include "op_context.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "address_table.h"
 #include "key.h"
-#include "table.h"
 
-static struct table contexts = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static struct address_table contexts = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 struct context *context_get(void *address)
 {
     struct context *context;
 
     pthread_mutex_lock(&contexts.lock);
-    context = table_get(&contexts, address);
+    context = address_table_get(&contexts, address);
     pthread_mutex_unlock(&contexts.lock);
     return context;
 }
@@ -25,10 +25,10 @@ struct context *context_make(void *address)
     struct context *context;
 
     pthread_mutex_lock(&contexts.lock);
-    context = table_get(&contexts, address);
+    context = address_table_get(&contexts, address);
     if (context == NULL) {
         context = calloc(1, sizeof(*context));
-        if (context != NULL && !table_put(&contexts, address, context)) {
+        if (context != NULL && !address_table_put(&contexts, address, context)) {
             free(context);
             context = NULL;
         }
@@ -82,7 +82,7 @@ void context_free(void *address)
     struct context *context;
 
     pthread_mutex_lock(&contexts.lock);
-    context = table_remove(&contexts, address);
+    context = address_table_remove(&contexts, address);
     pthread_mutex_unlock(&contexts.lock);
     if (context != NULL)
         destroy(context);

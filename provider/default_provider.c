@@ -1,4 +1,4 @@
-#include "default.h"
+#include "default_provider.h"
 
 #include <openssl/crypto.h>
 #include <openssl/provider.h>
