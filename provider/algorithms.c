@@ -7,65 +7,40 @@
 #include <strings.h>
 
 #include "default_provider.h"
+#include "dispatch.h"
 
-enum { ROWS = 24 };
-
-/* Passed on unchanged: whoever has a key of ours would else have it exported to another provider for each use. */
-static const OSSL_DISPATCH no_changes[] = {{0, NULL}};
-static const struct algorithm unchanged[] = {
-    {OSSL_OP_KEYEXCH, "ECDH", 0, no_changes, NULL},
-    {OSSL_OP_KEM, "RSA", 0, no_changes, NULL},
-    {OSSL_OP_KEM, "EC", 0, no_changes, NULL},
-    {OSSL_OP_KEM, "X25519", 0, no_changes, NULL},
-    /* The default provider makes EC keys on the curve SM2, but does not let them in from another provider, so that with
-     * its own encoders alone such a key of ours could not be written. */
-    {OSSL_OP_ENCODER, "EC", 0, no_changes, NULL},
-    {0},
+static const struct algorithm *const all[] = {
+#define X(name) name##_algorithms,
+    OFFLOADED(X)
+#undef X
 };
 
-static const struct algorithm *const all[] = {keymgmt_algorithms, signature_algorithms, eddsa_algorithms,
-                                              cipher_algorithms,  exchange_algorithms,  unchanged};
+_Static_assert(sizeof(all) / sizeof(*all) == OFFLOADED_COUNT, "one array for each algorithm");
 
 static struct {
-    int operation, count;
-    OSSL_ALGORITHM rows[ROWS + 1];
-} operations[] = {{.operation = OSSL_OP_KEYMGMT},
-                  {.operation = OSSL_OP_SIGNATURE},
-                  {.operation = OSSL_OP_ASYM_CIPHER},
-                  {.operation = OSSL_OP_KEYEXCH},
-                  {.operation = OSSL_OP_KEM},
-                  {.operation = OSSL_OP_ENCODER}};
-
-enum { OPERATIONS = sizeof(operations) / sizeof(*operations) };
-
-static int slot_of(int operation)
-{
-    int i = 0;
-
-    while (i < OPERATIONS && operations[i].operation != operation)
-        i++;
-    return i;
-}
+    int count;
+    OSSL_ALGORITHM *rows; /* `count`, and one without a name; NULL: none */
+} operations[OSSL_OP__HIGHEST + 1];
 
 const OSSL_ALGORITHM *algorithms_rows(int operation)
 {
-    const int i = slot_of(operation);
-
-    return i < OPERATIONS && operations[i].count > 0 ? operations[i].rows : NULL;
+    return operation >= 0 && operation <= OSSL_OP__HIGHEST ? operations[operation].rows : NULL;
 }
 
 int algorithms_manage_keys(const char *name)
 {
-    for (const struct algorithm *a = keymgmt_algorithms; a->name != NULL; a++)
-        if (strcasecmp(a->name, name) == 0)
-            return 1;
+    for (size_t i = 0; i < OFFLOADED_COUNT; i++)
+        for (const struct algorithm *a = all[i]; a->name != NULL; a++)
+            if (a->operation == OSSL_OP_KEYMGMT && strcasecmp(a->name, name) == 0)
+                return 1;
     return 0;
 }
 
-/* 'provider=default,fips=no' becomes 'provider=simaccel,simaccel.offload=yes,fips=no'. NULL: no memory.
+/* Turns 'provider=default,fips=no' into 'provider=simaccel,simaccel.offload=yes,fips=no'. NULL: no memory.
  *
- * Programs that ask for a property 'provider' of their own, as stunnel does, replace what the configuration says about
- * that name, and no more than that name. Hence one that is ours alone; without the dot libcrypto would not know it. */
+ * Some programs, such as stunnel, ask for a property 'provider' of their own, and with it replace what the configuration
+ * says about that one name. So there is a second property whose name is ours alone. libcrypto accepts an unknown name only
+ * with a dot in it. */
 static char *our_properties(const char *theirs)
 {
     const char *rest = strchr(theirs, ',');
@@ -74,24 +49,37 @@ static char *our_properties(const char *theirs)
     return asprintf(&ours, "provider=simaccel,simaccel.offload=yes%s", rest != NULL ? rest : "") < 0 ? NULL : ours;
 }
 
+/* Makes room for another row, and for the one without a name after it. */
+static OSSL_ALGORITHM *add_row(int operation)
+{
+    const size_t count = (size_t)operations[operation].count;
+    OSSL_ALGORITHM *rows = reallocarray(operations[operation].rows, count + 2, sizeof(*rows));
+
+    if (rows == NULL)
+        return NULL;
+    operations[operation].rows = rows;
+    operations[operation].count++;
+    memset(rows + count, 0, 2 * sizeof(*rows));
+    return rows + count;
+}
+
 static int make_row(const struct algorithm *a, const OSSL_ALGORITHM *theirs)
 {
-    const int i = slot_of(a->operation);
-    OSSL_ALGORITHM row;
+    OSSL_ALGORITHM *row = add_row(a->operation);
 
-    if (operations[i].count == ROWS)
+    if (row == NULL)
         return 0;
     if (a->adopt != NULL)
         a->adopt(theirs->implementation);
-    row = (OSSL_ALGORITHM){.algorithm_names = theirs->algorithm_names,
-                           .property_definition = our_properties(theirs->property_definition),
-                           .implementation = dispatch_change(theirs->implementation, a->last, a->changes),
-                           .algorithm_description = "simaccel, on top of the default provider"};
-    operations[i].rows[operations[i].count++] = row;
-    return row.property_definition != NULL && row.implementation != NULL;
+    *row = (OSSL_ALGORITHM){.algorithm_names = theirs->algorithm_names,
+                            .property_definition = our_properties(theirs->property_definition),
+                            .implementation = dispatch_change(theirs->implementation, a->last, a->changes),
+                            .algorithm_description = "simaccel, on top of the default provider"};
+    return row->property_definition != NULL && row->implementation != NULL;
 }
 
-/* All rows of that name: encoders have one for each format, and a version may have none, as 3.0 has no KEM for EC. */
+/* Makes all rows of that name. There may be several, as encoders have one for each format, and there may be none: OpenSSL 3.0
+ * has no KEM for EC. */
 static int make_rows(const struct algorithm *a)
 {
     for (const OSSL_ALGORITHM *row = default_row(a->operation, a->name, NULL); row != NULL;
@@ -103,7 +91,7 @@ static int make_rows(const struct algorithm *a)
 
 int algorithms_make(void)
 {
-    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+    for (size_t i = 0; i < OFFLOADED_COUNT; i++)
         for (const struct algorithm *a = all[i]; a->name != NULL; a++)
             if (!make_rows(a))
                 return 0;
@@ -112,12 +100,13 @@ int algorithms_make(void)
 
 void algorithms_free(void)
 {
-    for (int i = 0; i < OPERATIONS; i++) {
+    for (int i = 0; i <= OSSL_OP__HIGHEST; i++) {
         for (int row = 0; row < operations[i].count; row++) {
             free((void *)operations[i].rows[row].property_definition);
             free((void *)operations[i].rows[row].implementation);
         }
-        memset(operations[i].rows, 0, sizeof(operations[i].rows));
+        free(operations[i].rows);
+        operations[i].rows = NULL;
         operations[i].count = 0;
     }
 }

@@ -12,9 +12,8 @@ struct counters counters;
 static struct counters nowhere;
 struct counters *_Atomic counters_shown = &nowhere;
 
-/* Always mapped while the provider is loaded, and always at the same address: either page 0 of the connection's memory
- * or a page of our own. MAP_FIXED puts one in place of the other atomically, so a thread that counts meanwhile hits one
- * of them and never nothing. */
+/* Mapped at the same address as long as the provider is loaded: either page 0 of the connection's memory or a page of our own.
+ * MAP_FIXED replaces one by the other in a single step, so a thread that counts meanwhile writes to one of them. */
 static uint8_t *page;
 
 static void replace_page(int memfd)
@@ -32,9 +31,9 @@ void counters_set_up(void)
 {
     void *made = mmap(NULL, WIRE_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-    _Static_assert(sizeof(struct counters) <= WIRE_PAGE_BYTES - WIRE_AT_CLIENT_COUNTS, "they lie in page 0");
-    _Static_assert(sizeof(struct counters) / sizeof(uint64_t) <= 64, "one bit each");
-    _Static_assert(sizeof(atomic_uint_fast64_t) == sizeof(uint64_t), "the wire's width");
+    _Static_assert(sizeof(struct counters) <= WIRE_PAGE_BYTES - WIRE_AT_CLIENT_COUNTS, "the counts fit into page 0");
+    _Static_assert(sizeof(struct counters) / sizeof(uint64_t) <= 64, "the wire has 64 bits for them");
+    _Static_assert(sizeof(atomic_uint_fast64_t) == sizeof(uint64_t), "a count is as wide as on the wire");
     if (made == MAP_FAILED)
         return;
     page = made;
@@ -74,7 +73,7 @@ void counters_after_fork_in_child(void)
 #undef X
 }
 
-/* At exit, or when the provider is unloaded for good: OpenSSL 4.0 often never calls our teardown. */
+/* Writes the counts to stderr at exit, if `trace` is on. A destructor, because OpenSSL 4.0 often never calls our teardown. */
 __attribute__((destructor)) static void tell_at_exit(void)
 {
     static const char *const names[] = {

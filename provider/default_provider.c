@@ -56,7 +56,7 @@ const OSSL_ALGORITHM *default_row(int operation, const char *name, const OSSL_AL
     const OSSL_ALGORITHM *row =
         after != NULL ? after + 1 : OSSL_PROVIDER_query_operation(provider, operation, &no_cache);
 
-    /* Its rows are static, so there is nothing to give back with unquery. */
+    /* The default provider's rows are static, so nothing has to be given back with unquery. */
     for (; row != NULL && row->algorithm_names != NULL; row++)
         if (has_name(row->algorithm_names, name))
             return row;
@@ -66,43 +66,4 @@ const OSSL_ALGORITHM *default_row(int operation, const char *name, const OSSL_AL
 int default_capabilities(const char *capability, OSSL_CALLBACK *callback, void *argument)
 {
     return OSSL_PROVIDER_get_capabilities(provider, capability, callback, argument);
-}
-
-void (*dispatch_find(const OSSL_DISPATCH *table, int id))(void)
-{
-    for (; table != NULL && table->function_id != 0; table++)
-        if (table->function_id == id)
-            return table->function;
-    return NULL;
-}
-
-static const OSSL_DISPATCH *change_of(const OSSL_DISPATCH *changes, int id)
-{
-    for (; changes->function_id != 0; changes++)
-        if (changes->function_id == id)
-            return changes;
-    return NULL;
-}
-
-OSSL_DISPATCH *dispatch_change(const OSSL_DISPATCH *table, int last, const OSSL_DISPATCH *changes)
-{
-    const OSSL_DISPATCH *end = table;
-    OSSL_DISPATCH *copy, *to;
-
-    while (end->function_id != 0)
-        end++;
-    copy = to = calloc((size_t)(end - table) + 1, sizeof(*copy));
-    if (copy == NULL)
-        return NULL;
-    for (; table != end; table++) {
-        const OSSL_DISPATCH *change = change_of(changes, table->function_id);
-
-        if (last != 0 && table->function_id > last)
-            continue;
-        if (change == NULL)
-            *to++ = *table;
-        else if (change->function != NULL)
-            *to++ = *change;
-    }
-    return copy;
 }

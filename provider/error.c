@@ -6,7 +6,7 @@ static int library;
 
 void error_load_strings(void)
 {
-    /* Filled in by ERR_load_strings, so neither const nor on the stack. */
+    /* ERR_load_strings writes to it and keeps it, so it can be neither const nor on the stack. */
     static ERR_STRING_DATA strings[] = {
         {ERR_PACK(0, 0, 0), "simaccel"},
         {ERR_PACK(0, 0, ERROR_DEVICE), "accelerator failed"},

@@ -6,10 +6,10 @@
 #include <stdint.h>
 #include <unistd.h>
 
-/* The mark is what F_SETSIG keeps with an open file: the number of the signal that it would send for input, if anybody
- * had asked for such signals, which nobody does for these files. It is the only number that Linux keeps for any kind of
- * file without doing anything: eventfds, epolls and timers all have the same inode, so fstat can't tell them apart.
- * The numbers go round, so that a file opened later under the same number does not pass for an earlier one. */
+/* The mark is the number that F_SETSIG sets and F_GETSIG reads: the signal that the file would send for input, if somebody
+ * asked for such signals, which nobody does for these files. It is the only number that Linux keeps with any kind of open file
+ * and that has no effect. fstat is no help, because all eventfds, epolls and timers have the same inode. The marks go round,
+ * so that a file that is opened later under the same number has another mark. */
 enum { MARKS = 64 };
 
 static atomic_uint next_mark;
@@ -22,7 +22,7 @@ struct fd fd_of(int number)
         return fd;
     fd.mark = 1 + (int)(atomic_fetch_add_explicit(&next_mark, 1, memory_order_relaxed) % MARKS);
     if (fcntl(number, F_SETSIG, fd.mark) != 0)
-        fd.mark = 0; /* a kernel that keeps none: then all that can be told is whether it is open */
+        fd.mark = 0; /* this kernel keeps none, so fd_is_ours can only tell whether the number is open */
     return fd;
 }
 
@@ -44,7 +44,7 @@ int fd_ring(const struct fd *fd)
 
     if (!fd_is_ours(fd))
         return 0;
-    /* It can only fail because the counter is full, and then the fd is readable anyway. */
+    /* It can fail only because the counter is full, and then the fd is readable already. */
     if (write(fd->number, &one, sizeof(one)) < 0)
         return 1;
     return 1;

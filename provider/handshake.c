@@ -166,7 +166,8 @@ static int layout_is_right(const struct wire_welcome *w, int memfd)
     /* A device that allows fewer entries than were asked for gives what it allows. */
     return w->entries >= 2 && w->entries <= settings.entries && (w->entries & (w->entries - 1)) == 0 &&
            w->slot_bytes == settings.slot_bytes && w->memory_bytes <= WIRE_MAX_MEMORY_BYTES &&
-           w->sq_off >= WIRE_PAGE_BYTES && w->sq_off % 64 == 0 && w->cq_off % 64 == 0 && w->slots_off % 64 == 0 && w->sq_off + sq_bytes <= w->cq_off &&
+           w->sq_off >= WIRE_PAGE_BYTES && w->sq_off % 64 == 0 && w->cq_off % 64 == 0 && w->slots_off % 64 == 0 &&
+           w->sq_off + sq_bytes <= w->cq_off &&
            w->cq_off + cq_bytes <= w->slots_off && w->slots_off + slots <= w->memory_bytes &&
            /* If the device could shrink the memory, the next access would be a SIGBUS. */
            seals >= 0 && (seals & F_SEAL_SHRINK) != 0 && fstat(memfd, &about) == 0 &&

@@ -14,6 +14,7 @@
 
 #include "address_table.h"
 #include "checksum.h"
+#include "default_provider.h"
 #include "device.h"
 #include "settings.h"
 #include "wire.h"

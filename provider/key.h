@@ -12,10 +12,10 @@
 #ifndef SIMACCEL_KEY_H
 #define SIMACCEL_KEY_H
 
+#include <openssl/core_dispatch.h>
 #include <stdint.h>
 
 #include "connection.h"
-#include "default_provider.h"
 
 struct key;
 

@@ -10,9 +10,9 @@
 
 static struct address_table contexts = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-struct context *context_get(void *address)
+struct op_context *op_context_get(void *address)
 {
-    struct context *context;
+    struct op_context *context;
 
     pthread_mutex_lock(&contexts.lock);
     context = address_table_get(&contexts, address);
@@ -20,9 +20,9 @@ struct context *context_get(void *address)
     return context;
 }
 
-struct context *context_make(void *address)
+struct op_context *op_context_make(void *address)
 {
-    struct context *context;
+    struct op_context *context;
 
     pthread_mutex_lock(&contexts.lock);
     context = address_table_get(&contexts, address);
@@ -37,83 +37,92 @@ struct context *context_make(void *address)
     return context;
 }
 
-void context_begin(struct context *context, enum context_mode mode, void *object, const struct key_type *type)
+static void drop_digest(struct op_context *context)
 {
-    context->mode = mode;
     EVP_MD_CTX_free(context->digest);
     context->digest = NULL;
-    if (object == NULL || (object == context->object && context->key != NULL))
-        return;
-    if (context->key != NULL)
-        key_unref(context->key);
-    context->object = object;
-    context->key = key_of(object, type);
 }
 
-static void drop(struct context *context)
+static void drop_key(struct op_context *context)
 {
     if (context->key != NULL)
         key_unref(context->key);
     context->key = NULL;
-    EVP_MD_CTX_free(context->digest);
-    context->digest = NULL;
-}
-
-void context_spoil(void *address)
-{
-    struct context *context = context_get(address);
-
-    if (context == NULL)
-        return;
-    drop(context);
-    context->mode = CONTEXT_OTHER;
     context->object = context->peer = NULL;
 }
 
-static void destroy(struct context *context)
+struct op_context *op_context_begin(void *address, int done, enum op_mode mode, void *object, const struct key_type *type)
 {
-    drop(context);
+    struct op_context *context = done ? op_context_make(address) : op_context_get(address);
+
+    if (context == NULL)
+        return NULL;
+    drop_digest(context);
+    context->mode = done ? mode : OP_OTHER;
+    if (!done) {
+        drop_key(context);
+        return NULL;
+    }
+    if (object != NULL && (object != context->object || context->key == NULL)) {
+        drop_key(context);
+        context->object = object;
+        context->key = type != NULL ? key_of(object, type) : NULL;
+    }
+    return context;
+}
+
+static void destroy(struct op_context *context)
+{
+    drop_digest(context);
+    drop_key(context);
     free(context->properties);
     free(context);
 }
 
-void context_free(void *address)
+void op_context_free(void *address, void (*default_free)(void *))
 {
-    struct context *context;
+    struct op_context *context;
 
     pthread_mutex_lock(&contexts.lock);
     context = address_table_remove(&contexts, address);
     pthread_mutex_unlock(&contexts.lock);
     if (context != NULL)
         destroy(context);
+    default_free(address);
 }
 
-int context_dup(void *from, void *to)
+static int copy_context(const struct op_context *from, struct op_context *to)
 {
-    struct context *old = context_get(from), *new;
-
-    if (old == NULL)
-        return 1;
-    new = context_make(to);
-    if (new == NULL)
+    *to = *from;
+    to->digest = NULL;
+    to->properties = NULL;
+    if (to->key != NULL)
+        key_ref(to->key);
+    if (from->properties != NULL && (to->properties = strdup(from->properties)) == NULL)
         return 0;
-    *new = *old;
-    new->digest = NULL;
-    new->properties = NULL;
-    if (new->key != NULL)
-        key_ref(new->key);
-    if (old->properties != NULL && (new->properties = strdup(old->properties)) == NULL)
-        return 0;
-    return old->digest == NULL ||
-           ((new->digest = EVP_MD_CTX_new()) != NULL && EVP_MD_CTX_copy_ex(new->digest, old->digest));
+    return from->digest == NULL ||
+           ((to->digest = EVP_MD_CTX_new()) != NULL && EVP_MD_CTX_copy_ex(to->digest, from->digest));
 }
 
-void contexts_before_fork(void)
+void *op_context_dup(void *address, void *copy, void (*default_free)(void *))
+{
+    struct op_context *from = op_context_get(address), *to;
+
+    if (copy == NULL || from == NULL)
+        return copy;
+    to = op_context_make(copy);
+    if (to != NULL && copy_context(from, to))
+        return copy;
+    op_context_free(copy, default_free);
+    return NULL;
+}
+
+void op_contexts_before_fork(void)
 {
     pthread_mutex_lock(&contexts.lock);
 }
 
-void contexts_after_fork(void)
+void op_contexts_after_fork(void)
 {
     pthread_mutex_unlock(&contexts.lock);
 }

@@ -1,4 +1,9 @@
-/* The entry: set up once for the process, however many library contexts load us. */
+/* The provider's entry.
+ *
+ * Several library contexts of a process can load the provider. The first of them sets everything up: settings, the private
+ * default provider, our rows, counters and the report. All of them share these, and the connection to the device, which the
+ * first operation makes. The last one that unloads the provider tears everything down.
+ */
 #define _GNU_SOURCE
 #include <openssl/core.h>
 #include <openssl/core_dispatch.h>
@@ -10,13 +15,14 @@
 #include <string.h>
 
 #include "algorithms.h"
-#include "device.h"
-#include "op_context.h"
+#include "app_libctx.h"
 #include "counters.h"
 #include "default_provider.h"
+#include "device.h"
+#include "dispatch.h"
 #include "error.h"
-#include "home.h"
 #include "key.h"
+#include "op_context.h"
 #include "report.h"
 #include "settings.h"
 #include "waitfd.h"
@@ -27,8 +33,8 @@ static int fork_hooks;
 
 static void before_fork(void)
 {
-    contexts_before_fork();
-    home_before_fork();
+    op_contexts_before_fork();
+    app_libctx_before_fork();
     keys_before_fork();
     device_before_fork();
     wait_fds_before_fork();
@@ -39,8 +45,8 @@ static void after_fork_in_parent(void)
     wait_fds_after_fork_in_parent();
     device_after_fork_in_parent();
     keys_after_fork();
-    home_after_fork();
-    contexts_after_fork();
+    app_libctx_after_fork();
+    op_contexts_after_fork();
 }
 
 static void after_fork_in_child(void)
@@ -49,8 +55,8 @@ static void after_fork_in_child(void)
     device_after_fork_in_child();
     counters_after_fork_in_child();
     keys_after_fork();
-    home_after_fork();
-    contexts_after_fork();
+    app_libctx_after_fork();
+    op_contexts_after_fork();
 }
 
 static const OSSL_ALGORITHM *query(void *provctx, int operation, int *no_cache)
@@ -65,8 +71,8 @@ struct forward {
     void *argument;
 };
 
-/* A TLS group counts for the provider that reports it only if that one manages the keys of the group, and the other way
- * round: groups of keys that we manage must be reported by us. */
+/* libssl uses a TLS group only if the provider that reports it also manages the keys of the group. So we report the groups
+ * of the keys that we manage, and no others. */
 static int forward_group(const OSSL_PARAM *params, void *argument)
 {
     const OSSL_PARAM *algorithm = OSSL_PARAM_locate_const(params, OSSL_CAPABILITY_TLS_GROUP_ALG);
@@ -135,14 +141,14 @@ static void tear_down_all(void)
 
 static void teardown(void *provctx)
 {
-    home_close(provctx);
+    app_libctx_close(provctx);
     pthread_mutex_lock(&lock);
     if (--loads == 0)
         tear_down_all();
     pthread_mutex_unlock(&lock);
 }
 
-/* From our section of openssl.cnf, and then the environment. */
+/* Reads the settings from our section of openssl.cnf, and then those of the environment. */
 static int configure(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, char *reason, size_t reason_bytes)
 {
     OSSL_FUNC_core_get_params_fn *get = (OSSL_FUNC_core_get_params_fn *)dispatch_find(in, OSSL_FUNC_CORE_GET_PARAMS);
@@ -160,7 +166,7 @@ static int configure(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, ch
 
 static int set_up_all(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in)
 {
-    /* The module stays when it is unloaded (see the Makefile), and with it what an earlier load was told. */
+    /* The module stays in memory when it is unloaded (see the Makefile), and with it the settings of an earlier load. */
     static struct settings initial;
     static int have_initial;
     char reason[256];
@@ -171,7 +177,7 @@ static int set_up_all(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in)
     settings = initial;
     error_load_strings();
     if (!configure(handle, in, reason, sizeof(reason))) {
-        /* Programs hardly ever report a provider that fails to load; this is the one line that says why. */
+        /* Most programs do not report that a provider failed to load. This line is often the only one that says why. */
         fprintf(stderr, "simaccel: %s\n", reason);
         report(REPORT_REFUSED, reason);
         error_raise(ERROR_SETTING, reason);
@@ -201,7 +207,7 @@ static const OSSL_DISPATCH functions[] = {{OSSL_FUNC_PROVIDER_TEARDOWN, (void (*
                                           {OSSL_FUNC_PROVIDER_GET_CAPABILITIES, (void (*)(void))capabilities},
                                           {0, NULL}};
 
-/* The only symbol that is visible from outside. */
+/* The only symbol that the module exports. */
 __attribute__((visibility("default"))) int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
                                                               const OSSL_DISPATCH **out, void **provctx)
 {
@@ -212,7 +218,7 @@ __attribute__((visibility("default"))) int OSSL_provider_init(const OSSL_CORE_HA
     loads += ready;
     pthread_mutex_unlock(&lock);
     if (ready) {
-        *provctx = home_open(handle, in);
+        *provctx = app_libctx_open(handle, in);
         *out = functions;
     }
     return ready;

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "wire.h"
+
 static const struct {
     int digest;
     size_t bytes;

@@ -1,23 +1,25 @@
-/* Digests, paddings and salts, from OpenSSL's words to the wire's. */
+/* Digests and salts of signatures and encryption: from OpenSSL's names and numbers to those of the wire. */
 #ifndef SIMACCEL_SCHEME_H
 #define SIMACCEL_SCHEME_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "wire.h"
+/* Room for the longest name of a digest. */
+enum { SCHEME_NAME_BYTES = 50 };
 
-/* The wire's number of a digest, by any of the names OpenSSL has for it; WIRE_DIGEST_NONE for "", -1 for one that is
- * not on the wire. */
+/* The wire's number of a digest, by any of the names that OpenSSL has for it: an enum wire_digest. WIRE_DIGEST_NONE for "", -1
+ * for a digest that the wire does not have. */
 int scheme_digest(const char *name);
 
-/* Bytes of a digest; 0 for none. */
+/* Bytes of a digest; 0 for WIRE_DIGEST_NONE. */
 size_t scheme_digest_bytes(int digest);
 
-/* The digest of so many bytes, for signatures that are told a digest but not its name; -1: there is none. */
+/* A digest of that many bytes, for signatures whose digest has no name; -1: there is none. */
 int scheme_digest_of_length(size_t bytes);
 
-/* Bytes of salt that OpenSSL's number for a salt length means, for a key of so many bits; -1: not possible. */
+/* Bytes of the salt for OpenSSL's number of a salt length, which may be one of the negative RSA_PSS_SALTLEN_*; -1: the salt
+ * does not fit a key of that many bits. */
 int scheme_salt_bytes(int salt_length, int key_bits, int digest);
 
 #endif

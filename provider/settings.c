@@ -13,21 +13,23 @@
 
 #include "wire.h"
 
+enum { ALL_OPERATIONS = (1 << OFFLOADED_COUNT) - 1 };
+
 static const struct settings defaults = {
     .socket = "@simaccel",
     .entries = 128,
     .slot_bytes = 4096,
     .deadline_ns = 10000000000u,
-    .operations = OFFLOAD_ALL,
+    .operations = ALL_OPERATIONS,
     .fallback = 1,
 };
 
 struct settings settings;
 
-/* Bytes of a socket's address. */
+/* The longest name of a socket that an address can hold. */
 enum { SOCKET_BYTES = 107 };
 
-/* What the DER of an RSA-2048 key takes, and its checksum, as a multiple of 64. */
+/* Bytes of the DER of an RSA-2048 key and its checksum, rounded up to a multiple of 64. */
 enum { RSA_SLOT_BYTES = 1216 };
 
 void settings_reset(void)
@@ -68,24 +70,35 @@ static int parse_flag(const char *value, int *flag)
     return 0;
 }
 
-static int parse_operations(const char *value, unsigned *operations)
+/* Words of the setting `operations`, from the table of the algorithms. */
+static const struct {
+    const char *word;
+    uint32_t bits;
+} operation_words[] = {
+#define X(name) {#name, UINT32_C(1) << OFFLOADED_##name},
+    OFFLOADED(X)
+#undef X
+        {"all", ALL_OPERATIONS},
+    {"none", 0}};
+
+#define X(name) #name ", "
+static const char use_operations[] = "use " OFFLOADED(X) "all or none";
+#undef X
+
+static int parse_operations(const char *value, uint32_t *operations)
 {
-    static const struct {
-        const char *name;
-        unsigned bits;
-    } known[] = {{"rsa", OFFLOAD_RSA},         {"ecdsa", OFFLOAD_ECDSA}, {"ed25519", OFFLOAD_ED25519},
-                 {"x25519", OFFLOAD_X25519}, {"all", OFFLOAD_ALL},     {"none", 0}};
-    unsigned bits = 0;
+    const size_t count = sizeof(operation_words) / sizeof(*operation_words);
+    uint32_t bits = 0;
 
     while (*value != '\0') {
         size_t length = strcspn(value, ", "), i;
 
-        for (i = 0; i < sizeof(known) / sizeof(*known); i++)
-            if (strlen(known[i].name) == length && strncasecmp(value, known[i].name, length) == 0)
+        for (i = 0; i < count; i++)
+            if (strlen(operation_words[i].word) == length && strncasecmp(value, operation_words[i].word, length) == 0)
                 break;
-        if (i == sizeof(known) / sizeof(*known))
+        if (i == count)
             return 0;
-        bits |= known[i].bits;
+        bits |= operation_words[i].bits;
         value += length;
         value += strspn(value, ", ");
     }
@@ -93,7 +106,7 @@ static int parse_operations(const char *value, unsigned *operations)
     return 1;
 }
 
-/* Only what /etc/passwd says: the name services may use OpenSSL themselves, which is being set up at this moment. */
+/* Looks up a user in /etc/passwd alone. The name services may use OpenSSL, which is being set up at this moment. */
 static int user_id(const char *name, size_t length, uid_t *uid)
 {
     struct passwd entry, *found;
@@ -153,7 +166,7 @@ int settings_set(const char *name, const char *value, char *reason, size_t reaso
             return refuse(reason, reason_bytes, name, value, "use a power of two from 2 to 4096");
         settings.entries = (uint32_t)number;
     } else if (strcmp(name, "slot_bytes") == 0) {
-        /* The lower bound leaves Ed25519 room for messages; see also settings_check. */
+        /* At least 1024, so that Ed25519 has room for messages. settings_check asks for more if there is RSA. */
         if (!parse_number(value, &number) || number < 1024 || number > WIRE_MAX_SLOT_BYTES || number % 64 != 0)
             return refuse(reason, reason_bytes, name, value, "use a multiple of 64 from 1024 to 1048576");
         settings.slot_bytes = (uint32_t)number;
@@ -163,7 +176,7 @@ int settings_set(const char *name, const char *value, char *reason, size_t reaso
         settings.deadline_ns = number * 1000000;
     } else if (strcmp(name, "operations") == 0) {
         if (!parse_operations(value, &settings.operations))
-            return refuse(reason, reason_bytes, name, value, "use rsa, ecdsa, ed25519, x25519, all or none");
+            return refuse(reason, reason_bytes, name, value, use_operations);
     } else if (strcmp(name, "fallback") == 0) {
         if (!parse_flag(value, &settings.fallback))
             return refuse(reason, reason_bytes, name, value, "use yes or no");
@@ -177,7 +190,7 @@ int settings_set(const char *name, const char *value, char *reason, size_t reaso
     return 1;
 }
 
-/* Whether the shared memory of so many entries stays within what a device gives to one client. */
+/* Whether the shared memory of so many entries is no larger than a device gives to one client. */
 static int memory_fits(uint64_t entries)
 {
     const uint64_t rings = entries * (sizeof(struct wire_submission) + sizeof(struct wire_completion));
@@ -191,7 +204,7 @@ int settings_check(char *reason, size_t reason_bytes)
     uint32_t entries = settings.entries;
     char value[16], cure[120];
 
-    if ((settings.operations & OFFLOAD_RSA) != 0 && settings.slot_bytes < RSA_SLOT_BYTES) {
+    if (settings_offload(OFFLOADED_rsa) && settings.slot_bytes < RSA_SLOT_BYTES) {
         snprintf(value, sizeof(value), "%u", settings.slot_bytes);
         snprintf(cure, sizeof(cure), "use at least %d, which an RSA-2048 key needs, or operations without rsa",
                  RSA_SLOT_BYTES);

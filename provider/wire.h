@@ -1,10 +1,10 @@
 /* The wire protocol between a client and the device process. simaccel/bridge/wire.py says the same in Python;
- * tests/bridge/test_wire.py holds the two together.
+ * tests/bridge/test_bridge_wire.py compares the two.
  *
- * Control goes over an AF_UNIX SOCK_SEQPACKET socket, one message a packet. Work goes through one memfd a client:
- * page 0 with one cache line for each writer, then the submission ring, the completion ring, and one slot for each
- * entry, in which requests keep their input, aux and output. All integers are little-endian, as the host's are;
- * all indices run free and are taken modulo the number of entries. Times are CLOCK_MONOTONIC in ns.
+ * Control messages go over an AF_UNIX SOCK_SEQPACKET socket, one message a packet. Work goes through a memfd, one for each
+ * client. It holds page 0, in which each word has a cache line of its own; the submission ring; the completion ring; and one
+ * slot for each entry, in which an operation has its input, aux and output. All integers are little-endian, as on the host.
+ * Indices count up without end and are taken modulo the number of entries. Times are CLOCK_MONOTONIC in ns.
  */
 #ifndef SIMACCEL_WIRE_H
 #define SIMACCEL_WIRE_H
@@ -56,8 +56,8 @@ struct wire_welcome {
     uint32_t memory_bytes;
 };
 
-/* A session or key that the client no longer uses. On the socket, not in the ring: it needs no slot, so that it
- * can't fail because the ring is full. */
+/* A session or key that the client no longer uses. It goes over the socket and not through the ring, so that it needs no slot
+ * and can't fail because the ring is full. */
 struct wire_forget {
     struct wire_header header;
     uint32_t key;
@@ -73,25 +73,26 @@ struct wire_forget {
 #define WIRE_AT_SLEEPING 0x140u      /* u64, device: 1 while it waits for the doorbell */
 #define WIRE_AT_NO_INTERRUPT 0x180u  /* u64, client: 1 while it polls and wants no interrupt */
 #define WIRE_AT_COUNTERS 0x1C0u      /* u64 submitted, completed, failed: device; they outlive a killed device */
-#define WIRE_AT_CLIENT_COUNTED 0x200u /* u64, client: which of the counts that follow it keeps, a bit each; 0: none */
+#define WIRE_AT_CLIENT_COUNTED 0x200u /* u64, client: a bit for each of the following counts that it keeps */
 #define WIRE_AT_CLIENT_COUNTS 0x240u  /* u64 each, client: counts since the connection, as COUNTERS in counters.h */
 
 enum wire_operation {
     WIRE_NULL = 0,
     WIRE_ECHO = 1,
-    WIRE_KEY_LOAD = 2,     /* in: DER of a private key, and behind it, with WIRE_CHECKSUM, the CRC-32 of it; key: the id
-                              it shall have. Done in order, before what follows */
-    WIRE_RSA_SIGN = 3,     /* in: digest or, with no digest named, what to pad; aux: struct wire_scheme */
-    WIRE_RSA_DECRYPT = 4,  /* in: ciphertext; aux: struct wire_scheme, OAEP label */
+    WIRE_KEY_LOAD = 2,     /* in: DER of a private key, followed by its CRC-32 if WIRE_CHECKSUM is set; key: the id that it
+                              is to have. Done before the operations that were submitted after it */
+    WIRE_RSA_SIGN = 3,     /* in: digest, or what to pad if the scheme names no digest; aux: struct wire_scheme */
+    WIRE_RSA_DECRYPT = 4,  /* in: ciphertext; aux: struct wire_scheme, and the label of OAEP */
     WIRE_ECDSA_SIGN = 5,   /* in: digest */
     WIRE_ED25519_SIGN = 6, /* in: message */
     WIRE_X25519 = 7,       /* in: private key, peer's public key, 32 bytes each; key unused */
-    WIRE_SESSION_OPEN = 8, /* in: key material; aux: JSON with the kernel's name and parameters; key: the id. In order */
+    WIRE_SESSION_OPEN = 8, /* in: key material; aux: JSON with the kernel's name and parameters; key: its id.
+                              Done before the operations that were submitted after it */
     WIRE_CALL = 9,         /* in: payload; aux: aux; key: a session */
 };
 
 /* Flags of a submission. */
-#define WIRE_CHECKSUM 1u /* the CRC-32 of input, aux and output is to follow the output in the slot */
+#define WIRE_CHECKSUM 1u /* the device is to write the CRC-32 of input, aux and output after the output */
 
 struct wire_submission {
     uint64_t cookie;
@@ -122,7 +123,7 @@ enum wire_status {
     WIRE_FAILED = -1,      /* the device or the kernel failed */
     WIRE_INVALID = -2,     /* a malformed descriptor; the device then closes the connection */
     WIRE_NO_KEY = -3,      /* no key of that id, or not one for this operation */
-    WIRE_UNSUPPORTED = -4, /* an operation, scheme or key type the device does not do */
+    WIRE_UNSUPPORTED = -4, /* an operation, scheme or type of key that the device does not do */
     WIRE_TOO_LONG = -5,    /* the output does not fit out_max */
     WIRE_RESET = -6,       /* in flight when the device was reset */
 };

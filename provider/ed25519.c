@@ -1,14 +1,14 @@
-/* Ed25519: the message itself goes to the device, if it fits a slot. */
+/* Ed25519 signatures. The message itself goes to the device, if it fits into a slot. */
+#include <openssl/core_dispatch.h>
 #include <openssl/params.h>
-#include <string.h>
 
-#include "algorithms.h"
-#include "op_context.h"
-#include "key.h"
-#include "keytypes.h"
+#include "keymgmt.h"
 #include "offload.h"
+#include "op_context.h"
 #include "settings.h"
 #include "wire.h"
+
+KEYMGMT_DEFINE(ed25519, "ED25519", 0);
 
 enum { SIGNATURE_BYTES = 64 };
 
@@ -18,8 +18,8 @@ static OSSL_FUNC_signature_set_ctx_params_fn *default_set;
 static OSSL_FUNC_signature_freectx_fn *default_freectx;
 static OSSL_FUNC_signature_dupctx_fn *default_dupctx;
 
-/* The variants with a context or a pre-hash, since 3.2, are not on the wire. libssl of 4.0 passes other parameters, so
- * it is these two that count and not whether there are any. */
+/* Whether the application asks for a variant with a context string or a pre-hash, which exist since OpenSSL 3.2. The device
+ * does not do them. Other parameters do not matter; libssl of 4.0 passes some. */
 static int wants_variant(const OSSL_PARAM *params)
 {
     return params != NULL && (OSSL_PARAM_locate_const(params, "instance") != NULL ||
@@ -28,24 +28,19 @@ static int wants_variant(const OSSL_PARAM *params)
 
 static int init(void *ctx, const char *digest, void *object, const OSSL_PARAM *params)
 {
-    struct context *c;
+    struct op_context *c =
+        op_context_begin(ctx, default_init(ctx, digest, object, params), OP_DIRECT, object, &key_type_ed25519);
 
-    if (!default_init(ctx, digest, object, params)) {
-        context_spoil(ctx);
-        return 0;
-    }
-    c = context_make(ctx);
     if (c == NULL)
         return 0;
-    context_begin(c, CONTEXT_DIRECT, object, &key_type_ed25519);
-    /* Without a key the default provider goes on with the variant it was told before. */
+    /* Without a new key the default provider stays with the variant that it was told before. */
     c->software = wants_variant(params) || (object == NULL && c->software);
     return 1;
 }
 
 static int set(void *ctx, const OSSL_PARAM *params)
 {
-    struct context *c = context_get(ctx);
+    struct op_context *c = op_context_get(ctx);
 
     if (c != NULL && wants_variant(params))
         c->software = 1;
@@ -54,15 +49,16 @@ static int set(void *ctx, const OSSL_PARAM *params)
 
 static int sign(void *ctx, unsigned char *sig, size_t *sig_len, size_t sig_size, const unsigned char *tbs, size_t tbs_len)
 {
-    struct context *c = context_get(ctx);
+    struct op_context *c = op_context_get(ctx);
     struct operation o = {.code = WIRE_ED25519_SIGN, .in = tbs, .in_len = tbs_len, .out = sig, .out_max = SIGNATURE_BYTES};
     enum outcome outcome;
 
     if (sig == NULL)
         return default_sign(ctx, sig, sig_len, sig_size, tbs, tbs_len);
     o.key = c != NULL ? c->key : NULL;
-    if (o.key == NULL || c->mode != CONTEXT_DIRECT || c->software || sig_size < SIGNATURE_BYTES || (settings.operations & OFFLOAD_ED25519) == 0)
-        outcome = offload_unsupported("variant of EdDSA");
+    if (o.key == NULL || c->mode != OP_DIRECT || c->software || sig_size < SIGNATURE_BYTES ||
+        !settings_offload(OFFLOADED_ed25519))
+        outcome = offload_unsupported("not configured, or a variant of EdDSA");
     else
         outcome = offload_run(&o);
     if (outcome == OUTCOME_SOFTWARE)
@@ -73,19 +69,12 @@ static int sign(void *ctx, unsigned char *sig, size_t *sig_len, size_t sig_size,
 
 static void freectx(void *ctx)
 {
-    context_free(ctx);
-    default_freectx(ctx);
+    op_context_free(ctx, default_freectx);
 }
 
 static void *dupctx(void *ctx)
 {
-    void *copy = default_dupctx(ctx);
-
-    if (copy != NULL && !context_dup(ctx, copy)) {
-        freectx(copy);
-        return NULL;
-    }
-    return copy;
+    return op_context_dup(ctx, default_dupctx(ctx), default_freectx);
 }
 
 static void adopt(const OSSL_DISPATCH *t)
@@ -97,11 +86,17 @@ static void adopt(const OSSL_DISPATCH *t)
     default_dupctx = (OSSL_FUNC_signature_dupctx_fn *)dispatch_find(t, OSSL_FUNC_SIGNATURE_DUPCTX);
 }
 
-static const OSSL_DISPATCH changes[] = {{OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT, (void (*)(void))init},
-                                        {OSSL_FUNC_SIGNATURE_DIGEST_SIGN, (void (*)(void))sign},
-                                        {OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, (void (*)(void))set},
-                                        {OSSL_FUNC_SIGNATURE_FREECTX, (void (*)(void))freectx},
-                                        {OSSL_FUNC_SIGNATURE_DUPCTX, (void (*)(void))dupctx},
-                                        {0, NULL}};
+static const OSSL_DISPATCH changes[] = {
+    {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT, (void (*)(void))init},
+    {OSSL_FUNC_SIGNATURE_DIGEST_SIGN, (void (*)(void))sign},
+    {OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, (void (*)(void))set},
+    {OSSL_FUNC_SIGNATURE_FREECTX, (void (*)(void))freectx},
+    {OSSL_FUNC_SIGNATURE_DUPCTX, (void (*)(void))dupctx},
+    {0, NULL},
+};
 
-const struct algorithm eddsa_algorithms[] = {{OSSL_OP_SIGNATURE, "ED25519", 0, changes, adopt}, {0}};
+const struct algorithm ed25519_algorithms[] = {
+    KEYMGMT_ROW(ed25519, "ED25519"),
+    {OSSL_OP_SIGNATURE, "ED25519", 0, changes, adopt},
+    {0},
+};

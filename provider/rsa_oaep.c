@@ -1,19 +1,21 @@
-/* RSA decryption with OAEP. PKCS #1 v1.5 stays in software on purpose: its implicit rejection must not depend on the
- * time that a device takes. So does decryption without padding: the device does no raw RSA. */
+#include "rsa_oaep.h"
+
+#include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
 #include <openssl/params.h>
 #include <openssl/rsa.h>
 #include <string.h>
 
-#include "algorithms.h"
-#include "op_context.h"
-#include "key.h"
-#include "keytypes.h"
+#include "dispatch.h"
 #include "offload.h"
+#include "op_context.h"
+#include "rsa_key.h"
 #include "scheme.h"
 #include "settings.h"
+#include "wire.h"
 
-enum { NAME_BYTES = 50, LABEL_BYTES = 256 };
+/* The longest label that is sent. */
+enum { LABEL_BYTES = 256 };
 
 static OSSL_FUNC_asym_cipher_decrypt_init_fn *default_init;
 static OSSL_FUNC_asym_cipher_decrypt_fn *default_decrypt;
@@ -23,23 +25,13 @@ static OSSL_FUNC_asym_cipher_dupctx_fn *default_dupctx;
 
 static int init(void *ctx, void *object, const OSSL_PARAM *params)
 {
-    struct context *c;
-
-    if (!default_init(ctx, object, params)) {
-        context_spoil(ctx);
-        return 0;
-    }
-    c = context_make(ctx);
-    if (c == NULL)
-        return 0;
-    context_begin(c, CONTEXT_DIRECT, object, &key_type_rsa);
-    return 1;
+    return op_context_begin(ctx, default_init(ctx, object, params), OP_DIRECT, object, &key_type_rsa) != NULL;
 }
 
-static enum outcome on_device(void *ctx, struct context *c, unsigned char *out, size_t *out_len, size_t full,
+static enum outcome on_device(void *ctx, struct op_context *c, unsigned char *out, size_t *out_len, size_t full,
                               const unsigned char *in, size_t in_len)
 {
-    char digest[NAME_BYTES] = "", mgf1[NAME_BYTES] = "";
+    char digest[SCHEME_NAME_BYTES] = "", mgf1[SCHEME_NAME_BYTES] = "";
     void *label = NULL;
     int padding = 0, number, mgf1_number;
     struct {
@@ -75,13 +67,13 @@ static enum outcome on_device(void *ctx, struct context *c, unsigned char *out, 
 
 static int decrypt(void *ctx, unsigned char *out, size_t *out_len, size_t size, const unsigned char *in, size_t in_len)
 {
-    struct context *c = context_get(ctx);
+    struct op_context *c = op_context_get(ctx);
     size_t full = 0;
     enum outcome outcome;
 
     if (out == NULL || c == NULL || c->key == NULL || !default_decrypt(ctx, NULL, &full, 0, in, in_len))
         return default_decrypt(ctx, out, out_len, size, in, in_len);
-    if (size < full || in_len != full || (settings.operations & OFFLOAD_RSA) == 0)
+    if (size < full || in_len != full || !settings_offload(OFFLOADED_rsa))
         outcome = offload_unsupported("not configured, or a wrong length");
     else
         outcome = on_device(ctx, c, out, out_len, full, in, in_len);
@@ -92,22 +84,15 @@ static int decrypt(void *ctx, unsigned char *out, size_t *out_len, size_t size, 
 
 static void freectx(void *ctx)
 {
-    context_free(ctx);
-    default_freectx(ctx);
+    op_context_free(ctx, default_freectx);
 }
 
 static void *dupctx(void *ctx)
 {
-    void *copy = default_dupctx(ctx);
-
-    if (copy != NULL && !context_dup(ctx, copy)) {
-        freectx(copy);
-        return NULL;
-    }
-    return copy;
+    return op_context_dup(ctx, default_dupctx(ctx), default_freectx);
 }
 
-static void adopt(const OSSL_DISPATCH *t)
+void rsa_oaep_adopt(const OSSL_DISPATCH *t)
 {
     default_init = (OSSL_FUNC_asym_cipher_decrypt_init_fn *)dispatch_find(t, OSSL_FUNC_ASYM_CIPHER_DECRYPT_INIT);
     default_decrypt = (OSSL_FUNC_asym_cipher_decrypt_fn *)dispatch_find(t, OSSL_FUNC_ASYM_CIPHER_DECRYPT);
@@ -116,10 +101,10 @@ static void adopt(const OSSL_DISPATCH *t)
     default_dupctx = (OSSL_FUNC_asym_cipher_dupctx_fn *)dispatch_find(t, OSSL_FUNC_ASYM_CIPHER_DUPCTX);
 }
 
-static const OSSL_DISPATCH changes[] = {{OSSL_FUNC_ASYM_CIPHER_DECRYPT_INIT, (void (*)(void))init},
-                                        {OSSL_FUNC_ASYM_CIPHER_DECRYPT, (void (*)(void))decrypt},
-                                        {OSSL_FUNC_ASYM_CIPHER_FREECTX, (void (*)(void))freectx},
-                                        {OSSL_FUNC_ASYM_CIPHER_DUPCTX, (void (*)(void))dupctx},
-                                        {0, NULL}};
-
-const struct algorithm cipher_algorithms[] = {{OSSL_OP_ASYM_CIPHER, "RSA", 0, changes, adopt}, {0}};
+const OSSL_DISPATCH rsa_oaep_changes[] = {
+    {OSSL_FUNC_ASYM_CIPHER_DECRYPT_INIT, (void (*)(void))init},
+    {OSSL_FUNC_ASYM_CIPHER_DECRYPT, (void (*)(void))decrypt},
+    {OSSL_FUNC_ASYM_CIPHER_FREECTX, (void (*)(void))freectx},
+    {OSSL_FUNC_ASYM_CIPHER_DUPCTX, (void (*)(void))dupctx},
+    {0, NULL},
+};

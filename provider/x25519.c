@@ -1,16 +1,18 @@
-/* X25519: both keys go over with the operation. A key share of TLS is used once, so there is nothing to load it for. */
-#define _GNU_SOURCE
+/* X25519 key exchange. Both keys go to the device with the operation. They are not loaded as other keys are, because TLS uses
+ * a key share only once. */
+#include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/params.h>
 #include <string.h>
 
-#include "algorithms.h"
-#include "op_context.h"
-#include "keytypes.h"
+#include "keymgmt.h"
 #include "offload.h"
+#include "op_context.h"
 #include "settings.h"
 #include "wire.h"
+
+KEYMGMT_DEFINE(x25519, "X25519", 0);
 
 enum { KEY_BYTES = 32 };
 
@@ -20,21 +22,15 @@ static OSSL_FUNC_keyexch_derive_fn *default_derive;
 static OSSL_FUNC_keyexch_freectx_fn *default_freectx;
 static OSSL_FUNC_keyexch_dupctx_fn *default_dupctx;
 
-/* The wire's input. */
 struct keys {
-    unsigned char private[KEY_BYTES], peer[KEY_BYTES];
+    unsigned char private[KEY_BYTES], peer[KEY_BYTES]; /* the input of the operation */
     int found;
 };
 
 static int init(void *ctx, void *object, const OSSL_PARAM *params)
 {
-    struct context *c;
+    struct op_context *c = op_context_begin(ctx, default_init(ctx, object, params), OP_DIRECT, object, NULL);
 
-    if (!default_init(ctx, object, params)) {
-        context_spoil(ctx);
-        return 0;
-    }
-    c = context_make(ctx);
     if (c == NULL)
         return 0;
     c->object = object;
@@ -44,7 +40,7 @@ static int init(void *ctx, void *object, const OSSL_PARAM *params)
 
 static int set_peer(void *ctx, void *object)
 {
-    struct context *c = context_get(ctx);
+    struct op_context *c = op_context_get(ctx);
 
     if (!default_set_peer(ctx, object))
         return 0;
@@ -77,7 +73,7 @@ static int take_public(const OSSL_PARAM *params, void *argument)
     return keys->found += take(params, OSSL_PKEY_PARAM_PUB_KEY, keys->peer);
 }
 
-static enum outcome on_device(struct context *c, unsigned char *secret, size_t *secret_len)
+static enum outcome on_device(struct op_context *c, unsigned char *secret, size_t *secret_len)
 {
     static const unsigned char zero[KEY_BYTES];
     struct keys keys = {.found = 0};
@@ -87,10 +83,10 @@ static enum outcome on_device(struct context *c, unsigned char *secret, size_t *
 
     export(c->object, OSSL_KEYMGMT_SELECT_KEYPAIR, take_private, &keys);
     export(c->peer, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, take_public, &keys);
-    o.in = keys.private; /* and the peer's right behind it */
+    o.in = keys.private; /* and `peer`, which follows it */
     outcome = keys.found == 2 ? offload_run(&o) : offload_unsupported("key");
     OPENSSL_cleanse(&keys, sizeof(keys));
-    /* A peer that sent a point of small order; software refuses it in OpenSSL's words. */
+    /* The peer sent a point of small order. Software refuses it, with OpenSSL's own error. */
     if (outcome == OUTCOME_DONE && (o.out_len != KEY_BYTES || CRYPTO_memcmp(secret, zero, KEY_BYTES) == 0))
         outcome = OUTCOME_SOFTWARE;
     *secret_len = o.out_len;
@@ -99,13 +95,12 @@ static enum outcome on_device(struct context *c, unsigned char *secret, size_t *
 
 static int derive(void *ctx, unsigned char *secret, size_t *secret_len, size_t size)
 {
-    struct context *c = context_get(ctx);
+    struct op_context *c = op_context_get(ctx);
     enum outcome outcome;
 
     if (secret == NULL)
         return default_derive(ctx, secret, secret_len, size);
-    if (c == NULL || c->object == NULL || c->peer == NULL || size < KEY_BYTES ||
-        (settings.operations & OFFLOAD_X25519) == 0)
+    if (c == NULL || c->object == NULL || c->peer == NULL || size < KEY_BYTES || !settings_offload(OFFLOADED_x25519))
         outcome = offload_unsupported("not configured");
     else
         outcome = on_device(c, secret, secret_len);
@@ -116,19 +111,12 @@ static int derive(void *ctx, unsigned char *secret, size_t *secret_len, size_t s
 
 static void freectx(void *ctx)
 {
-    context_free(ctx);
-    default_freectx(ctx);
+    op_context_free(ctx, default_freectx);
 }
 
 static void *dupctx(void *ctx)
 {
-    void *copy = default_dupctx(ctx);
-
-    if (copy != NULL && !context_dup(ctx, copy)) {
-        freectx(copy);
-        return NULL;
-    }
-    return copy;
+    return op_context_dup(ctx, default_dupctx(ctx), default_freectx);
 }
 
 static void adopt(const OSSL_DISPATCH *t)
@@ -140,13 +128,19 @@ static void adopt(const OSSL_DISPATCH *t)
     default_dupctx = (OSSL_FUNC_keyexch_dupctx_fn *)dispatch_find(t, OSSL_FUNC_KEYEXCH_DUPCTX);
 }
 
-static const OSSL_DISPATCH changes[] = {{OSSL_FUNC_KEYEXCH_INIT, (void (*)(void))init},
-                                        {OSSL_FUNC_KEYEXCH_SET_PEER, (void (*)(void))set_peer},
-                                        {OSSL_FUNC_KEYEXCH_DERIVE, (void (*)(void))derive},
-                                        {OSSL_FUNC_KEYEXCH_FREECTX, (void (*)(void))freectx},
-                                        {OSSL_FUNC_KEYEXCH_DUPCTX, (void (*)(void))dupctx},
-                                        {0, NULL}};
+static const OSSL_DISPATCH changes[] = {
+    {OSSL_FUNC_KEYEXCH_INIT, (void (*)(void))init},
+    {OSSL_FUNC_KEYEXCH_SET_PEER, (void (*)(void))set_peer},
+    {OSSL_FUNC_KEYEXCH_DERIVE, (void (*)(void))derive},
+    {OSSL_FUNC_KEYEXCH_FREECTX, (void (*)(void))freectx},
+    {OSSL_FUNC_KEYEXCH_DUPCTX, (void (*)(void))dupctx},
+    {0, NULL},
+};
 
-/* Ids above 10 derive into a key object, past us. */
-const struct algorithm exchange_algorithms[] = {
-    {OSSL_OP_KEYEXCH, "X25519", OSSL_FUNC_KEYEXCH_GETTABLE_CTX_PARAMS, changes, adopt}, {0}};
+const struct algorithm x25519_algorithms[] = {
+    KEYMGMT_ROW(x25519, "X25519"),
+    /* Functions with a higher id derive a key object: they would go past us. */
+    {OSSL_OP_KEYEXCH, "X25519", OSSL_FUNC_KEYEXCH_GETTABLE_CTX_PARAMS, changes, adopt},
+    {OSSL_OP_KEM, "X25519", 0, NULL, NULL},
+    {0},
+};
