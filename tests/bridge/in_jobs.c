@@ -1,5 +1,5 @@
-/* For LD_PRELOAD: each private-key operation of a program runs in a job of its own, resumed when its fd is readable. So
- * programs that know nothing of jobs, such as OpenSSL's own tests, exercise how the provider pauses. */
+/* For LD_PRELOAD: runs each private-key operation of a program in a job of its own, and resumes the job when its fd is
+ * readable. With it, programs that know nothing of jobs, such as OpenSSL's own tests, test how the provider pauses. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <openssl/async.h>
@@ -24,7 +24,7 @@ static int body(void *argument)
     return work->run(work);
 }
 
-/* Until something happens in its wait context. Without an fd the job is looked at again at once. */
+/* Waits until an fd of the wait context is readable. Returns at once if it has none. */
 static void wait_for(ASYNC_WAIT_CTX *context)
 {
     OSSL_ASYNC_FD fd;

@@ -1,8 +1,8 @@
 /* jobs MODULE MODE JOBS COUNT KIND[,KIND...] [ABANDON]
  *
  * Runs COUNT operations, JOBS of them at a time, and verifies every result. With a COUNT of 0 it runs until it gets a
- * SIGUSR1, and AFTER_SIGNAL operations more. MODE is fd, callback, blocking, or fork: blocking, then a fork, and then
- * COUNT by fd in each of both processes. With a + after MODE (not for fork) no thread can be made once the provider is
+ * SIGUSR1, and AFTER_SIGNAL operations more. MODE is fd, callback, blocking, or fork: COUNT
+ * operations blocking, then a fork, and then COUNT operations by fd in each of the two processes. With a + after MODE (not for fork) no thread can be made once the provider is
  * loaded, as under HAProxy and Dovecot. With ABANDON the wait context of every ABANDON-th job is freed while it is
  * paused, as SSL_free does, and the job is never resumed.
  *
@@ -118,7 +118,7 @@ static void watch(struct slot *s)
     }
 }
 
-/* Starts or resumes; 1 if the job has finished. */
+/* Starts or resumes the job. Returns 1 if it has finished. */
 static int drive(struct slot *s)
 {
     int ret = 0;
@@ -148,7 +148,7 @@ static void abandon(struct slot *s, enum mode mode)
     begin_context(s, mode);
 }
 
-/* The next operations of a slot, until one pauses. 0: there is nothing more to do. */
+/* Runs the next operations of a slot, until one pauses. Returns 0 if there is nothing more to do. */
 static int advance(struct slot *s, enum mode mode, uint64_t *next, uint64_t abandon_every)
 {
     for (;;) {
@@ -249,8 +249,8 @@ static void *do_nothing(void *unused)
     return unused;
 }
 
-/* RLIMIT_NPROC, which does not bind root: so root gives up its real user and what overrides limits, and stays root to the
- * device. */
+/* Sets RLIMIT_NPROC to 0. That limit does not apply to root, so root gives up its real user and the capabilities that
+ * override limits. The effective user, which the device sees, stays root. */
 static void forbid_threads(void)
 {
     const struct rlimit none = {0, 0};

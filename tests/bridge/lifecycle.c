@@ -1,15 +1,15 @@
 /* lifecycle MODULE WHAT [FOLDER]
  *
- * What applications do to a provider that they know nothing of. WHAT is
- *   closefrom  all fds are closed and files, eventfds and epolls of the program's own opened under their numbers: these
- *              stay untouched, each operation ends, and the device comes back
- *   paused     the same while a job is paused
- *   unload     a wait context is freed after the provider was unloaded
- *   reload     load, job, unload, again and again: as many fds as before
- *   fork       jobs are paused at a fork: the child ends its copies in software, the parent on the device
- *   full       all slots are held by jobs that are paused in this thread; then it blocks, has no fd for a job, and
- *              blocks pauses: software at once
- * Exit 0 if all was as it should be; else a line says what was not.
+ * Does what an application may do to a provider that it knows nothing of. WHAT is
+ *   closefrom  Closes all fds and opens files, eventfds and epolls of its own under their numbers. These must stay untouched,
+ *              each operation must end, and the device must be used again.
+ *   paused     The same while a job is paused.
+ *   unload     Frees a wait context after the provider was unloaded.
+ *   reload     Loads the provider, runs a job and unloads it, several times. There must be as many fds as before.
+ *   fork       Forks while jobs are paused. The child must finish its copies in software, and the parent on the device.
+ *   full       Lets jobs that are paused in this thread hold all slots. Then a blocking operation, a job without an fd, and a
+ *              job whose pauses are blocked must each go on in software at once.
+ * Exits with 0 if all was right; otherwise a line says what was wrong.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -52,7 +52,7 @@ static int body(void *argument)
     return 1;
 }
 
-/* 1: it has finished. */
+/* Starts or resumes the job. Returns 1 if it has finished. */
 static int step(struct run *r)
 {
     int ret, how = ASYNC_start_job(&r->job, r->context, &ret, body, &r, sizeof(r));
@@ -95,7 +95,7 @@ static int count_fds(void)
     return count;
 }
 
-/* A third each: files, eventfds and epolls, which nobody can tell apart by their inode from those of the provider. */
+/* A third each of files, eventfds and epolls. Eventfds and epolls have the same inode as those of the provider. */
 static struct stat own[OWN];
 static int numbers[OWN];
 
@@ -134,7 +134,7 @@ static void check_own(void)
     }
 }
 
-/* Until there is another connection: it is tried once a second. */
+/* Waits until there is another connection. The provider tries to make one once a second. */
 static void until_connected_again(void)
 {
     while (load_counter("connects") < 2)
@@ -178,7 +178,7 @@ static void unload(void)
 
     begin(&finished, 0);
     finish(&finished);
-    begin(&paused, 1); /* its job is never resumed, as that of a connection that was closed */
+    begin(&paused, 1); /* its job is never resumed, like that of a connection that was closed */
     load_end();
     ASYNC_WAIT_CTX_free(finished.context);
     ASYNC_WAIT_CTX_free(paused.context);
@@ -241,7 +241,7 @@ static void full(void)
     struct rlimit fds;
     int ret;
 
-    /* Begun twice: the first time loads the key, which takes a slot too. */
+    /* Begins twice, because the first operation also loads the key, which takes a slot. */
     begin(&runs[0], 0);
     finish(&runs[0]);
     begin(&runs[0], 0);

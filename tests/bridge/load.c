@@ -15,7 +15,7 @@ const char *const kind_names[KINDS] = {"rsa-pkcs1", "rsa-pss", "rsa-oaep", "ecds
 
 static OSSL_LIB_CTX *accelerated, *plain;
 static OSSL_PROVIDER *providers[3];
-/* The private half goes to the provider; the public half stays with the software that checks. */
+/* The private half goes to the provider. The public half stays with the software that checks results. */
 static EVP_PKEY *private_keys[KINDS], *public_keys[KINDS];
 
 static void die(const char *what)
@@ -41,7 +41,7 @@ static EVP_PKEY *make(enum kind kind)
     }
 }
 
-/* Through DER, as a key read from a file comes. */
+/* Makes the key from DER, like a key that is read from a file. */
 static EVP_PKEY *moved(EVP_PKEY *pkey, OSSL_LIB_CTX *to)
 {
     unsigned char *der = NULL;
@@ -157,7 +157,7 @@ static int derive(OSSL_LIB_CTX *libctx, EVP_PKEY *pkey, EVP_PKEY *peer, unsigned
     return ok;
 }
 
-/* A fresh key each time, as a handshake has it. */
+/* Makes a new key each time, as a handshake does. */
 static enum outcome agree(void)
 {
     unsigned char ours[32], theirs[32];

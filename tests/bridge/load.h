@@ -15,8 +15,8 @@ extern const char *const kind_names[KINDS];
 void load_begin(const char *module);
 void load_end(void);
 
-/* One operation of a kind over data made from `serial`: GOOD if it succeeded and its result was verified in software,
- * BAD if it claims success and the result is wrong, FAILED if it said so itself. May pause. */
+/* Runs one operation of a kind on data that is made from `serial`. GOOD: it succeeded and its result was verified in software.
+ * BAD: it reported success, but the result is wrong. FAILED: it reported failure. May pause. */
 enum outcome load_run(enum kind kind, uint64_t serial);
 
 /* A counter of the provider. */

@@ -1,8 +1,8 @@
 /* sequences MODULE SEED COUNT MODE
  *
- * Runs COUNT random sequences of calls. MODE is blocking, or job: each sequence in a job, paused at the device. The first
- * answer that differs from the default provider's ends the program with its sequence's calls on stderr. Prints one line
- * of JSON.
+ * Runs COUNT random sequences of calls. MODE is blocking or job; with job, each sequence runs in a job, which pauses at the
+ * device. The first answer that differs from the default provider's ends the program, with the calls of its sequence on
+ * stderr. Otherwise it prints one line of JSON.
  */
 #include "sequences.h"
 
@@ -117,7 +117,7 @@ static EVP_PKEY *make(enum key key)
     }
 }
 
-/* The same keys on both sides, each as if read from a file. */
+/* Gives both sides the same keys, each as if read from a file. */
 static void begin(const char *module)
 {
     for (int i = 0; i < SIDES; i++) {

@@ -1,5 +1,5 @@
-/* Random sequences of calls, made on two sides at once: with the provider, and with the default provider alone. Both must
- * answer each call alike. */
+/* Random sequences of calls, made on two sides at once: with the provider, and with the default provider alone. Both must give
+ * the same answer to each call. */
 #ifndef SEQUENCES_H
 #define SEQUENCES_H
 
@@ -21,7 +21,7 @@ struct side {
 
 extern struct side sides[SIDES];
 
-/* What a call gave. */
+/* The answer to a call. */
 struct answer {
     int status;
     size_t length;
@@ -35,20 +35,20 @@ unsigned any(unsigned limit);
 /* Random bytes that are the same in each run. */
 const unsigned char *some_bytes(void);
 
-/* Makes a call on both sides and compares status, errors and length. 1 if it succeeded on both. */
+/* Makes a call on both sides and compares status, errors and length. Returns 1 if it succeeded on both. */
 typedef void call(struct side *side, struct answer *answer, const void *argument);
 int both(const char *name, call *function, const void *argument, struct answer answers[SIDES]);
 
-/* Says what differs, with the sequence's number, and ends the program. */
+/* Reports what differs, with the number of the sequence, and ends the program. */
 _Noreturn void differ(const char *name, const char *what);
 
-/* One sequence each. */
+/* Each runs one sequence. */
 void sign_digests(void);
 void sign_messages(void);
 void decrypt(void);
 void derive(void);
 
-/* Of what was compared: signatures byte by byte, and by verification. */
+/* How many signatures were compared byte by byte, and how many by verification. */
 extern unsigned long same_bytes, verified;
 
 #endif

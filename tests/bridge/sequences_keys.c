@@ -57,7 +57,7 @@ static const struct setting settings[] = {
     {"rsa_oaep_md", "SHA512"},    {"rsa_oaep_md", "MD5"},       {"rsa_mgf1_md", "SHA1"},
     {"rsa_mgf1_md", "SHA256"},    {"rsa_oaep_label", "6c"},     {"rsa_oaep_label", ""}};
 
-/* Settings for the ciphertext come from the same few, so that they often are those of the decryption. */
+/* Takes the settings of the encryption from the same few as those of the decryption, so that they often are the same. */
 static struct ciphertext encrypted(enum key key, const struct setting *chosen, unsigned count)
 {
     static const int rooms[] = {256, 256, 256, 128, 127, 300, 0};
@@ -134,7 +134,7 @@ static void derive_init(struct side *side, struct answer *answer, const void *ar
     answer->status = EVP_PKEY_derive_init(side->ctx);
 }
 
-/* A public key of these 32 bytes; all zero is a point of small order. NULL: a key of another kind. */
+/* A public key of these 32 bytes; all zero is a point of small order. With NULL it is a key of another type. */
 static void set_peer(struct side *side, struct answer *answer, const void *argument)
 {
     EVP_PKEY *peer = argument != NULL ? EVP_PKEY_new_raw_public_key_ex(side->libctx, "X25519", NULL, argument, 32)

@@ -78,7 +78,7 @@ static void set_something(void)
     both(name, set, &setting, answers);
 }
 
-/* What the plain side's context says of itself; on both sides it must say the same. */
+/* The parameters that a context has. */
 struct scheme {
     char digest[50], mgf1[50];
     int padding, salt;
@@ -114,7 +114,7 @@ static struct scheme scheme_now(void)
     return scheme;
 }
 
-/* Verifies in software what was signed. `salt` is of PSS, -2: any. */
+/* Verifies a signature in software. `salt` is the length of the salt of PSS; -2: any. */
 static int verifies(const struct answer *answer, const struct scheme *scheme, const unsigned char *tbs, size_t length,
                     int salt)
 {
@@ -137,7 +137,8 @@ static int verifies(const struct answer *answer, const struct scheme *scheme, co
     return good;
 }
 
-/* Two signatures of the same: equal, or, where they are random, both good and with the same length of salt. */
+/* Compares two signatures of the same input. They must be equal, or, if signatures are random, both valid and with salts of the
+ * same length. */
 static void compare(const char *name, const struct answer answers[SIDES], const struct scheme *scheme,
                     const unsigned char *tbs, size_t length)
 {
@@ -151,7 +152,7 @@ static void compare(const char *name, const struct answer answers[SIDES], const 
         same_bytes++;
         return;
     }
-    /* A state in which not even the default provider signs what it was given. */
+    /* Not even the default provider signs its input in this state. */
     if (!verifies(plain, scheme, tbs, length, -2))
         return;
     while (pss && salt < 256 && !verifies(plain, scheme, tbs, length, salt))
@@ -163,7 +164,7 @@ static void compare(const char *name, const struct answer answers[SIDES], const 
 
 struct input {
     size_t length;
-    int room; /* bytes more than the default provider asks for; NO_BUFFER: only ask */
+    int room; /* bytes more than the default provider asks for; NO_BUFFER: only ask for the length */
 };
 
 enum { NO_BUFFER = -1000 };
@@ -175,7 +176,7 @@ static struct input some_input(const size_t *from, size_t count)
     return (struct input){.length = from[any((unsigned)count)], .room = ANY_OF(rooms)};
 }
 
-/* The buffer that a signature gets; 0: there is to be none. */
+/* The size of the buffer for a signature; 0: there is no buffer. */
 static size_t room_for(const struct input *input)
 {
     const int full = EVP_PKEY_get_size(sides[PLAIN].keys[key]) + input->room;
@@ -234,7 +235,7 @@ void sign_digests(void)
         } else if (what < 10) {
             struct input input = some_input(lengths, sizeof(lengths) / sizeof(*lengths));
             struct scheme scheme = scheme_now();
-            /* As often as not, of the length that fits the digest. */
+            /* In half of the cases of the length that fits the digest. */
             EVP_MD *md = any(2) ? EVP_MD_fetch(sides[PLAIN].libctx, scheme.digest, NULL) : NULL;
 
             if (md != NULL)
@@ -250,7 +251,7 @@ void sign_digests(void)
     }
 }
 
-/* What the context has been given since it was begun; `known` as long as it is clear what a signature is of. */
+/* The input of the context since it was initialized. `known` as long as it is clear what a signature signs. */
 static struct {
     unsigned char bytes[MESSAGE_BYTES * 4];
     size_t length;
@@ -319,7 +320,7 @@ static void copy(struct side *side, struct answer *answer, const void *argument)
     side->ctx = EVP_MD_CTX_get_pkey_ctx(to);
 }
 
-/* Another public key in a copy of the key: what the device may have of it is no longer the key. */
+/* Sets another public key in a copy of the key. If the device has the copy, what it has is no longer that key. */
 static void change_key(struct side *side, struct answer *answer, const void *argument)
 {
     unsigned char public[200];
@@ -386,8 +387,8 @@ void sign_messages(void)
 
         if ((sides[OURS].ctx != NULL) != (sides[PLAIN].ctx != NULL))
             differ("DigestSignInit", "a context on one side only");
-        /* What libcrypto of 3.0 does not stand: a call in a context that could not be begun, EdDSA piece by piece, and
-         * EdDSA with a key whose public part was set, which drops the private one. */
+        /* Without calls that crash libcrypto of 3.0: in a context whose initialization failed, EdDSA piece by piece, and EdDSA with
+         * a key whose public part was set, which drops the private part. */
         switch (!given.begun ? 7 : key == ED25519 ? 5 + any(3) : any(8)) {
         case 0:
             set_something();
