@@ -8,6 +8,7 @@
 #include <openssl/core.h>
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/params.h>
 #include <openssl/provider.h>
 #include <pthread.h>
@@ -171,6 +172,9 @@ static int set_up_all(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in)
     static int have_initial;
     char reason[256];
 
+    /* Has an effect only if the application has another libcrypto and ours was not in use yet. Ours must then not be cleaned up
+     * at exit: the application's is cleaned up after it, and calls us, and engines that are linked to ours. */
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
     if (!have_initial)
         initial = settings;
     have_initial = 1;
