@@ -1,4 +1,4 @@
-"""Runs a function in a Python of its own: for memory, which must not be another's, and for whoever traces a process."""
+"""Runs a function in a new Python process: to measure memory without other users, or to be traced."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from simaccel.bench.rig import Rig
 from simaccel.bench.timed_accelerator import PAIR, STAGES, TimedAccelerator
 
 WAYS = ("fd", "pipe", "callback", "external", "heuristic", "inline")
-"""By fd and pipe; by callback; polled by whoever drives the jobs; polled by the engine once enough is in flight; and
+"""By fd and pipe; by callback; polled by the driver of the jobs; polled by the engine once enough is in flight; and
 polled by each caller, which keeps its thread: so always one in flight."""
 IN_FLIGHT = (1, 8, 64, 512, 4_096, 65_536)
 COALESCED = 32
@@ -58,7 +58,7 @@ class Cell:
     typical_ns: dict[str, float]
     """By stage: the mean over the operations in the middle half by total, so that the stages add up."""
     missing: str = ""
-    """Why there is none of it."""
+    """Why it could not be measured; "" if it was."""
 
 
 def cases() -> Iterator[Case]:

@@ -100,7 +100,7 @@ def _run(rig: Rig, way: str, kind: str, each: int) -> tuple[Counter[str], float]
             for _ in range(_JOBS):
                 scheduler.spawn(body, each)
             gc.collect()
-            gc.disable()  # a collection calls back what is no part of an operation
+            gc.disable()  # a collection makes calls that are no part of an operation
             with _counted_foreign(calls):
                 sys.setprofile(count)
                 try:

@@ -1,7 +1,7 @@
 """Contenders side by side: interleaved rounds, medians, and ratios taken round by round.
 
-A noisy machine slows down whoever is on it at the moment. So all contenders of a figure have one turn in each round, in
-an order that rotates, and a ratio is the median of the rounds' ratios: what slowed a whole round cancels out.
+On a noisy machine everything is slower at some moments. So each contender of a figure has one turn in each round, in an
+order that rotates, and a ratio is the median of the ratios of the rounds: what slows a whole round cancels out.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ td.yes { color: #06703c; font-weight: 600 } td.no { color: #b00020; font-weight:
 """
 _PICTURES = {
     "throughput": "Closed loop: so many callers, each asks again as soon as it has its answer.",
-    "latency": "From the call to the line behind it. Each further nine takes the same room; mind the logarithmic axis.",
-    "split": "From the call to the line behind it, without a gap. The scale differs from panel to panel.",
+    "latency": "From the call to its result. Each further nine takes the same room; the y axis is logarithmic.",
+    "split": "From the call to its result, without a gap. Each panel has its own scale.",
 }
 
 

@@ -90,7 +90,7 @@ def load(path: Path) -> run_parts.Report:
 
 
 def missing(order: Order) -> list[str]:
-    """What can't be measured or drawn on this machine, and the cure: to be told before anything takes minutes."""
+    """What can't be measured or drawn on this machine, each with the cure. Print it before the minutes of measuring."""
     told = []
     if order.folder and not find_spec("matplotlib"):
         told.append("no pictures will be drawn: matplotlib is not installed; pip install 'simaccel[bench]'")
@@ -126,7 +126,11 @@ def _carry_out(rig: Rig, order: Order, before: run_parts.Report | None, console:
         report_tables.show_changes(compare(before, report), console)
         gone, new = only_in_one(before, report)
         if gone or new:
-            print_line(console, f"not compared: {len(gone)} series of the earlier run alone, {len(new)} of this alone")
+            print_line(
+                console,
+                f"not compared: {len(gone)} series that only the earlier run has, and "
+                f"{len(new)} that only this one has",
+            )
     return report
 
 
@@ -139,14 +143,16 @@ def _measured(rig: Rig, order: Order) -> run_parts.Report:
         try:
             for done, (what, measure) in enumerate(todo):
                 if budget.spent:
-                    report["notes"].append(f"left out, for {order.minutes:g} minutes were over: {_names(todo[done:])}")
+                    report["notes"].append(
+                        f"left out because {order.minutes:g} minutes were over: {_names(todo[done:])}"
+                    )
                     break
                 progress.begin(what)
                 measure()
                 progress.end()
         except KeyboardInterrupt:
             report["interrupted"] = True
-            report["notes"].append(f"left out, for it was interrupted: {_names(todo[done:])}")
+            report["notes"].append(f"left out because of Ctrl-C: {_names(todo[done:])}")
     report["took_s"] = round(budget.used_ns / 1e9, 1)
     return report
 

@@ -1,11 +1,11 @@
-"""How long a run may take. On a busy machine it takes fewer rounds, and in the end leaves parts out and says so."""
+"""The time that a run may take. On a busy machine it runs fewer rounds, and in the end leaves parts out and says so."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 _FEWER = ((0.6, 3), (0.8, 1))
-"""Behind which share of the time there are at most how many rounds."""
+"""(share, rounds): after this share of the time has passed, at most so many rounds are run."""
 
 
 class Budget:
@@ -24,11 +24,11 @@ class Budget:
 
     @property
     def spent(self) -> bool:
-        """Whether nothing more may be begun. What has begun ends, so a twentieth is kept for that."""
+        """Whether no new part may begin. A twentieth of the time is kept for the part that still runs."""
         return self._limit_ns is not None and self.used_ns >= self._limit_ns * 0.95
 
     def rounds(self, wanted: int) -> int:
-        """How many rounds there are for what begins now."""
+        """How many rounds a part that begins now may run."""
         if self._rounds is not None:
             return self._rounds
         if self._limit_ns is not None:

@@ -11,7 +11,7 @@ from typing import Any
 
 STAGES = ("submit", "queue", "service", "notify", "wake to resume")
 """Of an operation, in order, without a gap: the call until it is on the ring; until a unit starts it; until it is done;
-until its completion is handed out, which gives the wake; until the line behind the call."""
+until its completion is handed out, which wakes the job; until the statement after the call."""
 PAIR = "pause/resume"
 """The pause and resume itself, as it is without a device. The pause happens while the device works, so it is in none of
 the stages but the last, in which the job is resumed."""
@@ -56,7 +56,7 @@ class Timed:
         operation = self.operation
         operation.result = self.result
         operation.error = self.error
-        self.woken_ns = monotonic_ns()  # not behind the next line: the job may have gone on by then
+        self.woken_ns = monotonic_ns()  # before the next line: after it the job may already run
         return operation.complete()
 
     def stages_ns(self) -> tuple[int, ...]:

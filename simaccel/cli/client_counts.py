@@ -1,4 +1,4 @@
-"""What clients of a device count about themselves, as a text: whether they pause, and what they do in software."""
+"""The counts that clients report about themselves, as text: whether they pause, and what they do in software."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ TEXTS = {
     "damaged": "damaged",
     "gone": "lost with a device",
 }
-"""Those that are shown, and how. The device sees the rest itself."""
+"""The counts that are shown, and their texts. The device knows the others itself."""
 
 ALWAYS = 4
-"""So many of them are shown even at 0: that a program never pauses is what one looks for."""
+"""The first so many are shown even at 0: that a program never pauses is worth knowing."""
 
 
 def told_text(told: Mapping[str, int]) -> str:
-    """Such as "12 pauses, 0 spurious resumes, ...": nothing for a client that keeps no counts."""
+    """Such as "12 pauses, 0 spurious resumes, ...": "" for a client that keeps no counts."""
     shown = [
         f"{told[name]:,} {text}"
         for number, (name, text) in enumerate(TEXTS.items())

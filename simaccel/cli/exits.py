@@ -1,4 +1,4 @@
-"""How the command line ends: exit codes, and the one line that says why."""
+"""How a command ends: its exit code, and the line on stderr that says why."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from contextlib import suppress
 from simaccel.version import __version__
 
 OK, FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
-"""All verified; an operation failed or was wrong; usage; Ctrl-C and a closed pipe, as a shell has them."""
+"""Success; something failed or was wrong; wrong usage; Ctrl-C; stdout was closed. The last two are 128 + the signal."""
 
 NO_DEVICE = 125
-"""`openssl --require-device` did not start the program. As with timeout and env: 125 is none of the program's own."""
+"""`openssl --require-device` did not start the program. `timeout` and `env` use 125 for the same purpose."""
 
 
 class OutputError(Exception):
-    """A file, or a stream, that can't be written."""
+    """A file or a stream can't be written."""
 
     def __init__(self, target: str, error: OSError) -> None:
         super().__init__(f"{target}: {error.strerror or error}")
 
 
 def complain(message: str) -> None:
-    """One line on stderr. If nobody can read it there, the exit code has to do."""
+    """Print one line on stderr. If stderr can't be written the line is lost, and only the exit code remains."""
     with suppress(OSError):
         print(f"simaccel: {' '.join(message.splitlines())}", file=sys.stderr)
 
 
 def print_version() -> None:
-    """One line on stdout."""
+    """Print the version on stdout."""
     print(f"simaccel {__version__}")

@@ -1,4 +1,4 @@
-"""Saying that a timing model is faster than the software that does its work: the times are then not the model's."""
+"""Warns that operations complete later than the timing model says, because the software is slower than the model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOOK_S = 1.0
 
 
 def late_text(late: int, of: int, late_ns: int, latency: str | None, cures: str) -> str:
-    """That so many operations were late, all together by so much, and what helps."""
+    """The warning: `late` of `of` operations were late, by `late_ns` in all; `cures` says what helps."""
     return (
         f"{late:,} of {of:,} operations completed later than --latency {latency} says, by {duration(late_ns // late)} "
         "on average: the software here is slower than the model, and the times are not the model's; "
@@ -22,10 +22,10 @@ def late_text(late: int, of: int, late_ns: int, latency: str | None, cures: str)
 
 
 class LateWatch:
-    """Looks at a device that serves others, once a second and at its end, and complains once. It has a thread."""
+    """Looks at a serving device once a second and at its end, in a thread of its own. Warns at most once."""
 
     def __init__(self, count: Callable[[], tuple[int, int, int]], latency: str) -> None:
-        """`count` says how many operations were late, of how many, and by how many ns all together. Any thread."""
+        """`count` returns how many operations were late, how many ended, and the sum of the delays in ns. Any thread."""
         self._count = count
         self._latency = latency
         self._told = False

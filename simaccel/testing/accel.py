@@ -53,7 +53,7 @@ class Options:
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> Options:
-        """From keyword arguments. UsageError for an unknown one."""
+        """From keyword arguments. Raises UsageError for an unknown name or an invalid value."""
         known = [field.name for field in fields(cls)]
         for name in given:
             if name not in known:
@@ -75,7 +75,7 @@ class Accel:
     """
 
     def __init__(self, *, seed: int | None = None, **options: Any) -> None:
-        """Keyword options as in `Options`. Raises UsageError for what can't be."""
+        """Keyword options as in `Options`. Raises UsageError for an unknown or invalid one."""
         self.options = Options.of(options)
         self.seed = random.SystemRandom().getrandbits(32) if seed is None else seed
         self.trace: Trace | None = None
@@ -231,7 +231,7 @@ class Accel:
             self.check()
 
     def check(self) -> None:
-        """Behind the end: raise what was found."""
+        """Raise what was found. Call it after the end."""
         if self.misuse is not None:
             self.misuse.check()
         if self.options.invariants and self._device is not None:

@@ -59,7 +59,7 @@ def made_for(request: pytest.FixtureRequest, seed: int) -> Generator[Accel]:
     finally:
         if accel.trace is not None:
             save_trace(os.fspath(node.stash[_trace_file]), {"test": node.nodeid, "seed": accel.seed}, accel.trace)
-    # A test that has failed has left things in disorder: that would be no news.
+    # A failed test leaves jobs and fds behind. Reporting them too would only hide the first failure.
     if found is not None and not node.stash.get(_failed, False):
         pytest.fail(found, pytrace=False)
 
@@ -129,7 +129,7 @@ def explain(item: pytest.Item, report: pytest.TestReport) -> None:
 def replay_command(item: pytest.Item, accel: Accel) -> str:
     """A command that runs this test alone with the same seed and schedule, for the directory pytest was called in."""
     here = item.config.invocation_params.dir
-    # What the id has behind the file: it must reach pytest as it stands.
+    # The part of the id after the file. It must reach pytest unchanged.
     inside = item.nodeid.partition("::")[2]
     path = os.path.relpath(item.path, here)
     words = [_python(), "-m", "pytest", f"{path}::{inside}", f"--accel-seed={accel.seed}"]

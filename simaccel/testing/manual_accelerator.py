@@ -1,4 +1,4 @@
-"""An accelerator that does nothing by itself: whoever holds it says when each request completes, fails, or is due.
+"""An accelerator that does nothing by itself: its user says when each request completes, fails, or is due.
 
 For models and for tests of a single order of events. It fits `engine.protocol.Accelerator`. One thread.
 """
@@ -49,7 +49,7 @@ class ManualTimer:
 
 
 def echo(request: Any) -> bytes:
-    """The result that a request gets by default: its payload, behind its name."""
+    """The result that a request gets by default: its name, a colon and its payload."""
     return b"%s:%s" % (request.op.encode(), request.payload)
 
 

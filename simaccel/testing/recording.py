@@ -35,7 +35,7 @@ class Difference:
 class ComparedTrace(Trace):
     """A trace that looks at each event as it comes: is it the one that was recorded? It stops at the first that isn't.
 
-    It does not stop the run: that goes on to its own end, which may be needed to leave nothing behind.
+    It does not stop the run, which goes on to its own end and so closes all that it opened.
     """
 
     __slots__ = ("_at", "_recorded", "difference")

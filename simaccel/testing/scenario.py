@@ -26,7 +26,7 @@ OPS = ("echo", "sha256", "sha384")
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Raises UsageError for values that can't be."""
+    """The values that describe a scenario. Raises UsageError for invalid ones."""
 
     seed: int
     notify: str = "fd"
@@ -90,7 +90,7 @@ class Scenario:
 
     @classmethod
     def from_dict(cls, described: Mapping[str, Any]) -> Self:
-        """The end of `to_dict`. UsageError for anything else."""
+        """From what `to_dict` returned. Raises UsageError for anything else."""
         names = {field.name for field in fields(cls)}
         if set(described) != names or not isinstance(described["faults"], list):
             raise UsageError(f"a scenario is described by {', '.join(sorted(names))}, and nothing else")

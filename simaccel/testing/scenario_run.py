@@ -74,7 +74,7 @@ def run_scenario(scenario: Scenario, trace: Trace | None = None) -> ScenarioOutc
         check_invariants(accel, engine, ledger)
         _check_deliveries(accel, ledger)
         if accel.in_flight:
-            raise InvariantError([f"{accel!r} is in flight behind a reset and a calm phase"])
+            raise InvariantError([f"{accel!r} still has requests in flight after a reset and a calm phase"])
         told: dict[str, int] = {}
         for entry in ledger.entries:
             name = "ok" if entry.error is None else type(entry.error).__name__
@@ -184,7 +184,7 @@ def _blocking(scenario: Scenario, ledger: Ledger) -> None:
     for thread in threads:
         thread.join(WATCHDOG_S)
         if thread.is_alive():
-            raise InvariantError([f"a thread still waits for {ledger.engine!r} behind {WATCHDOG_S} s"])
+            raise InvariantError([f"a thread still waits for {ledger.engine!r} after {WATCHDOG_S} s"])
 
 
 _DRIVES: dict[str, Callable[[Scenario, Ledger], None]] = {

@@ -106,7 +106,7 @@ def _verdicts(faults: Iterable[Verdict | str]) -> Iterator[Verdict]:
                     raise UsageError(f"fault {fault!r}: a sweep says itself when; leave away what says when")
                 yield rule.verdict
         else:
-            yield When(fault).verdict  # which refuses what is no verdict
+            yield When(fault).verdict  # raises UsageError for anything but a verdict
 
 
 def _step(

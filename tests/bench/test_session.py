@@ -74,7 +74,7 @@ def test_ctrl_c_tells_and_writes_what_was_measured(
     assert _bench(*words) == 130
     printed = capsys.readouterr()
     assert "import engine" in printed.out
-    assert "left out, for it was interrupted: real crypto, counts, fd, stackful, " in printed.out
+    assert "left out because of Ctrl-C: real crypto, counts, fd, stackful, " in printed.out
     assert printed.err.splitlines()[-1] == "simaccel: interrupted"
     report = json.loads(path.read_text())
     assert (report["interrupted"], len(report["rows"]), report["counts"]) == (True, 1, [])
@@ -153,7 +153,7 @@ def test_pictures_are_drawn_twice(tmp_path: Path) -> None:
 
 def test_what_was_left_out_for_lack_of_time_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert _bench("--part", "bare", "--minutes", "1e-9") == 0
-    assert "left out, for 1e-09 minutes were over: pairs and cycles" in " ".join(capsys.readouterr().out.split())
+    assert "left out because 1e-09 minutes were over: pairs and cycles" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(

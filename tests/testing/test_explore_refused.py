@@ -33,7 +33,7 @@ def test_a_nondeterministic_model_is_reported_with_the_first_difference() -> Non
 
         run.actor("actor", actor)
 
-    with pytest.raises(NondeterministicError, match="ended behind 2 steps with None the first time, and behind 3"):
+    with pytest.raises(NondeterministicError, match="ended after 2 steps with None the first time, and after 3"):
         explore(model)
 
 

@@ -38,11 +38,11 @@ def test_a_replay_that_passes_returns() -> None:
     ("steps", "message"),
     [
         ([("left", "begin"), ("left", "read")], "its step 2 is left: read"),
-        ([("left", "begin"), ("left", "write")], "it has 2 steps, and the model ended behind 4"),
+        ([("left", "begin"), ("left", "write")], "it has 2 steps, and the model ended after 4"),
         ([("middle", "begin")], "its step 1 is middle: begin, but what can come there is left: begin or right: begin"),
         (
             [("left", "begin"), ("left", "write"), ("right", "begin"), ("right", "write"), ("right", "more")],
-            "it has 5 steps, and the model ended behind 4",
+            "it has 5 steps, and the model ended after 4",
         ),
     ],
 )

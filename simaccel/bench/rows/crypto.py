@@ -79,7 +79,7 @@ def _rsa(rig: Rig, rounds: int) -> Outcome:
                 nonlocal signed
                 while perf_counter_ns() < until_ns:
                     await engine.aio.rsa_sign(session, _MESSAGE)
-                    # What completes behind the end had the core to itself.
+                    # A signature after the end is not counted: it had the core to itself.
                     signed += perf_counter_ns() < until_ns
 
             before_ns = perf_counter_ns()

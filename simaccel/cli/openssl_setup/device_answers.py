@@ -1,4 +1,4 @@
-"""Whether a device answers, and would serve us."""
+"""`why_no_device`: whether a device answers and would serve this user, and if not, why."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from simaccel.bridge.users import trusted_ids
 
 
 def why_no_device(address: str) -> str | None:
-    """None if the device there answers, lets this user in, and is one that keys may be given to; else why it is not so.
+    """None if the device answers, admits this user, and runs as a user that may see our keys; otherwise the reason.
 
-    Asks as the provider would, from this process: what differs in the program itself (its user, its network namespace,
-    a sandbox) is not seen here. Blocks for some seconds at most. Raises UsageError for a user that does not exist.
+    It connects as the provider would, but from this process: a program that runs as another user, in another network
+    namespace or in a sandbox may get another answer. Blocks for some seconds at most. Raises UsageError for a user that
+    does not exist.
     """
     try:
         open_control(address, trusted=trusted_ids(None)).close()

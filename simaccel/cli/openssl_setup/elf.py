@@ -1,4 +1,4 @@
-"""What a program or library says it is linked to. By itself: building the wheel uses this file alone."""
+"""The libraries that a program or library is linked to. Imports nothing of ours: building the wheel runs this file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _64_BIT, _LITTLE = 2, 1
 
 
 def needed(path: Path) -> list[str]:
-    """The libraries that the file names itself, not theirs; none for what is no such file, or of another machine."""
+    """The libraries that the file itself names. Empty for a file that is no 64-bit little-endian ELF file."""
     try:
         data = path.read_bytes()
         return list(_needed(data))
@@ -23,7 +23,7 @@ def needed(path: Path) -> list[str]:
 
 
 def libcrypto_of(path: Path) -> str | None:
-    """The libcrypto that the file is linked to, such as libcrypto.so.3, be it by its libssl. None: it names none."""
+    """The libcrypto that the file is linked to, such as libcrypto.so.3, directly or by its libssl. None without one."""
     for name in needed(path):
         library, _, version = name.partition(".so.")
         if library in ("libcrypto", "libssl"):

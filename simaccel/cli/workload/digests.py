@@ -29,17 +29,17 @@ from simaccel.cli.workload.stopwatch import Stopwatch, until_interrupted
 
 PARTIAL = "sha256-partial"
 HEADER_BYTES = 9
-"""In front of each block: the file's number, and 1 if the block is its last."""
+"""Before each block come the number of the file, and a byte that is 1 for the last block of the file."""
 
 
 class PartialHashes:
-    """The kernel of that name, and the state it keeps: a hash for each file that is under way."""
+    """The kernel PARTIAL, and its state: one unfinished hash for each file."""
 
     def __init__(self) -> None:
         self._states: dict[int, Any] = {}
 
     def run(self, payload: bytes) -> bytes:
-        """Take in one block; the digest behind the last, else nothing. A file's blocks come one after the other."""
+        """Add one block; the blocks of a file come in order. Returns the digest after the last block, else b""."""
         number = int.from_bytes(payload[: HEADER_BYTES - 1], "big")
         state = self._states.get(number)
         if state is None:
@@ -52,12 +52,12 @@ class PartialHashes:
         return digest
 
     def forget(self, number: int) -> None:
-        """The file could not be read to its end."""
+        """Drop the state of a file that could not be read to its end."""
         self._states.pop(number, None)
 
 
 class InOrder:
-    """Lines that become known in any order, written to stdout in the order of their numbers."""
+    """Writes numbered lines to stdout in the order of their numbers, in whatever order they arrive."""
 
     def __init__(self) -> None:
         self._known: dict[int, bytes] = {}
@@ -72,7 +72,7 @@ class InOrder:
 
 
 def print_digests(options: RunOptions, way: str, printing: bool, bar: ProgressBar, failures: Failures) -> WayResult:
-    """The digests of all files by one way; they are printed the first time, and checked every time."""
+    """Hash all files in one way, and check every digest against software. With `printing`, also print them."""
     meter = Meter()
     lines = InOrder()
     tally = _Tally()
@@ -117,14 +117,14 @@ def print_digests(options: RunOptions, way: str, printing: bool, bar: ProgressBa
 
 
 class _Tally:
-    """Of files."""
+    """Counts files."""
 
     def __init__(self) -> None:
         self.verified = self.failed = self.wrong = 0
 
 
 def _digest(engine: Engine, file: BinaryIO, number: int, meter: Meter, bar: ProgressBar, tally: _Tally) -> bytes | None:
-    """The digest of all that is in the file; None if software disagrees. Raises what reading and the device raise."""
+    """The digest of the file; None if software disagrees. Raises what reading it or the device raises."""
     software = hashes.Hash(hashes.SHA256())
     now_ns = engine.clock.now_ns
     result = b""

@@ -1,4 +1,4 @@
-"""Paths: folders walked, files read in blocks, what can't be read reported."""
+"""Walks folders, reads files in blocks, and reports the paths that can't be read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BLOCK_BYTES = 256 << 10
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A path, and why nothing came of it."""
+    """A path that can't be read, and the reason."""
 
     path: str
     reason: str
@@ -39,8 +39,10 @@ class Block:
 
 
 def walk(paths: Iterable[str], report: Report) -> Iterator[str]:
-    """The files: those that were named, whatever they are, and the regular files in folders, in the order of their
-    names. Symbolic links inside folders are not followed, as `find -type f` does. Lazy: looks as it is asked."""
+    """The paths that are no folders, and the regular files in those that are, in the order of their names.
+
+    Symbolic links inside folders are not followed, as with `find -type f`. Each folder is read when it is reached.
+    """
     for path in paths:
         if os.path.isdir(path):
             yield from _walk_folder(path, report)
@@ -70,7 +72,7 @@ def _walk_folder(folder: str, report: Report) -> Iterator[str]:
 
 
 def read_blocks(file: BinaryIO) -> Iterator[bytes]:
-    """What is in it, in full blocks but for the last; b"" if there is nothing."""
+    """The contents of the file in blocks of BLOCK_BYTES; the last may be shorter. An empty file is one b""."""
     data = file.read(BLOCK_BYTES)
     yield data
     while len(data) == BLOCK_BYTES:
@@ -80,7 +82,7 @@ def read_blocks(file: BinaryIO) -> Iterator[bytes]:
 
 
 def blocks(paths: Iterable[str], report: Report) -> Iterator[Block]:
-    """The blocks of all files, one file open at a time. What can't be read is reported, and the rest goes on."""
+    """The blocks of all files, one file open at a time. A file that can't be read is reported and left out."""
     for path in walk(paths, report):
         try:
             with open(path, "rb") as file:

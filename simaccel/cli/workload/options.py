@@ -25,7 +25,7 @@ DEFAULT_WAYS = ("fd", "callback", "poll")
 DEFAULT_COUNT, DEFAULT_JOBS, DEFAULT_DEPTH = 2_000, 64, 256
 FAULTY_DEADLINE_NS = 10_000_000_000
 SPARE_FDS = 64
-"""Besides those of the jobs: standard streams, epoll, files being read, what the process came with."""
+"""Fds besides those of the jobs: standard streams, epoll, files being read, and fds that were inherited."""
 
 
 def _is_count(value: object, least: int = 1) -> bool:
@@ -75,7 +75,7 @@ class RunOptions:
     """Virtual time: what takes time is the timing model alone. Always so with a trace."""
 
     def to_dict(self) -> dict[str, Any]:
-        """What of it decides a recorded run, for JSON. The run can be repeated without any other file."""
+        """The options that decide a recorded run, for JSON. No other file is needed to repeat the run."""
         described = {name: getattr(self, name) for name in _RECORDED}
         if self.latency is not None:
             described["latency"] = without_files(parse_timing(self.latency)).spec
@@ -83,12 +83,12 @@ class RunOptions:
 
     @classmethod
     def from_dict(cls, described: Mapping[str, Any], trace: str) -> RunOptions:
-        """Of a run that was recorded in that file. UsageError for what no run can be described by."""
+        """The options of a run recorded in the file `trace`. Raises UsageError for an invalid recorded run."""
         if described.keys() != _RECORDED.keys():
             raise UsageError(f"a run is described by {', '.join(sorted(_RECORDED))}, and nothing else")
         for name, fits in _RECORDED.items():
             if not fits(described[name]):
-                raise UsageError(f"{name} {described[name]!r}: no run has that")
+                raise UsageError(f"{name} {described[name]!r} is not a valid value")
         options = _complete(
             **{name: value for name, value in described.items() if name != "deadline_ns"},
             paths=(),
@@ -111,8 +111,11 @@ class RunOptions:
 
 
 def checked(*, contract: str | None, ways: Sequence[str], **others: Any) -> RunOptions:
-    """The options as a user gave them, with defaults filled in. UsageError, of engine or sim, for what can't be, does
-    not fit, or would have no effect."""
+    """The options as a user gave them, with defaults filled in.
+
+    Raises the UsageError of engine or of sim for an invalid value, for options that contradict each other, and for one
+    that would have no effect.
+    """
     options = _complete(contract=contract, ways=ways, **others)
     if contract is not None and not any(MODES[way].by_callback for way in options.ways):
         raise UsageError(
@@ -140,7 +143,7 @@ def _complete(
     trace: str | None = None,
     virtual: bool = False,
 ) -> RunOptions:
-    """The options with defaults filled in. UsageError, of engine or sim, for what can't be or does not fit."""
+    """The options with defaults filled in. Raises UsageError for an invalid value, and for a contradiction."""
     for name, value in (("--count", count), ("--jobs", jobs)):
         if value is not None and value < 1:
             raise UsageError(f"{name} {value}: use a whole number, 1 or more")
@@ -180,7 +183,7 @@ def _complete(
 
 
 def _deadline_ns(text: str | None, faults: bool) -> int | None:
-    """Of each operation. With faults there is one in any case: a completion may be lost, and nobody would ever know."""
+    """The deadline of each operation. With faults there always is one, or a lost completion is never noticed."""
     if text is None:
         return FAULTY_DEADLINE_NS if faults else None
     try:

@@ -29,9 +29,9 @@ def run_way(
     failures: Failures,
     trace: Trace | None = None,
 ) -> WayResult:
-    """Do all the work, from `options.jobs` jobs at once, in rounds; what fails or is wrong is complained of.
+    """Do all the work in rounds, with `options.jobs` jobs at once. Every failure and every wrong result is reported.
 
-    Ctrl-C ends it early: the result then tells of what was done until then. A second one is raised.
+    After Ctrl-C the result covers what was done until then. A second Ctrl-C is raised.
     """
     if trace is not None:
         trace.add(0, "way", None, way)
@@ -62,17 +62,17 @@ def run_way(
 
 
 class _Checks:
-    """Compares results with software, and counts."""
+    """Compares results with software, and counts the right, the wrong and the failed ones."""
 
     def __init__(self, way: str, failures: Failures) -> None:
         self.outcomes: list[Outcome] = []
-        """What has not been looked at."""
+        """Those that `check` has not looked at yet."""
         self.verified = self.failed = self.wrong = 0
         self._way = way
         self._failures = failures
 
     def check(self) -> None:
-        """Look at all outcomes."""
+        """Check all new outcomes, and forget them."""
         for item, outcome in self.outcomes:
             if isinstance(outcome, Exception):
                 self.failed += 1
@@ -93,7 +93,7 @@ def _job(
     outcomes: list[Outcome],
     bar: ProgressBar,
 ) -> None:
-    """One of the jobs: takes the next piece of work until there is none."""
+    """The body of each job: does one piece of work after another, until none is left."""
     now_ns = engine.clock.now_ns
     for item in items:
         request = item.request

@@ -34,7 +34,7 @@ class Path:
         return 0
 
     def check_end(self) -> None:
-        """Behind a run: it must have come as far as the path was known."""
+        """After a run: it must have used every decision of the path. Raises NondeterministicError otherwise."""
         if self._at < len(self.taken):
             raise NondeterministicError(difference(self._at, self.tree[self._at], ()))
 
@@ -89,7 +89,7 @@ class Recorded:
         at = len(run.marks)
         self.check_so_far(run.marks)
         if at >= len(self._steps):
-            raise ScheduleError(f"the schedule ends behind step {at}, and the model goes on: {shown(options)} can come")
+            raise ScheduleError(f"the schedule ends after step {at}, but the model goes on: {shown(options)} can come")
         try:
             return options.index(self._steps[at])
         except ValueError:

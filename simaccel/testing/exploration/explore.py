@@ -99,7 +99,7 @@ def replay(model: Model, schedule: Schedule | str | os.PathLike[str], *, max_ste
     chooser.check_so_far(outcome.marks)
     if len(outcome.marks) != len(schedule.steps):
         raise ScheduleError(
-            f"the schedule does not fit the model: it has {len(schedule.steps)} steps, and the model ended behind "
+            f"the schedule does not fit the model: it has {len(schedule.steps)} steps, and the model ended after "
             f"{len(outcome.marks)}; the model was changed, or it fails no more as it did"
         )
 
@@ -190,8 +190,8 @@ def _compare(first: Outcome, second: Outcome) -> None:
             )
     if len(first.marks) != len(second.marks) or type(first.error) is not type(second.error):
         raise NondeterministicError(
-            f"the model is not deterministic: one and the same schedule ended behind {len(first.marks)} steps with "
-            f"{first.error!r} the first time, and behind {len(second.marks)} with {second.error!r} the second"
+            f"the model is not deterministic: one and the same schedule ended after {len(first.marks)} steps with "
+            f"{first.error!r} the first time, and after {len(second.marks)} with {second.error!r} the second"
         )
 
 

@@ -82,7 +82,7 @@ class Run:
         self._actors.append(actor)
 
     def always(self, check: Callable[[], object]) -> None:
-        """Call check() behind every step; it raises where an invariant is broken, and changes nothing."""
+        """Call check() after every step. It must raise if an invariant is broken, and must change nothing."""
         self._always.append(check)
 
     def at_end(self, check: Callable[[], object]) -> None:
@@ -96,7 +96,7 @@ class Run:
     # Giving way, from a plain function and from what it calls
 
     def step(self, label: str) -> None:
-        """Give way; behind this begins the step of that label. Elsewhere, and in a generator, it does nothing."""
+        """Give way to other actors; the step `label` begins when this returns. Does nothing in a generator."""
         actor = self._current
         if actor is None or self._over or actor.body is not None:
             return

@@ -46,7 +46,7 @@ class Schedule:
 
     @classmethod
     def from_text(cls, text: str) -> Schedule:
-        """Read the text form. ScheduleError for another version, and for what is damaged."""
+        """Read the text form. Raises ScheduleError for another version, and for a damaged text."""
         lines = text.splitlines()
         head = re.fullmatch(rf"{_MAGIC} (\d+)", lines[0]) if lines else None
         if head is None:
@@ -71,7 +71,7 @@ class Schedule:
 
     @classmethod
     def load(cls, file: str | os.PathLike[str]) -> Schedule:
-        """Read a file. ScheduleError for what is no schedule, OSError for what can't be read."""
+        """Read a file. Raises ScheduleError if it holds no schedule, and OSError if it can't be read."""
         try:
             return cls.from_text(FilePath(file).read_text(encoding="utf-8"))
         except UnicodeDecodeError:

@@ -27,7 +27,7 @@ class Outcome(NamedTuple):
 def shrink(found: Outcome, attempt: Callable[[list[int]], Outcome], budget: int) -> Outcome:
     """The cheapest failing run that at most `budget` further runs find. It fails with the same class of error.
 
-    `attempt(decisions)` runs the model with these decisions, and plain ones behind them.
+    `attempt(decisions)` runs the model with these decisions, and plain ones after them.
     """
     best = found
     better = True

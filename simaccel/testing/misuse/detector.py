@@ -42,7 +42,7 @@ class Misuse:
             self._rules.off = before
 
     def waiting(self) -> list[str]:
-        """The jobs that are paused now, each with its history: for who must know where it hangs. Any thread."""
+        """The jobs that are paused now, each with its history: to find out where it hangs. Any thread."""
         return self._rules.waiting()
 
     def check(self) -> None:

@@ -69,7 +69,7 @@ class Rules:
             if fd.key is key:
                 self._tell(track, None, f"fd {fd.fd} cleared")
                 track.fds.remove(fd)
-                self._dropped.append((fd, track, "its entry was cleared, and whoever clears it must close it"))
+                self._dropped.append((fd, track, "its entry was cleared: whoever clears one must close its fd"))
                 return
 
     def ctx_closing(self, ctx: WaitCtx) -> None:
@@ -116,7 +116,7 @@ class Rules:
         elif not track.jobs and track.cancelled is not None:
             self._report(
                 Kind.CALLBACK_AFTER_CANCEL,
-                f"the callback of {track} was called behind the cancel of {track.cancelled}: an engine must give up "
+                f"the callback of {track} was called after the cancel of {track.cancelled}: an engine must give up "
                 "what is in flight when its job is cancelled",
                 track,
             )
@@ -175,7 +175,7 @@ class Rules:
             )
 
     def job_ran(self, job: Job, cancelled: bool = False) -> None:
-        """Behind a start, a resume or a cancel: it paused, or it ended."""
+        """After a start, a resume or a cancel: the job paused, or it ended."""
         track = self._jobs.get(job)
         if track is None:
             return

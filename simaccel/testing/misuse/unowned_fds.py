@@ -20,7 +20,7 @@ class LooseFds:
         self._before = _open_now()
 
     def piled_up(self, known: Collection[int]) -> str | None:
-        """What to tell of those opened since; None if they are few. `known`: those that wait contexts account for."""
+        """The message about fds opened since; None if there are few. `known`: fds that belong to wait contexts."""
         more = sorted(fd for fd, found in _open_now().items() if fd not in known and self._before.get(fd) != found)
         if len(more) < MANY:
             return None

@@ -31,7 +31,7 @@ class SeatedModel(EngineModel):
 
 
 class _ReadsBeforeDone(FdWaker):
-    """Reads the fd before it pauses, "to start clean", without a look at the done mark behind it: if the operation has
+    """Reads the fd before it pauses, "to start clean", and does not look at the done mark then: if the operation has
     completed by then, that was its token, and nothing will wake the job."""
 
     __slots__ = ()
@@ -41,7 +41,7 @@ class _ReadsBeforeDone(FdWaker):
 
 
 class _LeavesToken(FdWaker):
-    """Reads the fd once: a completion behind that read, and before the look at the done mark, leaves its token to the
+    """Reads the fd once: a completion after that read, and before the look at the done mark, leaves its token to the
     next operation."""
 
     __slots__ = ()

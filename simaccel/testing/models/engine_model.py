@@ -86,7 +86,7 @@ class Watch:
         self._poller = select.poll()
 
     def look(self) -> None:
-        """Behind a start or a resume: which fds are there now?"""
+        """Take up the changed fds. Call it after each start and resume."""
         added, deleted = self.ctx.changed_fds()
         for fd in deleted:
             self._poller.unregister(fd)

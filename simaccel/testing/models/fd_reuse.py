@@ -1,4 +1,4 @@
-"""The model of an engine that sets a new wait fd for each operation, and clears and closes it behind the operation.
+"""The model of an engine that sets a new wait fd for each operation, and clears and closes it afterwards.
 
 Two operations without a pause in between clear one fd and set another, and the system gives the second the number of
 the first, the lowest that is free: the application is told of one number as added and as deleted, at once. Taking up
