@@ -25,7 +25,7 @@ class LateWatch:
     """Looks at a serving device once a second and at its end, in a thread of its own. Warns at most once."""
 
     def __init__(self, count: Callable[[], tuple[int, int, int]], latency: str) -> None:
-        """`count` returns how many operations were late, how many ended, and the sum of the delays in ns. Any thread."""
+        """`count` returns how many operations were late, how many ended, and the sum of delays in ns. Any thread."""
         self._count = count
         self._latency = latency
         self._told = False
