@@ -49,6 +49,7 @@ int main(int argc, char **argv)
     unsigned batch;
     double begun, until;
 
+    settings_reset();
     if (argc != 4 || !settings_set("socket", argv[1], reason, sizeof(reason)) || !handshake(&c, reason, sizeof(reason))) {
         fprintf(stderr, "%s\n", argc != 4 ? "usage: batch_client NAME BATCH SECONDS" : reason);
         return 2;
