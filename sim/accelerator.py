@@ -10,14 +10,13 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from functools import partial
 from types import TracebackType
 from typing import Any, Self
 from weakref import WeakSet
 
 from sim.clock import Clock, RealClock, VirtualClock
 from sim.device import Device
-from sim.errors import ClosedError, InternalError, RemovedError, UsageError
+from sim.errors import ClosedError, RemovedError, UsageError
 from sim.faults import Rule, Verdict, When
 from sim.faults.handle import Faults
 from sim.interrupt import Coalescing
@@ -106,7 +105,7 @@ class Accelerator:
         self._submission = submission = Submission(
             device.ring, device.gate, device.counters, self.clock.now_ns, max_payload_bytes
         )
-        self.kernels = submission.kernels
+        self.kernels, self.max_payload_bytes = submission.kernels, max_payload_bytes
         self.prepare, self.submit = submission.prepare, submission.submit
         self.enqueue, self.doorbell = submission.enqueue, submission.doorbell
         self._worker: Worker | None = None
@@ -118,8 +117,8 @@ class Accelerator:
         if isinstance(self.clock, VirtualClock):
             self.clock.attach(device)
         else:
-            on_crash = partial(_crashed, device)  # without self, or the thread would keep it alive
-            self._set_worker(Worker(device, self.clock.now_ns, on_crash))
+            # Nothing of self, or the thread would keep it alive.
+            self._set_worker(Worker(device, self.clock.now_ns, device.crash))
         self._closed = self._ended = False
         _alive.add(self)
 
@@ -144,11 +143,6 @@ class Accelerator:
         self.kernels.register(name, function, replace=replace)
 
     @property
-    def max_payload_bytes(self) -> int:
-        """The most that one request may have, payload and aux together."""
-        return self._submission.max_payload_bytes
-
-    @property
     def free_slots(self) -> int:
         """How many requests the ring would take now."""
         ring = self._device.ring
@@ -171,26 +165,14 @@ class Accelerator:
 
         All engines of a device use the same way: raises UsageError if another engine uses the other one.
         """
-        interrupt, on_spaces = self._device.interrupt, self._device.reaper.on_space
-        if on_spaces and interrupt.masked is not polled:
-            ways = ("by interrupt", "by polling")
-            raise UsageError(
-                f"this accelerator's completions are taken {ways[interrupt.masked]} by another engine, and this one "
-                f"wants them {ways[polled]}: give it an accelerator of its own"
-            )
-        on_spaces.append(on_space)
-        interrupt.masked = polled
+        self._device.reaper.attach(on_space, polled=polled)
 
     def detach(self, on_space: Callable[[int], None]) -> None:
         """Undo `attach`. Once the last engine is detached, completions come by interrupt again.
 
         Does nothing for one that is not attached.
         """
-        on_spaces = self._device.reaper.on_space
-        if on_space in on_spaces:
-            on_spaces.remove(on_space)
-        if not on_spaces:
-            self._device.interrupt.masked = False
+        if self._device.reaper.detach(on_space):
             # Completions that were left for polling still hold their slots, and no interrupt would tell of them.
             self.call_at(self.clock.now_ns(), self._device.reaper.reap)
 
@@ -351,15 +333,6 @@ class Accelerator:
         self._closed = self._ended = True
         foreign = f"this accelerator belongs to the parent process, {os.getppid()}: make a new one after the fork"
         gate.change_refusal(ClosedError(foreign), instead_of=gate.refusal)
-
-
-def _crashed(device: Device, error: BaseException) -> None:
-    """The worker has ended by an exception: refuse submits, and fail what is in flight."""
-    refusal = InternalError(f"the device's worker crashed: {error!r}")
-    with device.gate.lock:  # so that no submit that saw no refusal comes after `abort` has read the ring
-        device.gate.change_refusal(refusal, instead_of=device.gate.refusal)
-    device.abort(refusal)
-    device.call_timers()
 
 
 _alive: WeakSet[Accelerator] = WeakSet()

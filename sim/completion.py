@@ -19,6 +19,7 @@ from operator import attrgetter
 from typing import Any
 
 from sim.clock import Clock
+from sim.errors import UsageError
 from sim.gate import Gate
 from sim.interrupt import Interrupt
 from sim.report import ForeignCalls
@@ -58,6 +59,31 @@ class Reaper:
         """Slots that were given back, and of which those who wait for a slot have not been told."""
         self.on_space: list[Callable[[int], None]] = []
         """Each is called with the number of slots that a reap has just freed."""
+
+    # Engines
+
+    def attach(self, on_space: Callable[[int], None], *, polled: bool) -> None:
+        """Tell on_space(n) of freed slots. `polled`: mask the interrupt, so that completions come only by `reap`.
+
+        Raises UsageError if somebody else is attached in the other way.
+        """
+        interrupt = self._interrupt
+        if self.on_space and interrupt.masked is not polled:
+            ways = ("by interrupt", "by polling")
+            raise UsageError(
+                f"this accelerator's completions are taken {ways[interrupt.masked]} by another engine, and this one "
+                f"wants them {ways[polled]}: give it an accelerator of its own"
+            )
+        self.on_space.append(on_space)
+        interrupt.masked = polled
+
+    def detach(self, on_space: Callable[[int], None]) -> bool:
+        """Undo `attach`, if it is attached. True if nobody is attached now: then the interrupt is not masked."""
+        if on_space in self.on_space:
+            self.on_space.remove(on_space)
+        if not self.on_space:
+            self._interrupt.masked = False
+        return not self.on_space
 
     # The interrupt
 

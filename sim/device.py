@@ -251,6 +251,15 @@ class Device:
 
     # Ending
 
+    def crash(self, error: BaseException) -> None:
+        """The worker has ended by this exception: refuse submits, fail what is in flight, and call the timers."""
+        gate = self.gate
+        refusal = InternalError(f"the device's worker crashed: {error!r}")
+        with gate.lock:  # so that no submit that saw no refusal comes after `abort` has read the ring
+            gate.change_refusal(refusal, instead_of=gate.refusal)
+        self.abort(refusal)
+        self.call_timers()
+
     def abort(self, error: Exception) -> None:
         """Fail all that is in flight with that error, and tell the owners. Submits must be refused already."""
         self.ring.rung = self.ring.tail
