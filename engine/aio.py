@@ -1,4 +1,8 @@
-"""The awaitable door: in `async def` jobs and in plain asyncio; and stackful jobs on an asyncio loop."""
+"""`engine.aio`: operations to await, in `async def` jobs and in asyncio tasks; and jobs that run on an asyncio loop.
+
+In a job, an operation pauses the job. In a task outside of jobs it waits for a future that a `LoopWaker` ends. `run`
+drives a whole job from a task: it resumes the job whenever the loop reports an fd or a callback of its wait context.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +20,12 @@ from engine.protocol import Source
 from waitctx import WaitCtx
 
 _PATIENCE_S = {Wait.WOKEN: None, Wait.FAILED: 0.0, Wait.NOTHING: 0.0}
-"""How long a paused job is left alone if nothing wakes it; None: for ever."""
+"""How long `run` waits for a wake before it resumes a paused job all the same; None for ever."""
 AGAIN_FIRST_S, AGAIN_LAST_S = 0.001, 0.016
-"""The same of EAGAIN, doubled each time that one operation asks for a slot in vain. Some tens of jobs that each ask
-every ms would keep a loop from ever sleeping, and so the worker from the GIL that it needs to free a slot."""
+"""The same after EAGAIN. The time doubles with each try in vain of one operation. If some tens of jobs retried every
+ms, the loop would never sleep, and the worker would never get the GIL that it needs to free a slot."""
 CANCELS = 100
-"""How often a job that pauses again while it cleans up is cancelled, before it is left to the garbage collector."""
+"""How often a job is cancelled that pauses once more in its clean-up. Then it is left to the garbage collector."""
 
 
 class BlockingEngine(Source, Protocol):
@@ -33,7 +37,7 @@ class BlockingEngine(Source, Protocol):
 
 
 class Aio(Operations[Coroutine[Any, Any, bytes]]):
-    """`engine.aio`: every operation as an awaitable, in an `async def` job and in an asyncio task."""
+    """Every operation of an engine as an awaitable, for `async def` jobs and for asyncio tasks."""
 
     __slots__ = ("_engine", "_performer")
 
@@ -44,21 +48,21 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
     def call(
         self, op: str, payload: Any = b"", *, aux: Any = b"", session: Any = None, deadline_ns: int | None = None
     ) -> Coroutine[Any, Any, bytes]:
-        """Any kernel by name, awaitable. Cancelling the task gives the operation up."""
+        """Any kernel by name, to be awaited. Cancelling the task gives the operation up."""
         thread = LOCAL.state
         job = thread.current
         if job is None or thread.dispatcher is not None:
-            # Not in a job, or not yet: asyncio.run(engine.aio.call(...)) makes the coroutine before there is a loop.
+            # Outside of a job. There may be no loop yet: asyncio.run(engine.aio.call(...)) makes the coroutine first.
             return self._in_loop(op, payload, aux, session, deadline_ns)
         if thread.blocked or job.wait_ctx is None:
             return self._blocked(op, payload, aux, session, deadline_ns)
         return self._performer.in_job(job, op, payload, aux, session, deadline_ns)
 
     async def run(self, fn: Callable[..., Any], *args: Any) -> Any:
-        """Run fn(*args) as a job on this loop, and return its value. It waits on the job's fds or its callback.
+        """Run fn(*args) as a job on this loop, and return its value. The loop is free while the job is paused.
 
-        A stackful job is what this is for: code that blocks in `engine.sha256(...)` then leaves the loop free.
-        Cancelling the task cancels the job. Raises NoJobsError if this thread's pool is exhausted.
+        This is for plain functions, which become stackful jobs: code that blocks in `engine.sha256(...)` then leaves
+        the loop free. Cancelling the task cancels the job. Raises NoJobsError if this thread's pool is exhausted.
         """
         loop, driver = running_loop()
         with WaitCtx() as ctx:
@@ -80,10 +84,10 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
                     if wait is not Wait.EAGAIN:
                         await waker.wait(_PATIENCE_S[wait], operation)
                     elif virtual:
-                        await waker.wait(None, operation, again=True)
+                        await waker.wait(None, operation, until_moved=True)
                     else:
                         await waker.wait(min(AGAIN_FIRST_S * 2 ** min(tries, 10), AGAIN_LAST_S), operation)
-                    waker.virtual = False  # unless an operation that it calls now says so, or it is still the same
+                    waker.virtual = False  # the next operation of the job sets it anew
                     job.resume()
                     if job.waiting is operation:
                         waker.virtual = virtual
@@ -94,7 +98,7 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
                 try:
                     driver.unwatch(waker)
                 except BaseException:
-                    driver.unwatch(waker)  # what is left of it, after one that came in between
+                    driver.unwatch(waker)  # once more, after an exception such as Ctrl-C
                     raise
                 finally:
                     for _ in range(CANCELS):

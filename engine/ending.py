@@ -1,9 +1,9 @@
-"""The end of the interpreter: nothing may wait for another thread then.
+"""The end of the interpreter. Nothing may wait for another thread then.
 
-Once the interpreter ends, only the thread that ends it runs Python. The others, a device's worker among them, have
-stopped where they were, perhaps while they held a lock, and never go on. But code still runs: finalisers, generators
-and jobs that are closed by the garbage collector. Whatever of ours such code may reach, and that would wait for a
-thread or take a lock, asks `interpreter_ends` first.
+While the interpreter ends, only the thread that ends it runs Python. All others, also a device's worker, have stopped
+where they were, perhaps holding a lock, and never go on. But some code still runs: finalisers, and generators and jobs
+that the garbage collector closes. Our code that such code may reach, and that would wait for a thread or take a lock,
+calls `interpreter_ends` first.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Final
 from engine.errors import ClosedError
 
 interpreter_ends: Final = sys.is_finalizing
-"""Whether no other thread runs any more. Does not block."""
+"""Returns whether no other thread runs any more. Does not block."""
 
 
 def refuse_at_the_end() -> None:
-    """Raise ClosedError if the interpreter ends: what is called now would wait for a thread that does not run."""
+    """Raise ClosedError if the interpreter ends: the call would wait for a thread that does not run any more."""
     if interpreter_ends():
         raise ClosedError("the interpreter ends, and the device's thread with it: call engines before that, or atexit")

@@ -1,7 +1,9 @@
 """The engine: makes an operation of an accelerator pause the job that calls it.
 
-This is its face, and two of the drivers of the algorithm in `engine.offload.perform`: stackful jobs and blocked
-threads. The other two are in `engine.aio`.
+`Engine` is what users call. An operation runs as the coroutine `engine.offload.perform.Performer.perform`, and whoever
+calls it drives that coroutine: each of its yields is one wait. Two of the four drivers are here: `call` for a stackful
+job, which pauses, and `_block` for a thread outside of jobs, which sleeps. The other two, for `async def` jobs and for
+asyncio tasks, are in `engine.aio`.
 """
 
 from __future__ import annotations
@@ -33,15 +35,19 @@ from engine.report import report_unraisable
 class Engine(Operations[bytes]):
     """Runs operations on an accelerator. A context manager.
 
-    - `notify`: "fd", "pipe" (one fd for each wait context, closed by its cleanup), "callback" (where the context has
-      one, else fd), "poll" (completions come only in `poll`), "heuristic" (polls by itself when enough is in flight).
-    - `contract`, of the callback: "qat", "strict", "dasync"; see docs/contracts.md.
-    - `retry`: what happens on a full ring. `deadline_ns`: for every operation, from its call; None for none.
+    - `notify`: how jobs learn of completions; one of `engine.modes.MODES`. "fd": an eventfd for each wait context.
+      "pipe": a pipe. "callback": the callback of the wait context if it has one, else an fd. "poll": like "callback",
+      but completions are handed out only in `poll`. "heuristic": like "poll", and the engine polls by itself when
+      enough operations are in flight. The cleanup of the wait context closes the fds.
+    - `contract`: what the status of the wait context says when the callback is used: "qat", "strict" or "dasync"; see
+      docs/contracts.md.
+    - `retry`: what happens on a full ring.
+    - `deadline_ns`: for every operation, counted from its call; None for no deadline.
     - `observe(operation)`: called in the caller's thread with each operation that succeeded, with its times set.
 
-    In a job a call pauses it; outside of one, and while pauses are blocked, it keeps its thread. If an asyncio or trio
-    loop runs in that thread, a call outside of a job warns of it (BlocksLoopWarning). Any number of threads
-    may use one engine, and any number of engines one wait context. Behind a fork it raises ClosedError in the child.
+    A call inside a job pauses the job. Outside of a job, and while pauses are blocked, a call blocks its thread; if an
+    asyncio or trio loop runs in that thread, it also warns (BlocksLoopWarning). Any number of threads may use one
+    engine, and any number of engines one wait context. After a fork, the engine raises ClosedError in the child.
     """
 
     __slots__ = ("__weakref__", "_accel", "_asleep", "_closed", "_performer", "aio", "contract", "notify", "polled")
@@ -68,7 +74,7 @@ class Engine(Operations[bytes]):
         self._closed = True  # until it is attached
         self._accel = accel
         self._asleep: dict[BlockedThread, None] = {}
-        """Threads that sleep until there is something to poll for. One function asks for all of them: see `_sleep`."""
+        """The threads that sleep until there is something to poll for; see `_sleep`."""
         self._performer = Performer(
             self, accel, MODES[notify], contract, retry or Retry(), checked_deadline(deadline_ns), observe, self._sleep
         )
@@ -87,7 +93,7 @@ class Engine(Operations[bytes]):
     def call(
         self, op: str, payload: Any = b"", *, aux: Any = b"", session: Any = None, deadline_ns: int | None = None
     ) -> bytes:
-        """Any kernel by name. In a stackful job it pauses; in an `async def` job await `engine.aio.call` instead."""
+        """Any kernel by name. Pauses a stackful job. In an `async def` job, await `engine.aio.call` instead."""
         thread = LOCAL.state
         if thread.current is None or thread.blocked or thread.current.wait_ctx is None:
             return self._block(op, payload, aux, session, deadline_ns)
@@ -102,19 +108,19 @@ class Engine(Operations[bytes]):
             perform.send(None)
             while True:
                 try:
-                    # pause_job() written out: a tenth of a pause and resume.
-                    if thread.blocked:  # by another job meanwhile
+                    # pause_job() written out, because a call would cost a tenth of a pause and resume.
+                    if thread.blocked:  # another job has blocked pauses meanwhile
                         pause_job()  # type: ignore[unreachable]
                     else:
                         thread.dispatcher.switch(PAUSED_HERE)
-                except BaseException as error:  # a cancel: the operation must hear of it
+                except BaseException as error:  # such as a cancel: the operation must clean up
                     perform.throw(error)
                 else:
                     perform.send(None)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
         except BaseException:
-            perform.close()  # if it is not from in there, such as Ctrl-C: it must hear of it now, not when collected
+            perform.close()  # after Ctrl-C outside of `perform`, it must clean up now, and not when it is collected
             raise
 
     def session(self, op: str, key: object, **params: Any) -> Any:
@@ -122,7 +128,7 @@ class Engine(Operations[bytes]):
         return self._accel.session(op, key, **params)
 
     def poll(self, quota: int = 0) -> int:
-        """External polling: hand out at most `quota` completions, 0 for all that are there; how many it was.
+        """External polling: hand out at most `quota` completions (0: all that are there). Returns how many.
 
         The jobs are woken in this thread, by callback or fd. Does not block. Raises UsageError where the engine's mode
         is not polled (`engine.modes`).
@@ -140,12 +146,12 @@ class Engine(Operations[bytes]):
 
     @property
     def deadline_ns(self) -> int | None:
-        """The deadline of every operation that gives none of its own."""
+        """The deadline of operations that are called without one of their own."""
         return self._performer.deadline_ns
 
     @property
     def in_flight(self) -> int:
-        """Operations whose callers wait, on the ring or for a place on it."""
+        """How many operations have callers that wait: for a completion, or for a slot of the ring."""
         return len(self._performer.flight)
 
     @property
@@ -159,7 +165,7 @@ class Engine(Operations[bytes]):
         return self._accel.clock
 
     def notify_once(self, fn: Callable[[], object]) -> None:
-        """Call fn once there is something to poll for. For schedulers and loops."""
+        """Call fn once, when there is something to poll for, or now if there is. For schedulers and event loops."""
         self._accel.notify_once(fn)
 
     def close(self) -> None:
@@ -209,23 +215,23 @@ class Engine(Operations[bytes]):
             while True:
                 try:
                     self._sleep(waker)
-                except BaseException as error:  # KeyboardInterrupt, or a clock on which nothing is due
+                except BaseException as error:  # KeyboardInterrupt or StalledError
                     perform.throw(error)
                 else:
                     perform.send(None)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
         except BaseException:
-            perform.close()  # if it is not from in there, such as Ctrl-C: it must hear of it now, not when collected
+            perform.close()  # after Ctrl-C outside of `perform`, it must clean up now, and not when it is collected
             raise
 
     def _rouse_asleep(self) -> None:
-        """There is something to poll for. Any thread."""
+        """Wake the threads that sleep in `_sleep`: there is something to poll for. Any thread."""
         for waker in tuple(self._asleep):
             waker.rouse()
 
     def _sleep(self, waker: BlockedThread) -> None:
-        """Keep the thread until the waker is roused, perhaps for nothing. Polls and jumps as is needed."""
+        """Block the thread until the waker is roused, perhaps for nothing. Polls, or jumps the clock, as needed."""
         accel = self._accel
         if accel.clock.virtual:
             while not waker.roused():
@@ -238,7 +244,7 @@ class Engine(Operations[bytes]):
                     )
         elif self.polled:
             if not accel.poll() and not waker.roused():
-                # Always the same function: one for each operation would stay with the device where nothing completes.
+                # Always the same function: the device would keep one for each operation as long as nothing completes.
                 self._asleep[waker] = None
                 try:
                     accel.notify_once(self._rouse_asleep)

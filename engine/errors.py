@@ -1,18 +1,18 @@
-"""What jobs, engine and scheduler raise. The class says whose fault it was; the message gives value and cure."""
+"""What jobs, the engine and the scheduler raise. The class says whose fault it is; the message says what to do."""
 
 from collections.abc import Callable
 
 
 class EngineError(Exception):
-    """Root of everything this package raises, but for JobCancelled; BlocksLoopWarning is a warning."""
+    """Root of all errors of this package. Only JobCancelled and BlocksLoopWarning are outside of it."""
 
 
 class UsageError(EngineError, ValueError):
-    """The caller did what can't work. Nothing changed: job, pool and engine go on as they were."""
+    """The caller made a mistake. Nothing has changed: job, pool and engine can be used as before."""
 
 
 class NoJobsError(EngineError):
-    """The pool of this thread has given out all its jobs (ASYNC_NO_JOBS). Try again when one has ended."""
+    """All jobs of this thread's pool are in use (ASYNC_NO_JOBS). Try again when one has ended."""
 
 
 class ClosedError(EngineError):
@@ -24,19 +24,19 @@ class RingFullError(EngineError):
 
 
 class DeadlineError(EngineError, TimeoutError):
-    """The operation did not complete by its deadline. Its late completion will be dropped and counted."""
+    """The operation did not complete by its deadline. If it completes later, that is dropped and counted."""
 
 
 class OperationError(EngineError):
-    """The device took the operation and failed it. `__cause__` is what the device gave as the reason."""
+    """The device failed the operation. `__cause__` is the reason that the device gave."""
 
 
 class StalledError(EngineError):
-    """Jobs wait, and nothing that could wake them will ever happen. The message lists who waits for what."""
+    """Jobs wait, and nothing that could wake them will ever happen. The message lists what each waits for."""
 
 
 class BlocksLoopWarning(RuntimeWarning):
-    """An operation was called in a way that keeps the thread of a running event loop until it is done."""
+    """A call blocks the thread of a running event loop until its operation is done."""
 
 
 class JobCancelled(BaseException):
@@ -47,29 +47,29 @@ class JobCancelled(BaseException):
 
 
 def comes_in_between(error: BaseException) -> bool:
-    """Whether this can come anywhere, whatever is called: as Ctrl-C does, or for want of memory or stack.
+    """Whether this exception can come between any two steps: Ctrl-C, or a lack of memory or stack.
 
-    Any other exception that comes out of a callback is the callback's own: it has been called then. After one of these
-    nobody knows, and it has to be called again.
+    If a callback raises another exception, it is the callback's own, so the callback was called. After one of these
+    nobody knows whether it was, so it must be called once more.
     """
     return not isinstance(error, Exception) or isinstance(error, (MemoryError, RecursionError))
 
 
 class Errors:
-    """What several steps raise of which none may keep the others from being done."""
+    """Collects the exceptions of several steps, so that each step is done whatever the others raise."""
 
     def __init__(self) -> None:
         self._raised: list[BaseException] = []
 
     def gather(self, step: Callable[[], object]) -> None:
-        """Do a step; keep what it raises, a KeyboardInterrupt too."""
+        """Do a step, and keep what it raises, also a KeyboardInterrupt."""
         try:
             step()
         except BaseException as error:
             self._raised.append(error)
 
     def raise_all(self, message: str) -> None:
-        """One exception as itself, several as a group; nothing if there is none."""
+        """Raise one exception as itself and several as a group. Does nothing if there is none."""
         if len(self._raised) == 1:
             raise self._raised[0]
         if self._raised:

@@ -1,4 +1,4 @@
-"""The operations by name, once for both doors: `Engine` returns bytes, `engine.aio` awaitables of bytes."""
+"""The operations by name. `Engine` and `engine.aio` share them: one returns bytes, the other awaitables of bytes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ Result = TypeVar("Result")
 
 
 class Operations(Generic[Result]):
-    """Calls by name. `session` is what `engine.session(op, key)` returned, for an operation of the same name.
+    """The operations by name. `session` is what `engine.session(op, key)` returned for the same operation.
 
-    Data, nonces and the like are bytes or bytes-like; what isn't bytes is copied. All raise UsageError of the
-    accelerator for what it does not take, RingFullError, DeadlineError, and OperationError where the device failed.
+    Data, nonces and additional data are bytes or bytes-like; what is not bytes is copied. Each may raise the
+    accelerator's UsageError for arguments that it does not take, RingFullError, DeadlineError, ClosedError, and
+    OperationError if the device failed it.
     """
 
     __slots__ = ()
@@ -45,7 +46,7 @@ class Operations(Generic[Result]):
         return self.call("aes-gcm-encrypt", data, aux=_nonce(nonce) + aad, session=session)
 
     def aes_gcm_decrypt(self, session: Any, nonce: bytes, data: Any, aad: bytes = b"") -> Result:
-        """The plaintext; OperationError if the tag does not fit."""
+        """The plaintext. Raises OperationError if the tag is wrong."""
         return self.call("aes-gcm-decrypt", data, aux=_nonce(nonce) + aad, session=session)
 
     def chacha20_poly1305_encrypt(self, session: Any, nonce: bytes, data: Any, aad: bytes = b"") -> Result:
@@ -53,7 +54,7 @@ class Operations(Generic[Result]):
         return self.call("chacha20-poly1305-encrypt", data, aux=_nonce(nonce) + aad, session=session)
 
     def chacha20_poly1305_decrypt(self, session: Any, nonce: bytes, data: Any, aad: bytes = b"") -> Result:
-        """The plaintext; OperationError if the tag does not fit."""
+        """The plaintext. Raises OperationError if the tag is wrong."""
         return self.call("chacha20-poly1305-decrypt", data, aux=_nonce(nonce) + aad, session=session)
 
     def rsa_sign(self, session: Any, message: Any) -> Result:

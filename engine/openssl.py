@@ -1,7 +1,7 @@
-"""The C door for jobs: openssl/async.h's names, with outputs as a tuple.
+"""Jobs with the names of the C API, openssl/async.h. What C writes through pointers is returned in a tuple.
 
-Codes, order and oddities are C's; where C would crash or corrupt - a job inside a job, a finished handle, another
-thread - these raise a UsageError and nothing changes.
+Return codes, order and oddities are C's. Where C would crash or corrupt memory (a job inside a job, a finished job,
+another thread), these raise UsageError, and nothing changes.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def ASYNC_block_pause() -> None:
 
 
 def ASYNC_unblock_pause() -> None:
-    """Lower it again; ignored outside of a job, and never below zero."""
+    """Lower the thread's block counter, never below zero; ignored outside of a job."""
     unblock_pause()
 
 

@@ -1,4 +1,4 @@
-"""What the engine needs of an accelerator, of its clock, and of whoever drives jobs. `sim` fits this; so may others."""
+"""What the engine needs of an accelerator, of its clock and of a driver of jobs. `sim` fits; others may as well."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 
 class Clock(Protocol):
-    """Time in ns. A virtual clock also has `jump() -> bool`: do what is due next, False if nothing ever is."""
+    """Time in ns. A virtual clock also has `jump() -> bool`: do what is due next; False if nothing is."""
 
     @property
     def virtual(self) -> bool: ...
@@ -17,7 +17,7 @@ class Clock(Protocol):
 
 
 class Timer(Protocol):
-    """A call that is due."""
+    """A call that will be made at some time."""
 
     def cancel(self) -> None: ...
 
@@ -25,10 +25,10 @@ class Timer(Protocol):
 class Request(Protocol):
     """An operation on its way to the accelerator.
 
-    The engine fills in `op`, `payload`, `aux` and `session`. The accelerator may set `kernel` and `key` for itself,
-    sets the three times if it has any, then `result` or `error`, and calls `complete` once, from any thread. A truthy
-    answer of `complete` says that nobody wanted the completion (1: any more, 2: ever). An accelerator that completes
-    many at once may call `complete_all` of their class instead.
+    The engine sets `op`, `payload`, `aux` and `session`. The accelerator may set `kernel` and `key` for itself. It sets
+    the three times if it has any, then `result` or `error`, and then calls `complete` once, from any thread.
+    `complete` returns None, or 1 if nobody waits for the completion any more (orphaned), or 2 if the request was
+    completed before (spurious). An accelerator that completes many at once may call `complete_all` of their class.
     """
 
     op: str
@@ -62,39 +62,40 @@ class Accelerator(Protocol):
         ...
 
     def prepare(self, request: Any) -> None:
-        """Check a request, and copy what the caller may change. Raises; nothing has happened then."""
+        """Check a request, and copy what its caller may change. If it raises, nothing has happened."""
         ...
 
     def submit(self, request: Any) -> bool:
-        """Take a prepared request, or answer False for a full ring. Never blocks."""
+        """Take a prepared request, or return False if the ring is full. Never blocks."""
         ...
 
     def poll(self, quota: int = 0) -> int:
-        """Complete what is ready, in this thread; how many that was."""
+        """Complete what is ready, in this thread, at most `quota` (0: all). Returns how many."""
         ...
 
     def attach(self, on_space: Callable[[int], None], *, polled: bool) -> None:
-        """An engine begins: on_space(n) tells it of n freed slots; polled: nothing completes but in `poll`."""
+        """An engine begins. Call `on_space(n)` when n slots became free. `polled`: complete only in `poll`."""
         ...
 
     def detach(self, on_space: Callable[[int], None]) -> None:
-        """The engine ends. Does nothing for one that is not attached, so that it may be called again."""
+        """The engine ends. Does nothing if it is not attached, so it may be called twice."""
         ...
 
     def notify_once(self, fn: Callable[[], object]) -> None:
-        """While polled: call fn once, when there is something to poll for, also if that is now."""
+        """While polled: call fn once, when there is something to poll for, or now if there is."""
         ...
 
     def call_at(self, due_ns: int, fn: Callable[[], object]) -> Timer:
-        """Call fn at that time of the clock, in any thread."""
+        """Call fn at this time of the clock, in any thread."""
         ...
 
 
 class BatchCallback(ABC):
-    """A callback that many completions at once may call once.
+    """A callback that may be called once for many completions.
 
-    Only a subclass, or a class that is registered here, is one: a `call_all` by chance, as a Mock has, does not count.
-    Neither method may raise; where `call_all` does, each is called alone, so that some may be called twice.
+    Only instances of subclasses, or of classes registered here, are treated so. An object that merely has a `call_all`,
+    as a Mock has, is not. Neither method may raise. If `call_all` does, the callback is called for each completion, so
+    for some it is called twice.
     """
 
     __slots__ = ()
@@ -105,11 +106,11 @@ class BatchCallback(ABC):
 
     @abstractmethod
     def call_all(self, args: list[Any]) -> object:
-        """The same as to call it with each of these, in their order. Any thread."""
+        """Tell of many completions: the same as a call with each of these, in this order. Any thread."""
 
 
 class Source(Protocol):
-    """What somebody who waits must keep going: an engine that is polled, or whose device is on a virtual clock."""
+    """What a driver of jobs must keep going while they wait: an engine that is polled, or is in virtual time."""
 
     @property
     def clock(self) -> Any: ...
@@ -123,8 +124,11 @@ class Source(Protocol):
 
 
 class Driver(Protocol):
-    """Whoever resumes jobs when they are woken, such as a scheduler."""
+    """What resumes jobs when they are woken, such as a scheduler."""
 
     def keep_going(self, source: Source) -> None:
-        """A job of yours waits for this source: while all wait, poll it or jump its clock. May be told again."""
+        """A job of this driver waits for this source: while all jobs wait, poll it or jump its clock.
+
+        May be called any number of times for one source.
+        """
         ...

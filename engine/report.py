@@ -1,4 +1,4 @@
-"""How an exception is reported that has nobody to be raised to: a callback's, called for a job that is not there."""
+"""Reports exceptions that can be raised to nobody, such as that of a callback that a device's thread calls."""
 
 import sys
 import threading
@@ -6,9 +6,9 @@ from contextlib import suppress
 
 
 def report_unraisable(error: BaseException, what: str, culprit: object) -> None:
-    """Hand it to threading.excepthook, which prints it, and which test tools watch. Never raises.
+    """Pass it to threading.excepthook, which prints it, and which test tools watch. Never raises.
 
-    `culprit` and `error` may be the user's: their `__repr__` and `add_note` may raise.
+    `culprit` and `error` may be objects of the user, so their `__repr__` and `add_note` may raise.
     """
     with suppress(BaseException):  # reported without a note
         error.add_note(f"simaccel: {what} raised; the engine goes on: {_shown(culprit)}")
@@ -16,10 +16,10 @@ def report_unraisable(error: BaseException, what: str, culprit: object) -> None:
         threading.excepthook(
             threading.ExceptHookArgs((type(error), error, error.__traceback__, threading.current_thread()))
         )
-    except BaseException as again:  # a hook of the user's that raises must not end whoever goes on here
+    except BaseException as failure:  # of a hook of the user: it must not end this thread
         with suppress(BaseException):  # nothing is left to report with
             print(
-                f"simaccel: threading.excepthook raised {_shown(again)} for {_shown(error)} ({what})",
+                f"simaccel: threading.excepthook raised {_shown(failure)} for {_shown(error)} ({what})",
                 file=sys.__stderr__,
             )
 

@@ -1,4 +1,11 @@
-"""An asyncio loop as a place to wait: what is woken there, and what is kept going while somebody waits."""
+"""Waiting in an asyncio loop. A `LoopDriver` for each loop, and a `LoopWaker` for each task that waits.
+
+A completion may come on any thread. `LoopDriver.post` carries the waker into the loop, many wakers with one call, and
+`LoopWaker.deliver` ends the wait there. While anybody waits, the driver also does what nobody else does: it polls the
+engines that must be polled, and jumps the virtual clocks, one step in each turn of the loop. If nothing is due in
+virtual time any more, it looks for a second whether other tasks still do something, and then fails all waits with
+StalledError.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +22,19 @@ from engine.protocol import BatchCallback, Source
 from waitctx import WaitCtx
 
 FRUITLESS_MOST = 1_000
-"""How many turns in a row jobs may ask for a slot while virtual time stands still: then they never get one."""
+"""So many turns in a row jobs may retry for a slot while virtual time stands still. After that they never get one."""
 SPINS_MOST = 10_000
-"""How many waits in a row may begin, and end for nothing, while virtual time stands still."""
+"""So many waits in a row may begin and end for nothing while virtual time stands still."""
 STALL_LOOKS, STALL_LOOK_S = 100, 0.01
-"""How often, and how far apart, a loop whose waiters all wait in virtual time looks again when nothing is due any more.
-Another task, or a thread, may still do something about it; after a second without that, they are told."""
+"""When nothing is due in virtual time any more, another task or a thread may still change that. The driver looks so
+often, and so many seconds apart, before it tells the waiters that they are stalled."""
 
 
 class LoopDriver:
-    """What one event loop knows of its waiters: it carries wakes from other threads into the loop, many at a time."""
+    """What one event loop knows of its waiters. `post` may be called by any thread, all else by the loop's thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = ref(loop)  # which holds this: the other way round no loop would ever be freed
+        self._loop = ref(loop)  # weak: `_drivers` would otherwise keep every loop alive
         self._woken: deque[LoopWaker] = deque()
         self._deliveries = 0
         """How many calls of `_deliver` have begun. Written in the loop's thread alone."""
@@ -38,14 +45,14 @@ class LoopDriver:
         self._turning = False
         self._looking = False
         self._waiters: dict[LoopWaker, None] = {}
-        self._retrying: dict[LoopWaker, None] = {}  # which try again with each move of virtual time
+        self._retrying: dict[LoopWaker, None] = {}  # those that retry each time virtual time has moved
         self._fruitless = 0
         self._moves = 0
-        """Counts waits that began and ended."""
+        """How many waits have begun or ended."""
         self._readers: dict[int, list[LoopWaker]] = {}
 
     def post(self, waker: LoopWaker) -> None:
-        """Have a waker delivered in the loop. Any thread."""
+        """Deliver this waker in the loop. Any thread. Does not block."""
         self._woken.append(waker)
         deliveries = self._deliveries
         if self._asked != deliveries:
@@ -54,7 +61,7 @@ class LoopDriver:
             self._asked = deliveries
 
     def _call_soon(self, fn: Callable[[], object]) -> bool:
-        """Have it called in the loop. Any thread. False if the loop was closed: then nobody is left to tell."""
+        """Call fn in the loop. Any thread. Returns False if the loop was closed: then nobody is left to wake."""
         loop = self._loop()
         if loop is None:
             return False
@@ -116,28 +123,28 @@ class LoopDriver:
         for waker in tuple(self._readers.get(fd, ())):
             waker.deliver()
 
-    def begin_wait(self, waker: LoopWaker, again: bool) -> None:
-        """Somebody waits from now on, until `end_wait`; for `again`, until something has moved."""
+    def begin_wait(self, waker: LoopWaker, until_moved: bool) -> None:
+        """The task waits from now until `end_wait`. `until_moved`: it is also woken when virtual time has moved."""
         self._waiters[waker] = None
-        if again:
+        if until_moved:
             self._retrying[waker] = None
         self._moves += 1
         if self._sources:
             self._turn_soon()
 
     def end_wait(self, waker: LoopWaker) -> None:
-        """One waits no more."""
+        """This waker's task waits no more. May be called twice."""
         self._waiters.pop(waker, None)
         self._retrying.pop(waker, None)
         self._moves += 1
 
     def _turn(self) -> None:
-        """One step of what nobody else moves; then again, once the loop has had a look at everything else."""
+        """Do one step, and ask for the next turn if there is more to do. The loop runs everything else in between."""
         self._turning = False
         try:
             self._step()
         except BaseException as error:
-            if comes_in_between(error):  # those who wait still need the next turn
+            if comes_in_between(error):  # those that wait still need the next turn
                 self._turn_soon()
             raise
 
@@ -177,7 +184,7 @@ class LoopDriver:
             loop.call_later(STALL_LOOK_S, self._look, looks - 1, moves)
 
     def _look(self, looks: int, moves: int) -> None:
-        """Nothing was due, a moment ago. Is that still so, and does everybody still wait?"""
+        """Nothing was due a moment ago. Look whether that is still so, and whether all still wait."""
         self._looking = False
         try:
             self._look_once(looks, moves)
@@ -189,7 +196,7 @@ class LoopDriver:
     def _look_once(self, looks: int, moves: int) -> None:
         if moves != self._moves or not self._waiters or self._move():
             self._turn_soon()
-        elif not self._only_virtual():  # whoever is woken by a thread may help the others
+        elif not self._only_virtual():  # a task that a thread will wake may help the others
             self._look_again(STALL_LOOKS, moves)
         elif looks:
             self._look_again(looks, moves)
@@ -210,7 +217,7 @@ class LoopDriver:
 
 
 class LoopWaker:
-    """Wakes a task of an event loop. Fits `wake.Waker` and, for the job that the task runs, `protocol.Driver`."""
+    """Wakes a task of an event loop. Fits `operation.Waker` and, for a job that the task runs, `protocol.Driver`."""
 
     __slots__ = ("_driver", "_error", "_future", "_latched", "_loop", "_operation", "_task", "virtual")
     blocking = False
@@ -231,7 +238,7 @@ class LoopWaker:
         """Whether it waits in virtual time: no thread will ever wake it."""
 
     def keep_going(self, source: Source) -> None:
-        """What it waits for is this source's; see `LoopDriver.keep_going`."""
+        """The awaited operation belongs to this source; see `LoopDriver.keep_going`."""
         self.virtual = source.clock.virtual
         self._driver.keep_going(source)
 
@@ -257,22 +264,24 @@ class LoopWaker:
         self._driver.post(self)
 
     def deliver(self) -> None:
-        """End the wait, or the next one if there is none now. In the loop's thread."""
+        """End the wait, or the next one if the task does not wait now. In the loop's thread."""
         if self._future is None:
             self._latched = True
         elif not self._future.done():
             self._future.set_result(None)
 
     def fail(self, error: Exception) -> None:
-        """End the wait by an exception, also if it is just about to end for nothing. In the loop's thread."""
+        """End the wait with this exception, also if it was just delivered. In the loop's thread."""
         self._error = error
         self.deliver()
 
-    async def wait(self, timeout_s: float | None = None, operation: object = None, *, again: bool = False) -> None:
-        """Until delivered, or the time is over, or for `again`: until virtual time has moved.
+    async def wait(
+        self, timeout_s: float | None = None, operation: object = None, *, until_moved: bool = False
+    ) -> None:
+        """Wait until delivered, or for `timeout_s`, or with `until_moved` until virtual time has moved.
 
-        `operation`: what for, if a job waits. Raises what it is failed with: StalledError when nothing in virtual time
-        will ever deliver it.
+        `operation` is what a job waits for; it is shown in messages. Raises StalledError if nothing in virtual time
+        will ever deliver this waker.
         """
         if not self._latched:
             self._future = self._loop.create_future()
@@ -285,14 +294,14 @@ class LoopWaker:
             elif timeout_s is not None:
                 timer = self._loop.call_soon(self.deliver)
             try:
-                self._driver.begin_wait(self, again)
+                self._driver.begin_wait(self, until_moved)
                 await self._future
             finally:
                 self._future = None
                 try:
                     self._driver.end_wait(self)
                 except BaseException:
-                    self._driver.end_wait(self)  # whoever is left in there keeps the loop turning
+                    self._driver.end_wait(self)  # a waiter left behind would keep the loop turning
                     raise
                 if timer is not None:
                     timer.cancel()
@@ -309,7 +318,7 @@ _drivers: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDriver] = WeakKeyDict
 
 
 def running_loop() -> tuple[asyncio.AbstractEventLoop, LoopDriver]:
-    """The loop that runs here, and its driver. UsageError outside of one, also where trio runs."""
+    """The asyncio loop of this thread, and its driver. Raises UsageError if none runs, also under trio."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:

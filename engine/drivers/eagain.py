@@ -1,4 +1,4 @@
-"""Jobs that must be resumed by whoever drives them: EAGAIN, and no engine promised a wake."""
+"""Jobs that paused with EAGAIN and that no engine has promised to wake: the scheduler must retry them by itself."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Callable
 from engine.drivers.wakeups import Seat
 
 FIRST_NS, LAST_NS = 100_000, 10_000_000
-"""The back-off while nothing else makes progress: it doubles from the first to the last."""
+"""The back-off while nothing else makes progress. It doubles from FIRST_NS to LAST_NS."""
 BATCH = 16
-"""How many are tried at once, if others made no more progress than that."""
+"""At least so many jobs are retried at a time."""
 
 
 class EagainQueue:
-    """First come, first served; who tries and fails goes to the back."""
+    """First come, first served. A job that fails again goes to the end."""
 
     __slots__ = ("_backoff_ns", "_seats")
 
@@ -26,14 +26,14 @@ class EagainQueue:
         return bool(self._seats)
 
     def add(self, seat: Seat) -> None:
-        """Its job paused with EAGAIN."""
+        """The job of this seat paused with EAGAIN."""
         seat.eagain = True
         self._seats.append(seat)
 
     def drive(self, least: int, resume: Callable[[Seat], None]) -> None:
-        """Try a few, at least so many; `resume(seat)` adds those again that fail."""
+        """Retry at least so many jobs. `resume(seat)` calls `add` for those that fail again."""
         for _ in range(min(len(self._seats), max(least, BATCH))):
-            # It stays in there until all is done: an exception in between must not lose it.
+            # Taken out last: an exception in between must not lose it.
             seat = self._seats[0]
             if seat.eagain and not seat.woken:  # else resumed meanwhile, or about to be
                 seat.eagain = False
@@ -43,7 +43,7 @@ class EagainQueue:
             del self._seats[0]
 
     def wait_ns(self) -> int | None:
-        """How long to wait before the next try, longer each time; None if nobody asks for one."""
+        """How long to wait before the next retry, longer each time. None if there is nobody to retry."""
         if not self._seats:
             return None
         wait_ns = self._backoff_ns

@@ -1,4 +1,4 @@
-"""Which event loop runs in this thread, and what to tell who calls the engine there in a way that can't work well."""
+"""Which event loop runs in this thread, and the warnings and errors for calls that do not work well there."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def loop_here() -> str | None:
 
 
 def warn_of_blocking(op: str, loop: str) -> None:
-    """Tell the caller that this operation keeps the thread of a loop. An ordinary warning: filters decide on it."""
+    """Warn the caller that this operation keeps the thread of an event loop. Warning filters apply."""
     method = op.replace("-", "_")
     call = f"{method}(...)" if hasattr(Operations, method) else f"call({op!r}, ...)"
     name, _, arguments = call.partition("(")
@@ -46,7 +46,7 @@ def warn_of_blocking(op: str, loop: str) -> None:
 
 
 def no_asyncio() -> UsageError:
-    """What to raise where an asyncio loop is needed and none runs."""
+    """The error for where an asyncio loop is needed and none runs."""
     if loop_here() == "trio":
         return UsageError(
             "engine.aio works in an async def job and in asyncio, and this is trio: write "
@@ -59,7 +59,7 @@ def no_asyncio() -> UsageError:
 
 
 def _callers_level() -> int:
-    """How far up, for `warnings.warn` in the caller of this, the code is that is not ours."""
+    """The `stacklevel` that makes `warnings.warn`, in the caller of this, name the first frame that is not ours."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in OURS:
         level, frame = level + 1, frame.f_back

@@ -1,4 +1,4 @@
-"""Which fds are readable: epoll where there is one, else poll. Behind one small face."""
+"""Which fds are readable: epoll where the system has it, else poll."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Poller:
         self._poll = None if self._epoll is not None else select.poll()
 
     def add(self, fd: int) -> None:
-        """Watch it. OSError if it is no open fd."""
+        """Watch this fd. Raises OSError if it is not open, FileExistsError if it is watched already."""
         if self._epoll is not None:
             self._epoll.register(fd, select.EPOLLIN)
         else:
@@ -22,18 +22,18 @@ class Poller:
             self._poll.register(fd, select.POLLIN)
 
     def remove(self, fd: int) -> None:
-        """Watch it no more. An fd that was closed meanwhile has left by itself."""
+        """Stop watching this fd. Does nothing if it was closed meanwhile."""
         with suppress(OSError, KeyError, ValueError):
             (self._epoll or self._poll).unregister(fd)  # type: ignore[union-attr]
 
     def wait(self, timeout_ns: int | None) -> list[int]:
-        """The readable fds. Blocks for at most so long: 0 not at all, None for ever."""
+        """The readable fds. Blocks until there is one, for at most this time: 0 does not block, None is for ever."""
         if self._epoll is not None:
             return [fd for fd, _ in self._epoll.poll(None if timeout_ns is None else timeout_ns / 1e9)]
         assert self._poll is not None
         return [fd for fd, _ in self._poll.poll(None if timeout_ns is None else -(-timeout_ns // 1_000_000))]
 
     def close(self) -> None:
-        """Give back the epoll's own fd."""
+        """Close the fd of the epoll."""
         if self._epoll is not None:
             self._epoll.close()

@@ -1,13 +1,14 @@
-"""The scheduler: runs many jobs on one thread, and resumes each when what it waits for has come; see waiting.py.
+"""The scheduler: runs many jobs on one thread, and resumes each job when what it waits for has come (see waiting.py).
 
-- Woken by fd (epoll) or by callback: resumed in the next turn.
-- EAGAIN that no engine promised to end: tried again, first come first served, when others made progress, or after a
-  back-off.
-- Status ERR: resumed once, so that it can see the failure; cancelled if it pauses with ERR again.
-- A plain `pause_job()`: resumed in the next turn.
+- A job that is woken, by fd (epoll) or by callback, is resumed in the next turn.
+- A job that paused with EAGAIN, and that no engine has promised to wake, is retried: first come, first served, when
+  other jobs have made progress, or after a back-off.
+- A job that paused with status ERR is resumed once, so that it sees the failure. If it pauses with ERR once more it is
+  cancelled.
+- A job that paused with a plain `pause_job()` is resumed in the next turn.
 
-A turn starts what is new, resumes what is ready, and polls or jumps the clock when nothing else is to be done - and
-every few turns in any case, so that jobs that only pause and pause can't keep the others waiting.
+A turn starts the new jobs and resumes those that are ready. If there is nothing else to do, it polls, or jumps the
+virtual clock. It does that every PUMP_TURNS turns in any case, so that jobs that only pause can't hold up the others.
 """
 
 from __future__ import annotations
@@ -34,16 +35,16 @@ from engine.protocol import Source
 
 PAUSED = JobState.PAUSED
 PUMP_TURNS = 16
-"""After so many turns without it the sources are polled, or their clocks jumped, though some jobs are ready."""
+"""After so many turns the sources are polled, or their clocks jumped, even if jobs are ready."""
 FRUITLESS_MOST = 1_000
-"""How many turns in a row jobs may only ask for a slot while virtual time stands still: then they never get one."""
+"""So many turns in a row jobs may only retry for a slot while virtual time stands still. They never get one then."""
 
 
 class Scheduler:
-    """Runs jobs. A context manager: leaving it cancels those that have not ended.
+    """Runs jobs on one thread. A context manager: leaving it cancels the jobs that have not ended.
 
-    All calls belong to the thread that runs it, also `spawn`, which jobs may call. Jobs get their wait contexts from
-    here; each has the scheduler's callback set, so engines may use fd or callback as they are made.
+    Only the thread that runs it may call it; `spawn` may also be called by its jobs. Each job gets a wait context with
+    the scheduler's callback, so an engine may use an fd or the callback, as its mode says.
     """
 
     def __init__(self) -> None:
@@ -56,18 +57,18 @@ class Scheduler:
         self._sources = Sources()
         self._running = False
         self._refusal: str | None = None
-        """Why it can't be used any more."""
+        """Why it can't be used any more, or None."""
         self._closed = False
         self._torn = False
-        """An exception ended a run, and may have left something half done."""
+        """Whether an exception ended a run, and may have left something half done."""
         self._fruitless = 0
-        """Turns since something moved, in which jobs were tried."""
+        """Turns in a row in which jobs were resumed and nothing moved."""
         self._progress = 0
-        """Jobs that ended, or pause for something new, in this turn: not those that still ask for a slot."""
+        """Jobs that ended in this turn, or wait for something new. Not those that still retry for a slot."""
         _alive.add(self)
 
     def spawn(self, fn: Callable[..., Any], *args: Any) -> Job:
-        """A job for fn(*args), started by `run`: an `async def` stackless, else stackful. Returns at once."""
+        """A new job for fn(*args), which `run` will start: stackless for an `async def`, else stackful."""
         if self._refusal is not None:
             raise ClosedError(self._refusal)
         job = new_job(fn, args, None, False)
@@ -76,10 +77,11 @@ class Scheduler:
         return job
 
     def run(self) -> None:
-        """Until all jobs have ended, also those that are spawned meanwhile. Blocks; burns no CPU while all wait.
+        """Run until all jobs have ended, also those that are spawned meanwhile. Blocks; uses no CPU while all wait.
 
-        A job's exception is its own, and comes out of its result(). Raises StalledError when jobs wait that nothing
-        can wake (in virtual time), NoJobsError if the pool has no job for the first of them; what was spawned stays.
+        A job's exception comes out of its result(). Raises StalledError if jobs wait in virtual time for what will
+        never come, and NoJobsError if this thread's pool is exhausted and no job of this scheduler is under way. The
+        jobs stay then, and `run` may be called again.
         """
         if self._refusal is not None:
             raise ClosedError(self._refusal)
@@ -100,30 +102,34 @@ class Scheduler:
             raise
         finally:
             self._running = False
-            if not self._busy:  # else their operations are still to be moved on by the next run
+            if not self._busy:  # else the next run must keep them going
                 self._sources.known.clear()
 
     def map(self, fn: Callable[..., Any], *iterables: Iterable[Any]) -> list[Any]:
-        """The results of fn over the iterables, in their order, one job each. If some raise, the first of these does,
-        when all have ended."""
+        """The results of fn over the iterables, in their order, with one job for each. Blocks until all have ended.
+
+        If jobs raised, the exception of the first of them is raised then.
+        """
         jobs = [self.spawn(fn, *args) for args in zip(*iterables, strict=False)]
         self.run()
         return [job.result() for job in jobs]
 
     def keep_going(self, source: Source) -> None:
-        """Poll this source, or jump its clock, while all jobs wait. Engines call it for their jobs."""
+        """While all jobs wait, poll this source or jump its clock. Engines call this for their jobs."""
         self._sources.known[source] = None
 
     @property
     def unfinished(self) -> list[Job]:
-        """The jobs that have not ended, those not started last."""
+        """The jobs that have not ended: first those that were started, then the new ones."""
         return [seat.job for seat in self._busy if seat.job is not None] + [
             job for job in self._new if job.state is JobState.NEW
         ]
 
     def close(self) -> None:
-        """Cancel the jobs that have not ended, until they have, and free their contexts. Calling again does nothing,
-        or goes on where an exception has interrupted it."""
+        """Cancel the jobs that have not ended, and close their wait contexts. Calling it again does nothing.
+
+        But after an exception such as Ctrl-C, calling it again does what is left to do.
+        """
         if self._closed:
             return
         if LOCAL.state.current is not None:
@@ -157,10 +163,10 @@ class Scheduler:
         ready = self._ready
         tried = bool(ready or self._eagain)
         if self._eagain and ready:
-            # Before those that were woken: the slots that they gave back go to who waits for one, not to their next.
+            # Before the jobs that were woken: the slots that they gave back are for those that wait for one.
             self._eagain.drive(len(ready), self._resume)
         for _ in range(len(ready)):
-            # It stays in there until all is done: an exception in between must not lose it.
+            # Taken out last: an exception in between must not lose it.
             seat = ready[0]
             seat.woken = seat.eagain = False
             job = seat.job
@@ -187,7 +193,7 @@ class Scheduler:
             self._eagain.drive(self._progress, self._resume)
         if not self._busy:
             return
-        if ready or self._new or self._sources.known:  # else it sleeps at once, and sees them there
+        if ready or self._new or self._sources.known:  # else it sleeps at once, which looks at the fds too
             self._wakeups.look()
         if self._progress and (self._ready or self._new):
             self._fruitless = 0
@@ -196,10 +202,10 @@ class Scheduler:
                 self._sources.pump()
             return
         self._fruitless = self._fruitless + 1 if tried and not self._progress else 0
-        # Twice, because those that have just become ready were not among those that were tried.
+        # Two turns, because jobs that have just become ready were not resumed yet.
         if self._ready and self._fruitless < 2:
             return
-        # All wait - or those that are ready only ask for a slot again and again, which is no reason to stand still.
+        # All jobs wait, or those that are ready only retry for a slot: time must go on.
         if self._sources.pump():
             self._fruitless = 0
         else:
@@ -210,9 +216,8 @@ class Scheduler:
                 self._wakeups.sleep(self._eagain.wait_ns(), self._sources.polled_in_real_time())
 
     def _start_new(self) -> None:
-        for _ in range(len(self._new)):  # not those spawned meanwhile: a chain of spawns must not hold up the others
-            # The job stays in there, and the seat in its place, until the job has begun: an exception in between must
-            # lose neither.
+        for _ in range(len(self._new)):  # not those spawned meanwhile: jobs that spawn jobs must not hold up the others
+            # The job is taken out of `_new` only when it has begun: an exception in between must not lose it.
             job = self._new[0]
             if job.state is not JobState.NEW:  # cancelled, or an exception came when it had just begun
                 del self._new[0]
@@ -221,7 +226,7 @@ class Scheduler:
             try:
                 job.start()
             except NoJobsError:
-                # The job stays new, and first in line. With none of ours to wait for, waiting would be for ever.
+                # The job stays new, and first in `_new`. If no job of ours can end, waiting for one would be for ever.
                 job.wait_ctx = None
                 self._seats.leave(seat)
                 if not self._busy:
@@ -231,7 +236,7 @@ class Scheduler:
                 if job.state is JobState.NEW:
                     if comes_in_between(error):
                         raise
-                    job.fail_to_start(error)  # arguments that do not fit: the job's own failure
+                    job.fail_to_start(error)  # such as arguments that do not fit
                 del self._new[0]
                 self._park(seat)
                 if not isinstance(error, Exception):
@@ -252,8 +257,7 @@ class Scheduler:
             self._park(seat)
 
     def _resume_failed(self, seat: Seat, job: Job, error: BaseException) -> None:
-        """KeyboardInterrupt and its like came out of it, which go on, or its context was closed under it, which ends it
-        alone."""
+        """A resume raised. A KeyboardInterrupt and the like are raised again; a closed context ends this job alone."""
         if job.state is not PAUSED:
             self._park(seat)
             if not isinstance(error, Exception):
@@ -264,7 +268,7 @@ class Scheduler:
             self._seats.end(seat)
 
     def _park(self, seat: Seat) -> None:
-        """Behind a start or resume: what does the job wait for now?"""
+        """After a start or resume: find out what the job waits for now."""
         job = seat.job
         if job is None or job.state is not PAUSED:
             self._progress += 1
@@ -280,7 +284,7 @@ class Scheduler:
         if waiting is None or waiting.submitted:
             self._progress += 1
         if seat.woken or (waiting is not None and waiting.promised and not waiting.done):
-            return  # ready already, or the common case of waits_for
+            return  # ready already; or WOKEN, the common case of waits_for
         wait = waits_for(job, ctx, bool(seat.foreign))
         if wait is Wait.EAGAIN:
             self._eagain.add(seat)
@@ -307,7 +311,7 @@ _alive: WeakSet[Scheduler] = WeakSet()
 
 
 def _after_fork_in_child() -> None:
-    """The epoll is the parent's as well: to take fds out of it here would take them from the parent."""
+    """The parent shares the epoll: to take fds out of it here would take them from the parent."""
     parent = os.getppid()
     for scheduler in list(_alive):
         scheduler._closed = True

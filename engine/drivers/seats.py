@@ -1,7 +1,8 @@
-"""Where a scheduler's jobs sit: wait contexts that one job uses after the other.
+"""The seats of a scheduler: wait contexts that one job after the other uses.
 
-A seat is in `busy` from before its job begins until it is free again, and then in `idle` or closed. Each method may be
-called again after an exception in between, such as Ctrl-C: it goes by who sits where, and does what is left to do.
+A seat is in `busy` from before its job begins until the job has left it. Then it is in `_idle`, or its context is
+closed. Each method may be called once more after an exception in between, such as Ctrl-C: it looks at which job sits
+where, and does what is left to do.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from engine.jobs.states import JobState
 from waitctx import Status
 
 CANCELS = 100
-"""How often a job that pauses again while it cleans up is cancelled, before it is left to the garbage collector."""
+"""How often a job is cancelled that pauses once more in its clean-up. Then it is left to the garbage collector."""
 
 
 class Seats:
-    """Those of one scheduler. All calls belong to its thread."""
+    """The seats of one scheduler. For its thread only."""
 
     __slots__ = ("_idle", "busy", "wakeups")
 
@@ -50,23 +51,23 @@ class Seats:
         ctx = seat.ctx
         if ctx.has_changes and not ctx.closed:
             self.wakeups.watch(seat)
-        if ctx.closed or seat.foreign:  # what it leaves there would mislead the next job
+        if ctx.closed or seat.foreign:  # what the job left there would mislead the next one
             self.wakeups.unwatch(seat)
             ctx.close()
         else:
             if ctx.status is not Status.UNSUPPORTED:
                 ctx.status = Status.UNSUPPORTED
             self._idle.append(seat)
-        # With no call from here on, no exception comes either.
+        # There is no call from here on, so no exception can come.
         seat.job = None
         if seat in self.busy:
             del self.busy[seat]
 
     def end(self, seat: Seat) -> None:
-        """Cancel the job that sits there until it has ended."""
+        """Cancel the job of this seat until it has ended, and free the seat."""
         try:
             self._cancel(seat)
-        except BaseException:  # the job's own, and it has ended; or one that came before it was cancelled
+        except BaseException:  # either the job's own, and it has ended; or Ctrl-C before the cancel
             self._cancel(seat)
             raise
         finally:
@@ -82,16 +83,16 @@ class Seats:
                 break
 
     def mend(self) -> None:
-        """Before a run that follows on one that an exception has ended, such as Ctrl-C.
+        """Prepare a run after one that an exception such as Ctrl-C has ended.
 
-        What is true are the jobs' own states, and who sits where. All else is found out anew: each paused job is
-        resumed once more, and if that is too early it pauses again. Not so where others' fds are waited for, which stay
-        readable, and whose readers may block.
+        Only the jobs' own states, and which job sits where, are reliable then. All else is found out anew: each paused
+        job is resumed once, and pauses again if that was too early. Jobs that wait for fds other than an engine's are
+        not resumed: such an fd stays readable, and a job resumed too early might block in reading it.
         """
         for seat in list(self.busy):
             job = seat.job
             seat.woken = False
-            if job is not None and job.state is JobState.NEW:  # its start did not come about; it is still in line
+            if job is not None and job.state is JobState.NEW:  # it was not started: it is still in `Scheduler._new`
                 job.wait_ctx = None
             if job is None or job.state is not JobState.PAUSED:
                 self.leave(seat)
@@ -103,7 +104,7 @@ class Seats:
 
     def close(self, errors: Errors) -> None:
         """Cancel all jobs, close all contexts, and give back the fds."""
-        for seat in [*self.busy, *self.busy]:  # a second time those before which an exception came
+        for seat in [*self.busy, *self.busy]:  # twice: an exception may have come before a seat was ended
             if seat in self.busy:
                 errors.gather(partial(self.end, seat))
         idle = self._idle
@@ -115,7 +116,7 @@ class Seats:
         self.wakeups.close()
 
     def _forget(self, seat: Seat) -> None:
-        """Nobody sits there, but its fd is readable: give the context up."""
+        """No job sits there, but its fd is readable: close the context."""
         if seat in self._idle:
             self._idle.remove(seat)
         seat.ctx.close()

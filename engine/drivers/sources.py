@@ -1,4 +1,4 @@
-"""What a scheduler has to keep going while its jobs wait: polled engines, and devices in virtual time."""
+"""What a scheduler must keep going while its jobs wait: engines that are polled, and devices in virtual time."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from engine.protocol import Source
 
 
 class Sources:
-    """Those of one scheduler, in the order in which its jobs named them. All calls belong to its thread."""
+    """The sources of one scheduler, in the order in which its jobs named them. For the scheduler's thread only."""
 
     __slots__ = ("known", "unpumped")
 
     def __init__(self) -> None:
         self.known: dict[Source, None] = {}
-        """Open to the scheduler, for which a call at each operation is too dear."""
+        """Public, because the scheduler adds to it at each operation: a call there would cost too much."""
         self.unpumped = 0
-        """Turns since they were last seen to."""
+        """Turns of the scheduler since the last `pump`."""
 
     def pump(self) -> bool:
-        """Poll each, or jump its clock; whether that moved anything."""
+        """Poll each source, or jump its clock. Returns whether that moved anything."""
         self.unpumped = 0
         moved = False
         for source in list(self.known):
@@ -28,9 +28,9 @@ class Sources:
         return moved
 
     def only_virtual(self) -> bool:
-        """Whether every waiting job waits in virtual time, so that no thread will ever wake one."""
+        """Whether all sources are in virtual time, so that no thread will ever wake a job."""
         return bool(self.known) and all(source.clock.virtual for source in self.known)
 
     def polled_in_real_time(self) -> list[Source]:
-        """Those that must tell a sleeping scheduler that there is something to poll for."""
+        """The sources that must wake a sleeping scheduler when there is something to poll for."""
         return [source for source in self.known if source.polled and not source.clock.virtual]

@@ -1,14 +1,14 @@
-"""What a paused job waits for, read off its wait context as any OpenSSL application reads it, and one thing more.
+"""What a paused job waits for. Read from its wait context, as an OpenSSL application reads it, with one addition.
 
-- An operation of an engine, which promised to wake the job: WOKEN.
-- Status EAGAIN: EAGAIN, to be resumed by whoever drives the job.
+- An operation of an engine that has promised to wake the job: WOKEN.
+- Status EAGAIN: EAGAIN. The driver of the job must resume it.
 - Status ERR: FAILED.
 - Fds, or status OK: WOKEN, by the fd or the callback.
-- Nothing of these: NOTHING, a plain `pause_job()`.
+- None of these: NOTHING, a plain `pause_job()`.
 
-The one thing more: status and fds stay behind an operation that has ended, as QAT_Engine leaves them. What they say
-then is of the past, and an application that believed it would wait for ever. So they count only while they are news: an
-engine's own fd while one of its operations is on its way, OK and ERR unless the operation that set them is over.
+The addition: after an operation has ended, its status and its fd stay in the context, as QAT_Engine leaves them. A
+driver that believed them would wait for ever. So they count only while they are news: an engine's own fd while one of
+its operations is in flight, and OK and ERR unless the operation that set them is over.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from waitctx import Status, WaitCtx
 
 
 class Wait(Enum):
-    """What is to be done for a paused job."""
+    """What the driver of a paused job must do."""
 
     WOKEN = "nothing: it will be woken"
     EAGAIN = "resume it after a while"
@@ -29,7 +29,7 @@ class Wait(Enum):
 
 
 def waits_for(job: Job, ctx: WaitCtx, foreign_fds: bool) -> Wait:
-    """Of a paused job with this context. `foreign_fds`: whether it has fds that are not an engine's own."""
+    """What this paused job waits for. `foreign_fds`: whether its context has fds that are not an engine's own."""
     operation = job.waiting
     if operation is not None and not operation.done and operation.promised:
         return Wait.WOKEN

@@ -1,4 +1,8 @@
-"""What wakes the jobs of a scheduler: fds, callbacks, and a bell that ends its sleep."""
+"""What wakes the jobs of a scheduler: readable fds and callbacks. And the bell, an fd that ends the scheduler's sleep.
+
+A callback may come on any thread. It puts the seat of its job among those that are `ready`, and rings the bell if the
+scheduler sleeps. Sleeps are numbered: the bell is rung once for each.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +19,17 @@ _NONE: frozenset[int] = frozenset()
 
 
 class Seat:
-    """A wait context, reused by one job after the other, so that an engine's fd in it stays."""
+    """A wait context that one job after the other uses, so that an engine's fd stays in it."""
 
     __slots__ = ("ctx", "eagain", "errors", "fds", "foreign", "job", "woken")
 
     def __init__(self) -> None:
         self.ctx = WaitCtx()
         self.job: Job | None = None
-        # Sets of fds; most seats never have any, and two empty sets each would be for the garbage collector to visit.
+        # Most seats never have fds. They share one empty set, so that the garbage collector has less to visit.
         self.fds = _NONE
         self.foreign = _NONE
-        """Those of `fds` that are not an engine's own."""
+        """The fds among them that are not an engine's own."""
         self.woken = False
         self.eagain = False
         self.errors = 0
@@ -34,8 +38,8 @@ class Seat:
 class Wakeups(BatchCallback):
     """Turns readable fds and callbacks into seats that are ready.
 
-    `wake`, `call_all` and `rouse` may be called by any thread; the rest belongs to the scheduler's. `forget(seat)` is
-    called for a seat whose fd is readable though no job sits there.
+    Any thread may call `wake`, `call_all` and `rouse`; the rest is for the scheduler's thread. `forget(seat)` is called
+    if an fd of a seat is readable and no job sits there.
     """
 
     __slots__ = ("_bell", "_by_fd", "_forget", "_poller", "_rung", "_sleeping", "_sleeps", "ready")
@@ -51,17 +55,17 @@ class Wakeups(BatchCallback):
         self._sleeping = 0
         """The number of the scheduler's sleep; 0 while it is awake. Written by the scheduler's thread alone."""
         self._rung = 0
-        """The last sleep for which the bell was rung: saves others the call. What ends a sleep is the bell alone."""
+        """The last sleep for which the bell was rung, so that it is rung once. Only the bell itself ends a sleep."""
         self._sleeps = 0
 
     def wake(self, seat: Seat) -> None:
-        """Make a seat ready. Any thread. After an exception in between it may be called again."""
+        """Make a seat ready. Any thread. May be called once more after an exception in between."""
         if not seat.woken:
             seat.woken = True
             try:
                 self.ready.append(seat)
             except BaseException:
-                seat.woken = False  # what counts is `ready`; to be there twice does no harm
+                seat.woken = False  # `ready` decides; to be in it twice does no harm
                 raise
         sleep = self._sleeping
         if sleep and sleep != self._rung:
@@ -88,7 +92,7 @@ class Wakeups(BatchCallback):
             self._rung = sleep
 
     def watch(self, seat: Seat) -> None:
-        """Follow what has changed in its wait context."""
+        """Watch the fds that were added to its wait context, and stop watching those that were deleted."""
         added, deleted = seat.ctx.changed_fds()
         for fd in deleted:
             if fd in seat.fds:
@@ -98,7 +102,7 @@ class Wakeups(BatchCallback):
                 continue
             try:
                 self._poller.add(fd)
-            except FileExistsError:  # an fd of another context as well: all that have it are told
+            except FileExistsError:  # it is in another context as well: all that have it are woken
                 pass
             except OSError:  # closed already: the job finds out when it is resumed
                 self.wake(seat)
@@ -109,7 +113,7 @@ class Wakeups(BatchCallback):
                 seat.foreign |= {fd}
 
     def unwatch(self, seat: Seat) -> None:
-        """Follow none of its fds any more."""
+        """Stop watching all its fds."""
         for fd in seat.fds:
             self._unwatch_fd(seat, fd)
 
@@ -123,18 +127,18 @@ class Wakeups(BatchCallback):
             self._poller.remove(fd)
 
     def look(self) -> None:
-        """Make ready whose fds are readable now."""
+        """Make ready all seats whose fds are readable now. Does not block."""
         if self._by_fd:
             self._take_events(0)
 
     def sleep(self, timeout_ns: int | None, polled: Iterable[Source]) -> None:
-        """Until something makes a seat ready or a polled source has something, or the time is over; None: for ever."""
+        """Block until a seat is ready, a polled source has something, or the time is over (None: for ever)."""
         try:
             self._sleeps += 1
             self._sleeping = self._sleeps
             for source in polled:
                 source.notify_once(self.rouse)
-            if not self.ready:  # what comes from here on rings the bell
+            if not self.ready:  # a seat that is woken from here on rings the bell
                 self._take_events(timeout_ns)
         finally:
             self._sleeping = 0
@@ -150,7 +154,7 @@ class Wakeups(BatchCallback):
 
     def _take_events(self, timeout_ns: int | None) -> None:
         fds = self._poller.wait(timeout_ns)
-        self._sleeping = 0  # or each seat that is woken below would ring the bell for us
+        self._sleeping = 0  # else each seat woken below would ring the bell
         for fd in fds:
             if fd == self._bell.fd:
                 self._bell.drain()
@@ -160,7 +164,7 @@ class Wakeups(BatchCallback):
             for seat in seats:
                 self.wake(seat)
             if not seats:
-                # A token that no job waits for, left by one that was cancelled: it must not keep the loop awake.
+                # A token that no job waits for, left by a cancelled job. It must not end every sleep from now on.
                 for seat in sharers:
                     self.unwatch(seat)
                     self._forget(seat)

@@ -1,4 +1,9 @@
-"""A job: what both kinds, stackful and stackless, have in common."""
+"""A job: what both kinds, stackful and stackless, have in common.
+
+A job runs a function on the thread that started it, until the function pauses or ends. `start`, `resume` and `cancel`
+each run it to the next such point, and differ between the kinds. The states are those of states.py. When a job ends, by
+whatever way, it gives its slot back to the pool of its thread and lets go of its wait context.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +28,9 @@ FINISHED, CANCELLED = JobState.FINISHED, JobState.CANCELLED
 class Job:
     """A function that can pause (ASYNC_JOB). Made by `start_job`, or by a scheduler.
 
-    A job belongs to the thread that started it: only that one may resume or cancel it. `wait_ctx` is what it waits
-    with, while it is running or paused, and None once it has ended. A job that was started without a context owns
-    one, which is closed with it; a context that was given stays open, for the next job.
+    Only the thread that started a job may resume or cancel it. `wait_ctx` is its wait context while it runs or is
+    paused, and None once it has ended. A job that was started without a context owns one, which is closed at its end. A
+    context that was given stays open for the next job.
     """
 
     __slots__ = (
@@ -55,9 +60,9 @@ class Job:
         self.state = NEW
         self.wait_ctx = wait_ctx
         self.driver: Driver | None = None
-        """Who resumes the job, if that is a scheduler: an engine tells it what to poll."""
+        """What resumes the job, if an engine must tell it what to poll: a scheduler or an event loop. Else None."""
         self.waiting: Operation | None = None
-        """The engine's operation that it waits for, or waited for last: for drivers, and to tell who waits for what."""
+        """The operation that it waits for, or waited for last. For drivers, and for messages."""
         self._owns_ctx = owns_ctx
         self._counted = False
         """Whether it holds a slot of the pool, and its thread counts it as alive."""
@@ -78,28 +83,28 @@ class Job:
         return self.state is FINISHED or self.state is CANCELLED
 
     def start(self) -> None:
-        """Run to the first pause or the end. `start_job` has done this already; a scheduler's new jobs wait for it.
+        """Run to the first pause or the end. `start_job` calls this; a scheduler calls it for its new jobs.
 
         Raises NoJobsError if the pool is exhausted and UsageError inside a job; the job stays new.
         """
         raise NotImplementedError  # pragma: no cover - both kinds have their own
 
     def resume(self) -> None:
-        """Go on behind the pause, to the next pause or the end. Returns nothing: look at `paused` and `result`.
+        """Go on after the pause, to the next pause or the end. Returns nothing: look at `paused` and `result`.
 
-        First resets the wait context's list of changes, as C does. Only on the thread that started the job, only
-        outside of jobs, only while paused: else UsageError; ClosedError of waitctx if the context was closed. The
-        job stays paused then. The job's own exceptions go to `result`; only those that are meant for the whole
-        program (KeyboardInterrupt, SystemExit) come out here as well.
+        First resets the wait context's list of changes, as C does. Raises UsageError unless the job is paused and the
+        caller is the thread that started it and outside of any job, and waitctx.ClosedError if the context was closed;
+        the job then stays paused. What the job's function raises comes out of `result`. Only a KeyboardInterrupt, a
+        SystemExit and the like, which are meant for the whole program, are raised here as well.
         """
         raise NotImplementedError  # pragma: no cover - both kinds have their own
 
     def cancel(self) -> bool:
-        """Raise JobCancelled inside the job, at its pause. True if it has ended, also if it had before.
+        """Raise JobCancelled inside the job, at its pause. Returns True if the job has ended, now or before.
 
-        False if it paused again, for instance in a `finally`: resume it, or cancel again. Works with a closed wait
-        context too. An operation in flight is orphaned: the device keeps its buffers until it completes, and the
-        completion is dropped and counted.
+        Returns False if it paused once more, for instance in a `finally`: resume it, or cancel it again. Works also if
+        the wait context was closed. An operation in flight is orphaned: the device keeps its buffers until it
+        completes, and the completion is dropped and counted.
         """
         if self.done:
             return True
@@ -119,7 +124,7 @@ class Job:
         return self.done
 
     def result(self) -> Any:
-        """What the job returned, or raise what it raised, with its own traceback. UsageError if it has not ended."""
+        """Return what the job returned, or raise what it raised. Raises UsageError if it has not ended."""
         if not self.done:
             raise UsageError(f"the job has no result yet, it is {self.state.value}: resume it until it has ended")
         if self._error is not None:
@@ -136,7 +141,7 @@ class Job:
         return f"<{self.kind} job {name} at {id(self):#x}, {self.state.value}>"
 
     def fail_to_start(self, error: BaseException) -> None:
-        """For a scheduler, whose new job could not be started: the reason comes out of result()."""
+        """End a new job that could not be started, with the reason as its result. For schedulers."""
         self._error = error
         self._traceback = error.__traceback__
         self.state = FINISHED
@@ -153,7 +158,7 @@ class Job:
         self._end()
 
     def _fail(self, error: BaseException) -> None:
-        """End with an exception; what is meant for the whole program is raised again, out of start or resume."""
+        """End with an exception. One that is meant for the whole program is also raised, out of start or resume."""
         self._error = error
         self._traceback = error.__traceback__
         self.state = CANCELLED if isinstance(error, JobCancelled) else FINISHED
@@ -162,7 +167,7 @@ class Job:
             raise error
 
     def _end(self) -> None:
-        """Give back what it held. May be called again after an exception in between."""
+        """Give back what the job held. May be called once more after an exception in between."""
         if self._counted:
             thread = self._thread
             alive = thread.alive - 1
@@ -183,13 +188,13 @@ class Job:
             try:
                 ctx.close()
             except BaseException:
-                ctx.close()  # goes on if it was interrupted, else does nothing
+                ctx.close()  # goes on if an exception came in between, else does nothing
                 self.wait_ctx = None
                 raise
         self.wait_ctx = None
 
     def _refuse(self, what: str) -> None:
-        """Say why this can't be started, resumed or cancelled here and now."""
+        """Raise UsageError with the reason why the job can't be started, resumed or cancelled here and now."""
         thread = LOCAL.state
         if thread.current is self:
             raise UsageError(f"can't {what} a job from inside itself")

@@ -1,4 +1,4 @@
-"""Pausing: what a running job may do to itself."""
+"""Pausing the running job, and blocking pauses."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from engine.jobs.thread import LOCAL
 
 
 class _Yields(tuple[object, ...]):
-    """Awaiting it yields what is in it to whoever runs the job. One object serves all.
+    """Awaiting it yields its elements to the code that runs the job. One object serves all jobs.
 
-    A tuple's iterator is made and exhausted in C, without a call of Python: a generator would cost half a pause.
+    A tuple's iterator runs in C, without a call of a Python function. A generator would cost half a pause.
     """
 
     __slots__ = ()
@@ -22,7 +22,7 @@ class _Yields(tuple[object, ...]):
 
 
 PAUSED_HERE: Final = object()
-"""What a job hands to whoever runs it, when it pauses."""
+"""What a job that pauses yields, or hands to the greenlet that runs it."""
 PAUSE: Final[Awaitable[None]] = _Yields((PAUSED_HERE,))
 """`await PAUSE` pauses a stackless job."""
 NO_PAUSE: Final[Awaitable[None]] = _Yields()
@@ -37,8 +37,8 @@ def pause_job() -> Awaitable[None]:
     awaiting it does nothing.
     """
     thread = LOCAL.state
-    # The job is never held in a variable here: a paused greenlet's frames are invisible to the garbage collector,
-    # so a job that its owner forgot while it was paused would never be freed.
+    # No variable here may hold the job: a paused greenlet's frames are invisible to the garbage collector, so a paused
+    # job that nobody else refers to would never be freed.
     if thread.current is None or thread.blocked:
         return NO_PAUSE
     if thread.dispatcher is None:
@@ -56,10 +56,10 @@ def current_job() -> Job | None:
 
 
 def block_pause() -> None:
-    """Make pauses on this thread do nothing, until as many `unblock_pause`. Ignored outside of a job.
+    """Make pauses on this thread do nothing, until `unblock_pause` was called as often. Ignored outside of a job.
 
     The counter is the thread's, as in C: a job that ends while it is raised leaves all later jobs of the thread
-    unable to pause, until `cleanup_pool`. Prefer `block_pauses`, which can't forget.
+    unable to pause, until `cleanup_pool`. Prefer `block_pauses`, which always lowers it.
     """
     thread = LOCAL.state
     if thread.current is not None:
@@ -67,7 +67,7 @@ def block_pause() -> None:
 
 
 def unblock_pause() -> None:
-    """Take one `block_pause` back. Ignored outside of a job, and never below zero."""
+    """Undo one `block_pause`. Ignored outside of a job, and if there is none to undo."""
     thread = LOCAL.state
     if thread.current is not None and thread.blocked > 0:
         thread.blocked -= 1
@@ -75,7 +75,7 @@ def unblock_pause() -> None:
 
 @contextmanager
 def block_pauses() -> Iterator[None]:
-    """Inside, pauses do nothing: code that holds a lock, say, runs through. Nests. Ignored outside of a job."""
+    """Inside the `with`, pauses do nothing, for instance while a lock is held. Nests. Ignored outside of a job."""
     block_pause()
     try:
         yield

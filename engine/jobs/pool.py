@@ -15,7 +15,7 @@ Slot = greenlet | None
 
 
 class Pool:
-    """Jobs that may exist on one thread: at most `max_size`, 0 for no limit."""
+    """The jobs that may exist on one thread: at most `max_size`, 0 for no limit."""
 
     __slots__ = ("created", "idle", "max_size")
 
@@ -25,10 +25,10 @@ class Pool:
         self.idle: list[Slot] = [None] * init_size
 
     def check_room(self) -> None:
-        """For when no slot is idle: raises NoJobsError if no more may be created.
+        """Raise NoJobsError if no more jobs may be created. To be called if `idle` is empty.
 
-        Whoever starts a job then takes the last of `idle`, or counts one more as `created`. It does so in a stretch
-        without calls, which no exception can interrupt.
+        The code that starts a job then takes the last of `idle`, or adds one to `created`. It does so without a call in
+        between, so that no exception can interrupt it.
         """
         if self.max_size and self.created >= self.max_size:
             raise NoJobsError(

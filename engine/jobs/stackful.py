@@ -1,7 +1,9 @@
 """Stackful jobs: a plain function on a greenlet, which can pause from any call depth, as OpenSSL's fibres do.
 
-Greenlets are pooled, because making one costs twenty times a switch. A paused greenlet's frames can't be seen by the
-garbage collector: nothing that runs on one here keeps a reference to its job.
+A job runs by a switch to its greenlet. The greenlet switches back with PAUSED_HERE for a pause, or with an `_Outcome`
+when the function has ended. Then it waits for the next function: greenlets are pooled, because making one costs twenty
+times as much as a switch. The garbage collector can't see the frames of a paused greenlet, so nothing that runs on one
+here may keep a reference to its job.
 """
 
 from __future__ import annotations
@@ -29,12 +31,12 @@ class _Outcome:
 
 
 _NOT_BEGUN: Final = object()
-"""`ThreadState.outcome` of a job that was handed to its greenlet, until that has taken it."""
+"""`ThreadState.outcome` from the switch to a greenlet until the greenlet has taken its function."""
 
 
 def _serve(thread: ThreadState, first: list[Any]) -> None:
-    """The life of a pooled greenlet: run one job's function after the other."""
-    # Emptied, because what started the greenlet holds on to this list for as long as the greenlet lives.
+    """What a pooled greenlet runs: the function of one job after the other."""
+    # Emptied, because the greenlet keeps this list for as long as it lives.
     args, fn = first.pop(), first.pop()
     while True:
         thread.outcome = None
@@ -46,7 +48,7 @@ def _serve(thread: ThreadState, first: list[Any]) -> None:
                 thread.alive -= 1
                 thread.pool.idle.append(None)
                 raise
-            outcome = _Outcome(None, error)  # the function's own
+            outcome = _Outcome(None, error)  # raised by the function itself
         except BaseException as error:
             outcome = _Outcome(None, error)
         thread.outcome = outcome
@@ -95,7 +97,7 @@ class StackfulJob(Job):
                 answer = slot.switch(thread, [fn, args])
             else:
                 self._slot = slot
-                # Suspended in a context of the job before; each job has its own.
+                # The greenlet still has the contextvars of the job before; each job has its own.
                 slot.gr_context = copy_context()
                 self.args = ()
                 answer = slot.switch((fn, args))
@@ -145,7 +147,7 @@ class StackfulJob(Job):
             self._interrupted(thread, raised)
 
     def _not_begun(self, thread: ThreadState, slot: greenlet | None, args: tuple[Any, ...]) -> None:
-        """An exception came before the job's function was called: the job is new again."""
+        """An exception came before the job's function was called: make the job new again."""
         thread.current = thread.dispatcher = thread.outcome = None
         self.state = NEW
         self.args = args
@@ -155,11 +157,11 @@ class StackfulJob(Job):
         thread.pool.idle += (slot if slot else None,)  # a greenlet that has ended, or never began, is false
 
     def _interrupted(self, thread: ThreadState, error: BaseException) -> NoReturn:
-        """An exception came between the switch to the job's greenlet and the end of what is done about its answer.
+        """An exception came between the switch to the job's greenlet and the end of the work on its return value.
 
-        Such as Ctrl-C; or the job's own KeyboardInterrupt, once the job has ended. The switch's answer may be lost, but
-        what happened is left in the thread's state and in the greenlet: the function has ended, or the greenlet has, or
-        the job is paused.
+        It is Ctrl-C or the like, or the job's own KeyboardInterrupt after the job has ended. The return value of the
+        switch may be lost. But the thread's state and the greenlet show what happened: the function has ended, or the
+        greenlet has, or the job is paused.
         """
         outcome = thread.outcome
         thread.current = thread.dispatcher = None
@@ -174,7 +176,7 @@ class StackfulJob(Job):
         raise error
 
     def _conclude(self, outcome: _Outcome) -> None:
-        """May be called again after an exception in between."""
+        """End the job as its function ended. May be called once more after an exception in between."""
         value, error = outcome.value, outcome.error
         try:
             if error is not None:

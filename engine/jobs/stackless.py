@@ -1,4 +1,8 @@
-"""Stackless jobs: an `async def` as a coroutine, which pauses with `await`. A quarter of the cost of a greenlet."""
+"""Stackless jobs: an `async def`, which pauses with `await`. A pause costs a quarter of that of a stackful job.
+
+A job runs by a `send` to its coroutine. The coroutine yields PAUSED_HERE for a pause. If it yields anything else it has
+awaited something that no resume can bring, such as an asyncio future, and gets a UsageError at that place.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +68,7 @@ class StacklessJob(Job):
                 self._refuse_foreign(thread, token)
 
     def __del__(self) -> None:
-        if self.state is PAUSED:  # dropped, so nobody will ever end it: give back what it held
+        if self.state is PAUSED:  # nobody refers to it any more, so nobody will end it: give back what it held
             self._thread.alive -= 1
             self._thread.pool.idle.append(self._slot)
 
@@ -116,7 +120,7 @@ class StacklessJob(Job):
         forgotten, thread.pausing = thread.pausing, False
         if type(error) is not StopIteration:
             if getattr(self._coro, "cr_frame", None) is not None:
-                # Not out of the coroutine, which is at a pause: Ctrl-C behind its send.
+                # The coroutine has not raised this, for it is paused: Ctrl-C came after its `send`.
                 self.state = PAUSED
                 raise error
             self._fail(error)
@@ -136,14 +140,14 @@ class StacklessJob(Job):
             self.wait_ctx = None
 
     def _conclude_again(self, thread: ThreadState, error: BaseException) -> None:
-        """An exception came out of `_conclude`: the job's own, once all is done, or another one in between."""
+        """`_conclude` raised: either the job's own exception, when all was done, or one that came in between."""
         if self._counted and self.state is not PAUSED:
             self._conclude(thread, error)
         elif self.done:
             self._end()
 
     def _refuse_foreign(self, thread: ThreadState, token: object) -> None:
-        """The coroutine awaited what no resume can bring: tell it so, where it stands."""
+        """The coroutine awaited what no resume can bring: raise UsageError there."""
         self._throw(
             thread,
             UsageError(

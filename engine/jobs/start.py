@@ -1,4 +1,4 @@
-"""Starting a job: of the kind that its function needs."""
+"""Starting a job, of the kind that its function needs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
 def new_job(fn: Callable[..., Any], args: tuple[Any, ...], wait_ctx: WaitCtx | None, owns_ctx: bool) -> Job:
-    """A job that was not started: stackless for an `async def`, else stackful. UsageError for what is no function."""
+    """A new job, not started: stackless for an `async def`, else stackful. Raises UsageError if fn is no function."""
     try:
         flags = fn.__code__.co_flags
     except AttributeError:  # a builtin, a class, a partial, an object with __call__

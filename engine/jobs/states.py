@@ -1,4 +1,4 @@
-"""The states of a job, as one table: the code follows it, the tests and the diagram in docs/design.md are made from it.
+"""The states of a job, as one table. The code follows it; the tests and the diagram in docs/design.md are made from it.
 
 Rules:
 
@@ -14,7 +14,7 @@ from enum import Enum
 
 
 class JobState(Enum):
-    """Where a job is."""
+    """The state of a job."""
 
     NEW = "new"
     RUNNING = "running"
@@ -33,5 +33,5 @@ TRANSITIONS: dict[tuple[JobState, str], JobState] = {
     (JobState.PAUSED, "resume"): JobState.RUNNING,
     (JobState.PAUSED, "cancel"): JobState.RUNNING,
 }
-"""(state, event) -> state. What is not here is refused with a UsageError, and nothing changes; but to cancel what has
-ended is allowed, and does nothing."""
+"""(state, event) -> state. Everything else is refused with a UsageError, and changes nothing. One exception: cancelling
+a job that has ended is allowed, and does nothing."""

@@ -34,16 +34,16 @@ class ThreadState:
         self.current: RunningJob | None = None
         """The job that runs now; None outside of a job."""
         self.dispatcher: greenlet | None = None
-        """Where a pausing stackful job switches to: whoever started or resumed it. None in a stackless one."""
+        """The greenlet to which a pausing stackful job switches: it has started or resumed the job. Else None."""
         self.outcome: object = None
-        """How the running stackful job's function ended; None while it has not. It is left here before the switch back,
-        where an exception can come between the switch and whoever takes its answer."""
+        """How the function of the running stackful job ended; None while it has not. Stored before the switch back,
+        because an exception right after the switch can lose its return value."""
         self.pausing = False
-        """A stackless job called pause_job and has not awaited it yet."""
+        """Whether a stackless job has called pause_job and not awaited it yet."""
         self.blocked = 0
-        """block_pauses depth. Of the thread, not of the job, as in C: it outlives the job that raised it."""
+        """How deep `block_pauses` is nested. As in C it belongs to the thread, and outlives the job that raised it."""
         self.alive = 0
-        """Jobs started and not ended: one running, the others paused."""
+        """How many jobs were started and have not ended: at most one runs, the others are paused."""
         self.pool = Pool(0, 0)
 
 
@@ -57,11 +57,11 @@ LOCAL = _Local()
 
 
 def init_pool(max_size: int = 0, init_size: int = 0) -> None:
-    """Give this thread a new pool (ASYNC_init_thread). Without it, a thread has one without limit.
+    """Give this thread a new pool (ASYNC_init_thread). A thread that never calls this has one without a limit.
 
     `max_size` limits the jobs ever created by it, busy ones included; 0 means no limit. `init_size` jobs count as
     created at once. Raises UsageError if init_size exceeds max_size, also where max_size is 0, as C does.
-    Jobs that are busy stay busy; they go to the new pool when they end.
+    Jobs that are busy go on, and go to the new pool when they end.
     """
     for name, value in (("max_size", max_size), ("init_size", init_size)):
         if not isinstance(value, int) or value < 0:

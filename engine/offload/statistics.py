@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class EngineStatistics:
-    """What an engine has counted, of the operations that have ended. Exact where one thread drives it."""
+    """What an engine has counted, of operations that have ended. Exact if only one thread uses the engine."""
 
     operations: int
-    """Ended, in whichever way."""
+    """Operations that have ended, in whichever way."""
     pauses: int
     """Waits of its callers: at least one for each operation that was submitted."""
     eagains: int
@@ -24,7 +24,7 @@ class EngineStatistics:
 
 
 class Counters:
-    """What is counted as it goes; the rest follows from it, so that the common case counts once."""
+    """The counters. The other figures follow from them, so that the common case counts only once."""
 
     __slots__ = ("eagains", "failed", "given_up", "never_submitted", "operations", "slots", "spurious")
 
