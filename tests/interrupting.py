@@ -97,6 +97,7 @@ class Raiser:
         """For sys.settrace."""
         if self.raised is not None or frame.f_code not in self._watched:
             return None
+        frame.f_trace = self._trace_opcode  # first: only then does Python 3.13 heed f_trace_opcodes
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         if not self._lines and frame.f_lasti <= _entry(frame.f_code):  # a generator that goes on is no entry
             self._visited(Place(frame.f_code, -1, frame.f_code.co_firstlineno))

@@ -21,6 +21,7 @@ SUPPORTED = (11, 12, 13, 14)
 ARGUMENTS = ["-q", "-n", "auto", "-p", "no:cacheprovider"]
 TESTS = [
     "tests/waitctx",
+    "tests/testing/test_interrupting.py",
     *(
         f"tests/sim/test_{name}.py"
         for name in (
