@@ -10,7 +10,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from sim.errors import UsageError, fresh
+from sim.errors import SimError, UsageError, fresh
 from sim.gate import Gate
 from sim.kernels import Kernels
 from sim.request import Submittable
@@ -86,21 +86,27 @@ class Submission:
         # runs no signal handler, and a signal handler may submit as well.
         ring, gate = self._ring, self._gate
         request.submitted_ns = self._now_ns()
-        with gate.lock:
-            taken = (tail := ring.tail) - ring.reaped
-            if fast := taken < ring.depth and not gate.checks_submits:
-                ring.slots[tail & ring.mask] = request
-                ring.tail = ring.rung = tail + 1
-                if taken >= ring.high_water:
-                    ring.high_water = taken + 1
-        if not fast:
-            if not self._push_slowly(request):
-                return False
-            if not self._announce():
-                return True
-        worker = self.worker
-        if worker is not None and (sleep := worker.asleep) and sleep != worker.rung and worker.wake():
-            self._counters.doorbells += 1
+        try:
+            with gate.lock:
+                taken = (tail := ring.tail) - ring.reaped
+                if fast := taken < ring.depth and not gate.checks_submits:
+                    ring.slots[tail & ring.mask] = request
+                    ring.tail = ring.rung = tail + 1
+                    if taken >= ring.high_water:
+                        ring.high_water = taken + 1
+            if not fast:
+                if not self._push_slowly(request):
+                    return False
+                if not self._announce():
+                    return True
+            worker = self.worker
+            if worker is not None and (sleep := worker.asleep) and sleep != worker.rung and worker.wake():
+                self._counters.doorbells += 1
+        except SimError:  # refused: nothing was submitted
+            raise
+        except BaseException:
+            self._announce_again()
+            raise
         return True
 
     def enqueue(self, request: Submittable) -> bool:
@@ -135,8 +141,22 @@ class Submission:
 
     def doorbell(self) -> None:
         """As `Accelerator.doorbell`."""
-        if self._announce() and self.worker is not None and self.worker.wake():
-            self._counters.doorbells += 1
+        try:
+            if self._announce() and self.worker is not None and self.worker.wake():
+                self._counters.doorbells += 1
+        except BaseException:
+            self._announce_again()
+            raise
+
+    def _announce_again(self) -> None:
+        """After an exception that can come anywhere, such as Ctrl-C, which may have come before the doorbell was rung.
+
+        What is on the ring must not wait there for the next doorbell: if the ring is full, nobody will ring it.
+        """
+        with self._gate.lock:
+            self._ring.rung = self._ring.tail
+        if self.worker is not None:
+            self.worker.wake()
 
     def _announce(self) -> bool:
         """Make the device see what is on the ring. False if a fault swallows this ring of the doorbell."""

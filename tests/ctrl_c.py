@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import signal
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -20,14 +21,22 @@ class _Armed:
 
     def __init__(self) -> None:
         self.armed = False
+        self.raised: KeyboardInterrupt | None = None
+        self._report = sys.unraisablehook
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self.armed:
             self.armed = False
-            raise KeyboardInterrupt
+            self.raised = KeyboardInterrupt()
+            raise self.raised
+
+    def unraisable(self, args: sys.UnraisableHookArgs) -> None:
+        """For sys.unraisablehook: what came in `__del__` or in a weakref's callback is lost there, and no fault."""
+        if args.exc_value is not self.raised:
+            self._report(args)
 
 
-def storm(scenario: Scenario, *, seed: int, seconds: float, rounds: int | None = None) -> tuple[int, int]:
+def storm(scenario: Scenario, *, seed: int | str, seconds: float, rounds: int | None = None) -> tuple[int, int]:
     """Interrupt what the scenario yields, again and again; (rounds, those in which a KeyboardInterrupt came out).
 
     The scenario is as for `tests.interrupting.sweep`, and is given random numbers. What it yields is interrupted once
@@ -37,6 +46,7 @@ def storm(scenario: Scenario, *, seed: int, seconds: float, rounds: int | None =
     choice = random.Random(seed)
     handler = _Armed()
     before = signal.signal(signal.SIGALRM, handler)
+    report, sys.unraisablehook = sys.unraisablehook, handler.unraisable
     done = hits = 0
     span_s = 200e-6
     end_s = time.monotonic() + seconds
@@ -60,4 +70,5 @@ def storm(scenario: Scenario, *, seed: int, seconds: float, rounds: int | None =
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        sys.unraisablehook = report
     return done, hits

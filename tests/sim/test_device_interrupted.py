@@ -6,6 +6,7 @@ two steps. In the worker's thread no Ctrl-C comes; there the device may fail all
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -183,3 +184,39 @@ def test_an_exception_anywhere_in_the_worker_tells_all(
         *(ForeignCalls, sim.worker.Worker._run),
     ]
     sweep(scenario, watched, error, kind=LINES, visits=1, new_threads=True)
+
+
+@at_each_place
+@pytest.mark.parametrize("faults", ["", "fail:nth=99"], ids=["fast", "slow"])
+@pytest.mark.parametrize("doorbell", [False, True], ids=["submit", "doorbell"])
+def test_what_got_a_slot_completes_though_an_exception_came_before_the_doorbell(
+    doorbell: bool, faults: str, kind: str, error: type[BaseException]
+) -> None:
+    """In real time, with a worker that sleeps, and a full ring: nobody will submit anything that would wake it."""
+
+    @contextmanager
+    def scenario() -> Iterator[Callable[[], object]]:
+        accel = Accelerator(1, seed=1, faults=faults)
+        completions = Completions(accel)
+        completions.submit()
+        completions.wait()
+        while not accel._worker.asleep:  # type: ignore[union-attr]
+            os.sched_yield()
+        request = completions.request()
+
+        def act() -> None:
+            if doorbell:
+                if accel.enqueue(request):
+                    accel.doorbell()
+            else:
+                accel.submit(request)
+
+        yield act
+        if accel.statistics().submitted == 2:
+            if doorbell:
+                accel.doorbell()  # it may not have come so far as to ring
+            completions.wait()
+            assert completions.done[-1] is request
+        accel.close()
+
+    sweep(scenario, [sim.submission, sim.worker.Worker.wake], error, kind=kind)
