@@ -111,4 +111,4 @@ def test_examples_use_the_doors() -> None:
     for module in modules("examples") if examples.is_dir() else []:
         for name in imported(module):
             if name.split(".")[0] in PACKAGES:
-                assert name in (*DOORS, "engine.protocol"), f"{module} imports {name}"
+                assert name in (*DOORS, "simaccel", "engine.protocol"), f"{module} imports {name}"
