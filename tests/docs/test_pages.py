@@ -39,3 +39,12 @@ def test_decisions_are_numbered_listed_and_complete() -> None:
         for part in ("Decision", "Rejected", "Costs"):
             assert f"\n## {part}\n" in text, f"{page.name} has no part {part}"
     assert index.count("\n- [") == len(DECISIONS) > 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_are_named_exist(page: Path) -> None:
+    """What stands as code and begins with one of our folders is a file or folder of ours."""
+    folders = "waitctx|sim|engine|simaccel|provider|tests|benchmarks|examples|docs"
+    named = re.findall(rf"`((?:{folders})/[\w./-]*)`", page.read_text(encoding="utf-8"))
+    built = ("provider/build",)
+    assert not [path for path in named if not path.startswith(built) and not (ROOT / path).exists()]
