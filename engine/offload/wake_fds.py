@@ -10,6 +10,8 @@ import ctypes
 import errno
 import os
 import threading
+from collections.abc import Sequence
+from itertools import starmap
 from typing import Protocol
 from weakref import WeakValueDictionary
 
@@ -63,11 +65,14 @@ if HAS_EVENTFD:
 class EventFd:
     """Tokens in an eventfd (Linux): one fd, all tokens drained by one read."""
 
-    __slots__ = ("__weakref__", "fd", "lock")
+    __slots__ = ("__weakref__", "_closing", "fd", "lock")
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.fd = -1
+        self._closing: Sequence[int] = ()
+        """Open fds that are in no other attribute. See `_close_all`."""
+        next(map(setattr, (self,), ("fd",), starmap(os.eventfd, ((0, os.EFD_NONBLOCK | os.EFD_CLOEXEC),))))
 
     def put(self) -> bool:
         with self.lock:
@@ -104,26 +109,34 @@ class EventFd:
 
     def __del__(self) -> None:
         """Close it if an exception kept it out of a wait context, or kept that context from being closed."""
-        if getattr(self, "fd", -1) >= 0:
+        if getattr(self, "fd", -1) >= 0 or getattr(self, "_closing", ()):
             self.close()
 
     def close(self) -> None:
         if interpreter_ends():  # the system closes all fds
             return
         with self.lock:
-            fd, self.fd = self.fd, -1
+            fd = self.fd
+            closing = [one for one in (*self._closing, fd) if one >= 0]
+            self._closing, self.fd = closing, -1
             _open.pop(fd, None)
-        _close_quietly(fd)
+        _close_all(closing)
 
 
 class Pipe:
     """Tokens in a pipe (any POSIX): two fds. Wait contexts announce `fd`, the reading end."""
 
-    __slots__ = ("__weakref__", "_write_fd", "fd", "lock")
+    __slots__ = ("__weakref__", "_closing", "_write_fd", "fd", "lock")
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.fd, self._write_fd = os.pipe()
+        self.fd = self._write_fd = -1
+        self._closing: Sequence[int] = ()
+        """Open fds that are in no other attribute. See `_close_all`."""
+        next(map(setattr, (self,), ("_closing",), starmap(os.pipe, ((),))))
+        # No exception comes between these two, for nothing is called there.
+        self.fd, self._write_fd = self._closing  # type: ignore[misc]  # which that call has set
+        self._closing = ()
         os.set_blocking(self.fd, False)
         os.set_blocking(self._write_fd, False)
 
@@ -170,17 +183,18 @@ class Pipe:
 
     def __del__(self) -> None:
         """Close it if an exception kept it out of a wait context, or kept that context from being closed."""
-        if getattr(self, "fd", -1) >= 0:
+        if getattr(self, "fd", -1) >= 0 or getattr(self, "_closing", ()):
             self.close()
 
     def close(self) -> None:
         if interpreter_ends():  # the system closes all fds
             return
         with self.lock:
-            fds, self.fd, self._write_fd = (self.fd, self._write_fd), -1, -1
-            _open.pop(fds[0], None)
-        for fd in fds:
-            _close_quietly(fd)
+            fd = self.fd
+            closing = [one for one in (*self._closing, fd, self._write_fd) if one >= 0]
+            self._closing, self.fd, self._write_fd = closing, -1, -1
+            _open.pop(fd, None)
+        _close_all(closing)
 
 
 def wake_fd(kind: str = "fd") -> WakeFd:
@@ -202,11 +216,19 @@ def _closed(fd: int) -> OperationError:
     )
 
 
-def _close_quietly(fd: int) -> None:
-    """Close it, and ignore that somebody else has: it is too late to tell them."""
-    if fd >= 0:
+def _close_all(closing: list[int]) -> None:
+    """Close these. An fd that somebody else has closed is passed over: nobody is left to be told.
+
+    An open fd must be in an attribute of its owner, and a closed one must not, also if Ctrl-C comes. So one call of C
+    makes an fd and stores it in an attribute, and one call takes it off this list and closes it: CPython runs no
+    signal handler inside a call of C. After an exception the next `close` goes on, or the collector.
+    """
+    while closing:
+        step = map(os.close, iter(closing.pop, None))
         try:
-            os.close(fd)
+            next(step)
+        except IndexError:  # another thread was faster
+            return
         except OSError as error:
             if error.errno != errno.EBADF:
                 raise

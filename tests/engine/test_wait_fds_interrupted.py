@@ -1,0 +1,46 @@
+"""An exception while a wake fd is made or closed leaves no fd open, and closes none twice."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from engine.offload import wake_fds
+from engine.offload.wake_fds import Pipe, WakeFd, wake_fd
+from tests.interrupting import LINES, SIGNALS, sweep
+
+
+def open_fds() -> set[str]:
+    return set(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="only Linux lists a process's fds")
+@pytest.mark.parametrize("error_kind", [(KeyboardInterrupt, SIGNALS), (MemoryError, LINES)], ids=["ctrl-c", "memory"])
+@pytest.mark.parametrize("kind", ["fd", "pipe"])
+def test_an_exception_while_it_is_made_or_closed(kind: str, error_kind: tuple[type[BaseException], str]) -> None:
+    error, places = error_kind
+
+    @contextmanager
+    def scenario() -> Iterator[Callable[[], object]]:
+        before = open_fds()
+        made: list[WakeFd] = []
+
+        def act() -> None:
+            try:
+                made.append(wake_fd(kind))
+                made[0].close()
+            except error as raised:
+                raise raised.with_traceback(None) from None  # whose frames keep alive what was half made
+
+        yield act
+        if made:
+            made[0].close()
+            assert made[0].fd == -1
+        gc.collect()
+        assert open_fds() == before
+
+    sweep(scenario, [wake_fds.EventFd if kind == "fd" else Pipe, wake_fd, wake_fds._close_all], error, kind=places)
