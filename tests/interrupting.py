@@ -255,7 +255,7 @@ def _entry(code: CodeType) -> int:
 @cache
 def _signal_places(code: CodeType) -> frozenset[int]:
     """Before which instructions it is as if a signal had come: those after a call, and jumps backward."""
-    instructions = list(dis.get_instructions(code))
+    instructions = [one for one in dis.get_instructions(code) if one.opname != "EXTENDED_ARG"]
     handlers = _handlers(code)
     places = set()
     for one, following in pairwise(instructions):
