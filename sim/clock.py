@@ -39,12 +39,15 @@ class VirtualClock:
 
     virtual: ClassVar[bool] = True
 
-    __slots__ = ("_devices", "_now_ns", "_stepping")
+    __slots__ = ("_devices", "_now_ns", "_owes_step", "_stepping")
 
     def __init__(self, start_ns: int = 0) -> None:
         self._now_ns = _nonnegative("start_ns", start_ns)
         self._devices: list[Steppable] = []
         self._stepping = False
+        self._owes_step = False
+        """Whether the time was moved, or a step begun, and no step has ended since: an exception, such as Ctrl-C, came
+        in between. The next step may do something then, though no device has work and nothing is due later."""
 
     def now_ns(self) -> int:
         """The virtual time."""
@@ -71,13 +74,13 @@ class VirtualClock:
         timers are called in this thread; in one of them this raises UsageError.
         """
         self._check_outside()
-        if any(device.has_work() for device in self._devices):
+        if self._owes_step or any(device.has_work() for device in self._devices):
             self._step()
             return True
         due_ns = self._step()
         if due_ns is None:
             return False
-        self._now_ns = max(self._now_ns, due_ns)
+        self._now_ns, self._owes_step = max(self._now_ns, due_ns), True
         self._step()
         return True
 
@@ -94,8 +97,8 @@ class VirtualClock:
             due_ns = self._step()
             if due_ns is None or due_ns > time_ns:
                 break
-            self._now_ns = max(self._now_ns, due_ns)
-        self._now_ns = time_ns
+            self._now_ns, self._owes_step = max(self._now_ns, due_ns), True
+        self._now_ns, self._owes_step = time_ns, True
         self._step()
 
     def _check_outside(self) -> None:
@@ -104,11 +107,12 @@ class VirtualClock:
 
     def _step(self) -> int | None:
         """Step every device without moving the time; return when something is due next."""
-        self._stepping = True
+        self._stepping = self._owes_step = True
         try:
             dues = [due for device in tuple(self._devices) if (due := device.step()) is not None]
         finally:
             self._stepping = False
+        self._owes_step = False
         return min(dues, default=None)
 
     def __repr__(self) -> str:

@@ -220,3 +220,26 @@ def test_what_got_a_slot_completes_though_an_exception_came_before_the_doorbell(
         accel.close()
 
     sweep(scenario, [sim.submission, sim.worker.Worker.wake], error, kind=kind)
+
+
+@at_each_place
+@pytest.mark.usefixtures("reported")
+def test_a_jump_that_moved_something_says_so_also_after_an_exception(kind: str, error: type[BaseException]) -> None:
+    """Whoever polls takes False for the end of all: it would leave what the jump has completed on its ring."""
+
+    @contextmanager
+    def scenario() -> Iterator[Callable[[], object]]:
+        clock = VirtualClock()
+        accel = Accelerator(8, 2, "fixed:10us", clock=clock, seed=1)
+        told = Told(accel)
+        accel.attach(told.on_space, polled=True)
+        for payload in (b"a", b"b", b"c"):
+            assert told.submit(payload)
+        yield lambda: run(clock, accel, True)
+        while accel.poll() or clock.jump():
+            pass
+        assert accel.poll() == 0
+        accel.close()
+        told.check()
+
+    sweep(scenario, [*DEVICE, sim.clock], error, kind=kind)
