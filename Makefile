@@ -7,7 +7,7 @@ READY     := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 PIP       := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check pythons lint types bench provider wheel conformance conformance-waits conformance-rest openssl-own-tests clean
+.PHONY: run test check pythons lint types bench provider wheel conformance conformance-waits conformance-rest openssl-own-tests mutants clean
 
 run: $(READY)
 	$(BIN)/simaccel run
@@ -62,6 +62,10 @@ conformance-waits: $(READY_DEV)
 
 conformance-rest: $(READY_DEV)
 	SIMACCEL_CONFORMANCE=full $(BIN)/python -m pytest tests/conformance -k 'not test_wait_contexts_agree'
+
+# Small changes to the core, one at a time: which of them does no test see? Hours; FILES=sim/ring.py for less.
+mutants: $(READY)
+	$(BIN)/python -m tests.mutation $(FILES)
 
 clean:
 	rm -rf $(VENV) $(VENV)-3.* dist .mypy_cache .pytest_cache .ruff_cache
