@@ -56,9 +56,9 @@ def simaccel(*arguments: str, address: str = "", check: bool = True) -> subproce
         (("inject",), "give a fault, such as lose:every=100, or --clear"),
         (("inject", "lose", "--clear"), "give a fault, such as lose:every=100, or --clear"),
         (("inject", "lose:p=2"), "use a number from 0 to 1"),
-        (("openssl",), "give a program behind --, or --module, or --config"),
+        (("openssl",), "a program after --, or --module, or --config"),
         (("openssl", "--config", "--socket", TOO_LONG), "is too long: 107 bytes at most"),
-        (("openssl", "--config", "--socket", "two\nlines"), "no name for an openssl.cnf"),
+        (("openssl", "--config", "--socket", "two\nlines"), "can't stand in an openssl.cnf"),
     ],
 )
 def test_what_can_not_be_is_one_line_and_usage(toolbox: Toolbox, arguments: tuple[str, ...], why: str) -> None:

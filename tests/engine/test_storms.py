@@ -25,7 +25,7 @@ from waitctx import WaitCtx
 
 SECONDS = float(os.environ.get("SIMACCEL_STORM_SECONDS", "0"))
 SEED = int(os.environ.get("SIMACCEL_STORM_SEED", "1"))
-ROUNDS = 20
+ROUNDS = 5
 JOBS = 4
 
 
