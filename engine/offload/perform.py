@@ -270,8 +270,11 @@ class Performer:
             return
         self.slots.leave(operation)
         with suppress(OperationError):  # the fd is gone: that may be why the caller gives up
-            while not waker.resumed(operation):  # another thread took it out of flight, and failed to wake us
-                operation.abandon()
+            while not waker.resumed(operation):
+                # Another thread has taken it out of flight. Either its wake failed, and the operation is in flight
+                # again, or it has not marked the operation as done yet.
+                if not operation.abandon():
+                    os.sched_yield()
         self._end_badly(operation, waker)
 
     def disown(self) -> None:
