@@ -160,6 +160,8 @@ def sweep(
 
 
 def _run(scenario: Scenario, raiser: Raiser, new_threads: bool) -> None:
+    # Python 3.12 traces opcodes only after a settrace that comes when a frame has asked for them: this frame does.
+    sys._getframe().f_trace_opcodes = True
     if new_threads:
         threading.settrace(raiser.trace)
     try:
