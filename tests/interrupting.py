@@ -42,6 +42,9 @@ STDERR = [2]
 """The fd on which a hang is shown; conftest.py puts in the one that is not captured."""
 Scenario = Callable[[], AbstractContextManager[Callable[[], object]]]
 
+# Python 3.12 traces opcodes only after a settrace that comes when some frame has asked for them: this one has.
+sys._getframe().f_trace_opcodes = True
+
 _LOOKS_FOR_SIGNALS = {"CALL", "CALL_FUNCTION_EX", "CALL_KW"}
 _CANNOT_FAIL = {
     *("CACHE", "COPY", "EXTENDED_ARG", "NOP", "POP_TOP", "PUSH_NULL", "SWAP", "RESUME", "PUSH_EXC_INFO", "POP_EXCEPT"),
@@ -160,8 +163,6 @@ def sweep(
 
 
 def _run(scenario: Scenario, raiser: Raiser, new_threads: bool) -> None:
-    # Python 3.12 traces opcodes only after a settrace that comes when a frame has asked for them: this frame does.
-    sys._getframe().f_trace_opcodes = True
     if new_threads:
         threading.settrace(raiser.trace)
     try:
