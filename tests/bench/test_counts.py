@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -70,4 +71,7 @@ def test_by_callback_and_by_polling_there_is_no_system_call(counted: dict[tuple[
 
 
 def test_the_same_run_counts_the_same(rig: Rig, counted: dict[tuple[str, str], Counts]) -> None:
-    assert exact_counts.measure(rig, "fd", "stackful") == counted["fd", "stackful"]
+    """But for a block or two of the interpreter's own, such as a table that grows, among hundreds that jobs hold."""
+    before, now = counted["fd", "stackful"], exact_counts.measure(rig, "fd", "stackful")
+    assert abs(now.blocks_in_flight - before.blocks_in_flight) <= 0.2
+    assert replace(now, blocks_in_flight=0.0) == replace(before, blocks_in_flight=0.0)
