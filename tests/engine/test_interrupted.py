@@ -26,6 +26,7 @@ from engine.jobs.thread import LOCAL
 from engine.offload.operation import Operation
 from engine.offload.slot_queue import SlotQueue
 from sim import Accelerator, VirtualClock
+from tests.engine.whole_thread import check_thread
 from tests.interrupting import LINES, SIGNALS, Scenario, sweep
 from waitctx import WaitCtx
 
@@ -45,28 +46,6 @@ LOOP += [LoopWaker]
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is reported and not raised is not of interest here: only what comes of it."""
     monkeypatch.setattr("threading.excepthook", lambda args: None)
-
-
-def check_thread() -> None:
-    """It is in no job, and can start one of either kind."""
-    thread = LOCAL.state
-    assert thread.current is None
-    assert thread.dispatcher is None
-    assert not thread.pausing
-
-    async def awaits() -> int:
-        await pause_job()
-        return 2
-
-    def pauses() -> int:
-        pause_job()
-        return 1
-
-    for body, value in ((pauses, 1), (awaits, 2)):
-        job = start_job(body)
-        assert job.paused
-        job.resume()
-        assert job.result() == value
 
 
 @contextmanager

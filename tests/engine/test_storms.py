@@ -14,41 +14,20 @@ from contextlib import contextmanager
 
 import pytest
 
-from engine import Engine, Job, JobState, Scheduler, pause_job, start_job
+from engine import Engine, Job, JobState, Scheduler, pause_job
 from engine.jobs.start import new_job
 from engine.jobs.thread import LOCAL
 from engine.modes import MODES
 from sim import Accelerator, VirtualClock
 from tests.ctrl_c import Scenario, storm
 from tests.engine.ways import BLOBS
+from tests.engine.whole_thread import check_thread
 from waitctx import WaitCtx
 
 SECONDS = float(os.environ.get("SIMACCEL_STORM_SECONDS", "0"))
 SEED = int(os.environ.get("SIMACCEL_STORM_SEED", "1"))
 ROUNDS = 5
 JOBS = 4
-
-
-def check_thread() -> None:
-    """It is in no job, and can start and end one of either kind."""
-    thread = LOCAL.state
-    assert thread.current is None
-    assert thread.dispatcher is None
-    assert not thread.pausing
-
-    async def awaits() -> int:
-        await pause_job()
-        return 2
-
-    def pauses() -> int:
-        pause_job()
-        return 1
-
-    for body, value in ((pauses, 1), (awaits, 2)):
-        job = start_job(body)
-        assert job.paused
-        job.resume()
-        assert job.result() == value
 
 
 @contextmanager
