@@ -163,10 +163,7 @@ class RemoteAccelerator:
 
     def detach(self, on_space: Callable[[int], None]) -> None:
         """Ends an `attach`. After the last one completions come by interrupt again. May be called again."""
-        if on_space in self._connection.reaper.on_space:
-            self._connection.reaper.on_space.remove(on_space)
-        if not self._connection.reaper.on_space:
-            self._connection.interrupt.masked = False
+        if self._connection.reaper.detach(on_space):
             self._reader.wake()  # it hands out what nobody polls for any more
 
     def notify_once(self, fn: Callable[[], object]) -> None:
