@@ -5,17 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sim.device import Device
-from sim.statistics import Percentiles, Statistics
+from sim.interrupt import Interrupt
+from sim.ring import SubmissionRing
+from sim.statistics import Counters, Percentiles, Statistics
 
 
 def snapshot(device: Device, faults: Mapping[str, int]) -> Statistics:
     """All that the device has counted; `faults` are the faults met, by kind. Any thread."""
-    counters, ring = device.counters, device.ring
     now_ns = device.clock.now_ns()
+    return counted(device.counters, device.ring, device.interrupt, now_ns, device.units.count, faults)
+
+
+def counted(
+    counters: Counters,
+    ring: SubmissionRing,
+    interrupt: Interrupt,
+    now_ns: int,
+    units: int,
+    faults: Mapping[str, int],
+) -> Statistics:
+    """The statistics of anything that counts as a device does and has its rings, such as a connection to one."""
     full_ns = counters.time_at_full_ns
     if counters.full_since_ns is not None:
         full_ns += now_ns - counters.full_since_ns
-    possible_ns = (now_ns - counters.since_ns) * device.units.count
+    possible_ns = (now_ns - counters.since_ns) * units
     return Statistics(
         submitted=ring.tail,
         completed=counters.completed,
@@ -27,7 +40,7 @@ def snapshot(device: Device, faults: Mapping[str, int]) -> Statistics:
         ring_full=counters.ring_full,
         time_at_full_ns=full_ns,
         doorbells=counters.doorbells,
-        interrupts=device.interrupt.fired,
+        interrupts=interrupt.fired,
         polls=counters.polls,
         batches=counters.batches,
         batch_sizes=dict(sorted(counters.batch_sizes.items())),
