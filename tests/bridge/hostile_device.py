@@ -55,6 +55,8 @@ class HostileDevice:
             with select.epoll() as interrupt:
                 interrupt.register(self.event, select.EPOLLIN | select.EPOLLET)
                 fds = self._fds([self.memory.fd, doorbell, interrupt.fileno()])
+                # Before the welcome: a client that finds the device awake rings no doorbell, and would wait for ever.
+                self.memory.set_sleeping(True)
                 socket.send_fds(self.control, [self._welcome(wire.welcome(layout))], fds)
                 try:
                     self._answer(doorbell)
@@ -65,7 +67,6 @@ class HostileDevice:
                         os.close(fd)
 
     def _answer(self, doorbell: int) -> None:
-        self.memory.set_sleeping(True)
         poller = select.poll()
         poller.register(doorbell, select.POLLIN)
         poller.register(self.control, select.POLLIN)
