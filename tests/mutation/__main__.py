@@ -1,93 +1,85 @@
 """Run the mutants of the core against the tests that belong to each file: `make mutants`, or with names of files.
 
-    python -m tests.mutation [--sample N] [--seed S] [--limit-s T] [sim/ring.py ...]
-
-Works in a copy of the tree. A mutant is killed by a test that fails, or by one that does not end within the limit.
+Works in a copy of the tree, with one process for each folder of tests; what it does there is in `trying.py`.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from tests.mutation.mutants import Mutant, mutants_of
+from tests.mutation.results import Results
 
 ROOT = Path(__file__).resolve().parents[2]
-TESTS: dict[str, str] = {
-    "waitctx/context.py": "tests/waitctx",
-    "sim/ring.py": "tests/sim",
-    "sim/submission.py": "tests/sim",
-    "sim/completion.py": "tests/sim",
-    "sim/interrupt.py": "tests/sim",
-    "sim/worker.py": "tests/sim",
-    "engine/offload/operation.py": "tests/engine",
-    "engine/offload/perform.py": "tests/engine",
-    "engine/offload/wakers.py": "tests/engine",
-    "engine/offload/slot_queue.py": "tests/engine",
-    "engine/offload/wake_fds.py": "tests/engine",
-    "engine/drivers/scheduler.py": "tests/engine",
-    "engine/drivers/seats.py": "tests/engine",
-    "engine/drivers/wakeups.py": "tests/engine",
-    "engine/drivers/eagain.py": "tests/engine",
+TESTS: dict[str, tuple[str, ...]] = {
+    "tests/waitctx": ("waitctx/context.py", "waitctx/openssl.py"),
+    "tests/sim": ("sim/ring.py", "sim/completion.py", "sim/submission.py", "sim/interrupt.py", "sim/worker.py"),
+    "tests/engine": (
+        "engine/offload/perform.py",
+        "engine/offload/wakers.py",
+        "engine/offload/context_wakers.py",
+        "engine/offload/wake_fds.py",
+        "engine/offload/slot_queue.py",
+        "engine/offload/operation.py",
+        "engine/offload/retry.py",
+        "engine/drivers/scheduler.py",
+        "engine/drivers/wakeups.py",
+        "engine/drivers/seats.py",
+        "engine/drivers/sources.py",
+        "engine/drivers/eagain.py",
+        "engine/drivers/waiting.py",
+        "engine/drivers/poller.py",
+    ),
 }
-COPIED = ("waitctx", "sim", "engine", "simaccel", "tests", "pyproject.toml")
-
-
-def killed(copy: Path, tests: str, limit_s: float) -> bool:
-    """Whether the tests fail, or do not end, in the copy as it is now."""
-    command = [sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", tests]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    environment = {**os.environ, "CI": "true"}  # the same random examples for each mutant
-    with subprocess.Popen(command, cwd=copy, env=environment, start_new_session=True, **quiet) as process:  # type: ignore[call-overload]
-        try:
-            return bool(process.wait(limit_s))
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            return True
+COPIED = ("waitctx", "sim", "engine", "simaccel", "provider", "tests", "pyproject.toml")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.mutation")
-    parser.add_argument("files", nargs="*", default=list(TESTS))
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
+    every = [name for names in TESTS.values() for name in names]
+    parser.add_argument("files", nargs="*", default=every)
     parser.add_argument("--sample", type=int, default=0, help="so many mutants of each file, by the seed; 0 for all")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--limit-s", type=float, default=300.0)
-    parser.add_argument("--tests", default="", help="other tests than those that belong to the file")
+    parser.add_argument("--tests", nargs="*", default=(), help="other tests than those that belong to the file")
+    parser.add_argument("--slowest-s", type=float, default=0.0, help="leave out tests that take longer; 0 for none")
+    parser.add_argument("--results", type=Path, help="keep them here; what it knows already is not tried again")
+    parser.add_argument("--again", action="store_true", help="try those that survived again, such as with new tests")
     options = parser.parse_args()
-    os.nice(10)
+    os.nice(5)
+    status = 0
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        copy = Path(folder)
+        copy = Path(folder) / "tree"
+        results = (options.results or Path(folder) / "results").resolve()
         for name in COPIED:
             if (ROOT / name).is_dir():
                 shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(ROOT / name, copy / name)
-        for name in options.files:
-            source = (ROOT / name).read_text()
-            tests = options.tests or TESTS[name]
-            if killed(copy, tests, options.limit_s):
-                print(f"{name}: its tests fail without any mutant", flush=True)
-                return 1
-            mutants = mutants_of(source)
-            if options.sample and len(mutants) > options.sample:
-                chosen = random.Random(options.seed).sample(range(len(mutants)), options.sample)
-                mutants = [mutants[index] for index in sorted(chosen)]
-            survivors: list[Mutant] = []
-            for mutant in mutants:
-                (copy / name).write_text(mutant.text)
-                if not killed(copy, tests, options.limit_s):
-                    survivors.append(mutant)
-                    print(f"{name}:{mutant.line}: {mutant.what}", flush=True)
-            (copy / name).write_text(source)
-            print(f"{name}: {len(survivors)} of {len(mutants)} survived", flush=True)
-    return 0
+        for tests, names in TESTS.items():
+            chosen = [name for name in names if name in options.files]
+            if chosen:
+                settings = {
+                    "names": chosen,
+                    "sample": options.sample,
+                    "seed": options.seed,
+                    "tests": list(options.tests) or [tests],
+                    "slowest_s": options.slowest_s,
+                    "results": str(results),
+                    "again": options.again,
+                }
+                # The same random examples for each mutant, and programs that tests start import the copy, too.
+                environment = {**os.environ, "CI": "true", "PYTHONPATH": str(copy)}
+                command = [sys.executable, "-m", "tests.mutation.trying", json.dumps(settings)]
+                status |= subprocess.run(command, cwd=copy, env=environment, check=False).returncode
+        for line in Results(results).summary(options.files):
+            print(line)
+    return status
 
 
 if __name__ == "__main__":
