@@ -23,3 +23,13 @@ def test_an_fd_from_before_the_resume_is_not_reported_with_one_that_was_cleared(
         assert ctx.changed_fds() == ([], [4])
         ctx.set_wait_fd("new", 5)
         assert ctx.changed_fds() == ([5], [4])
+
+
+def test_a_clear_that_was_reported_is_not_reported_with_a_new_fd() -> None:
+    with WaitCtx() as ctx:
+        ctx.set_wait_fd("goes", 3)
+        ctx.reset_counts()
+        ctx.clear_fd("goes")
+        ctx.reset_counts()
+        ctx.set_wait_fd("new", 4)
+        assert ctx.changed_fds() == ([4], [])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.interrupting import LINES, SIGNALS, sweep
-from waitctx import ClosedError, WaitCtx
+from waitctx import ClosedError, Status, WaitCtx
 
 KEY, OTHER = object(), object()
 
@@ -115,6 +115,7 @@ USES: dict[str, Callable[[WaitCtx], object]] = {
     "callback": lambda ctx: ctx.callback,
     "status": lambda ctx: ctx.status,
     "status=": lambda ctx: setattr(ctx, "status", 1),
+    "status=Status": lambda ctx: setattr(ctx, "status", Status.OK),
     "with": WaitCtx.__enter__,
 }
 
@@ -146,6 +147,17 @@ def test_a_cleanup_that_closes_the_context_again_does_no_harm() -> None:
     ctx.set_wait_fd(OTHER, 8, None, lambda ctx, key, fd, data: ctx.close())
     ctx.close()
     assert cleanup.fds == [7]
+
+
+@pytest.mark.parametrize("reported", [True, False])
+def test_the_next_resume_of_its_job_does_not_pass_by_a_closed_context(reported: bool) -> None:
+    """A resume asks for a reset only if there are changes, and the reset is refused then."""
+    ctx = WaitCtx()
+    ctx.set_wait_fd(KEY, 7)
+    if reported:
+        ctx.reset_counts()
+    ctx.close()
+    assert ctx.has_changes
 
 
 def failing(error: BaseException) -> Callable[..., None]:
