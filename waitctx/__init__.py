@@ -1,6 +1,6 @@
 """OpenSSL-style wait contexts: what a paused job waits for, as file descriptors or as a callback with a status.
 
-Two doors: this one for Python, and `waitctx.openssl` with the names and shapes of the C API.
+There are two ways in: this module for Python, and `waitctx.openssl` with the names and shapes of the C API.
 """
 
 from waitctx.context import Callback, ChangedFds, Cleanup, WaitCtx, WaitFd

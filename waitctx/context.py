@@ -2,14 +2,15 @@
 
 Rules, as in OpenSSL's crypto/async/async_wait.c:
 
-- Setting a key always puts a new entry in front; an older one with the same key stays and is listed too.
+- Setting a key always puts a new entry in front. An older entry with the same key stays, and is listed too.
 - Every look-up meets the newest entry first. Keys are compared by identity.
-- Clearing an entry that was never reported removes it without trace. Clearing a reported one marks it deleted, and it
-  is reported as deleted until the next resume. Clearing never runs a cleanup.
-- A resume of the job (`reset_counts`), and nothing else, starts a new list of changes.
+- The list of changes says which entries were added and which were deleted since the last resume of the job
+  (`reset_counts`). Nothing but a resume starts a new list.
+- If an entry is cleared before the first resume after it was set, it disappears without a trace. If it is cleared
+  later, it is marked as deleted, and is listed as deleted until the next resume. Clearing never runs a cleanup.
 - Closing runs the cleanups of all entries that were not cleared, newest first.
 
-A context has no lock and knows no job and no thread: whoever drives the job owns it.
+A context has no lock, and knows no job and no thread. It belongs to the code that drives the job.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from waitctx.errors import ClosedError, UnknownKeyError, UsageError
 from waitctx.status import Status, as_status
 
 Cleanup = Callable[["WaitCtx", Any, int, Any], object]
-"""Called as cleanup(ctx, key, fd, custom_data) when the context is closed; must not touch the context."""
+"""Called as cleanup(ctx, key, fd, custom_data) when the context is closed. It must not use the context."""
 
 _INT_MIN, _INT_MAX = -(2**31), 2**31 - 1
 
@@ -42,7 +43,7 @@ class ChangedFds(NamedTuple):
 
 
 class Callback(NamedTuple):
-    """Called as fn(arg), perhaps on another thread, perhaps before the job has paused."""
+    """A function that is called as fn(arg), perhaps on another thread, and perhaps before the job has paused."""
 
     fn: Callable[[Any], object]
     arg: Any
@@ -87,21 +88,22 @@ class WaitCtx:
         self._entries = _NO_ENTRIES
         self._callback: Callback | None = None
         self.stored_status: int = Status.UNSUPPORTED
-        """What `status` answers, without the check that the context is open. For hot paths that only read it."""
-        self._phase: str | None = None  # None: open; else how to say that it is not
+        """The same value as `status`, without the check that the context is open. For hot paths, which only read it."""
+        self._phase: str | None = None  # None while the context is open; after that, how messages say that it is not
         self.has_changes = False
-        """Whether `changed_fds` has anything to report. A job looks here before it asks for the reset."""
+        """Whether `changed_fds` has anything to report. The resume of a job calls `reset_counts` only if it has."""
         self.memo: Any = None
-        """What an engine remembers about this context, so that its next operation need not look again.
-        Set to None whenever an fd or the callback changes. One engine's memo replaces another's."""
+        """Where an engine keeps what it found out about this context, so that its next operation need not look again.
+        The context sets it to None whenever an fd or the callback changes. One engine's memo replaces another's."""
 
     # fds
 
     def set_wait_fd(self, key: object, fd: int, custom_data: Any = None, cleanup: Cleanup | None = None) -> None:
-        """Put a new entry in front, also if the key or the fd is there already.
+        """Put a new entry in front, even if the context already has an entry with this key or this fd.
 
-        `fd` is any C int: a context never uses its fds. `cleanup(ctx, key, fd, custom_data)` runs at close unless the
-        entry was cleared before. Raises UsageError if `fd` is not a C int, or `cleanup` neither None nor callable.
+        `fd` may be any C int, because a context never uses its fds. `cleanup(ctx, key, fd, custom_data)` runs at close,
+        unless the entry was cleared before. Raises UsageError if `fd` is not a C int, and if `cleanup` is neither None
+        nor callable.
         """
         self._check_open()
         if not isinstance(fd, int):
@@ -125,15 +127,15 @@ class WaitCtx:
         return WaitFd(entry.fd, entry.custom_data)
 
     def all_fds(self) -> list[int]:
-        """The fds of all entries that were not cleared, newest first, repeated where they were set twice."""
+        """The fds of all entries that were not cleared, newest first. An fd that was set twice is listed twice."""
         self._check_open()
         return [entry.fd for entry in reversed(self._entries) if not entry.deleted]
 
     def changed_fds(self) -> ChangedFds:
         """The fds added and deleted since the last resume, or since the context was made.
 
-        Asking changes nothing: the answer stays until the next resume, and clearing and setting one key between
-        two resumes reports both.
+        Asking changes nothing: the answer stays the same until the next resume. If a key is cleared and set again
+        between two resumes, both changes are reported.
         """
         self._check_open()
         if not self.has_changes:
@@ -143,10 +145,10 @@ class WaitCtx:
         return ChangedFds(added, deleted)
 
     def clear_fd(self, key: object) -> None:
-        """Remove the newest entry of that key; an older one of the same key becomes visible again.
+        """Remove the newest entry of that key. An older entry of the same key becomes visible again.
 
-        The cleanup of a cleared entry is never called: whoever clears it must close the fd. Raises UnknownKeyError if
-        the key has no entry.
+        The cleanup of a cleared entry is never called, so the caller must close the fd. Raises UnknownKeyError if the
+        key has no entry.
         """
         self._check_open()
         entry = self._newest(key)
@@ -172,7 +174,7 @@ class WaitCtx:
     # callback and status
 
     def set_callback(self, fn: Callable[[Any], object] | None, arg: Any = None) -> None:
-        """Store the callback; None removes it. An engine calls it as fn(arg) when an operation completes."""
+        """Store the callback, or remove it with None. An engine calls it as fn(arg) when an operation completes."""
         self._check_open()
         if fn is not None and not callable(fn):
             raise UsageError(f"the callback must be callable or None, not {fn!r}")
@@ -188,7 +190,7 @@ class WaitCtx:
 
     @property
     def status(self) -> int:
-        """A Status, or whatever other int was stored last. Nothing but an assignment changes it."""
+        """The int that was assigned last: a Status if the value is that of one. Nothing else changes it."""
         if self._phase is not None:
             self._check_open()
         return self.stored_status
@@ -213,10 +215,9 @@ class WaitCtx:
     def close(self) -> None:
         """Free the context: run the cleanups of all entries that were not cleared, newest first.
 
-        Entries that were never reported are cleaned up too. Each cleanup is called once, whatever the others raise.
-        After all were called, one exception is raised as itself, and several as an ExceptionGroup. Closing again does
-        nothing, except after an exception that came between two cleanups, such as Ctrl-C: then it calls those that are
-        left.
+        Each cleanup is called once, whatever the others raise. After that, what they raised is raised here: a single
+        exception as it is, several as an ExceptionGroup. Closing again does nothing. Only if an exception such as
+        Ctrl-C came between two cleanups, closing again calls the cleanups that are left.
         """
         if self._phase is _FREED or self._phase is _BEING_FREED:
             return
@@ -238,11 +239,11 @@ class WaitCtx:
     def _clean_up(self) -> None:
         """Call the cleanups that are left, newest first, and keep what they raise."""
         self.memo = self._callback = None
-        self.has_changes = True  # so that the next resume of a job of this context asks, and is refused
+        self.has_changes = True  # so that the next resume of a job calls `reset_counts`, which raises ClosedError
         entries = self._entries
         while entries:
             entry = entries[-1]
-            # No exception can come between this and the call: so each is called, and no more than once.
+            # No exception can come between this line and the call, so each cleanup is called exactly once.
             del entries[-1]
             if entry.cleanup is not None and not entry.deleted:
                 try:

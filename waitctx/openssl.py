@@ -1,8 +1,8 @@
-"""The door for those who know the C API: openssl/async.h's names, with outputs as tuples.
+"""The same wait contexts for those who know the C API: its functions, under the names of openssl/async.h.
 
-Return codes are C's. Where C would crash, on a NULL context or a freed one, these raise a WaitCtxError. What C writes
-into a buffer is an element of the returned tuple here. C's calls that only count have no counterpart: take len() of the
-list.
+Return codes are C's. Where C would crash, on a NULL context or a freed one, these functions raise a WaitCtxError. What
+C writes into a buffer is an element of the returned tuple here. In C, a first call with a NULL buffer only counts; here
+there is no such call, because len() of the list says the same.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def ASYNC_WAIT_CTX_set_wait_fd(
 
 
 def ASYNC_WAIT_CTX_get_fd(ctx: WaitCtx | None, key: object) -> tuple[int, int | None, Any]:
-    """(1, fd, custom_data) of the newest entry of that key, or (0, None, None)."""
+    """Return (1, fd, custom_data) of the newest entry of that key, or (0, None, None) if there is none."""
     try:
         found = _given(ctx, "ASYNC_WAIT_CTX_get_fd").get_fd(key)
     except UnknownKeyError:
@@ -79,12 +79,12 @@ def ASYNC_WAIT_CTX_get_fd(ctx: WaitCtx | None, key: object) -> tuple[int, int | 
 
 
 def ASYNC_WAIT_CTX_get_all_fds(ctx: WaitCtx | None) -> tuple[int, list[int]]:
-    """(1, the fds, newest first)."""
+    """Return (1, the list of fds, newest first)."""
     return 1, _given(ctx, "ASYNC_WAIT_CTX_get_all_fds").all_fds()
 
 
 def ASYNC_WAIT_CTX_get_changed_fds(ctx: WaitCtx | None) -> tuple[int, list[int], list[int]]:
-    """(1, added, deleted) since the last resume, each newest first."""
+    """Return (1, added, deleted): the fds that changed since the last resume, each list newest first."""
     added, deleted = _given(ctx, "ASYNC_WAIT_CTX_get_changed_fds").changed_fds()
     return 1, added, deleted
 
@@ -107,7 +107,7 @@ def ASYNC_WAIT_CTX_set_callback(ctx: WaitCtx | None, callback: Callable[[Any], o
 
 
 def ASYNC_WAIT_CTX_get_callback(ctx: WaitCtx | None) -> tuple[int, Callable[[Any], object] | None, Any]:
-    """(1, callback, arg), or (0, None, None) if none is set."""
+    """Return (1, callback, arg), or (0, None, None) if none is set."""
     callback = _given(ctx, "ASYNC_WAIT_CTX_get_callback").callback
     return (0, None, None) if callback is None else (1, callback.fn, callback.arg)
 
@@ -119,5 +119,5 @@ def ASYNC_WAIT_CTX_set_status(ctx: WaitCtx | None, status: int) -> int:
 
 
 def ASYNC_WAIT_CTX_get_status(ctx: WaitCtx | None) -> int:
-    """The int that was stored last; UNSUPPORTED before the first."""
+    """Return the int that was stored last, or UNSUPPORTED if none was."""
     return _given(ctx, "ASYNC_WAIT_CTX_get_status").status

@@ -10,13 +10,14 @@ class Status(IntEnum):
     """
 
     UNSUPPORTED = 0
-    """The engine has reported nothing: it works by fd, or not asynchronously."""
+    """The engine has reported nothing, because it works by fd, or not asynchronously."""
     ERR = 1
     """The operation failed; no callback will come."""
     OK = 2
-    """Submitted (QAT_Engine's contract) or completed (the man page's): see docs/contracts.md."""
+    """The operation was submitted (in QAT_Engine's contract) or has completed (in the man page's). See
+    docs/contracts.md."""
     EAGAIN = 3
-    """Not submitted, because the ring was full. Resume the job, and it tries again."""
+    """The operation was not submitted, because the ring was full. If the job is resumed, it tries again."""
 
 
 def as_status(value: int) -> int:
