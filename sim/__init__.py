@@ -1,6 +1,6 @@
 """A simulated accelerator: rings, units, timing, an interrupt, and kernels with real results.
 
-It knows nothing of wait contexts and jobs. `Accelerator` is what programs use; all names below are public.
+It knows nothing of wait contexts and jobs. Programs use `Accelerator`. All names below are public.
 """
 
 from sim.accelerator import Accelerator

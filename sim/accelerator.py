@@ -1,6 +1,7 @@
-"""The accelerator, which users and engines hold: a device with its worker thread, or on a virtual clock.
+"""The accelerator, which users and engines hold. It is a device together with what moves it: a worker thread in real
+time, or a virtual clock.
 
-Source of the model: a QAT-like ring (qatlib, adf_user_ring.c), nvmevirt's timing.
+The rings follow those of a QAT card (qatlib, adf_user_ring.c), the timing follows nvmevirt.
 """
 
 from __future__ import annotations
@@ -35,26 +36,30 @@ MAX_PAYLOAD_BYTES = 16 << 20
 
 
 class Accelerator:
-    """A simulated accelerator. A context manager: leaving it drains it, leaving it by an exception fails what is left.
+    """A simulated accelerator.
+
+    It is a context manager. Leaving it waits until all requests have completed. Leaving it by an exception fails the
+    requests that are left.
 
     - `depth`: slots of the submission ring, a power of two.
     - `units`: parallel execution units of the timing model; by default the preset's number, else 1. The work itself
       is done by one worker thread.
     - `latency`: a Timing, a Model (of the service), or the text form of either, such as "fixed:50us",
-      "lognormal:50us,0.3", "preset:qat-dh895xcc". None: a request takes the time that its work takes.
-    - `seed`: of everything random; read it back from `.seed`.
+      "lognormal:50us,0.3", "preset:qat-dh895xcc". With None a request takes the time that its work takes.
+    - `seed`: decides everything random. With None it is drawn; read it from `.seed`.
     - `clock`: a VirtualClock for a device without a thread; None for real time.
-    - `faults`: rules that are installed from the start, for good; see `faults.install` for what may be one.
-    - `trace`: a Trace that records what happens.
-    - `coalescing`: of the interrupt.
-    - `max_payload_bytes`: the most that one request may have, payload and aux together.
+    - `faults`: rules that are installed from the start and stay. `faults.install` says what may be a rule.
+    - `trace`: a Trace, in which the device records what happens.
+    - `coalescing`: how many completions share one interrupt.
+    - `max_payload_bytes`: the largest size of one request, payload and aux together.
 
-    Any thread may call all of it. Completions come in the worker thread, or in the thread that polls or moves the
-    clock. Raises UsageError for bad parameters.
+    Any thread may call every method. Completions come in the worker thread, or in the thread that polls or moves the
+    clock. The constructor raises UsageError for bad parameters.
 
-    The parts: `Submission` takes the requests, `Device` moves them, its `Reaper` tells their owners, `Worker` steps the
-    device in real time, and `Faults` is the hook in between. The methods of the hot path are the parts' own, bound in
-    the constructor: a method here that calls them would cost each operation two more calls.
+    These are the parts: `Submission` takes the requests, `Device` moves them, its `Reaper` tells their owners, `Worker`
+    steps the device in real time, and `Faults` installs the hook that fault rules and traces need. The methods of the
+    hot path are methods of the parts, bound in the constructor. If they were methods here that call the parts, each
+    operation would cost two calls more.
     """
 
     prepare: Callable[[Submittable], None]
@@ -63,15 +68,15 @@ class Accelerator:
     A payload or aux that isn't bytes is copied here, so the caller may change it afterwards."""
 
     submit: Callable[[Submittable], bool]
-    """Put a prepared request onto the ring and ring the doorbell. False: the ring is full. Never blocks.
+    """Put a prepared request onto the ring and ring the doorbell. Returns False if the ring is full. Never blocks.
 
     Raises ClosedError after `close` and in the child of a fork, RemovedError while the device is removed, RejectedError
-    if a fault rule says so, and UsageError if a fault rule raises or is being asked in this thread. Nothing was
-    submitted then."""
+    if a fault rule says so, and UsageError if a fault rule raises, or if this thread is just asking the fault rules.
+    After any of these, nothing was submitted."""
 
     enqueue: Callable[[Submittable], bool]
-    """Put a prepared request onto the ring, where it waits for the doorbell. False: the ring is full. Raises as
-    `submit`."""
+    """Put a prepared request onto the ring, where it waits for the doorbell. Returns False if the ring is full. Raises
+    the same errors as `submit`."""
 
     doorbell: Callable[[], None]
     """Announce everything that was enqueued, and wake the device if it sleeps."""
@@ -90,7 +95,7 @@ class Accelerator:
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
     ) -> None:
         self._closed = True
-        self._ended = True  # as far as __del__ is concerned, until everything is made
+        self._ended = True  # so that __del__ does nothing if this constructor raises
         """Whether there is nothing left to do for `close`."""
         if clock is not None and not isinstance(clock, Clock):
             raise UsageError(f"clock={clock!r}: use a VirtualClock(), or None for real time")
@@ -117,7 +122,7 @@ class Accelerator:
         if isinstance(self.clock, VirtualClock):
             self.clock.attach(device)
         else:
-            # Nothing of self, or the thread would keep it alive.
+            # The worker gets no reference to self: its thread would keep the accelerator alive.
             self._set_worker(Worker(device, self.clock.now_ns, device.crash))
         self._closed = self._ended = False
         _alive.add(self)
@@ -137,20 +142,19 @@ class Accelerator:
     def register(self, name: str, function: Callable[[bytes], bytes], *, replace: bool = False) -> None:
         """Add a kernel of your own: any function from bytes to bytes. It runs in the worker thread.
 
-        What it raises fails the request, and nothing else. Raises UsageError for a name that is taken, unless
-        `replace`.
+        If the function raises, only this request fails. Raises UsageError for a name that is taken, unless `replace`.
         """
         self.kernels.register(name, function, replace=replace)
 
     @property
     def free_slots(self) -> int:
-        """How many requests the ring would take now."""
+        """How many more requests the ring can take now."""
         ring = self._device.ring
         return ring.depth - ring.outstanding
 
     @property
     def depth(self) -> int:
-        """Slots of the submission ring."""
+        """The number of slots of the submission ring."""
         return self._device.ring.depth
 
     @property
@@ -161,9 +165,10 @@ class Accelerator:
     # Completing
 
     def attach(self, on_space: Callable[[int], None], *, polled: bool) -> None:
-        """For an engine: on_space(n) is called when n slots become free. `polled`: completions come only by `poll`.
+        """Connect an engine: on_space(n) is called when n slots become free.
 
-        All engines of a device use the same way: raises UsageError if another engine uses the other one.
+        With `polled`, completions come only by `poll`; without, by interrupt. All engines of a device must take
+        completions in the same way: raises UsageError if another engine takes them in the other.
         """
         self._device.reaper.attach(on_space, polled=polled)
 
@@ -173,23 +178,24 @@ class Accelerator:
         Does nothing for one that is not attached.
         """
         if self._device.reaper.detach(on_space):
-            # Completions that were left for polling still hold their slots, and no interrupt would tell of them.
+            # Completions that nobody has polled yet still hold their slots, and no interrupt would tell of them.
             self.call_at(self.clock.now_ns(), self._device.reaper.reap)
 
     def poll(self, quota: int = 0) -> int:
-        """Hand out at most `quota` completions in this thread, 0 for all that are there. Returns how many.
+        """Hand out at most `quota` completions in this thread, or all that are there if it is 0. Returns how many.
 
         May be called from the handler of a completion. Does nothing while completions come by interrupt.
         """
         if self._worker is not None and not self._device.interrupt.masked:
-            return 0  # the worker reaps, and it alone
+            return 0  # only the worker may reap
         self._device.counters.polls += 1
         return self._device.reaper.reap(quota)
 
     def notify_once(self, fn: Callable[[], object]) -> None:
-        """While polling: call fn once, as soon as there is something to poll for. As ibv_req_notify_cq.
+        """Call fn once, as soon as there is something to poll for. Only for engines that poll.
 
-        fn is called at once in this thread, or later in the worker's thread.
+        fn is called at once in this thread, or later in the worker's thread. This is what ibv_req_notify_cq does for
+        RDMA cards.
         """
         interrupt = self._device.interrupt
         interrupt.ask(fn)
@@ -199,8 +205,8 @@ class Accelerator:
     def call_at(self, due_ns: int, fn: Callable[[], object]) -> Timer:
         """Call fn at that time of the clock, in the worker's thread or in the thread that moves the clock.
 
-        fn must not block. What it raises is reported, and the device goes on. If an exception comes while it runs, it
-        may be called a second time.
+        fn must not block. If it raises, that is reported, and the device goes on. If an exception such as Ctrl-C comes
+        while fn runs, it may be called a second time.
         """
         timer = self._device.timers.call_at(due_ns, fn)
         if self._worker is not None:
@@ -216,12 +222,12 @@ class Accelerator:
 
     @property
     def queued(self) -> int:
-        """About how many requests wait for their work to be done."""
+        """Roughly how many requests wait for their work to be done."""
         return self._device.queued
 
     @property
     def frees_in_ns(self) -> int:
-        """About how long it takes until a unit of the timing model is free; 0 if one is, and without a model."""
+        """Roughly how long it takes until a unit is free. 0 if one is free, and without a timing model."""
         return max(0, self._device.units.frees_at_ns - self.clock.now_ns())
 
     @property
@@ -230,7 +236,7 @@ class Accelerator:
         return self._device.units.count
 
     def statistics(self) -> Statistics:
-        """A snapshot. While requests move, its sums may be off by the requests that moved meanwhile."""
+        """A snapshot of all counters. Its sums may be off by the requests that move while it is taken."""
         return snapshot(self._device, self.faults.counts)
 
     # End
@@ -243,12 +249,12 @@ class Accelerator:
     def close(self, *, drain: bool = True) -> None:
         """Stop the device and join its worker thread.
 
-        With `drain` all that is in flight completes first, which blocks for as long as the timing model says. What
-        would never complete, and without `drain` everything, fails with ClosedError.
+        With `drain`, all that is in flight completes first, which blocks for as long as the timing model says. Requests
+        that would never complete fail with ClosedError. Without `drain`, all requests in flight fail with it.
 
-        Calling it again does nothing, or goes on where an exception, such as Ctrl-C, has ended the first call. Raises
-        UsageError in the handler of a completion, for which it would wait. While the interpreter ends it only marks the
-        accelerator as closed: see `_interpreter_ends`.
+        Calling it again does nothing. But if an exception such as Ctrl-C has ended the first call, the next one goes on
+        from there. Raises UsageError in the handler of a completion, because it would wait for that handler. While the
+        interpreter ends, it only marks the accelerator as closed: see `_interpreter_ends`.
         """
         if self._ended or self._interpreter_ends():
             return
@@ -271,15 +277,16 @@ class Accelerator:
             if isinstance(self.clock, VirtualClock):
                 self.clock.detach(device)
             device.abort(ClosedError("the accelerator was closed while this was in flight"))
-            # The time of these timers will not come. Whoever waits for one is told now, tries again and is refused.
+            # The time of these timers will not come, so call them now. A caller that waits for one then tries again,
+            # and is refused.
             device.call_timers()
         self._ended = True
 
     def _interpreter_ends(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> bool:
-        """Whether the interpreter is ending, so that nothing can be waited for; then the accelerator counts as closed.
+        """Whether the interpreter is ending. If so, the accelerator counts as closed.
 
-        Only this thread still runs then. The others may have stopped anywhere, also while they held a lock, so joining
-        one or taking a lock could block for ever. Nobody is left who could be told of what is in flight.
+        Only this thread still runs then. The other threads may have stopped anywhere, even while they held a lock, so
+        joining one or taking a lock could block for ever. And nobody is left to be told what became of the requests.
         """
         ends = is_finalizing()  # an argument, because the module's globals may be gone by now
         if ends:
@@ -324,7 +331,7 @@ class Accelerator:
         return f"<Accelerator depth={self.depth} units={self.units} seed={self.seed}, {state}>"
 
     def _disown(self) -> None:
-        """In the child of a fork: there is no worker, and locks may be held by threads that do not exist here."""
+        """Close it in the child of a fork. There is no worker there, and threads of the parent may hold the locks."""
         gate = self._device.gate
         gate.lock = threading.RLock()
         self._device.reaper.lock = threading.RLock()

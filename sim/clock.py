@@ -1,7 +1,7 @@
 """Clocks, real and virtual. This is the one file of the package that reads the machine's clock.
 
-A device knows nothing of a clock but `now_ns`. In real time a worker thread steps the device. In virtual time there is
-no thread: whoever waits calls `jump`, and the clock goes straight to the next thing that is due.
+All that a device knows of a clock is `now_ns`. In real time a worker thread steps the device. In virtual time there is
+no thread: the code that waits calls `jump`, and the clock goes straight to the next time at which something is due.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ class Steppable(Protocol):
     """A device, as a clock sees it."""
 
     def has_work(self) -> bool:
-        """Whether a step would do something at once, at any time."""
+        """Whether a step would do something now, even if no time passes."""
         ...
 
     def step(self) -> int | None:
-        """Do all that is due; return when something is due next, None for never."""
+        """Do all that is due. Returns the time at which something is due next, or None if nothing is."""
         ...
 
 
 class RealClock:
-    """The monotonic clock of the machine. Stateless; any thread."""
+    """The monotonic clock of the machine. It has no state, and any thread may read it."""
 
     virtual: ClassVar[bool] = False
     now_ns = staticmethod(time.monotonic_ns)
@@ -34,7 +34,7 @@ class RealClock:
 class VirtualClock:
     """A clock that stands still until somebody calls `jump` or `advance`. Belongs to one thread at a time.
 
-    Moving the clock steps its devices, in the order in which they were attached. So a run depends on its seed alone.
+    Moving the clock steps its devices, in the order in which they were attached. So a run depends only on its seed.
     """
 
     virtual: ClassVar[bool] = True
@@ -46,8 +46,8 @@ class VirtualClock:
         self._devices: list[Steppable] = []
         self._stepping = False
         self._owes_step = False
-        """Whether the time was moved, or a step begun, and no step has ended since: an exception, such as Ctrl-C, came
-        in between. The next step may do something then, though no device has work and nothing is due later."""
+        """Whether an exception such as Ctrl-C came after the time was moved, or while a step ran, so that the step for
+        this time has not ended. The next step may then do something although no device says that it has work."""
 
     def now_ns(self) -> int:
         """The virtual time."""
@@ -59,19 +59,19 @@ class VirtualClock:
         return self._stepping
 
     def attach(self, device: Steppable) -> None:
-        """Step this device from now on. For accelerators."""
+        """Step this device from now on. Accelerators call this."""
         self._devices.append(device)
 
     def detach(self, device: Steppable) -> None:
-        """Step it no more. Calling again does nothing."""
+        """Stop stepping this device. Calling it again does nothing."""
         if device in self._devices:
             self._devices.remove(device)
 
     def jump(self) -> bool:
-        """Do what can be done now; if that is nothing, go to the next due time and do what is due then.
+        """Do what can be done now. If there is nothing, go to the next due time and do what is due then.
 
-        Returns False if nothing is due, ever: then waiting is in vain. Does not block. The handlers of completions and
-        timers are called in this thread; in one of them this raises UsageError.
+        Returns False if nothing will ever be due: then waiting is in vain. Does not block. Handlers of completions and
+        timers are called in this thread. If one of them calls this, it raises UsageError.
         """
         self._check_outside()
         if self._owes_step or any(device.has_work() for device in self._devices):
@@ -85,11 +85,11 @@ class VirtualClock:
         return True
 
     def advance(self, duration_ns: int) -> None:
-        """Let this much time pass, and do everything that is due meanwhile. Raises UsageError if it is negative."""
+        """Let this much time pass, and do everything that is due meanwhile. Raises UsageError for a negative time."""
         self.advance_to(self._now_ns + _nonnegative("duration_ns", duration_ns))
 
     def advance_to(self, time_ns: int) -> None:
-        """Let time pass up to `time_ns`, and do everything that is due meanwhile. Raises UsageError for a time past."""
+        """Let time pass until `time_ns`, and do everything that is due meanwhile. Raises UsageError for a past time."""
         self._check_outside()
         if _nonnegative("time_ns", time_ns) < self._now_ns:
             raise UsageError(f"time_ns={time_ns} is before now, {self._now_ns}: a clock does not go back")
@@ -106,7 +106,7 @@ class VirtualClock:
             raise UsageError("the virtual clock was moved from inside a step: a completion must not wait for another")
 
     def _step(self) -> int | None:
-        """Step every device without moving the time; return when something is due next."""
+        """Step every device without moving the time. Returns the time at which something is due next."""
         self._stepping = self._owes_step = True
         try:
             dues = [due for device in tuple(self._devices) if (due := device.step()) is not None]

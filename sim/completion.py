@@ -1,13 +1,13 @@
-"""How completions reach their owners: the interrupt's handler, polling, and what both of them do, the reap.
+"""How completions reach their owners: by the handler of the interrupt or by polling. Both do the same: they reap.
 
-The device puts completed requests onto the completion ring and pends the interrupt. When the interrupt is due its
-handler reaps the ring; while the interrupt is masked, the thread that polls does. A reap has two steps:
+The device puts completed requests onto the completion ring and marks the interrupt as pending. When the interrupt is
+due, its handler reaps the ring. While the interrupt is masked, the thread that polls reaps it. A reap has two steps:
 
-1. `hand_out` gives back the slots of a batch and counts it, all at once: an exception cannot come in between.
+1. `hand_out` gives back the slots of a batch and counts the batch. No exception can come in the middle of this.
 2. `_tell_reaped` tells the owners, by `complete` of each request, and then those who wait for free slots.
 
-So slots are free, and the counts are right, before an owner is told, and the owner may look at both at once. An entry
-leaves the ring when its owner has been told; whatever an exception cuts short is done by the next reap.
+So when an owner is told, its slot is already free and the counts are already right. An entry leaves the ring when its
+owner is told. If an exception cuts a reap short, the next reap does the rest.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from sim.statistics import Counters
 
 _op = attrgetter("op")
 _ANYWHERE = (KeyboardInterrupt, MemoryError, RecursionError)
-"""What can come between any two steps: the function that was just called need not have raised it."""
+"""Exceptions that can come between any two steps. So the function that was just called may not have raised them."""
 TRIES = 2
-"""How often in a row an owner is told again if such an exception kept it from being told."""
+"""If such an exception came before an owner was told, this is how often in a row telling it is tried again."""
 
 
 class Reaper:
@@ -54,18 +54,19 @@ class Reaper:
         self._gate = gate
         self._foreign = ForeignCalls(counters, clock.virtual)
         self.lock = threading.RLock()
-        """Held during a reap in real time: by the worker, by those who poll, and by the thread that closes."""
+        """In real time, the thread that reaps holds this: the worker, a thread that polls, or the one that closes."""
         self.untold_slots = 0
-        """Slots that were given back, and of which those who wait for a slot have not been told."""
+        """How many slots were given back without those who wait for a slot being told yet."""
         self.on_space: list[Callable[[int], None]] = []
         """Each is called with the number of slots that a reap has just freed."""
 
     # Engines
 
     def attach(self, on_space: Callable[[int], None], *, polled: bool) -> None:
-        """Tell on_space(n) of freed slots. `polled`: mask the interrupt, so that completions come only by `reap`.
+        """Call on_space(n) from now on when n slots become free.
 
-        Raises UsageError if somebody else is attached in the other way.
+        With `polled`, mask the interrupt, so that completions come only by `reap`. Raises UsageError if another engine
+        is attached with the other value of `polled`.
         """
         interrupt = self._interrupt
         if self.on_space and interrupt.masked is not polled:
@@ -78,7 +79,10 @@ class Reaper:
         interrupt.masked = polled
 
     def detach(self, on_space: Callable[[int], None]) -> bool:
-        """Undo `attach`, if it is attached. True if nobody is attached now: then the interrupt is not masked."""
+        """Undo `attach`; does nothing if on_space is not attached.
+
+        Returns whether nobody is attached any more. In that case the interrupt is no longer masked.
+        """
         if on_space in self.on_space:
             self.on_space.remove(on_space)
         if not self.on_space:
@@ -88,7 +92,7 @@ class Reaper:
     # The interrupt
 
     def interrupt_if_due(self, now_ns: int) -> None:
-        """If the interrupt is due, fire it: hand out what is complete. If it is masked, tell those who poll instead."""
+        """If the interrupt is due, handle it: hand out what is complete. If it is masked, tell those who poll."""
         interrupt = self._interrupt
         if not interrupt.is_due(now_ns):
             return
@@ -103,12 +107,12 @@ class Reaper:
             interrupt.pending -= told_of
             return
         self.handle_interrupt(now_ns)
-        # Only now: an interrupt that was cut short by an exception is still pending at the next step.
+        # Counted down last, so that an interrupt that an exception cut short is still pending at the next step.
         interrupt.pending -= told_of
         interrupt.fired += 1
 
     def handle_interrupt(self, now_ns: int) -> None:
-        """Reap everything, and keep the longest time that took. `now_ns` is when the handler was entered."""
+        """Reap everything, and keep the time that this took if it is the longest so far. `now_ns` is when it began."""
         if self._gate.hook is not None:
             self._gate.hook.note("interrupt")
         self.reap()
@@ -119,10 +123,10 @@ class Reaper:
     # The reap
 
     def reap(self, quota: int = 0) -> int:
-        """Hand out at most `quota` completions, 0 for all; return how many owners were told.
+        """Hand out at most `quota` completions, or all if it is 0. Returns how many owners were told.
 
-        Calls the owners, in this thread. In real time it waits for another thread that is reaping. A KeyboardInterrupt
-        that an owner raises is raised here if this thread is the user's own; other exceptions are reported.
+        The owners are called in this thread. In real time this blocks while another thread reaps. If an owner raises
+        KeyboardInterrupt and this thread is the user's own, it is raised here. All other exceptions are reported.
         """
         if self._clock.virtual:  # there is one thread
             return self._reap(quota)
@@ -143,10 +147,11 @@ class Reaper:
         return self.hand_out(requests, len(batch) - len(requests), seen)
 
     def hand_out(self, batch: list[Submittable], echoes: int, seen: int) -> int:
-        """Give back the slots of a batch of completions, count it, and tell the owners; how many were told.
+        """Give back the slots of a batch of completions, count it, and tell the owners. Returns how many were told.
 
-        `echoes` is how many echoes stand among the batch on the completion ring. `seen` is how many entries had been
-        taken from the ring when the batch was read: if it is more by now, the batch was handed out by somebody else.
+        `echoes` is how many echoes stand among the batch on the completion ring. `seen` is the value of
+        `completions.taken` when the batch was read. If that has grown meanwhile, somebody else has handed out the
+        batch.
         """
         counters, ring, completions = self._counters, self._ring, self._completions
         full_ns = counters.time_at_full_ns
@@ -162,7 +167,7 @@ class Reaper:
             ops.clear()
         elif ops[0] not in by_op:
             by_op[ops[0]] = 0
-        # From here to the end of the stores nothing is called and nothing can fail: all of it happens, or nothing.
+        # From here to the last store nothing is called and nothing can fail. So either all of it happens, or nothing.
         if completions.taken != seen:  # a signal handler has polled in one of the calls above
             return self._tell_reaped(batch)
         in_op = by_op[ops[0]] + size if ops else 0
@@ -187,10 +192,10 @@ class Reaper:
     # Telling
 
     def _tell_reaped(self, batch: list[Submittable]) -> int:
-        """Tell the owners of all that is reaped, and then those who wait for slots; how many owners were told.
+        """Tell the owners of all that is reaped, and then those who wait for slots. Returns how many owners were told.
 
-        `batch` is what was just reaped. More may be reaped and untold: by a reap that an exception has cut short, or
-        by one inside of which this one runs.
+        `batch` is what was just reaped. Other entries may be reaped with their owners not told yet: an exception cut
+        an earlier reap short, or this reap was called by an owner in the middle of another one.
         """
         completions, told = self._completions, 0
         own_thread = self._clock.virtual or self._interrupt.masked
@@ -211,7 +216,7 @@ class Reaper:
         if self.untold_slots:
             slots, self.untold_slots = self.untold_slots, 0
             try:
-                for tell in tuple(self.on_space):  # an engine may end because of what it is told
+                for tell in tuple(self.on_space):  # a copy, because an engine that is told may detach
                     self._foreign.call(partial(tell, slots), own_thread)
             except BaseException:
                 self.untold_slots += slots  # they are told once more, which does no harm
@@ -223,8 +228,8 @@ class Reaper:
     def _tell_each(self, own_thread: bool) -> tuple[int, KeyboardInterrupt | None]:
         """Tell the owners one after the other.
 
-        Returns how many were told, and the KeyboardInterrupt that came meanwhile if this thread is the user's own. An
-        owner whose `complete` had not begun when an exception came is told again.
+        Returns how many were told, and the KeyboardInterrupt that came meanwhile, or None. It is returned only if this
+        thread is the user's own. If an exception came before an owner's `complete` had begun, the owner is told again.
         """
         completions, told, tries = self._completions, 0, 0
         entries = completions.entries
@@ -233,7 +238,7 @@ class Reaper:
             left = completions.reaped - 1
             request: Any = entries[0]
             del entries[0]
-            completions.reaped = left  # in this order: the device, on its thread, must never see too many entries
+            completions.reaped = left  # after the `del`: else the device's thread could see one entry too many
             try:
                 if type(request) is Echo:
                     told += 1
@@ -241,7 +246,7 @@ class Reaper:
                     continue
                 delivery = request.complete()
             except BaseException as error:
-                mine = isinstance(error, KeyboardInterrupt) and own_thread  # not the handler's affair
+                mine = isinstance(error, KeyboardInterrupt) and own_thread  # then it is for the caller of the reap
                 if isinstance(error, _ANYWHERE) and not getattr(request, "completed", True):
                     completions.reaped += 1
                     entries.appendleft(request)
@@ -262,28 +267,28 @@ class Reaper:
         return told, interrupted
 
     def _tell_echo(self, echo: Echo) -> None:
-        """A completion comes a second time."""
+        """Tell an owner of its completion a second time."""
         if self._gate.hook is not None:
             self._gate.hook.note("duplicate", echo.request)
         self._counters.spurious += 1
         self._foreign.call(echo.request.complete)
 
     def _hear(self, request: Submittable, outcome: Delivery | BaseException | None) -> None:
-        """What an owner returned for its completion, or raised."""
+        """Deal with what an owner returned for its completion, or raised."""
         if isinstance(outcome, BaseException):
             self._foreign.report(outcome, "the handler of a completion", request)
         elif outcome:
             self._recount(request, outcome)
 
     def _recount(self, request: Submittable, delivery: Delivery) -> None:
-        """The owner says that this completion, which is counted already, was delivered to nobody."""
+        """Correct the counts: the owner says that this completion, which is counted already, reached nobody."""
         counters = self._counters
         if request.error is not None:
             counters.failed -= 1
         else:
             counters.completed -= 1
         counters.by_op[request.op] -= 1
-        counters.orphaned += 1  # also if spurious: it had a slot, so it must be in the sums
+        counters.orphaned += 1  # even if it is spurious: it had a slot, so it must be in the sums
         if delivery != Delivery.ORPHANED:
             counters.spurious += 1
         if self._gate.hook is not None:
@@ -291,7 +296,7 @@ class Reaper:
 
 
 def _common_way(batch: list[Submittable]) -> Callable[..., object] | None:
-    """The function that tells the owners of all these requests in one call; None if they have none in common."""
+    """The function that tells the owners of all these requests in one call. None if there is no such function."""
     first = type(batch[0])
     for request in batch:
         if type(request) is not first:

@@ -1,18 +1,18 @@
-"""The device: fetches requests, runs them on its units, completes them when they are due.
+"""The device: it fetches requests, runs them on its units, and completes them when they are due.
 
-There is no thread and no fd in here, and time is only numbers from a clock: a worker thread steps the device in real
-time, a virtual clock in virtual time. A step does this:
+There is no thread and no fd in here, and time is only numbers from a clock. In real time a worker thread steps the
+device, in virtual time the clock does. A step does this:
 
 1. Fetch what the doorbell announced, and give each request a unit, a start and a due time.
-2. Do the work of a request ahead of its due time, one request at a time, so that no completion has to wait for the work
-   of another one.
-3. Put what is due onto the completion ring; completions due at the same instant in an order that the seed decides.
-4. Fire the interrupt, whose handler reaps the ring: it frees the slots and then hands each completion to its owner.
+2. Do the work of requests ahead of their due times, one request at a time, so that no completion has to wait for the
+   work of another one.
+3. Put what is due onto the completion ring. The seed decides the order of completions that are due at the same instant.
+4. Fire the interrupt. Its handler reaps the ring: it frees the slots and then hands each completion to its owner.
 
-Without a timing model a request takes the time that its work takes, and 1 to 3 become one straight loop.
+Without a timing model a request takes the time that its work takes, and points 1 to 3 become one straight loop.
 
-An exception may come between any two steps. Each request therefore stays where it is until it has arrived at the next
-place: on the submission ring, in `_fetched`, on the schedule, on the completion ring (docs/decisions/0026).
+An exception may come between any two steps. So a request leaves a place only when it has arrived at the next one. The
+places are the submission ring, `_fetched`, the schedule and the completion ring (docs/decisions/0026).
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ from sim.timing import INSTANT, Timing
 from sim.units import UnitBank
 
 SHORT_NS = 50_000
-"""In the straight loop, completions wait for at most about this much of other requests' work."""
+"""In the straight loop, a completion waits at most for about this much work of other requests."""
 
 
 class Device:
-    """The inside of one accelerator. All methods belong to the thread that steps it.
+    """The inside of one accelerator. Only the thread that steps it may call the methods.
 
-    The parts are public: the rings, the interrupt, the gate and the counters are also used by the threads that submit,
-    the reaper by those that poll.
+    The parts are public, because other threads use them too: those that submit use the rings, the interrupt, the gate
+    and the counters, and those that poll use the reaper.
     """
 
     def __init__(
@@ -68,20 +68,21 @@ class Device:
         self._service_rng = randomness.stream("service")
         self._latency_rng = randomness.stream("latency")
         self._fetched: list[Submittable] = []
-        """The batch that a step is working on. It is off the ring; the first `_passed` of it are on the schedule. A
-        step that an exception ends leaves the rest here, and the next step goes on with it."""
+        """The batch that a step is working on. It has left the ring, and its first `_passed` requests are on the
+        schedule. If an exception ends the step, the others stay here, and the next step goes on with them."""
         self._passed = 0
         self.placing: Scheduled | None = None
-        """What `place` made of the first request of the batch that has not passed, if it got that far."""
+        """What `place` made for the first request of the batch that is not on the schedule yet. None if an exception
+        came before `place`."""
 
     def install(self, hook: Hook) -> None:
-        """From now on all requests go by this hook. The caller holds the gate's lock.
+        """Send all requests through this hook from now on. The caller holds the gate's lock.
 
-        Only for one hook; calling it again with that one does no harm.
+        A device has one hook for its whole life. Calling this again with the same hook does no harm.
         """
         self.gate.hook = hook
         self._straight = False
-        # Set last: what a submit leaves with the hook must find a device that asks the hook.
+        # Set last: once a submit goes through the hook, the device must already ask the hook too.
         self.gate.checks_submits = True
 
     # Stepping
@@ -97,22 +98,22 @@ class Device:
 
     @property
     def queued(self) -> int:
-        """About how many requests wait for their work to be done. Any thread."""
+        """Roughly how many requests wait for their work to be done. Any thread."""
         ring = self.ring
         return ring.tail - ring.head + max(0, len(self._fetched) - self._passed) + len(self.schedule.ahead)
 
     def drained(self) -> bool:
-        """Hand out what is complete, also if the interrupt is masked. True if nothing more will ever complete.
+        """Hand out what is complete, even if the interrupt is masked. Returns whether nothing more will ever complete.
 
-        To be called after a step.
+        Must be called after a step.
         """
         self.reaper.reap()
         return not (self.ring.rung != self.ring.head or self.schedule.heap or self._passed < len(self._fetched))
 
     def step(self) -> int | None:
-        """Do all that is due now; return when something is due next, None for never.
+        """Do all that is due now. Returns the time at which something is due next, or None if nothing is.
 
-        Exceptions, such as a KeyboardInterrupt in the user's own thread, are raised. The next step goes on from there.
+        An exception, such as a KeyboardInterrupt in the user's own thread, is raised. The next step goes on from there.
         """
         ring, schedule = self.ring, self.schedule
         while True:
@@ -161,20 +162,20 @@ class Device:
         while (timer := timers.first_due(now_ns)) is not None:
             fn, begun = timer.fn, timer.begun
             timer.begun = True
-            if begun:  # an exception came the first time: it is called once more, but no third time
+            if begun:  # an exception ended the first call: so this is the second, and there is no third
                 timers.drop(timer)
             if fn is not None:
                 self.foreign.call(fn)
             timers.drop(timer)
 
     def call_timers(self) -> None:
-        """Call all timers, whenever they are due: the device ends before their time comes."""
+        """Call all timers now, because the device ends before their time comes."""
         self._call_timers(None)
 
     # Without a timing model
 
     def _run_straight(self, batch: list[Submittable]) -> None:
-        """Run a batch one after the other. Short ones complete together, a long one as soon as it is done."""
+        """Run the requests of a batch one after the other. Short ones complete together, a long one when it is done."""
         now = self.clock.now_ns
         done_ns = first_ns = shown_ns = now()
         done: list[Submittable] = []
@@ -182,7 +183,7 @@ class Device:
             request.started_ns = done_ns
             try:
                 request.result = request.kernel.run(request.payload, request.aux, request.key)
-            except BaseException as error:  # even what would end a program ends only the request here
+            except BaseException as error:  # even an exception that ends a program, such as SystemExit, only fails this
                 request.error = error
             request.finished_ns = done_ns = now()
             done.append(request)
@@ -202,7 +203,7 @@ class Device:
             self._passed = passed
             self.reaper.interrupt_if_due(now_ns)
 
-    # With one
+    # With a timing model
 
     def _assign(self) -> None:
         """Give each request that was fetched a unit, its times, and its place on the schedule."""
@@ -220,7 +221,10 @@ class Device:
             self.placing, self._passed = None, passed
 
     def place(self, request: Submittable, now_ns: int, fault: Any = None) -> Scheduled:
-        """Give a request a unit and its times. It is not on the schedule yet. `fault`: see `Scheduled`."""
+        """Give a request a unit and its times, and return it without putting it onto the schedule.
+
+        `fault` is kept in the `Scheduled` that is returned.
+        """
         size_bytes = len(request.payload)
         service_ns = self._timing.service_ns(request.op, size_bytes, self._service_rng)
         _, request.started_ns, end_ns = self.units.assign(now_ns, service_ns)
@@ -242,20 +246,20 @@ class Device:
             heappop(schedule.heap)
 
     def land(self, scheduled: Scheduled) -> None:
-        """Put it onto the completion ring, once."""
+        """Put this request onto the completion ring, unless it has been there before."""
         if not scheduled.landed:
             self.completions.check_room(1)
-            # Not `append`: CPython looks for signals after a call, and none may come before the next line.
+            # Not `append`: after a call CPython runs signal handlers, and none may run before the next line.
             self.completions.entries += (scheduled.request,)
             scheduled.landed = True
 
     # Ending
 
     def crash(self, error: BaseException) -> None:
-        """The worker has ended by this exception: refuse submits, fail what is in flight, and call the timers."""
+        """Refuse submits, fail what is in flight, and call the timers, because this exception ended the worker."""
         gate = self.gate
         refusal = InternalError(f"the device's worker crashed: {error!r}")
-        with gate.lock:  # so that no submit that saw no refusal comes after `abort` has read the ring
+        with gate.lock:  # so that a submit that saw no refusal is on the ring before `abort` reads it
             gate.change_refusal(refusal, instead_of=gate.refusal)
         self.abort(refusal)
         self.call_timers()
@@ -269,11 +273,11 @@ class Device:
             raise InternalError(f"{self.ring.outstanding} requests are left after an abort")
 
     def fail_all(self, error: Exception) -> None:
-        """Complete all that is in flight and announced with that error. An interrupt will tell of it."""
+        """Complete all requests in flight that were announced, with that error. An interrupt will tell the owners."""
         hook, ring, completions, schedule = self.gate.hook, self.ring, self.completions, self.schedule
         fetched = ring.announced()
         victims = [*schedule.in_flight(), *self._fetched[self._passed :], *fetched]
-        # Each only once, and not what has completed: an exception may have left a request in two places.
+        # Each once, and none that has completed already: an exception may have left a request in two places.
         gone = set(map(id, completions.entries))
         victims = [request for request in {id(one): one for one in victims}.values() if id(request) not in gone]
         if hook is not None:
@@ -285,7 +289,7 @@ class Device:
             request.started_ns = request.started_ns or now_ns
             if hook is not None:
                 hook.note("complete", request, type(error).__name__)
-        # It tells also of completions whose own interrupt was lost.
+        # All entries count as pending, so that it also tells of completions whose own interrupt was lost.
         self.interrupt.pend(now_ns, len(victims) + len(completions.entries))
         heap: list[tuple[int, int, int, Scheduled]] = []
         ahead: deque[Scheduled] = deque()
@@ -293,7 +297,8 @@ class Device:
         overtaken: dict[Scheduled, int] = {}
         nothing: list[Submittable] = []
         head = ring.head + len(fetched)
-        # From here on nothing is called and nothing can fail: all that was in flight is complete, and nowhere else.
+        # From here to the last assignment nothing is called and nothing can fail. After it, all that was in flight is
+        # on the completion ring, and nowhere else.
         completions.entries += victims
         schedule.heap, schedule.ahead, ring.head = heap, ahead, head
         schedule.parked, schedule.overtaken = parked, overtaken

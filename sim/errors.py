@@ -1,7 +1,7 @@
 """The exceptions of this package. The class says whose fault it was; the message gives the value and the cure.
 
-Two things are no exceptions. `Accelerator.submit` returns False for a full ring. A request that fails on the device
-completes, and its `error` says why (see `sim.request`).
+Two things raise no exception. For a full ring, `Accelerator.submit` returns False. And a request that fails on the
+device completes all the same, and its `error` says why (see `sim.request`).
 """
 
 
@@ -42,7 +42,7 @@ class RejectedError(SimError):
 
 
 class TraceError(SimError, ValueError):
-    """A file is no trace, or a damaged one, or one of another version."""
+    """A file is not a trace, or is a damaged trace, or one of another version."""
 
 
 class InternalError(SimError):
@@ -50,5 +50,5 @@ class InternalError(SimError):
 
 
 def fresh(error: SimError) -> SimError:
-    """A new exception like this one, to be raised in its place: tracebacks of earlier raises don't pile up on it."""
+    """A copy of this exception to raise. If the same object were raised again and again, its traceback would grow."""
     return type(error)(*error.args)

@@ -1,9 +1,9 @@
-"""What may stand between a request and the device: a refusal, or a hook.
+"""The gate: what may stand between a request and the device, a refusal or a hook.
 
-Normally a request goes straight onto the ring, is fetched, does its work and completes. Two things change that. The
-device may refuse everything, because it was closed, was removed or has crashed. And somebody may watch and change what
-happens to requests: fault rules and traces do so through a `Hook`, which the device calls at each step of a request's
-way. The device knows this protocol alone, and nothing of faults.
+Normally a request goes straight onto the ring, is fetched, gets its work done and completes. Two things change that.
+The device may refuse all requests, because it was closed, was removed or has crashed. And fault rules and traces may
+watch and change what happens to a request. They do so through a `Hook`, which the device calls at each step of the
+request's way. The device knows only this protocol, and nothing of faults.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ class Hook(Protocol):
     """
 
     def arrive(self, request: Submittable) -> bool:
-        """A request is submitted: put it onto the submission ring. False: it gets no slot, as with a full ring.
+        """Put a request that is being submitted onto the submission ring.
 
-        May raise instead; then nothing was submitted.
+        Returns False if it gets no slot, as if the ring were full. May raise instead; then nothing was submitted.
         """
         ...
 
     def swallow_ring(self) -> bool:
-        """The doorbell is rung: whether this ring has no effect."""
+        """The doorbell is being rung. Returns whether the device must not hear it this time."""
         ...
 
     def assign(self, request: Submittable, now_ns: int) -> None:
-        """The device has fetched a request: give it a place on the schedule with `Device.place`."""
+        """Put a request that the device has fetched onto the schedule, with the times from `Device.place`."""
         ...
 
     def retire(self, now_ns: int) -> None:
@@ -42,11 +42,11 @@ class Hook(Protocol):
         ...
 
     def forget(self, requests: Iterable[Submittable]) -> None:
-        """All that is in flight fails now. These requests were submitted but not fetched, and never will be."""
+        """Forget these requests: they were submitted, but the device fails them now instead of fetching them."""
         ...
 
     def note(self, what: str, request: Submittable | None = None, detail: str = "") -> None:
-        """Something happened, for the trace. See `sim.trace`."""
+        """Put an event into the trace. See `sim.trace`."""
         ...
 
 
@@ -57,23 +57,23 @@ class Gate:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        """The producers' lock: held to put a request onto the ring, and to change this gate. It is held for a few steps
-        at a time, and never while something is called that is not ours. An RLock because a signal handler or a
-        finalizer may come in between and submit. In the child of a fork it is replaced."""
+        """The lock of the threads that submit. It is held to put a request onto the ring and to change this gate, for a
+        few steps at a time, and never while code is called that is not ours. It is an RLock because a signal handler or
+        a finalizer may run in the middle of this and submit too. In the child of a fork it is replaced."""
         self.hook: Hook | None = None
-        """None, and then it costs nothing, without fault rules and without a trace. Never removed again."""
+        """None as long as there are no fault rules and no trace; then it costs nothing. Once set, it stays."""
         self.refusal: SimError | None = None
-        """Why nothing may be submitted any more; None as long as it may. Changed by `change_refusal`."""
+        """Why nothing may be submitted; None if requests may be. Only `change_refusal` changes it."""
         self.checks_submits = False
-        """Whether a submit must look at the two above. Submits look at this alone as long as it is False."""
+        """Whether there is a hook or a refusal. As long as this is False, a submit looks at neither."""
 
     def change_refusal(self, why: SimError | None, instead_of: SimError | None) -> bool:
         """Refuse every submit from now on for that reason, or with None accept submits again.
 
-        The caller holds the lock. Returns False and changes nothing if the present refusal is not `instead_of`: then
-        the caller must look again.
+        The caller holds the lock. If the present refusal is not `instead_of`, this changes nothing and returns False:
+        somebody else has changed it meanwhile, so the caller must look again.
         """
-        # Nothing is called in here, so no signal handler that closes the accelerator can come in between.
+        # Nothing is called in here, so no signal handler that closes the accelerator can run in the middle of it.
         if self.refusal is not instead_of:
             return False
         self.refusal = why

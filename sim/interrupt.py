@@ -1,4 +1,4 @@
-"""The interrupt: when it fires, coalesced by count and by time, and the mask that polling sets."""
+"""The interrupt: when it fires, how many completions share one (coalescing), and the mask that polling sets."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sim.report import report_unraisable
 
 @dataclass(frozen=True, slots=True)
 class Coalescing:
-    """The interrupt fires at `count` pending completions, or `time_ns` after the first of them, whichever is first.
+    """The interrupt fires at `count` pending completions, or `time_ns` after the first of them, whichever comes first.
 
-    Completions that become due in the same step of the device share one interrupt in any case. With the default it
-    fires at each step that completes something. Raises UsageError for values that make no sense.
+    Completions that become due in the same step of the device always share one interrupt. With the default it fires at
+    each step that completes something. Raises UsageError for values that make no sense.
     """
 
     count: int = 1
@@ -35,17 +35,17 @@ class Interrupt:
     def __init__(self, coalescing: Coalescing) -> None:
         self._coalescing = coalescing
         self.pending = 0
-        """How many completions no interrupt has told of. Whoever handles the interrupt counts this down."""
+        """How many completions no interrupt has told of yet. The handler of the interrupt counts this down."""
         self._first_ns = 0
         self.fired = 0
         """How many interrupts were handled."""
         self.masked = False
-        """While this is set nothing fires: completions stay on their ring until somebody polls."""
+        """While this is set the interrupt never fires, and completions stay on their ring until somebody polls."""
         self.on_masked: dict[Callable[[], object], None] = {}
-        """Functions to be called at the next completion while masked: each once, also if it asked twice."""
+        """The functions to call at the next completion while masked. Each is called once, even if it asked twice."""
 
     def pend(self, now_ns: int, count: int = 1) -> None:
-        """`count` more completions are on the completion ring."""
+        """Note that `count` more completions are on the completion ring."""
         if not self.pending:
             self._first_ns = now_ns
         self.pending += count
@@ -58,17 +58,17 @@ class Interrupt:
         return self.masked or self.pending >= coalescing.count or now_ns >= self._first_ns + coalescing.time_ns
 
     def ask(self, fn: Callable[[], object]) -> None:
-        """Call fn once, at the next completion while masked. Any thread."""
+        """Have fn called once, at the next completion while masked. Any thread."""
         self.on_masked[fn] = None
 
     def forget(self, fn: Callable[[], object]) -> None:
-        """Call fn no more. Any thread. Does nothing if it was called already, or never asked."""
+        """Undo `ask`. Any thread. Does nothing if fn was called already, or never asked."""
         self.on_masked.pop(fn, None)
 
     def notify(self) -> None:
-        """There is something to poll for: tell those who asked, each once. Any thread."""
-        # Only those that have asked by now. A function that is told may poll, find nothing more and ask again at once,
-        # in a thread of its own: telling that one too, this loop would never end and the device would stand still.
+        """Call the functions that have asked, each once, because there is something to poll for. Any thread."""
+        # Only those that have asked by now. Such a function may wake a thread that polls, finds nothing more and asks
+        # again at once. If this loop called the function again, it might never end, and the device would stand still.
         for fn in list(self.on_masked):
             try:
                 del self.on_masked[fn]
@@ -76,12 +76,12 @@ class Interrupt:
                 continue
             try:
                 fn()
-            except KeyboardInterrupt:  # perhaps before fn began
+            except KeyboardInterrupt:  # fn may not have begun, so it still asks
                 self.on_masked[fn] = None
                 raise
             except BaseException as error:  # such as a loop that was closed meanwhile
                 report_unraisable(error, "a function that asked for completions raised; the device goes on", fn)
 
     def due_ns(self) -> int | None:
-        """When the coalescing timer runs out; None with nothing pending."""
+        """The time at which the coalescing timer runs out; None if nothing is pending."""
         return self._first_ns + self._coalescing.time_ns if self.pending else None

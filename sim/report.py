@@ -1,4 +1,4 @@
-"""Calls of functions that are not ours, and how their exceptions are reported when there is nobody to raise them to."""
+"""Calls of functions that are not ours, and reports of what they raise where there is nobody to raise it to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def report_unraisable(error: BaseException, message: str, culprit: object) -> No
 
     `culprit` and `error` may be the user's: their `__repr__` and `add_note` may raise.
     """
-    with suppress(BaseException):  # then it is reported without a note
+    with suppress(BaseException):  # if adding the note fails, the exception is reported without it
         error.add_note(f"simaccel: {message}: {_shown(culprit)}")
     try:
         threading.excepthook(
@@ -28,7 +28,7 @@ def report_unraisable(error: BaseException, message: str, culprit: object) -> No
 
 
 class ForeignCalls:
-    """Calls functions of others for a device: what they raise is reported and counted, and the device goes on."""
+    """Calls functions of others for a device. If one raises, that is reported and counted, and the device goes on."""
 
     __slots__ = ("_counters", "_virtual")
 
@@ -38,10 +38,11 @@ class ForeignCalls:
         self._virtual = virtual
 
     def call(self, fn: Callable[[], object], own_thread: bool = False) -> None:
-        """Call fn. `own_thread` says that this thread is the user's own also in real time.
+        """Call fn.
 
-        KeyboardInterrupt is raised in the user's own thread: in virtual time always, in real time if the caller says
-        so. A failed allocation or a full stack may have come before fn began, so fn is then called a second time.
+        A KeyboardInterrupt is raised here if this thread is the user's own: in virtual time it always is, in real time
+        if `own_thread` says so. A MemoryError or RecursionError may have come before fn began, so fn is then called a
+        second time. All else that fn raises is reported.
         """
         for last in (False, True):
             try:

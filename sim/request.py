@@ -1,4 +1,4 @@
-"""A request: one piece of work on its way through the device, and its result."""
+"""A request: one piece of work for the device, and then its result."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from sim.session import Session
 
 
 class Delivery(IntEnum):
-    """What an owner says became of a completion, as the result of its `complete`. None means DELIVERED."""
+    """What became of a completion. An owner returns it from `complete`; None means DELIVERED."""
 
     DELIVERED = 0
     ORPHANED = 1
     """Nobody wants the result any more: the job was cancelled, or its deadline has passed."""
     SPURIOUS = 2
-    """Nobody ever waited for this completion, or it came a second time."""
+    """Nobody waited for this completion, because the request had completed before."""
 
 
 class Submittable(Protocol):
-    """What the device needs of a request. The engine's operations fit it too, so one object serves as both.
+    """What the device needs of a request. The engine's operations have all of it, so they go over the ring themselves.
 
     The submitter fills in `op`, `payload`, `aux` and `session`. `Accelerator.prepare` checks them and sets `kernel` and
     `key`. The device fills in the rest. All times are ns of the accelerator's clock.
 
-    After the submit the request belongs to the device until the device calls `complete`, in the thread that reaps: the
-    worker, or the thread that polls. `complete` must not block. In particular it must not wait for a free slot, because
-    slots are freed by the thread that it runs in.
+    After the submit the request belongs to the device until the device calls `complete`. It does so in the thread that
+    reaps: the worker, or a thread that polls. `complete` must not block. In particular it must not wait for a free
+    slot, because the thread in which it runs is the one that frees slots.
 
-    Three things are optional:
+    Three members are optional:
 
-    - `wake()`: a faulty device calls it without completing the request, see SpuriousWake.
-    - `complete_all(requests, hear)`, static: the worker calls it instead of `complete` with all requests of this class
-      that complete at the same time. It calls hear(request, outcome) for each that was not simply delivered; the
-      outcome is a Delivery or an exception.
-    - `completed`: false at first; `complete` sets it before it does anything else. If a Ctrl-C, a failed allocation or
-      a full stack came before that, or `complete` has set it to false again, the device calls `complete` once more.
+    - `wake()`: a device with the fault SpuriousWake calls it without completing the request.
+    - `complete_all(requests, hear)`, a static method: if several requests of this class complete at the same time, the
+      worker calls it once instead of `complete` for each. It calls hear(request, outcome) for each request that was not
+      simply delivered; the outcome is a Delivery or an exception.
+    - `completed`: false at first. `complete` sets it before it does anything else. If an exception that can come
+      anywhere, such as Ctrl-C, ends `complete` while this is false, the device calls `complete` once more.
     """
 
     op: str
@@ -58,8 +58,9 @@ class Submittable(Protocol):
 class Request:
     """A request for programs that use the device without an engine.
 
-    `on_complete(request)` is called when it has completed. Then `result` is the bytes; or it is None, and `error` is
-    the exception that says why. `queue_ns` and `service_ns` tell where the time went.
+    `on_complete(request)` is called when the request has completed. By then `result` holds the bytes; if the request
+    failed, `result` is None and `error` is the exception that says why. `queue_ns` and `service_ns` tell where the time
+    went.
     """
 
     __slots__ = (

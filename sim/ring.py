@@ -1,11 +1,11 @@
 """The two rings between host and device: requests go down the submission ring and come back on the completion ring.
 
 - A push takes a slot of the submission ring. The slot is free again when the request's completion was reaped. So there
-  are never more requests outstanding than slots, and the completion ring, which has as many entries, can't overflow.
+  are never more requests outstanding than slots. The completion ring has as many entries, so it can't overflow.
 - Indices only grow, and are masked to find a slot: tail >= rung >= head >= 0 and tail - reaped <= depth.
 - The device does not see a pushed request until the doorbell announces it.
 
-One producer at a time and one consumer at a time: the locks are elsewhere (`Gate.lock`, `Reaper.lock`).
+One producer at a time and one consumer at a time may use a ring. Their locks are `Gate.lock` and `Reaper.lock`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class SubmissionRing:
     __slots__ = ("depth", "head", "high_water", "mask", "reaped", "rung", "slots", "tail")
 
     def __init__(self, depth: int) -> None:
-        """Raises UsageError for a depth that isn't a power of two in that range."""
+        """Raises UsageError for a depth that is not a power of two in that range."""
         if not isinstance(depth, int) or isinstance(depth, bool) or not 0 < depth <= MAX_DEPTH or depth & (depth - 1):
             hint = ""
             if isinstance(depth, int) and depth > 2:
@@ -51,7 +51,7 @@ class SubmissionRing:
         return self.tail - self.reaped
 
     def push(self, request: Submittable) -> bool:
-        """Put a request into the next slot. False: all slots are taken."""
+        """Put a request into the next slot. Returns False if all slots are taken."""
         outstanding = self.tail - self.reaped
         if outstanding >= self.depth:
             return False
@@ -74,7 +74,7 @@ class SubmissionRing:
 
     def clear(self, count: int) -> None:
         """Empty the slots of the last `count` requests before `head`: the device holds these requests now."""
-        # Slices and no loop over slots: at 64 requests a batch they take a sixth of the time.
+        # Slices take a sixth of the time of a loop over the slots, with batches of 64 requests.
         slots, first = self.slots, (self.head - count) & self.mask
         last = first + count
         if last <= self.depth:
@@ -85,7 +85,7 @@ class SubmissionRing:
 
 
 class Echo:
-    """A completion that comes a second time. It takes no slot."""
+    """The second completion of a request that completes twice. It takes no slot."""
 
     __slots__ = ("request",)
 
@@ -94,11 +94,11 @@ class Echo:
 
 
 class CompletionRing:
-    """Completed requests whose owners were not told yet, oldest first: at most as many as there are slots.
+    """Completed requests whose owners were not told yet, oldest first. There are at most as many as slots.
 
     The first `reaped` of them have given back their slots and are counted. An entry leaves the ring when its owner is
     told, so an exception during a reap loses none. The device appends at one end, and the thread that reaps takes from
-    the other. With a deque these may be two threads without a lock.
+    the other. With a deque, two threads may do this without a lock.
     """
 
     __slots__ = ("depth", "echoes", "entries", "reaped", "taken")
@@ -107,21 +107,21 @@ class CompletionRing:
         self.depth = depth
         self.entries: deque[Submittable] = deque()
         self.echoes = 0
-        """How many of the entries are an Echo. They may be there beyond the depth."""
+        """How many of the entries are an Echo. The ring may hold these in addition to `depth` requests."""
         self.reaped = 0
         """How many of the entries have given back their slots."""
         self.taken = 0
-        """How many entries were ever reaped."""
+        """How many entries were reaped since the ring was made."""
 
     def check_room(self, count: int) -> None:
-        """Raises InternalError if `count` more completions do not fit: then a slot was freed before its reap."""
+        """Raises InternalError if `count` more completions do not fit. Then some slot was freed before its reap."""
         if len(self.entries) - self.reaped + count > self.depth + self.echoes:
             raise InternalError(f"the completion ring of {self.depth} entries overflowed")
 
     def unreaped(self, quota: int) -> list[Submittable]:
-        """The oldest entries that have not given back their slots, at most `quota`, 0 for all. They stay."""
+        """The oldest entries that have not given back their slots, at most `quota`, or all if it is 0. They stay."""
         entries, reaped = self.entries, self.reaped
         if not quota:
             return list(entries)[reaped:]
-        # By index: an iterator would raise if the device appends meanwhile.
+        # By index, because an iterator would raise if the device appends meanwhile.
         return [entries[index] for index in range(reaped, min(len(entries), reaped + quota))]

@@ -1,11 +1,11 @@
-"""Requests between fetch and completion: their due times, and their work.
+"""The schedule: the requests between fetch and completion, with their due times and their work.
 
 A fetched request gets a unit, a start and a due time (`Device.place`). From then on it is on the schedule, a heap by
-due time. Requests due at the same instant complete in an order that the seed decides. The work of a request is done
-ahead of its due time where possible, so that no completion has to wait for the work of another one.
+due time. Requests that are due at the same instant complete in an order that the seed decides. The work of a request is
+done ahead of its due time where possible, so that no completion has to wait for the work of another one.
 
-A request stays on the heap until it is on the completion ring (`landed`), so an exception in between loses none. It
-may stand on the heap twice after such an exception: it lands once, and is skipped wherever else it is found.
+A request stays on the heap until it is on the completion ring (`landed`), so an exception in between loses none. After
+such an exception a request may be on the heap twice. It lands once, and its other entry is skipped.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sim.request import Submittable
 from sim.statistics import Counters
 
 LATE_NS = 50_000
-"""A completion counts as late from this much on: less is what a thread takes to wake up."""
+"""A completion counts as late if it is later than this. A thread may take this long to wake up."""
 
 
 class Scheduled:
@@ -32,60 +32,61 @@ class Scheduled:
         self.request = request
         self.due_ns = due_ns
         self.worked = False
-        """Whether its work was begun: then it is not begun again."""
+        """Whether its work was begun. If so, it is not begun again."""
         self.landed = False
-        """Whether it is on the completion ring, or has been: then it is skipped wherever else it is found."""
+        """Whether it is on the completion ring, or was on it. If so, other entries for it are skipped."""
         self.fault = fault
-        """What the hook has to remember about this request. The device does not look at it."""
+        """What the hook remembers about this request. The device does not look at it."""
         self.is_echo = False
         """Whether this is a second completion of a request that has completed already."""
 
 
 class Schedule:
-    """All that was placed and has not landed. Belongs to the thread that steps the device."""
+    """All requests that were placed and have not landed. Belongs to the thread that steps the device."""
 
     __slots__ = ("_clock", "_counters", "_counts_late", "_serial", "_tie_rng", "ahead", "heap", "overtaken", "parked")
 
     def __init__(self, clock: Clock, counters: Counters, tie_rng: random.Random, *, counts_late: bool) -> None:
-        """`counts_late`: there is a timing model, so a completion can be later than it says."""
+        """`counts_late`: whether there is a timing model, so that a completion can be later than the model says."""
         self._clock = clock
         self._counters = counters
         self._tie_rng = tie_rng
         self._counts_late = counts_late
         self._serial = 0
         self.heap: list[tuple[int, int, int, Scheduled]] = []
-        """By due time, then by a number drawn from the seed."""
+        """The requests by due time, and at the same due time by a number drawn from the seed."""
         self.ahead: deque[Scheduled] = deque()
-        """Whose work may be done now, ahead of time; oldest first."""
+        """The requests whose work may be done now, ahead of their due times. Oldest first."""
         self.parked: dict[Scheduled, object] = {}
-        """Not on the heap: these complete when a fault rule lets them go, or never. The value is the hook's."""
+        """Requests that are not on the heap, and complete when a fault rule lets them go, or never. The value is for
+        the hook."""
         self.overtaken: dict[Scheduled, int] = {}
-        """Also on the heap: these complete before they are due, once this many others have completed."""
+        """Requests that complete early, once this many others have completed. They are on the heap too."""
 
     def add(self, scheduled: Scheduled) -> None:
-        """Let it complete when it is due. To add it twice does no harm: it completes once."""
+        """Put a request onto the heap, so that it completes when it is due. Added twice, it still completes once."""
         self._serial += 1
         heappush(self.heap, (scheduled.due_ns, self._tie_rng.getrandbits(32), self._serial, scheduled))
 
     def remove(self, scheduled: Scheduled) -> None:
-        """Take it off the heap, wherever it stands there."""
+        """Take a request off the heap, wherever it is on it."""
         heap = [entry for entry in self.heap if entry[3] is not scheduled]
         heapify(heap)
         self.heap = heap
 
     def remove_first(self, scheduled: Scheduled) -> None:
-        """Take it off the front of the heap, if it is there: it has landed, or was added again for later."""
+        """Take a request off the heap if it is first there. It has landed by now, or was added again for later."""
         if self.heap and self.heap[0][3] is scheduled:
             heappop(self.heap)
 
     def first_due(self, now_ns: int) -> Scheduled | None:
-        """The next that is due, with its work done; None if nothing is due. It stays on the heap."""
+        """The next request that is due, with its work done, or None if none is due. It stays on the heap."""
         while (heap := self.heap) and heap[0][0] <= now_ns:
             scheduled = heap[0][3]
             if scheduled.landed:
                 heappop(heap)
                 continue
-            if not scheduled.worked:  # due before it was its turn: the model is faster than the work
+            if not scheduled.worked:  # it is due before its work could be done: the model is faster than the work
                 self.work(scheduled)
                 done_ns = self._clock.now_ns()
                 late_ns = done_ns - scheduled.due_ns
@@ -98,16 +99,16 @@ class Schedule:
         return None
 
     def next_due_ns(self) -> int | None:
-        """When the next one is due; None if the heap is empty."""
+        """The time at which the next request is due; None if the heap is empty."""
         heap = self.heap
         while heap and heap[0][3].landed:
             heappop(heap)
         return heap[0][0] if heap else None
 
     def work(self, scheduled: Scheduled) -> None:
-        """Do the work of one request, unless it was begun before. What the kernel raises is the request's error.
+        """Do the work of one request, unless it was begun before. What the kernel raises becomes the request's error.
 
-        Only a KeyboardInterrupt in virtual time is raised as well: there the kernel runs in the user's own thread.
+        A KeyboardInterrupt in virtual time is also raised here, because there the kernel runs in the user's own thread.
         """
         if scheduled.worked:
             return
@@ -121,9 +122,9 @@ class Schedule:
                 raise
 
     def in_flight(self) -> list[Submittable]:
-        """The requests that have not completed: in the order in which they are due, then those that are parked.
+        """The requests that have not completed: first by due time, then those that are parked.
 
-        A request may be in the list twice.
+        After an exception a request may be in the list twice.
         """
         in_order = [entry[3] for entry in sorted(self.heap, key=lambda entry: entry[:3])]
         return [one.request for one in (*in_order, *self.parked) if not one.landed and not one.is_echo]

@@ -1,4 +1,4 @@
-"""Sessions: a kernel with a key that is loaded once, for any number of requests, as in QAT and virtio-crypto."""
+"""Sessions, as in QAT and virtio-crypto: a kernel with a key that is loaded once, for any number of requests."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _serial = count(1)
 class Session:
     """A kernel and its loaded key. Immutable; any thread and any number of requests may share it.
 
-    `id` counts from 1 in each accelerator; sessions that were opened without one are numbered in the process. A session
-    is equal only to itself. The repr shows the kernel and the id, and never key material.
+    `id` counts from 1 in each accelerator. Sessions that were opened without an accelerator are numbered across the
+    process. A session is equal only to itself. Its repr shows the kernel and the id, and never key material.
     """
 
     kernel: Kernel
@@ -40,14 +40,14 @@ class Session:
 
 
 def check_session(kernel: Kernel, session: Session | None) -> None:
-    """Raises UsageError unless the session is one of this kernel, or there is none and the kernel needs none."""
+    """Raises UsageError unless the session is one of this kernel. None is right for a kernel that needs no key."""
     if session is None:
         if kernel.load is not None:
             raise UsageError(f"kernel {kernel.name!r} needs a key: open a session for it and submit with that")
         return
     if not isinstance(session, Session):
-        raise UsageError(f"session of type {type(session).__name__}: give what opening a session returned, or None")
-    # By identity, not by name: after register(..., replace=True) a session of the old kernel holds the old key.
+        raise UsageError(f"session of type {type(session).__name__}: give what `session(op, key)` returned, or None")
+    # Compared by identity and not by name: after register(..., replace=True) an old session belongs to the old kernel.
     if session.kernel is not kernel:
         if kernel.load is None:
             raise UsageError(f"kernel {kernel.name!r} takes no key: submit without {session!r}")
@@ -55,7 +55,7 @@ def check_session(kernel: Kernel, session: Session | None) -> None:
 
 
 def _check_params(name: str, load: Callable[..., Any], params: dict[str, Any]) -> None:
-    """Raises UsageError for parameters that the loader does not have, instead of the TypeError of the call."""
+    """Raises UsageError for parameters that the loader does not have. A call would raise TypeError for them."""
     try:
         signature = inspect.signature(load)
     except ValueError:  # a loader in C without a signature

@@ -11,7 +11,7 @@ from sim.statistics import Counters, Percentiles, Statistics
 
 
 def snapshot(device: Device, faults: Mapping[str, int]) -> Statistics:
-    """All that the device has counted; `faults` are the faults met, by kind. Any thread."""
+    """All that the device has counted. `faults`: how many faults of each kind its requests have met. Any thread."""
     now_ns = device.clock.now_ns()
     return counted(device.counters, device.ring, device.interrupt, now_ns, device.units.count, faults)
 

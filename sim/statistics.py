@@ -1,4 +1,4 @@
-"""What a device counts as it goes, and the snapshot of it that users get."""
+"""What a device counts as it runs, and the snapshot that users get."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from sim.request import Submittable
 
 SAMPLES = 4_096
-"""How many of the latest samples the percentiles are taken from."""
+"""How many samples the percentiles are taken from: the latest ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,50 +46,50 @@ class Statistics:
     orphaned: int
     """Completed for nobody: the job was cancelled or its deadline had passed."""
     spurious: int
-    """Completions that nobody waited for. Duplicates among them are in no sum: they had no slot."""
+    """Completions that nobody waited for. Duplicates are among them, and only here, because they had no slot."""
     in_flight: int
     high_water: int
     """The most that were ever in flight at once."""
     ring_full: int
-    """Submits that found no slot: many mean a ring too small, or a device too slow."""
+    """Submits that found no slot. If there are many, the ring is too small or the device too slow."""
     time_at_full_ns: int
     doorbells: int
     """How often the doorbell had to wake the device."""
     interrupts: int
     polls: int
     batches: int
-    """How often the device found requests on its ring: submitted / batches is the mean size of a batch."""
+    """How often the device fetched requests from its ring. submitted / batches is the mean size of a batch."""
     batch_sizes: Mapping[int, int]
-    """Batches by size: the key n counts those of n to 2n - 1 requests."""
+    """Batches by size: the value for key n is the number of batches of n to 2n - 1 requests."""
     busy_ns: int
-    """The sum of all service times so far. From two snapshots it tells how busy the units were between them."""
+    """The sum of all service times so far. Two snapshots tell how busy the units were between them."""
     utilisation: float
-    """From 0 to 1: how much of the units' time since the start they were busy."""
+    """The part of the time since the start in which the units were busy, from 0 to 1."""
     queue: Percentiles
     """The time from submit to start. If it is large, there are too few units."""
     service: Percentiles
     """The time from start to completion. If it is large, the operation itself is slow."""
     handler_errors: int
-    """How often a handler of a completion, or another function that the device calls, raised. That is reported."""
+    """How often a handler of a completion, or another function that the device calls, raised. Each is also reported."""
     longest_interrupt_ns: int
-    """The longest that one interrupt took: a callback that blocks the device shows here."""
+    """The time that the longest interrupt took. A callback that blocks the device shows up here."""
     by_op: Mapping[str, int]
-    """Delivered and failed requests by operation."""
+    """How many requests were delivered or failed, by operation."""
     faults: Mapping[str, int]
-    """Faults met, by kind."""
+    """How many faults requests have met, by kind."""
     late: int = 0
     """Requests that completed later than the timing model says, because their work took longer. In virtual time there
-    are none, as work takes no time. If there are many in real time, the times here are not the model's."""
+    are none, because work takes no time. If there are many in real time, the times here are not those of the model."""
     late_ns: int = 0
-    """The sum of the times by which they were late."""
+    """The sum of the times by which requests were late."""
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as nested dicts of str, int and float, for JSON."""
+        """All fields as nested dicts of str, int and float, for JSON."""
         return asdict(self)
 
 
 class Counters:
-    """What a device counts as it goes. Each field has one writer at a time."""
+    """What a device counts as it runs. Only one thread at a time may write a field."""
 
     __slots__ = (
         "batch_sizes",
@@ -137,13 +137,13 @@ class Counters:
         self.since_ns = now_ns
 
     def count_batch(self, size: int) -> None:
-        """The device has fetched a batch of this size."""
+        """Count a batch of this size, which the device has fetched."""
         self.batches += 1
         floor = 1 << (size.bit_length() - 1)
         self.batch_sizes[floor] = self.batch_sizes.get(floor, 0) + 1
 
     def sample(self, batch: Sequence[Submittable]) -> None:
-        """Keep the times of about 16 requests of a batch, evenly spaced: to keep all would take 5 % of all time."""
+        """Keep the times of about 16 requests of a batch, evenly spaced. To keep all would take 5 % of all time."""
         for request in batch[:: 1 + len(batch) // 16]:
             self.queue_samples.append(request.started_ns - request.submitted_ns)
             self.service_samples.append(request.finished_ns - request.started_ns)

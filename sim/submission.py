@@ -1,7 +1,8 @@
 """How requests get onto the ring: they are checked, put into a slot, and announced by the doorbell.
 
-A submit has a fast way and a slow one. On the fast way the lock is held for a few stores, during which nothing is
-called. The slow way is taken if the ring is full, or if the gate says that there is a refusal or a hook.
+A submit has a fast path and a slow one. The fast path holds the lock for a few stores, and calls nothing meanwhile. The
+slow path is taken if the ring is full, or if the gate has a refusal or a hook. For a full ring `submit` returns False,
+and the caller decides what to do: an engine pauses the job with EAGAIN.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class Submission:
     def session(self, op: str, key: object, **params: Any) -> Session:
         """As `Accelerator.session`."""
         opened = Session.open(self.kernels.get(op), key, **params)
-        # Numbered anew: what a fault rule calls session 1 must not depend on what else the process has opened.
+        # With a number of this accelerator: which one is session 1 of a fault rule must not depend on what other
+        # sessions the process has opened.
         return Session(opened.kernel, opened.key, next(self._session_ids))
 
     def prepare(self, request: Submittable) -> None:
@@ -56,7 +58,7 @@ class Submission:
         try:
             kernel = self._by_name[request.op]
         except (KeyError, TypeError):
-            kernel = self.kernels.get(request.op)  # which says what is wrong
+            kernel = self.kernels.get(request.op)  # it raises an error that says what is wrong
         payload, aux = request.payload, request.aux
         if type(payload) is not bytes:
             request.payload = payload = _copied("payload", payload)
@@ -80,10 +82,10 @@ class Submission:
 
     def submit(self, request: Submittable) -> bool:
         """As `Accelerator.submit`."""
-        # The hot path: `enqueue`, `doorbell` and the ring's `push` written out in one function, which takes three
-        # fifths of the time. `acquire` and `release` would take half the time of the `with`, but a Ctrl-C between
-        # `acquire` and a `try` would leave the lock locked. While the lock is held nothing is called: there CPython
-        # runs no signal handler, and a signal handler may submit as well.
+        # The hot path. `enqueue`, `doorbell` and the ring's `push` are written out in this one function, which takes
+        # three fifths of the time that calling them would take. `acquire` and `release` would take half the time of the
+        # `with`, but a Ctrl-C between `acquire` and a `try` would leave the lock locked. While the lock is held nothing
+        # is called, so CPython runs no signal handler then. A signal handler may submit too.
         ring, gate = self._ring, self._gate
         request.submitted_ns = self._now_ns()
         try:
@@ -118,9 +120,9 @@ class Submission:
         return self._push_slowly(request)
 
     def _push_slowly(self, request: Submittable) -> bool:
-        """Raise the refusal, or leave the request to the hook, or put it onto the ring. False: the ring is full.
+        """Raise the refusal, or give the request to the hook, or put it onto the ring. Returns False if that is full.
 
-        The caller must not hold the lock: the hook asks fault rules, which are not ours.
+        The caller must not hold the lock, because the hook asks fault rules, which are not our code.
         """
         refusal, hook, ring = self._gate.refusal, self._gate.hook, self._ring
         if refusal is not None:
@@ -128,7 +130,7 @@ class Submission:
         if ring.outstanding < ring.depth:
             if hook is not None:
                 return hook.arrive(request)
-            with self._gate.lock:  # a slot has become free, or a device was plugged in, just now
+            with self._gate.lock:  # a slot has just become free, or the device was just plugged in
                 if not self._gate.checks_submits and ring.push(request):
                     return True
         counters = self._counters
@@ -149,9 +151,9 @@ class Submission:
             raise
 
     def _announce_again(self) -> None:
-        """After an exception that can come anywhere, such as Ctrl-C, which may have come before the doorbell was rung.
+        """Announce once more what is on the ring, after an exception such as Ctrl-C that may have prevented it.
 
-        What is on the ring must not wait there for the next doorbell: if the ring is full, nobody will ring it.
+        Otherwise the requests there would wait for the next doorbell, and if the ring is full, nobody will ring it.
         """
         with self._gate.lock:
             self._ring.rung = self._ring.tail
@@ -159,7 +161,7 @@ class Submission:
             self.worker.wake()
 
     def _announce(self) -> bool:
-        """Make the device see what is on the ring. False if a fault swallows this ring of the doorbell."""
+        """Make the device see what is on the ring. Returns False if a fault makes the doorbell fail this time."""
         hook, ring = self._gate.hook, self._ring
         if hook is not None and hook.swallow_ring():
             return False

@@ -9,7 +9,7 @@ from itertools import count
 
 
 class Timer:
-    """One call that is due at a time. Any thread may cancel it."""
+    """One call that is due at some time. Any thread may cancel it."""
 
     __slots__ = ("_timers", "begun", "fn")
 
@@ -17,10 +17,10 @@ class Timer:
         self._timers = timers
         self.fn: Callable[[], object] | None = fn
         self.begun = False
-        """Whether the call has begun. If an exception ended it, it is made once more."""
+        """Whether the call has begun. If an exception ends the call, it is made once more."""
 
     def cancel(self) -> None:
-        """Don't make the call, if it has not been made yet. Calling again does nothing."""
+        """Don't make the call, if it has not been made yet. Calling this again does nothing."""
         if self.fn is not None:
             self.fn = None
             self._timers.cancelled += 1
@@ -40,7 +40,8 @@ class Timers:
         self.incoming: deque[tuple[int, int, Timer]] = deque()
         self._serial = count()
         self.cancelled = 0
-        """About how many timers of the heap are cancelled: two threads may lose a count, which does no harm."""
+        """Roughly how many timers on the heap are cancelled. If two threads cancel at once, a count may get lost, which
+        does no harm."""
 
     def call_at(self, due_ns: int, fn: Callable[[], object]) -> Timer:
         """Call fn at that time, in the thread that steps the device. It must not block. Any thread."""
@@ -54,7 +55,7 @@ class Timers:
 
     def _absorb(self) -> None:
         while self.incoming:
-            # Removed only once it is on the heap. If an exception makes it stand there twice, it is called once.
+            # Removed only after it is on the heap. If an exception puts it there twice, it is still called once.
             heappush(self.heap, self.incoming[0])
             del self.incoming[0]
         if self.cancelled > 64 and self.cancelled * 2 > len(self.heap):
@@ -65,7 +66,7 @@ class Timers:
             self.heap, self.cancelled = heap, 0
 
     def take_due(self, now_ns: int) -> Iterable[Callable[[], object]]:
-        """What is to be called now, in order. Each leaves the heap at its turn: the one before it may cancel it."""
+        """The calls that are due, in order. A timer leaves the heap at its turn, so the calls before may cancel it."""
         if self.incoming:
             self._absorb()
         if not self.heap or self.heap[0][0] > now_ns:
@@ -82,7 +83,7 @@ class Timers:
                 self.cancelled -= 1
 
     def next_due_ns(self) -> int | None:
-        """The next time at which something is due; None if nothing is."""
+        """The time at which the next timer is due; None if there is none."""
         if self.incoming:
             self._absorb()
         while self.heap and self.heap[0][2].fn is None:
@@ -92,20 +93,20 @@ class Timers:
         return self.heap[0][0] if self.heap else None
 
     def first_due(self, now_ns: int | None) -> Timer | None:
-        """The first timer that is due, or of all timers if `now_ns` is None. It stays on the heap until `drop`."""
+        """The first timer that is due by `now_ns`, or with None the first of all. It stays on the heap until `drop`."""
         due_ns = self.next_due_ns()
         if due_ns is None or (now_ns is not None and due_ns > now_ns):
             return None
         return self.heap[0][2]
 
     def drop(self, timer: Timer) -> None:
-        """It has been called: take it off the heap."""
-        timer.fn = None  # so it is skipped wherever it stands
+        """Take a timer that was called off the heap."""
+        timer.fn = None  # so it is skipped wherever it is on the heap
         if self.heap and self.heap[0][2] is timer:
             heappop(self.heap)
 
     def take_all(self) -> list[Callable[[], object]]:
-        """All calls that are still to come, in order, at the end of the device: their time will not come."""
+        """Take all timers off the heap, and return their calls in order. For the end, when their time will not come."""
         due: list[Callable[[], object]] = []
         while (due_ns := self.next_due_ns()) is not None:
             due += self.take_due(due_ns)

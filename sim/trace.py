@@ -1,8 +1,8 @@
 """Traces: what happened on a device, in order, to be read and to be compared with another run.
 
-An event is a time in ns, a word, the number of a request (0: of none) and a detail. Requests are numbered from 1 as
-they get their slots. Equal seeds give equal traces to the byte: nothing in one depends on an address, a hash, a real
-clock or the version of Python.
+An event is a time in ns, a word, the number of a request (0 if it is about none) and a detail. Requests are numbered
+from 1, in the order in which they get their slots. Equal seeds give traces that are equal to the byte: nothing in a
+trace depends on an address, a hash, a real clock or the version of Python.
 
     submit OP PAYLOAD_BYTES AUX_BYTES    it has a slot            complete ok | ERROR    it is on the completion ring
     full OP                              there was no slot        interrupt              its handler reaps the ring
@@ -12,7 +12,7 @@ clock or the version of Python.
     start at NS                          when a unit takes it     false-wake             its owner is woken for nothing
     corrupt OFFSETS BITS                 of its result (*)        doorbell-stuck, reset, remove, plug-in
 
-(*) An offset is taken modulo the length of the result, which for an ECDSA signature is not the same each time.
+(*) An offset is taken modulo the length of the result. An ECDSA signature does not have the same length each time.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Trace:
 
     def __init__(self) -> None:
         self._events: list[tuple[int, str, int, str]] = []
-        # By id. When an id is used a second time it is that of a later request, which gets a number of its own.
+        # By the request's id(). If Python uses an id again for a later request, that request gets a number of its own.
         self._numbers: dict[int, int] = {}
         self._submitted = 0
 
     def number(self, request: Submittable) -> None:
-        """A request has got its slot: give it the next number."""
+        """Give the next number to a request that has got its slot."""
         self._submitted += 1
         self._numbers[id(request)] = self._submitted
 
@@ -49,7 +49,7 @@ class Trace:
         return map(as_line, list(self._events))
 
     def digest(self) -> str:
-        """SHA-256 of the lines, in hex: two runs went the same way if theirs are equal."""
+        """The SHA-256 of the lines, in hex. If two runs have equal digests, they went the same way."""
         return sha256("".join(f"{line}\n" for line in self.lines()).encode()).hexdigest()
 
     def __len__(self) -> int:

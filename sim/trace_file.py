@@ -1,4 +1,4 @@
-"""Trace files: a trace, with the scenario that it was recorded from.
+"""Trace files: a trace, together with the scenario from which it was recorded.
 
 The file is ASCII text. The first line names the format and its version. The second is JSON that describes the scenario.
 Then comes a line for each event (see `sim.trace`), and a last line with the number of events and the SHA-256 of all
@@ -43,16 +43,16 @@ def save_trace(path: str, scenario: Mapping[str, Any], trace: Trace) -> None:
 def load_trace(path: str) -> Recording:
     """Read the file.
 
-    Raises TraceError, with a message of one line, for a file that is no trace, damaged, or of another version; and
-    OSError as open and read do.
+    Raises TraceError, with a message of one line, if the file is not a trace, is damaged, or is of another version.
+    Raises OSError as open and read do.
     """
     with open(path, encoding="ascii", errors="replace", newline="\n") as file:
-        # The first line alone at first: a file such as /dev/zero has no end.
+        # Only the first line at first, because a file such as /dev/zero has no end.
         first = file.readline(len(_MAGIC) + 22).rstrip("\n")
         text = f"{first}\n{file.read()}" if first.startswith(_MAGIC) else ""
     magic, _, version = first.rpartition(" ")
     if magic != _MAGIC:
-        raise TraceError(f"{path} is no trace of simaccel: it does not begin with {_MAGIC!r}")
+        raise TraceError(f"{path} is not a trace of simaccel: it does not begin with {_MAGIC!r}")
     if version != str(VERSION):
         raise TraceError(f"{path} is a trace of version {version[:20]}, and this simaccel reads version {VERSION}")
     body, newline, last = text.removesuffix("\n").rpartition("\n")
@@ -61,7 +61,7 @@ def load_trace(path: str) -> Recording:
         raise TraceError(f"{path} is damaged: its end is missing")
     lines = body.split("\n")
     if words[2] != _digest(body + "\n") or words[1] != str(len(lines) - 2):
-        raise TraceError(f"{path} is damaged: its lines do not fit the digest at its end")
+        raise TraceError(f"{path} is damaged: its lines do not match the digest at its end")
     try:
         scenario = json.loads(lines[1])
     except ValueError:

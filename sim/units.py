@@ -11,7 +11,7 @@ from heapq import heapify, heapreplace
 from sim.errors import UsageError
 
 MAX_UNITS = 1 << 20
-"""As many as a ring can have slots, because more can't be busy."""
+"""The largest number of slots that a ring can have: more units could never be busy."""
 
 
 class UnitBank:
@@ -33,7 +33,7 @@ class UnitBank:
 
     @property
     def frees_at_ns(self) -> int:
-        """When the unit that takes the next request will be free. Also from other threads."""
+        """The time at which the unit that takes the next request will be free. Any thread may read it."""
         return self._free_at[0][0]
 
     @property
@@ -47,11 +47,12 @@ class UnitBank:
             raise UsageError(f"unit {unit!r}: the units are 0 to {self._count - 1}")
 
     def assign(self, now_ns: int, service_ns: int) -> tuple[int, int, int]:
-        """Give a request to the unit that is free first, on a tie the lowest: (unit, start_ns, end_ns).
+        """Give a request to the unit that is free first; if there are several, to the one with the lowest number.
 
-        start_ns >= now_ns and end_ns = start_ns + service_ns. Requests are assigned in the order of the calls.
+        Returns (unit, start_ns, end_ns), where start_ns >= now_ns and end_ns = start_ns + service_ns. Requests are
+        assigned in the order of the calls.
         """
-        # A heap of (free_at_ns, unit): the tuple's order is the rule itself.
+        # A heap of (free_at_ns, unit). The order of these tuples is the rule above.
         free_at_ns, unit = self._free_at[0]
         start_ns = free_at_ns if free_at_ns > now_ns else now_ns
         end_ns = start_ns + service_ns
@@ -59,9 +60,10 @@ class UnitBank:
         return unit, start_ns, end_ns
 
     def stall(self, unit: int, until_ns: int) -> None:
-        """Let a unit start nothing before `until_ns`. A unit that is busy for longer stays as it is.
+        """Let a unit start nothing before `until_ns`. If the unit is busy for longer, this changes nothing.
 
-        What was assigned to the unit before keeps its times. Raises UsageError for a unit that does not exist.
+        Requests that were assigned to the unit before keep their times. Raises UsageError for a unit that does not
+        exist.
         """
         self.check(unit)
         for position, (free_at_ns, index) in enumerate(self._free_at):
@@ -72,5 +74,5 @@ class UnitBank:
 
     def reset(self) -> None:
         """All units are free at once, as when they were made."""
-        # Sorted, so already a heap. Free since time 0: no clock of ours gives a time below it.
+        # The list is sorted, so it is already a heap. 0 means free now, because no clock of ours gives a time below 0.
         self._free_at = [(0, unit) for unit in range(self._count)]

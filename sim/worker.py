@@ -1,7 +1,7 @@
 """The worker thread, which steps a device in real time. This is the one file of the package that makes a thread.
 
-The doorbell wakes the worker only if it sleeps. A wake-up costs 10 to 50 us and a hand-over of the GIL; all that is
-submitted until the worker sleeps again shares that cost.
+The doorbell wakes the worker only if it sleeps. A wake-up costs 10 to 50 us and a hand-over of the GIL. All requests
+that are submitted until the worker sleeps again share that cost.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ CRASH_TRIES = 3
 
 
 class Worker:
-    """A daemon thread that steps a device until it is stopped.
+    """A thread that steps a device until it is stopped.
 
-    A daemon, so that a program that forgets to close its accelerator still ends.
+    It is a daemon thread, so that a program that forgets to close its accelerator still ends.
     """
 
     def __init__(self, device: Steppable, now_ns: Callable[[], int], on_crash: Callable[[BaseException], None]) -> None:
@@ -36,16 +36,16 @@ class Worker:
         self._bell = threading.Lock()
         self._bell.acquire()
         self.asleep = 0
-        """The number of the worker's sleep; 0 while it is awake. Written by the worker alone."""
+        """The number of the worker's present sleep, or 0 while it is awake. Only the worker writes it."""
         self.rung = 0
-        """The last sleep that somebody has ended, so that others need not try. Only the bell itself ends a sleep."""
+        """The number of the last sleep for which the bell was rung, so that other threads need not ring it again."""
         self._sleeps = count(1)
         self._may_stop: Callable[[], bool] | None = None
         self._thread = threading.Thread(target=self._run, name=f"simaccel-worker-{next(_serial)}", daemon=True)
         self._thread.start()
 
     def wake(self) -> bool:
-        """Wake the worker if it sleeps and nobody has woken it yet. Returns whether it did so. Any thread."""
+        """Wake the worker if it sleeps and nobody has woken it yet. Returns whether this call woke it. Any thread."""
         sleep = self.asleep
         if not sleep or sleep == self.rung:
             return False
@@ -53,7 +53,7 @@ class Worker:
             self._bell.release()
         except RuntimeError:  # another thread was faster
             return False
-        # After the bell: if an exception comes in between, others find the bell rung.
+        # Set after the bell is rung: if an exception comes in between, the next caller rings once more, for nothing.
         self.rung = sleep
         return True
 
@@ -65,7 +65,7 @@ class Worker:
 
     @property
     def inside(self) -> bool:
-        """Whether the caller is the worker itself."""
+        """Whether this is called in the worker's own thread."""
         return self._thread is threading.current_thread()
 
     def _run(self) -> None:
@@ -82,7 +82,10 @@ class Worker:
             self._tell_of_crash(error)
 
     def _tell_of_crash(self, error: BaseException) -> None:
-        """Callers wait to be told, so what ended the worker, such as a lack of memory, must not end this as well."""
+        """Call `on_crash`. If it raises, perhaps by the lack of memory that ended the worker, try it again.
+
+        Callers wait for their requests, so they must be told.
+        """
         for _ in range(CRASH_TRIES):
             try:
                 self._on_crash(error)
@@ -92,20 +95,20 @@ class Worker:
 
     def _sleep(self, due_ns: int | None, seen: Callable[[], bool] | None) -> None:
         self.asleep = next(self._sleeps)
-        # Asked after the number is set: what came before is seen here, and what comes later rings the bell.
+        # Asked after `asleep` is set: work that came before is seen here, and later work finds the number and rings.
         if not self._device.has_work() and self._may_stop is seen:
             timeout = -1.0
             if due_ns is not None:
                 timeout = min(max(due_ns - self._now_ns(), 0) / 1e9, threading.TIMEOUT_MAX)
             self._bell.acquire(timeout=timeout)
-        # If the bell is rung just now, the next sleep ends at once: that is one step more, and nothing is lost.
+        # If the bell is rung right now, the next sleep ends at once. That costs one step more, and loses nothing.
         self.asleep = 0
 
 
 def _be_punctual() -> None:
-    """On Linux, let timed sleeps of this thread end when they are due: by default they end up to 50 us later.
+    """On Linux, let timed sleeps of this thread end when they are due. By default they end up to 50 us later.
 
-    It halves the delay of completions with a timing model, from 100 us to 50 us in the median.
+    With a timing model this halves the delay of completions, from 100 us to 50 us in the median.
     """
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None and sys.platform == "linux":

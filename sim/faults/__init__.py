@@ -1,7 +1,8 @@
-"""Faults on demand: verdicts, the rules that give them, and their text form.
+"""Faults on demand: verdicts, the rules that give them, and the text form of rules.
 
-A rule's way goes from `text` over `rules` and the `injector` to the `handlers`, which use `effects`. `handle` is
-`accel.faults`.
+`text` makes rules of text. `rules` has the rules, which decide on a verdict for each request. The `injector` keeps the
+verdict until the device comes to the request, and then calls its handler from `handlers`, which uses `effects`.
+`handle` is `accel.faults`, with which users install rules.
 """
 
 from sim.faults.rules import Rule, When

@@ -1,7 +1,8 @@
-"""What a fault can do to a device and its requests: the steps from which the handlers of the verdicts are made.
+"""What a fault can do to a device and its requests. The handlers of the verdicts are made of these steps.
 
-Requests are delayed, parked, overtaken, woken for nothing, and completed; the device as a whole is released, reset,
-removed and plugged in. All of it belongs to the thread that steps the device, except where a docstring says otherwise.
+A request can be delayed, parked, overtaken, woken for nothing, and completed. For the device as a whole, what it holds
+can be released, and it can be reset, removed and plugged in. Only the thread that steps the device may call these
+methods, except where a docstring says otherwise.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from sim.trace import Trace
 
 
 class Effects:
-    """The effects on one device, and what they have to remember."""
+    """The effects on one device, and the state that they need."""
 
     def __init__(self, device: Device, rng: random.Random) -> None:
-        """`rng` decides which byte and bit of a result is corrupted."""
+        """`rng` decides which byte and which bit of a result are corrupted."""
         self.device = device
         self.rng = rng
         self.trace: Trace | None = None
         self.rings_to_swallow = 0
-        """So many rings of the doorbell from now on have no effect. Changed under the producers' lock."""
+        """How many of the next rings of the doorbell have no effect. Changed under the gate's lock."""
         self.not_before_ns = 0
         """Nothing starts before this time."""
 
@@ -39,35 +40,38 @@ class Effects:
     # One request
 
     def later(self, scheduled: Scheduled, by_ns: int) -> None:
-        """It is due so much later."""
+        """Make the request due `by_ns` later, and put it onto the schedule."""
         scheduled.due_ns += by_ns
         self.device.schedule.add(scheduled)
 
     def park(self, scheduled: Scheduled, owner: Installed | None) -> None:
-        """It is due at no time. A release of `owner`, or of everything, lets it complete; None: nothing ever does."""
+        """Keep the request off the schedule, so that it is never due.
+
+        It completes after a release of `owner` or of everything. With None as its owner it never completes.
+        """
         self.device.schedule.parked[scheduled] = owner
 
     def overtake(self, scheduled: Scheduled, past: int) -> None:
-        """It completes as soon as `past` others have completed, or when it is due."""
+        """Let the request complete as soon as `past` others have completed, or when it is due, whichever is first."""
         self.device.schedule.overtaken[scheduled] = past
 
     def echo(self, scheduled: Scheduled, after_ns: int) -> None:
-        """It completes a second time, so much later."""
+        """Let the request complete a second time, `after_ns` later."""
         echo = Scheduled(scheduled.request, scheduled.due_ns)
         echo.worked = echo.is_echo = True
         self.later(echo, after_ns)
 
     def land_echo(self, echo: Scheduled, now_ns: int) -> None:
-        """Put the second completion onto the completion ring."""
+        """Put the second completion of a request onto the completion ring."""
         self.device.interrupt.pend(now_ns)
         completions, second = self.device.completions, Echo(echo.request)
         echoes = completions.echoes + 1
-        # From here on nothing is called and nothing can fail: it lands once.
-        completions.entries += (second,)  # type: ignore[arg-type]  # a reap sorts them out again
+        # From here on nothing is called and nothing can fail, so it lands exactly once.
+        completions.entries += (second,)  # type: ignore[arg-type]  # the ring holds echoes too; a reap tells them apart
         completions.echoes, echo.landed = echoes, True
 
     def wake(self, request: Submittable) -> None:
-        """Wake the waiter of this request, and those who wait for something to poll, although there is nothing."""
+        """Wake for nothing: the waiter of this request, and those who wait for something to poll."""
         self.note("false-wake", request)
         wake = getattr(request, "wake", None)
         if wake is not None:
@@ -76,9 +80,9 @@ class Effects:
             self.device.interrupt.notify()
 
     def complete(self, scheduled: Scheduled, now_ns: int, *, interrupts: bool = True) -> None:
-        """Put it onto the completion ring, and after it those for which it was the last to overtake them.
+        """Put the request onto the completion ring. After it, put those that had to wait only for this one to overtake.
 
-        Without `interrupts` no interrupt tells of it.
+        Without `interrupts` no interrupt tells of this request.
         """
         device, schedule = self.device, self.device.schedule
         complete = [scheduled]
@@ -96,30 +100,30 @@ class Effects:
                 if left > 1:
                     schedule.overtaken[late] = left - 1
                     continue
-                del schedule.overtaken[late]  # if an exception comes before it lands, it completes when it is due
+                del schedule.overtaken[late]  # if an exception comes now, it completes when it is due
                 late.due_ns = now_ns
                 complete.append(late)
 
     def after(self, after_ns: int, call: Callable[[], object]) -> None:
-        """Call it so much later."""
+        """Make this call `after_ns` later; at once if that is 0."""
         if after_ns:
             self.at(after_ns, call)
         else:  # not by a timer: a request that takes no time would be complete before the timer is called
             call()
 
     def at(self, after_ns: int, call: Callable[[], object]) -> None:
-        """Call it so much later, by a timer in any case: not before all that the device does now is done."""
+        """Make this call `after_ns` later, and always by a timer, so that the device first ends what it does now."""
         self.device.timers.call_at(self.device.clock.now_ns() + after_ns, call)
 
     # The device as a whole
 
     @property
     def held(self) -> int:
-        """How many requests wait for a release. Any thread."""
+        """How many parked requests wait for a release. Any thread."""
         return sum(owner is not None for owner in list(self.device.schedule.parked.values()))
 
     def release(self, rule: Installed | None = None) -> None:
-        """Let the requests complete that are held by this rule, or by any rule; and make a stuck doorbell ring."""
+        """Let the requests complete that this rule holds, or with None those of all rules. Free a stuck doorbell."""
         device, parked = self.device, self.device.schedule.parked
         with device.gate.lock:
             self.rings_to_swallow = 0
@@ -128,10 +132,10 @@ class Effects:
             if owner is not None and (rule is None or owner is rule):
                 scheduled.due_ns = max(scheduled.due_ns, device.clock.now_ns())
                 device.schedule.add(scheduled)
-                del parked[scheduled]  # in this order: what is in both places completes once
+                del parked[scheduled]  # deleted last: if an exception leaves it in both places, it completes once
 
     def reset(self) -> None:
-        """Fail all that is in flight. The device goes on, with all its units free."""
+        """Fail all that is in flight. The device goes on, and all its units are free."""
         self._fail_all("reset", ResetError("the device was reset while this was in flight"))
 
     def remove(self) -> None:
@@ -143,7 +147,7 @@ class Effects:
         self._fail_all("remove", RemovedError("the device was removed while this was in flight"))
 
     def plug_in(self) -> None:
-        """Undo `remove`; does nothing if the device is not removed. Any thread."""
+        """Undo `remove`. Does nothing if the device is not removed. Any thread."""
         gate = self.device.gate
         seen = gate.refusal
         if isinstance(seen, RemovedError):

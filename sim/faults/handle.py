@@ -1,4 +1,4 @@
-"""`accel.faults`: installs rules, and releases, resets, removes and plugs in the device by hand."""
+"""`accel.faults`: installs fault rules, releases held requests, and resets, removes and plugs in the device by hand."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sim.worker import Worker
 
 
 class Guard:
-    """What `install` returns, a context manager: leaving it, or calling `remove`, uninstalls its rules."""
+    """What `install` returns. It is a context manager: leaving it, or calling `remove`, uninstalls its rules."""
 
     def __init__(self, faults: Faults, installed: list[Installed]) -> None:
         self._faults = faults
@@ -27,13 +27,13 @@ class Guard:
 
     @property
     def fired(self) -> int:
-        """How many faults these rules have decided."""
+        """How many faults these rules have decided on."""
         return sum(installed.fired for installed in self._installed)
 
     def remove(self) -> None:
-        """Uninstall these rules, and release what they hold. Requests still meet the faults that they have decided.
+        """Uninstall these rules, and release the requests that they hold. Calling it again does nothing.
 
-        Calling again does nothing.
+        Faults that the rules have decided on before still happen.
         """
         for installed in self._installed:
             self._faults._uninstall(installed)
@@ -48,28 +48,29 @@ class Guard:
 
 
 class Faults:
-    """The faults of one accelerator. Any thread may call all of it; nothing here blocks.
+    """The faults of one accelerator. Any thread may call every method, and none blocks.
 
-    `release`, `reset` and `remove` happen at the device's next step: at once in real time, with the next jump of the
-    clock in virtual time.
+    `release`, `reset` and `remove` take effect at the device's next step. In real time that is at once, in virtual time
+    at the next jump of the clock.
     """
 
     def __init__(self, device: Device, randomness: Randomness) -> None:
         self._device = device
         self._randomness = randomness
         self.worker: Worker | None = None
-        """Who steps the device in real time. Set by the accelerator."""
+        """The worker that steps the device in real time. The accelerator sets it."""
         self._injector: Injector | None = None
         self._rulebook = Rulebook(self, randomness.stream)
 
     def install(self, *rules: Rule | When | Verdict | str) -> Guard:
-        """Ask these rules at each submit from now on, after those that are installed, until the guard is left.
+        """Ask these rules at each submit, until the guard that is returned is left. They come after the present rules.
 
         A rule is a function from a request to a verdict, a `When`, a verdict alone (for every request), or the text of
         rules. It is asked in the thread that submits, by one thread at a time. It may use all of the accelerator, but
-        not submit: that raises UsageError in it. If it raises, or returns no verdict, the submit raises UsageError.
+        if it submits, that raises UsageError in the rule. If it raises, or does not return a verdict, the submit raises
+        UsageError.
 
-        Raises UsageError for what is no rule; nothing is installed then.
+        Raises UsageError for anything that is not a rule; nothing is installed then.
         """
         added: list[Installed] = []
         try:
@@ -85,27 +86,27 @@ class Faults:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How often each kind of fault was met, by name."""
+        """How many times requests have met each kind of fault, by its name."""
         return {} if self._injector is None else dict(sorted(self._injector.counts.items()))
 
     def observe(self, fn: Callable[[Verdict, Submittable], object]) -> None:
-        """Call fn(verdict, request) at each submit that meets a fault, in the thread that submits.
+        """Call fn(verdict, request) at each submit of a request that will meet a fault, in the thread that submits.
 
-        It may use all of the accelerator, but not submit: that raises UsageError in it. What it raises is reported.
+        fn may use all of the accelerator, but if it submits, that raises UsageError in fn. What fn raises is reported.
         """
         self._hook().observers.append(fn)
 
     @property
     def held(self) -> int:
-        """How many requests wait for a release."""
+        """How many requests are held until a release."""
         return 0 if self._injector is None else self._injector.effects.held
 
     def release(self) -> None:
-        """Let everything that is held complete, and make a stuck doorbell ring."""
+        """Let all requests that are held complete, and free a stuck doorbell."""
         self._soon(self._hook().effects.release)
 
     def reset(self) -> None:
-        """Reset the device: all that is in flight fails with ResetError, also what was lost."""
+        """Reset the device: all that is in flight fails with ResetError, even requests that were lost."""
         self._soon(self._hook().effects.reset)
 
     def remove(self) -> None:
@@ -113,11 +114,11 @@ class Faults:
         self._soon(self._hook().effects.remove)
 
     def plug_in(self) -> None:
-        """Undo `remove`: the device takes requests again, at once. Does nothing if it is not removed."""
+        """Undo `remove`: the device takes requests again at once. Does nothing if the device is not removed."""
         self._hook().effects.plug_in()
 
     def trace_to(self, trace: Trace) -> None:
-        """Record all that happens from now on. For the accelerator."""
+        """Record all that happens from now on. The accelerator calls this."""
         self._hook().effects.trace = trace
 
     # For the rules, and for the accelerator
@@ -131,7 +132,7 @@ class Faults:
         return self._device.ring.outstanding
 
     def disown(self) -> None:
-        """In the child of a fork: locks may be held by threads that do not exist here, so take new ones."""
+        """Take new locks in the child of a fork, because threads of the parent may hold the old ones."""
         if self._injector is not None:
             self._injector.disown()
 

@@ -1,16 +1,17 @@
-"""What each fault does: one handler for each verdict, and the table of them.
+"""What each fault does: one handler for each verdict, and the table of the handlers.
 
-A handler has a method for each stage of a request's way, and overrides those at which its fault changes something:
+A handler has a method for each stage of a request's way. It overrides those of the stages where its fault changes
+something:
 
-    check      the rule has decided, in the thread that submits: the verdict may be one that this device can't meet
+    check      the rule has decided, in the thread that submits: is this verdict possible on this device?
     submit     before the request gets a slot
     submitted  it has a slot, and the doorbell has not rung
     fetch      the device has fetched it, and it has no unit yet
     start      it has its unit and its times: normally it goes onto the schedule
     due        it is due, with its work done: normally it goes onto the completion ring
 
-An exception may come between any two steps. The stage is then entered again, so a handler does the effect first and
-forgets the fault after it, or is one that does no harm twice.
+An exception may come between any two steps, and then the stage is entered again. So a handler first causes the effect
+and then forgets the fault, or it does things that do no harm if they are done twice.
 """
 
 from __future__ import annotations
@@ -46,24 +47,24 @@ from sim.schedule import Scheduled
 V = TypeVar("V", bound=Verdict)
 
 DRAWN_OFFSETS = 1 << 24
-"""A random offset into a result is drawn below this, the largest size of a result, and then taken modulo its length."""
+"""A random offset is drawn below this, which is the largest size of a result, and taken modulo the result's length."""
 
 
 class Handler(Generic[V]):
-    """What a request meets without a fault; the base of all handlers. Handlers have no state."""
+    """The base of all handlers: it does what happens to a request without a fault. Handlers have no state."""
 
     def check(self, effects: Effects, verdict: V) -> None:
-        """Raises UsageError for a verdict that this device can't meet."""
+        """Raises UsageError for a verdict that is impossible on this device, such as one about a unit it lacks."""
 
     def submit(self, effects: Effects, verdict: V, request: Submittable) -> bool:
-        """Whether the request may have a slot. May raise RejectedError."""
+        """Returns whether the request may have a slot. May raise RejectedError."""
         return True
 
     def submitted(self, effects: Effects, verdict: V) -> None:
-        """The request has its slot."""
+        """Called when the request has its slot."""
 
     def fetch(self, effects: Effects, verdict: V, now_ns: int) -> None:
-        """The request is about to be given a unit."""
+        """Called just before the request gets a unit."""
 
     def start(self, effects: Effects, verdict: V, scheduled: Scheduled, rule: Installed) -> None:
         """Put the request onto the schedule."""
@@ -83,7 +84,7 @@ class _Fail(Handler[Fail]):
 
 class _Corrupt(Handler[Corrupt]):
     def due(self, effects: Effects, verdict: Corrupt, scheduled: Scheduled, now_ns: int) -> None:
-        scheduled.fault = None  # first: to corrupt it a second time would undo it
+        scheduled.fault = None  # done first, because to corrupt the result a second time would undo it
         self._corrupt(effects, verdict, scheduled.request)
         effects.complete(scheduled, now_ns)
 
@@ -97,7 +98,8 @@ class _Corrupt(Handler[Corrupt]):
         for position in {offset % len(result) for offset in offsets}:
             result[position] ^= mask
         request.result = bytes(result)
-        # Not the positions: the length of an ECDSA signature depends on its nonce, which no seed decides.
+        # The offsets and not the positions: the length of an ECDSA signature depends on its nonce, which no seed
+        # decides, so the positions differ from run to run.
         effects.note("corrupt", request, f"{'+'.join(map(str, offsets))} {mask:#04x}")
 
 
@@ -109,7 +111,7 @@ class _Lose(Handler[Lose]):
 
 class _Hold(Handler[Hold]):
     def start(self, effects: Effects, verdict: Hold, scheduled: Scheduled, rule: Installed) -> None:
-        if rule.removed:  # its guard was left before the device fetched this
+        if rule.removed:  # the rule was uninstalled before the device fetched this request
             effects.device.schedule.add(scheduled)
         else:
             effects.park(scheduled, rule)
@@ -167,7 +169,7 @@ class _Reject(Handler[Reject]):
     def submit(self, effects: Effects, verdict: Reject, request: Submittable) -> bool:
         effects.note("reject", None, f"{request.op} {'fatal' if verdict.fatal else 'eagain'}")
         if verdict.fatal:
-            raise RejectedError(f"the device rejected {request.op} at its submit, as a fault rule says")
+            raise RejectedError(f"the device rejected {request.op} at its submit, because a fault rule says so")
         return False
 
 
@@ -185,7 +187,7 @@ class _Reset(Handler[Reset]):
     def start(self, effects: Effects, verdict: Reset, scheduled: Scheduled, rule: Installed) -> None:
         effects.at(verdict.after_ns, effects.reset)
         scheduled.worked = True
-        effects.park(scheduled, None)  # on the schedule it could complete before the reset
+        effects.park(scheduled, None)  # if it were on the schedule, it could complete before the reset
 
 
 class _Remove(Handler[Remove]):
@@ -213,4 +215,4 @@ HANDLERS: dict[type[Verdict], Handler[Any]] = {
     Reset: _Reset(),
     Remove: _Remove(),
 }
-"""The handler of each kind of fault: exactly those of `verdicts.KINDS`."""
+"""The handler of each kind of fault. `verdicts.KINDS` has exactly these kinds."""

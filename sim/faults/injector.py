@@ -1,11 +1,11 @@
-"""The hook of a device with fault rules or a trace: it asks the rules, and has each request meet its fault.
+"""The hook of a device with fault rules or a trace: it asks the rules, and makes each request meet its fault.
 
-A rule's way from text to effect goes one way: `text` makes rules, `rules` decides at the submit which verdict a request
-meets, the injector remembers it until the device comes to the request, and at each stage calls the verdict's handler
+From text to effect there is one way. `text` makes rules. `rules` decides at the submit which verdict a request meets.
+The injector remembers the verdict until the device comes to the request. At each stage it calls the verdict's handler
 from `handlers`, which uses `effects`.
 
-No lock of the device is held while a rule or an observer is called, so they may use all of the accelerator. They must
-not submit.
+No lock of the device is held while a rule or an observer is called, so they may use all of the accelerator. Only submit
+they must not.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sim.schedule import Scheduled
 
 
 class Fault(NamedTuple):
-    """What a request will meet, and the rule that decided it."""
+    """The verdict that a request will meet, and the rule that gave it."""
 
     verdict: Verdict
     rule: Installed
@@ -40,16 +40,16 @@ class Injector:
         self.effects = effects = Effects(device, rng)
         self.note = effects.note
         self.counts: dict[str, int] = {}
-        """How often each kind of fault was met."""
+        """How many times requests have met each kind of fault."""
         self.observers: list[Callable[[Verdict, Submittable], object]] = []
-        """Each is called at the submit with the verdict and the request, if the request meets a fault."""
+        """Each is called at the submit of a request that will meet a fault, with the verdict and the request."""
         self._device = device
         self._rulebook = rulebook
         self._asking = threading.RLock()
         self._asked = False
-        """Whether the rules are being asked, by the thread that holds the lock above."""
+        """Whether the thread that holds this lock is just asking the rules."""
         self._faults: dict[int, Fault] = {}
-        """What requests will meet that were submitted and not fetched yet, by the requests' ids."""
+        """The faults of the requests that were submitted and not fetched yet, by id() of the request."""
 
     def disown(self) -> None:
         """In the child of a fork: take a new lock."""
@@ -59,16 +59,17 @@ class Injector:
     # Submitting
 
     def arrive(self, request: Submittable) -> bool:
-        """Ask the rules, and put the request onto its ring. False if the ring is full by now, or a rule says EAGAIN.
+        """Ask the rules, and put the request onto the ring.
 
-        Raises RejectedError if a rule says so, and UsageError for a rule that raises, returns no verdict, or submits;
-        nothing is submitted then. Rules are asked by one thread at a time, in the order of the ring.
+        Returns False if the ring is full by now, or if a rule rejects the request with EAGAIN. Raises RejectedError if
+        a rule says so, and UsageError for a rule that raises, does not return a verdict, or submits. In all these cases
+        nothing was submitted. Only one thread at a time asks the rules, in the order in which requests get their slots.
         """
         with self._asking:
             if self._asked:
                 raise UsageError(
-                    f"{request.op} was submitted while this thread asks the fault rules about another submit: "
-                    "a rule, an observer of faults, and a signal handler in one of them, must not submit"
+                    f"{request.op} was submitted while this thread was asking the fault rules about another submit: "
+                    "rules and observers of faults must not submit, nor may a signal handler that runs inside of one"
                 )
             self._asked = True
             try:
@@ -91,14 +92,14 @@ class Injector:
             if not handler.submit(effects, verdict, request):
                 return False
         pushed = self._push(request, fault)
-        if gate.refusal is not None and not pushed:  # a rule, or another thread, has closed it meanwhile
+        if gate.refusal is not None and not pushed:  # a rule, or another thread, has closed the accelerator meanwhile
             raise fresh(gate.refusal)
         if pushed and fault is not None:
             handler.submitted(effects, verdict)
         return pushed
 
     def _push(self, request: Submittable, fault: Fault | None) -> bool:
-        """Put it onto the ring, with the fault that it will meet. False: the ring is full, or there is a refusal."""
+        """Put the request onto the ring, and remember its fault. Returns False for a full ring and for a refusal."""
         gate, ring, key = self._device.gate, self._device.ring, id(request)
         trace = self.effects.trace
         with gate.lock:
@@ -109,10 +110,10 @@ class Injector:
                 self.note("submit", request, f"{request.op} {len(request.payload)} {len(request.aux)}")
                 if fault is not None:
                     self.note("fault", request, fault.verdict.kind)
-            # From here on nothing is called, so nothing comes in between.
+            # From here on nothing is called, so no signal handler can run in between.
             tail = ring.tail
             taken = tail - ring.reaped
-            if gate.refusal is not None or taken >= ring.depth:  # by a signal handler, in one of the calls above
+            if gate.refusal is not None or taken >= ring.depth:  # a signal handler ran during one of the calls above
                 return False
             if fault is not None:
                 self._faults[key] = fault
@@ -123,7 +124,7 @@ class Injector:
         return True
 
     def swallow_ring(self) -> bool:
-        """Whether this ring of the doorbell has no effect."""
+        """Returns whether this ring of the doorbell has no effect."""
         effects = self.effects
         with self._device.gate.lock:
             if effects.rings_to_swallow <= 0:
@@ -135,9 +136,9 @@ class Injector:
     # Stepping
 
     def assign(self, request: Submittable, now_ns: int) -> None:
-        """Give a request its unit and times, and let it meet what its fault does at its start."""
+        """Give a request its unit and times, and do what its fault does at the start."""
         device, effects = self._device, self.effects
-        scheduled = device.placing  # of a step that an exception has ended
+        scheduled = device.placing  # left there by a step that an exception has ended
         if scheduled is None:
             self.note("fetch", request)
             fault = self._faults.get(id(request))
@@ -158,7 +159,7 @@ class Injector:
             HANDLERS[type(fault.verdict)].start(effects, fault.verdict, scheduled, fault.rule)
 
     def retire(self, now_ns: int) -> None:
-        """Complete what is due, or let it meet what its fault does then."""
+        """Complete what is due, or do what the fault of the request does when it is due."""
         schedule = self._device.schedule
         while (scheduled := schedule.first_due(now_ns)) is not None:
             self._retire(scheduled, now_ns)
@@ -175,7 +176,7 @@ class Injector:
             HANDLERS[type(fault.verdict)].due(effects, fault.verdict, scheduled, now_ns)
 
     def forget(self, requests: Iterable[Submittable]) -> None:
-        """All that is in flight fails: these will not meet their faults, and what was to come no longer comes."""
+        """Forget the faults of these requests, which fail, and the faults that later requests were to meet."""
         self.effects.rings_to_swallow = self.effects.not_before_ns = 0
         for request in requests:
             self._faults.pop(id(request), None)

@@ -1,7 +1,7 @@
-"""Fault rules: what decides which request meets which fault, and the rules that are installed on a device.
+"""Fault rules: they decide which request meets which fault. And the rulebook of a device: those that are installed.
 
 A rule is a function from a request to a verdict. Rules are asked at the submit, in the order in which they were
-installed, and the first verdict that isn't Pass wins. `When` is the rule for everyday use.
+installed, and the first verdict other than Pass wins. `When` is the rule for everyday use.
 """
 
 from __future__ import annotations
@@ -28,25 +28,26 @@ class View(Protocol):
         ...
 
     def outstanding(self) -> int:
-        """How many slots are taken, without that of the request in question."""
+        """How many slots are taken, not counting that of the request in question."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """A verdict, and when it is given. Immutable. It may be installed many times; each installation counts for itself.
+    """A verdict, and the conditions under which a request gets it.
 
-    A request matches if all of these hold that are given:
+    Immutable. It may be installed many times, and each installation counts separately. A request matches if all the
+    conditions hold that are given:
 
     - `op`: the request is of that kernel.
     - `session`: the request uses that session. Give the Session, or its number.
     - `depth`: at least this many requests are in flight, this one included.
     - `from_ns`, `until_ns`: the request is submitted in that window, which counts from the rule's installation.
 
-    Of the requests that match, counted from 1, these get the verdict:
+    The requests that match are counted from 1. Of these, the following get the verdict:
 
-    - `nth`: the one of that number. `every`: each whose number is a multiple of it.
-    - `probability`: each with that probability; the draws come from the seed.
+    - `nth`: only the one with that number. `every`: each whose number is a multiple of it.
+    - `probability`: each with that probability. The seed decides the draws.
     - `count`: at most this many.
 
     Raises UsageError for values that don't make sense.
@@ -88,7 +89,7 @@ class When:
                 raise UsageError(f"from {self.from_ns} ns until {self.until_ns} ns: until must be later")
 
     def bind(self, view: View, rng: random.Random) -> Rule:
-        """The rule as a function, with counts of its own that begin now."""
+        """The rule as a function. Its counts and its window begin now."""
         return _Bound(self, view, rng)
 
 
@@ -110,7 +111,7 @@ class _Bound:
         if not self._matches(request):
             return PASS
         self._seen += 1
-        # Drawn for every match, also when the count is used up: so no later draw depends on the count.
+        # Drawn for every match, even when the count is used up, so that no later draw depends on the count.
         unlucky = when.probability is None or self._rng.random() < when.probability
         if when.count is not None and self._fired >= when.count:
             return PASS
@@ -144,7 +145,7 @@ class _Bound:
 
 
 class Installed:
-    """A rule on a device."""
+    """A rule that is installed on a device."""
 
     __slots__ = ("fired", "given", "removed", "rule")
 
@@ -153,37 +154,37 @@ class Installed:
         """What the user gave, for messages."""
         self.rule = rule
         self.fired = 0
-        """How many faults it has decided."""
+        """How many faults it has decided on."""
         self.removed = False
 
 
 class Rulebook:
-    """The rules of a device, in their order. Asked at each submit, by one thread at a time, which holds no lock of the
-    device."""
+    """The rules of a device, in their order. They are asked at each submit, by one thread at a time. That thread holds
+    no lock of the device."""
 
     def __init__(self, view: View, stream: Callable[[str], random.Random]) -> None:
-        """`stream` gives the random numbers for the use of that name."""
+        """`stream(name)` returns the random numbers for the use of that name."""
         self._view = view
         self._stream = stream
         self._made = 0
-        # Replaced, never changed: a submit in another thread goes on with the tuple that it has.
+        # Always replaced and never changed, so a submit in another thread goes on with the tuple that it has.
         self._installed: tuple[Installed, ...] = ()
 
     def add(self, given: object) -> Installed:
-        """Install a rule, to be asked after those that are there. Raises UsageError for what is no rule."""
+        """Install a rule, which is asked after the present ones. Raises UsageError for anything that is not a rule."""
         installed = self._bind(given)
         self._installed += (installed,)
         return installed
 
     def remove(self, installed: Installed) -> None:
-        """Ask it no more. Calling again does nothing."""
+        """Stop asking this rule. Calling it again does nothing."""
         installed.removed = True
         self._installed = tuple(other for other in self._installed if other is not installed)
 
     def consult(self, request: Submittable) -> tuple[Verdict, Installed] | None:
-        """The first verdict that isn't Pass, and the rule that gave it; None if there is none.
+        """The first verdict other than Pass, and the rule that gave it. None if all rules pass.
 
-        Raises UsageError for a rule that raises, or returns no verdict.
+        Raises UsageError for a rule that raises, or does not return a verdict.
         """
         for installed in self._installed:
             try:
@@ -207,7 +208,8 @@ class Rulebook:
     def _bind(self, given: object) -> Installed:
         if isinstance(given, Verdict) and not isinstance(given, Pass):
             given = When(given)
-        # Each rule has a stream of its own, by the order of installation: one more rule shifts nothing before it.
+        # Each rule has random numbers of its own, by the order of installation. So one rule more changes no draw of the
+        # rules before it.
         self._made += 1
         if isinstance(given, When):
             return Installed(given, given.bind(self._view, self._stream(f"fault {self._made}")))

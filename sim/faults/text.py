@@ -51,7 +51,7 @@ def parse_faults(text: str) -> list[When]:
 
 
 def format_fault(rule: When) -> str:
-    """The text of a rule: parse_faults(format_fault(rule)) == [rule], but a Session becomes its number."""
+    """The text of a rule, so that parse_faults(format_fault(rule)) == [rule]. Only a Session becomes its number."""
     verdict, usual = rule.verdict, type(rule.verdict)()
     items: list[str] = []
     for name, (key, _, write) in _OWN[verdict.kind].items():

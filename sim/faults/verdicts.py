@@ -1,7 +1,7 @@
-"""The verdicts: what a fault rule may decide about a request. Each class is one kind of fault; objects are immutable.
+"""The verdicts: what a fault rule may decide about a request. Each class is one kind of fault. Verdicts are immutable.
 
 `kind` is the fault's name in texts, counts and traces. A constructor raises UsageError for values that make no sense.
-A new fault is a class here with its name in `KINDS`, its keys in `text`, and a handler in `handlers`.
+To add a fault, add a class here and its name to `KINDS`, its keys to `text`, and a handler to `handlers`.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class Fail(Verdict):
 
 @dataclass(frozen=True, slots=True)
 class Corrupt(Verdict):
-    """Bits of the request's result are flipped: those of `mask`, in each byte at `offsets`; -1 is the last byte.
+    """Bits of the request's result are flipped: the bits of `mask` in each byte at `offsets`. -1 is the last byte.
 
-    Without offsets it is one byte, without a mask one bit; both are drawn from the seed. An offset outside of the
+    Without offsets one byte is corrupted, and without a mask one bit; the seed decides which. An offset outside of the
     result is taken modulo its length. So every result is corrupted, except an empty one.
     """
 
@@ -57,7 +57,7 @@ class Corrupt(Verdict):
         ):
             raise UsageError(f"corrupt offsets {self.offsets!r}: use a tuple of whole numbers, or None for any byte")
         if self.mask is not None and not (_is_int(self.mask) and 1 <= self.mask <= 255):
-            raise UsageError(f"corrupt mask {self.mask!r}: use 1 to 255, a bit each, or None for any bit")
+            raise UsageError(f"corrupt mask {self.mask!r}: use a number from 1 to 255, or None for any bit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Hold(Verdict):
 
 @dataclass(frozen=True, slots=True)
 class Delay(Verdict):
-    """The request completes this much later. Its unit is free at the normal time: only the completion is late."""
+    """The request completes this much later. Only the completion is late: its unit is free at the normal time."""
 
     kind: ClassVar[str] = "delay"
     by_ns: int = 1_000_000
@@ -87,7 +87,7 @@ class Delay(Verdict):
 
 @dataclass(frozen=True, slots=True)
 class Reorder(Verdict):
-    """The request completes after the next `past` completions, or `within_ns` late if they do not come by then."""
+    """The request completes after the next `past` completions, or `within_ns` late if these have not come by then."""
 
     kind: ClassVar[str] = "reorder"
     past: int = 1
@@ -100,7 +100,7 @@ class Reorder(Verdict):
 
 @dataclass(frozen=True, slots=True)
 class Duplicate(Verdict):
-    """The request completes, and completes again `after_ns` later. The second completion has no slot, and is counted
+    """The request completes, and `after_ns` later it completes again. The second completion has no slot, and is counted
     as spurious."""
 
     kind: ClassVar[str] = "duplicate"
@@ -114,7 +114,8 @@ class Duplicate(Verdict):
 class SpuriousWake(Verdict):
     """The request's waiter is woken `after_ns` after the device fetched it, although it has not completed.
 
-    This needs a request with a `wake` method, which the engine's have. Whoever polls is notified in any case.
+    For this the request needs a method `wake`, which those of an engine have. Code that polls is told in any case that
+    there is something to poll for.
     """
 
     kind: ClassVar[str] = "spurious-wake"
@@ -144,8 +145,8 @@ class LoseInterrupt(Verdict):
 
 @dataclass(frozen=True, slots=True)
 class StickDoorbell(Verdict):
-    """The doorbell has no effect for this request and the next `rings` - 1 times: the device sees the request at the
-    first ring after them."""
+    """The doorbell has no effect when it rings for this request, nor the next `rings` - 1 times. The device sees the
+    request when the doorbell rings after that."""
 
     kind: ClassVar[str] = "stick-doorbell"
     rings: int = 1
@@ -156,7 +157,7 @@ class StickDoorbell(Verdict):
 
 @dataclass(frozen=True, slots=True)
 class PartialBatch(Verdict):
-    """The device stops fetching after this request: what comes after it starts `for_ns` later at the soonest."""
+    """The device stops fetching after this request. Later requests start after `for_ns` at the soonest."""
 
     kind: ClassVar[str] = "partial-batch"
     for_ns: int = 10_000
@@ -169,7 +170,7 @@ class PartialBatch(Verdict):
 class Reject(Verdict):
     """The request is not taken: submit returns False, as if the ring were full, or raises RejectedError if `fatal`.
 
-    Give such a rule a count: code that retries without end never gets past a rule that rejects every try.
+    Give such a rule a `count`. Otherwise it rejects every try, and code that retries without a limit never ends.
     """
 
     kind: ClassVar[str] = "reject"

@@ -1,4 +1,4 @@
-"""Kernels: the work that requests do, which is real cryptography, by name."""
+"""Kernels, by name: the work that the device does for requests. It is real cryptography."""
 
 from sim.kernels.kernel import Kernel
 from sim.kernels.registry import BUILT_IN, Kernels

@@ -1,8 +1,8 @@
 """Authenticated encryption: AES-GCM (SP 800-38D) and ChaCha20-Poly1305 (RFC 8439).
 
-The aux is the nonce, 12 bytes, and then the additional data, of any length. Encrypting gives the ciphertext with the
-tag, 16 bytes, at its end; decrypting takes that. A tag that does not match fails the request on the device
-(`cryptography.exceptions.InvalidTag`), because it is the fault of the peer and not of the caller.
+The aux is the nonce of 12 bytes, followed by the additional data of any length. Encrypting gives the ciphertext,
+followed by the tag of 16 bytes; decrypting takes the same. If the tag does not match, the request fails on the device
+(`cryptography.exceptions.InvalidTag`), because that is the fault of the peer and not of the caller.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _load_chacha(material: object) -> ChaCha20Poly1305:
 def _check(payload: bytes, aux: bytes, key: Any) -> None:
     if len(aux) < NONCE_BYTES:
         raise UsageError(
-            f"aux of {len(aux)} bytes: give the nonce, {NONCE_BYTES} bytes, then the additional data if any"
+            f"aux of {len(aux)} bytes: give the nonce of {NONCE_BYTES} bytes, then the additional data if there is any"
         )
 
 

@@ -1,8 +1,8 @@
 """Elliptic curves with the private key: ECDSA (FIPS 186), Ed25519 (RFC 8032), X25519 (RFC 7748) and ECDH.
 
 The payload of a key agreement is the peer's public key. The result is the raw shared secret, without key derivation.
-A peer's key in another encoding is the caller's mistake, and `prepare` refuses it. A key that is no point of the curve,
-or that gives a secret of zeros, fails the request on the device.
+A peer's key in a wrong encoding is the caller's mistake, and `prepare` refuses it. If the key is not a point of the
+curve, or gives a secret of zeros, the request fails on the device.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _load_x25519(material: object, *, password: object = None) -> X25519PrivateK
 
 
 def _raw(material: object, kernel: str, password: object) -> bytes | None:
-    """The key itself, as the RFCs write it; None if the material has another length, as PEM and DER always have."""
+    """The raw key, as the RFCs write it. None if the material has another length, as PEM and DER always have."""
     if not isinstance(material, bytes | bytearray | memoryview) or len(material) != _RAW_KEY_BYTES:
         return None
     if password is not None:

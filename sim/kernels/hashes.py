@@ -19,8 +19,8 @@ _sha384 = hashlib.sha384
 _sha512 = hashlib.sha512
 
 
-# Each of these runs once for each request, so each is one plain function, and the hash constructors are names of the
-# module, which saves an attribute look-up.
+# One of these runs for each request. So each is one plain function, and the hash constructors are names of the module,
+# which saves an attribute look-up.
 def _run_null(payload: bytes, aux: bytes, key: Any) -> bytes:
     return b""
 
@@ -49,7 +49,8 @@ def _load_hmac(material: object, *, hash: object = "sha256") -> HMAC:  # noqa: A
 
 
 def _run_hmac(payload: bytes, aux: bytes, key: HMAC) -> bytes:
-    # The loaded context has processed the key: to copy it costs 0.6 us, hmac.new with the key 1.5 us (100 bytes).
+    # The loaded context has already processed the key. For 100 bytes, a copy of it costs 0.6 us, and hmac.new with the
+    # key 1.5 us.
     context = key.copy()
     context.update(payload)
     return context.finalize()

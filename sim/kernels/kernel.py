@@ -13,7 +13,7 @@ from typing import Any
 
 from sim.errors import UsageError
 
-# No '=', ';', '+' or ',': names of kernels appear in the text of timings and on command lines.
+# Without '=', ';', '+' and ',', because names of kernels appear in the text of timings and on command lines.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -22,13 +22,15 @@ class Kernel:
     """One kind of request.
 
     - `run(payload, aux, key)` does the work. It is called in the device's worker thread, or in the thread that moves
-      the virtual clock. What it raises becomes the request's `error`: the request completes. `key` is what `load`
+      the virtual clock. If it raises, the request completes with that exception as its `error`. `key` is what `load`
       returned, or None for a kernel without a key.
     - `load(material, **params)` turns key material into the key object. It is called once, when a session is opened,
-      in the caller's thread. Raises UsageError, whose message never shows the material. None: the kernel takes no key.
-    - `check(payload, aux, key)` checks a request when it is prepared, in the caller's thread. Raises UsageError. None:
-      there is nothing that the caller could get wrong.
-    - `asymmetric`: RSA or elliptic curves. Heuristic polling counts these separately, as QAT_Engine does.
+      in the caller's thread. It raises UsageError, whose message never shows the material. None if the kernel takes no
+      key.
+    - `check(payload, aux, key)` checks a request when it is prepared, in the caller's thread. It raises UsageError.
+      None if there is nothing that the caller could get wrong.
+    - `asymmetric`: whether this is RSA or elliptic curves. Heuristic polling counts these separately, as QAT_Engine
+      does.
     """
 
     name: str
@@ -45,6 +47,6 @@ class Kernel:
 
 
 def no_aux(payload: bytes, aux: bytes, key: Any) -> None:
-    """A check for kernels that use the payload alone: they would ignore an aux, so it is refused."""
+    """A check for kernels that use only the payload. They would ignore an aux, so it is refused."""
     if aux:
         raise UsageError(f"aux of {len(aux)} bytes: this kernel takes none; leave it out")

@@ -1,4 +1,4 @@
-"""Key material: from what a caller gives as a key to the object that a kernel uses.
+"""Key material: what a caller gives as a key, turned into the object that a kernel uses.
 
 Every error names the kernel, what is wrong, and the cure. None shows key material, not even its first byte.
 """
@@ -34,7 +34,7 @@ def hash_algorithm(name: object) -> hashes.HashAlgorithm:
 
 
 def flag(name: str, value: object) -> bool:
-    """`value` if it is True or False. Raises UsageError for anything else: a text such as 'no' would count as true."""
+    """`value`, if it is True or False. Raises UsageError otherwise, because text such as 'no' would count as true."""
     if not isinstance(value, bool):
         raise UsageError(f"{name}={value!r}: use True or False")
     return value
@@ -59,10 +59,11 @@ def sized_key(material: object, kernel: str, sizes_bytes: tuple[int, ...]) -> by
 def private_key(
     material: object, kernel: str, wanted: Callable[[object], TypeGuard[Key]], kind: str, password: object = None
 ) -> Key:
-    """A private key of the kind wanted: the object itself, or PEM or DER bytes (PKCS#8 or traditional).
+    """A private key of the wanted kind, from the key object itself or from PEM or DER bytes (PKCS#8 or traditional).
 
-    `wanted` tells by type whether a key is one: mypy takes no abstract class, such as RSAPrivateKey, for type[Key].
-    `password` is bytes or str, for encrypted PEM or DER only. Raises UsageError.
+    `wanted(key)` says whether a key is of the wanted kind. It is a function, because mypy does not accept an abstract
+    class such as RSAPrivateKey as type[Key]. `password` is bytes or str, for encrypted PEM or DER only. Raises
+    UsageError.
     """
     if wanted(material):
         if password is not None:
@@ -76,10 +77,11 @@ def private_key(
     data = bytes(material)
     load = load_pem_private_key if b"-----BEGIN" in data else load_der_private_key
     try:
-        # Keys are checked when they are loaded (unsafe_skip_rsa_key_validation is off): once for each session.
+        # Loading also checks the key (unsafe_skip_rsa_key_validation is off). This is done once for each session.
         key: object = load(data, _password(kernel, password))
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        # For a wrong, a missing or an unneeded password it raises ValueError or TypeError, with a clear message.
+        # For a wrong, a missing or an unneeded password cryptography raises ValueError or TypeError, with a clear
+        # message.
         reason = str(error).split(". ")[0].rstrip(".")
         raise UsageError(
             f"{kernel} key of {len(data)} bytes can't be loaded ({reason}): give {kind} private key as PEM or DER"

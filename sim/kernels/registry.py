@@ -14,16 +14,16 @@ BUILT_IN = (*hashes.KERNELS, *aead.KERNELS, *rsa.KERNELS, *ecc.KERNELS)
 
 
 class Kernels:
-    """The registry of one device: what is registered there is seen nowhere else.
+    """The registry of one device. A kernel that is registered here exists on this device only.
 
-    Any thread may call it; none of it blocks. After an error nothing has changed.
+    Any thread may call every method, and none blocks. After an error nothing has changed.
     """
 
     __slots__ = ("by_name",)
 
     def __init__(self) -> None:
         self.by_name: dict[str, Kernel] = {kernel.name: kernel for kernel in BUILT_IN}
-        """For the hot path, which looks here first. Change it only by `register` and `add`."""
+        """The hot path reads this instead of calling `get`. Only `register` and `add` change it."""
 
     def get(self, name: str) -> Kernel:
         """The kernel of that name. Raises UnknownKernelError."""
@@ -35,9 +35,9 @@ class Kernels:
     def register(self, name: str, function: Callable[[bytes], bytes], *, replace: bool = False) -> Kernel:
         """Add a kernel that runs `function(payload) -> bytes`, without a key and an aux.
 
-        A function that raises, or that returns no bytes, fails the request on the device. Raises UsageError for an
+        If the function raises, or does not return bytes, the request fails on the device. Raises UsageError for an
         ill-formed name, for a name that is taken (unless `replace`), and for a function that can't be called. Requests
-        that are prepared already keep the kernel that they have.
+        that are already prepared keep the kernel that they have.
         """
         if not callable(function):
             raise UsageError(f"kernel {name!r} with a {type(function).__name__}: give a function from bytes to bytes")

@@ -1,7 +1,7 @@
 """RSA with the private key (RFC 8017): sign with PKCS #1 v1.5 or PSS, decrypt with OAEP.
 
-Signing takes the message, or with prehashed=True its digest. A ciphertext that can't be decrypted, of whatever length,
-fails the request on the device, because it comes from a peer.
+Signing takes the message, or with prehashed=True its digest. A ciphertext that can't be decrypted fails the request on
+the device, whatever its length, because it comes from a peer.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from sim.errors import UsageError
 from sim.kernels.kernel import Kernel, no_aux
 from sim.kernels.material import flag, hash_algorithm, private_key, raw_bytes
 
-# DigestInfo around the digest (19 bytes for SHA-2, fewer for SHA-1) and at least 11 bytes of padding: RFC 8017, 9.2.
+# RFC 8017, 9.2: the DigestInfo around the digest (19 bytes for SHA-2, fewer for SHA-1) and 11 or more bytes of padding.
 _PKCS1_OVERHEAD_BYTES = 30
 
 
 @dataclass(frozen=True, slots=True)
 class RsaSigner:
-    """A loaded key with all that a signature needs. `digest_bytes` is None unless the payload is a digest."""
+    """A loaded key with everything that a signature needs. `digest_bytes` is None unless the payload is a digest."""
 
     key: RSAPrivateKey
     padding: AsymmetricPadding

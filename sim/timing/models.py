@@ -1,8 +1,9 @@
 """Models of a duration: how long a service takes, or the latency after it.
 
-A model is immutable and draws from the generator that it is given. It calls nothing but `random()`, which gives equal
-values for equal seeds in every version of Python. It calls it the same number of times for each draw, so that the
-duration of one request never shifts another's. Every constructor raises UsageError for values that make no sense.
+A model is immutable, and draws from the generator that it is given. The only method of the generator that it calls is
+`random()`, which gives equal values for equal seeds in every version of Python. Each draw calls it the same number of
+times, so that the duration of one request never changes that of another. Every constructor raises UsageError for values
+that make no sense.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _RESERVED = "=;+,"
 
 @runtime_checkable
 class Model(Protocol):
-    """A source of durations. Any class with these members will do; `spec` is the text form for `parse_timing`."""
+    """A source of durations. Any class with these members is one. `spec` is the text form, for `parse_timing`."""
 
     @property
     def spec(self) -> str: ...
@@ -76,9 +77,9 @@ class Uniform:
 
 @dataclass(frozen=True, slots=True)
 class Lognormal:
-    """Skewed as measured service times are: half are below the median, two in three within e**±sigma of it.
+    """Skewed as real service times are: half are below the median, two in three within e**±sigma times the median.
 
-    `lognormal:50us,0.3`. Sigma is at most 10, where values of 22,000 times the median are common.
+    `lognormal:50us,0.3`. Sigma is at most 10. Even then, values of 22,000 times the median are common.
     """
 
     median_ns: int
@@ -89,8 +90,8 @@ class Lognormal:
         _check_number("sigma", self.sigma, 0, 10)
 
     def draw_ns(self, op: str, size_bytes: int, rng: random.Random) -> int:
-        # The inverse of the distribution calls random() once for each draw; gauss and the like call it a varying number
-        # of times. exp and log come from the C library: with another one the last bit, so one ns, may differ.
+        # The inverse of the distribution needs one random() for each draw; gauss and the like need a varying number.
+        # exp and log come from the C library. With another C library the last bit, which is one ns, may differ.
         z = _NORMAL.inv_cdf(rng.random() or 2**-54)
         return min(int(self.median_ns * math.exp(self.sigma * z)), MAX_NS)
 
@@ -101,7 +102,7 @@ class Lognormal:
 
 @dataclass(frozen=True, slots=True)
 class PerByte:
-    """A base, plus the size of the payload at a bandwidth, to the nearest ns. `bytes:5us,2GB/s`"""
+    """A base, plus the time that the payload takes at a bandwidth, to the nearest ns. `bytes:5us,2GB/s`"""
 
     base_ns: int
     bytes_per_s: int
@@ -121,7 +122,7 @@ class PerByte:
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """A model that rarely takes long: with this probability the inner duration times `factor`, plus `add_ns`.
+    """A model that rarely takes long. With this probability it is the inner duration times `factor`, plus `add_ns`.
 
     `tail:p=0.01,x=20,fixed:50us` or `tail:p=0.01,add=5ms,fixed:50us`. The inner model may be a tail too.
     """
@@ -168,7 +169,7 @@ class PerOperation:
                 raise UsageError(f"per-op operation {op!r}: use a kernel's name, without any of {_RESERVED}")
             _check_model(f"per-op {op}", model)
         _check_model("per-op *", self.default)
-        # A copy that nobody else can change, as the model is immutable.
+        # A copy that nobody can change, because the model is immutable.
         object.__setattr__(self, "table", MappingProxyType(dict(self.table)))
 
     def __hash__(self) -> int:
@@ -185,7 +186,7 @@ class PerOperation:
 
 
 def _check_number(what: str, value: object, low: float, high: float) -> None:
-    # Written so that a NaN is refused too.
+    # The comparison is written so that a NaN is refused too.
     if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
         raise UsageError(f"{what} {value!r}: use a number from {low} to {high}")
 

@@ -29,7 +29,7 @@ from sim.timing.quantities import parse_bandwidth, parse_duration_ns, parse_numb
 from sim.timing.recorded import Recorded
 from sim.timing.timing import INSTANT, Timing
 
-# Nobody needs more tails in each other, and it is far from Python's limit of recursion.
+# Nobody needs more models inside each other, and this is far from Python's limit of recursion.
 _MAX_NESTING = 16
 
 
@@ -59,7 +59,10 @@ def parse_timing(text: str) -> Timing:
 
 
 def as_timing(latency: Timing | Model | str | None) -> Timing:
-    """The timing that these stand for: a model alone is that of the service, None takes no time. Raises UsageError."""
+    """The Timing for this value. A model alone is the model of the service; with None nothing takes time.
+
+    Raises UsageError for anything else.
+    """
     if latency is None:
         return INSTANT
     if isinstance(latency, Timing):
@@ -80,7 +83,7 @@ def _parse_part(text: str) -> Model:
 
 def _parse_model(text: str, depth: int) -> Model:
     if depth > _MAX_NESTING:
-        raise UsageError(f"more than {_MAX_NESTING} models inside each other: use fewer")
+        raise UsageError(f"more than {_MAX_NESTING} models inside each other: nest fewer")
     kind, colon, rest = text.strip().partition(":")
     kind = kind.strip()
     if kind == "tail" and colon:

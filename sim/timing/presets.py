@@ -1,7 +1,7 @@
-"""Presets: the timing of real cards. Each figure has its source; a figure without one is marked as an estimate.
+"""Presets: the timing of real cards. Each figure has its source. A figure without a source is marked as an estimate.
 
-A preset gives the published rates by units, a service and a latency. It says nothing about how the card is built.
-Requests carry no key size, so a figure holds for the key that is named with it.
+A preset has the number of units, the service and the latency that give the published rates. It says nothing about how
+the card is built. Requests carry no key size, so each figure holds for the key size that is named with it.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ def _qat_dh895xcc() -> Timing:
     # QAT_Engine #71, Intel 8950 (DH895xCC), RSA-2048 with `openssl speed`: 940.7 sign/s one at a time (1,063 us each)
     # and 20,020.2 sign/s with async jobs. Two equations: units / service = 20,020.2/s, service + latency = 1,063 us.
     # With 20 units, service = 20 / 20,020.2 = 999 us and latency = 64 us, which give 20,020.0/s and 940.7/s.
-    # Any other pair with units / service the same would need a latency to match: 16 units leave 264 us, 21 leave 14 us,
-    # 22 don't fit. The report has 941.2 verify/s one at a time too, though a verify is far less work, so its 1,063 us
-    # hold much waiting by the host; the preset reproduces the rates, not their cause.
+    # Other numbers of units would give the same rate with another service, and so need another latency: 16 units leave
+    # 264 us for it, 21 leave 14 us, and 22 leave less than nothing. The report also has 941.2 verify/s one at a time,
+    # although a verify is far less work. So most of the 1,063 us must be waiting by the host. The preset reproduces the
+    # rates, and not what causes them.
     #
     # The rest is estimated. Other private-key operations with RSA do the same exponentiation. On curves of 256 bits
-    # this card is of the same order as on RSA-2048, so the same figure. Bulk: QAT_Engine #98 measured 4 GB/s in all,
-    # 200 MB/s a unit, for AES-CBC with HMAC and many in flight; AES-GCM and hashes are taken as equal. 5 us is our
-    # guess for what a descriptor costs.
+    # this card is about as fast as on RSA-2048, so the figure is the same. Bulk: QAT_Engine #98 measured 4 GB/s in all,
+    # which is 200 MB/s a unit, for AES-CBC with HMAC and many requests in flight. AES-GCM and hashes are assumed to be
+    # as fast. 5 us is our guess for the cost of a descriptor.
     private = Fixed(999_000)
     bulk = PerByte(5_000, 200_000_000)
     table = _table((_RSA_PRIVATE + _EC_PRIVATE, private), (_NULL, Fixed(5_000)))
@@ -45,8 +46,8 @@ def _qat_8970() -> Timing:
     # 10 s: 101,492 sign/s. With 60 units (20 for each of three devices, as above: an estimate), service = 60 /
     # 101,492 = 591 us. No rate for one at a time is published: the latency is that of qat-dh895xcc, an estimate.
     #
-    # Curves, bulk and the cost of a descriptor are estimates, as above; for bulk the 100 Gbit/s (12.5 GB/s) that
-    # the card is sold with, over 60 units.
+    # Curves, bulk and the cost of a descriptor are estimates, as above. For bulk the estimate is the 100 Gbit/s
+    # (12.5 GB/s) that the card is sold with, divided by 60 units.
     private = Fixed(591_000)
     bulk = PerByte(5_000, 208_000_000)
     table = _table((_RSA_PRIVATE + _EC_PRIVATE, private), (_NULL, Fixed(5_000)))
@@ -54,10 +55,11 @@ def _qat_8970() -> Timing:
 
 
 def _cloudhsm(name: str, ecdsa_ns: int) -> Timing:
-    # AWS CloudHSM user guide, 'Performance information', clusters of two HSMs, so half of it each. hsm1.medium:
-    # RSA-2048 sign 1,000/s, P-256 sign 250/s. hsm2m.medium: 1,000/s and 1,500/s.
-    # Estimates: 10 units, which only splits the rate, and a latency of 1 ms for the network. Other RSA operations are
-    # taken as a signature, other curves as P-256; for everything else no figure is published: 1 ms.
+    # AWS CloudHSM user guide, 'Performance information'. It has figures for clusters of two HSMs; these are half of
+    # them. hsm1.medium: RSA-2048 sign 1,000/s, P-256 sign 250/s. hsm2m.medium: 1,000/s and 1,500/s.
+    # Estimates: 10 units, a number that only splits the rate, and a latency of 1 ms for the network. Other RSA
+    # operations are assumed to cost as much as a signature, and other curves as much as P-256. For everything else no
+    # figure is published, so it is 1 ms.
     table = _table((_RSA_PRIVATE, Fixed(10_000_000)), (_EC_PRIVATE, Fixed(ecdsa_ns)))
     return Timing(PerOperation(table, Fixed(1_000_000)), Fixed(1_000_000), units=10, preset=name)
 
@@ -80,7 +82,7 @@ def preset_names() -> list[str]:
 
 
 def preset(name: str) -> Timing:
-    """The timing of that card. Raises UsageError."""
+    """The timing of the card with that name. Raises UsageError for a name that is not a preset."""
     timing = _PRESETS.get(name) if isinstance(name, str) else None
     if timing is None:
         close = get_close_matches(name, _PRESETS, n=1) if isinstance(name, str) else []

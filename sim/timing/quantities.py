@@ -1,7 +1,7 @@
-"""Quantities: checks of values, and durations, bandwidths and plain numbers as text and back.
+"""Quantities: checks of values, and durations, bandwidths and plain numbers from text and to text.
 
-Numbers are decimal, without a sign and an exponent. What is read is exact: a value between two ns is refused, not
-rounded.
+Numbers are decimal, without a sign and without an exponent. They are read exactly: a value between two ns is refused,
+and not rounded.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def check_count(what: str, value: object) -> None:
 
 
 def parse_duration_ns(text: str) -> int:
-    """'50us', '1.5ms', '0s' -> ns. Units are ns, us, ms and s. Raises UsageError, also for parts of a ns."""
+    """'50us', '1.5ms', '0s' -> ns. Units are ns, us, ms and s. Raises UsageError, even for a fraction of a ns."""
     number, unit = _split(text, "duration", "50us", _UNITS_NS)
     value = Fraction(number) * _UNITS_NS[unit]
     if value.denominator != 1:

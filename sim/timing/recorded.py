@@ -1,4 +1,4 @@
-"""Recorded durations: they are used in order, and after the last one from the first again."""
+"""Recorded durations. They are used in order, and after the last one the first comes again."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from sim.timing.quantities import check_ns, format_duration_ns, parse_duration_n
 _UNQUOTED = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in "%+;")
 
 MAX_CHARACTERS = 1 << 28
-"""The most that is read of a file, about 30 million durations: a file such as /dev/zero has no end."""
+"""How much of a file is read at most, about 30 million durations. A file such as /dev/zero has no end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """Recorded durations. `trace:PATH` for a file, `values:50us,70us` for a list.
 
-    Each generator has its own place in the recording. So each device, which has its own generators, starts at the first
-    duration, also if two devices share the model. `random()` is never called.
+    Each generator has its own position in the recording. Each device has its own generators, so it starts at the first
+    duration even if two devices share the model. `random()` is never called.
     """
 
     durations_ns: tuple[int, ...]
@@ -46,7 +46,7 @@ class Recorded:
     def load(cls, path: str | os.PathLike[str]) -> Recorded:
         """Read a file with a duration and its unit on each line. Blank lines, and lines that start with #, are skipped.
 
-        May block. Raises UsageError for a file that can't be read, and for a line that is no duration.
+        May block. Raises UsageError for a file that can't be read, and for a line that is not a duration.
         """
         name = os.fspath(path)
         try:
@@ -54,7 +54,7 @@ class Recorded:
                 text = file.read(MAX_CHARACTERS + 1)
         except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a NUL in the path
             reason = error.strerror if isinstance(error, OSError) else "not a text file"
-            raise UsageError(f"trace {name!r}: {reason}; give a file with one duration a line") from error
+            raise UsageError(f"trace {name!r}: {reason}; give a file with one duration on each line") from error
         if len(text) > MAX_CHARACTERS:
             raise UsageError(f"trace {name!r}: more than {MAX_CHARACTERS:,} characters; give a shorter file")
         durations_ns = []
@@ -67,7 +67,7 @@ class Recorded:
                 except UsageError as error:
                     raise UsageError(f"trace {name!r} line {number}: {error}") from None
         if not durations_ns:
-            raise UsageError(f"trace {name!r}: no duration in it; give one a line, such as 50us")
+            raise UsageError(f"trace {name!r} has no duration in it: write one on each line, such as 50us")
         return cls(tuple(durations_ns), name)
 
     def draw_ns(self, op: str, size_bytes: int, rng: random.Random) -> int:
@@ -86,7 +86,7 @@ class Recorded:
 def without_files(timing: Any) -> Any:
     """The same Timing or model with `values:` instead of each `trace:PATH`, so that its text form names no file.
 
-    For what may be kept longer than the files, such as a recorded run.
+    A recorded run needs this, because it may be kept longer than the files.
     """
     if isinstance(timing, Recorded):
         return Recorded(timing.durations_ns)

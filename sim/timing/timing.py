@@ -1,4 +1,4 @@
-"""A timing: how long a request keeps its unit busy, the service, and how long it takes after that, the latency."""
+"""A timing: how long a request keeps its unit busy (the service), and how long it takes after that (the latency)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _NOTHING = Fixed(0)
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """A service model and a latency model. Immutable. Draws belong to the thread that owns the generator.
+    """A service model and a latency model. Immutable. Only the thread that owns a generator may draw with it.
 
     A unit does one service at a time, so the service limits the rate to units / service. The latency (transfers, the
-    interrupt) comes after the unit is free again, and limits no rate. `units` is how many units the card of a preset
-    has; None leaves the number to the device. Raises UsageError for what is no model, and for other units.
+    interrupt) begins when the unit is free again, so it limits no rate. `units` is how many units the card of a preset
+    has; None leaves the number to the device. Raises UsageError for anything that is not a model, and for bad `units`.
     """
 
     service: Model = field(default=_NOTHING)
@@ -43,7 +43,7 @@ class Timing:
 
     @property
     def spec(self) -> str:
-        """The text form: parse_timing(timing.spec) == timing, for `trace:` as long as its file does not change."""
+        """The text form, so that parse_timing(timing.spec) == timing. For `trace:` only while its file is the same."""
         if self.preset is not None:
             return f"preset:{self.preset}"
         if self.latency != _NOTHING:

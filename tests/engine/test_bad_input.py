@@ -43,7 +43,7 @@ BAD_CALLS: list[tuple[Callable[[Engine], object], str]] = [
     (lambda engine: engine.call("sha256", b"", aux=b"x"), "aux of 1 bytes: this kernel takes none"),
     (lambda engine: engine.call("rsa-sign", b"x"), "kernel 'rsa-sign' needs a key: open a session"),
     (lambda engine: engine.rsa_sign(_ec_session(engine), b"x"), "can't run kernel 'rsa-sign': open a session for"),
-    (lambda engine: engine.rsa_sign("my key", b"x"), "session of type str: give what opening a session returned"),
+    (lambda engine: engine.rsa_sign("my key", b"x"), "session of type str: give what `session"),
     (lambda engine: engine.call("sha256", b"", session=_ec_session(engine)), "kernel 'sha256' takes no key"),
     (lambda engine: engine.session("ecdsa-sign", RSA_KEY), "ecdsa-sign"),
     (lambda engine: engine.session("ecdsa-sign", b"no key at all"), "can't be loaded"),

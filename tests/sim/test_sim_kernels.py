@@ -80,7 +80,7 @@ def test_aead_round_trips_and_binds_its_additional_data(name: str, payload: byte
 
 @pytest.mark.parametrize("name", ["aes-gcm-encrypt", "aes-gcm-decrypt", "chacha20-poly1305-encrypt"])
 def test_an_aux_too_short_for_a_nonce_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="aux of 11 bytes: give the nonce, 12 bytes"):
+    with pytest.raises(UsageError, match="aux of 11 bytes: give the nonce of 12 bytes"):
         run(name, bytes(32), bytes(11), bytes(32))
 
 

@@ -137,7 +137,7 @@ def test_a_session_fits_its_own_kernel_alone() -> None:
         check_session(encrypt, session)
     with pytest.raises(UsageError, match=r"kernel 'sha256' takes no key: submit without <Session"):
         check_session(sha256, session)
-    with pytest.raises(UsageError, match="session of type bytes: give what opening a session returned"):
+    with pytest.raises(UsageError, match="session of type bytes: give what `session"):
         check_session(hmac, SECRET)  # type: ignore[arg-type]
 
 

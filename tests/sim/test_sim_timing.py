@@ -116,7 +116,7 @@ def test_a_trace_comes_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "no duration in it; give one a line"),
+        (b"", "no duration in it: write one on each line"),
         (b"# nothing\n", "no duration in it"),
         (b"5us\nfast\n", "line 2: duration 'fast': use a number"),
         (b"\xff\xfe", "not a text file"),

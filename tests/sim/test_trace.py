@@ -171,16 +171,16 @@ def test_a_file_holds_what_was_saved(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda text: "", "no trace of simaccel"),
-        (lambda text: "\0\xff" * 50, "no trace of simaccel"),
+        (lambda text: "", "not a trace of simaccel"),
+        (lambda text: "\0\xff" * 50, "not a trace of simaccel"),
         (lambda text: text.replace("trace 1", "trace 2", 1), "a trace of version 2, and this simaccel reads version 1"),
         (lambda text: text[:-1], "damaged: its end is missing"),
         (lambda text: text[: len(text) // 2], "damaged: its end is missing"),
         (lambda text: "simaccel trace 1\n", "damaged: its end is missing"),
-        (lambda text: text.replace("5 interrupt", "6 interrupt"), "do not fit the digest"),
-        (lambda text: text.replace("5 interrupt 0\n", ""), "do not fit the digest"),
-        (lambda text: text.replace("end 2", "end 3"), "do not fit the digest"),
-        (lambda text: text + text, "do not fit the digest"),
+        (lambda text: text.replace("5 interrupt", "6 interrupt"), "do not match the digest"),
+        (lambda text: text.replace("5 interrupt 0\n", ""), "do not match the digest"),
+        (lambda text: text.replace("end 2", "end 3"), "do not match the digest"),
+        (lambda text: text + text, "do not match the digest"),
     ],
 )
 def test_a_file_that_can_not_be_used(tmp_path: Path, change: Callable[[str], str], message: str) -> None:
