@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from engine.drivers.asyncio_loop import LoopWaker, running_loop
-from engine.drivers.waiting import Wait, waits_for
+from engine.drivers.waits_for import Wait, waits_for
 from engine.jobs.start import new_job
 from engine.jobs.thread import LOCAL
 from engine.methods import Operations

@@ -20,10 +20,10 @@ from types import TracebackType
 from typing import Any, Self
 from weakref import WeakSet
 
-from engine.drivers.eagain import EagainQueue
+from engine.drivers.pump import Pump
+from engine.drivers.retry_queue import RetryQueue
 from engine.drivers.seats import Seats
-from engine.drivers.sources import Sources
-from engine.drivers.waiting import Wait, waits_for
+from engine.drivers.waits_for import Wait, waits_for
 from engine.drivers.wakeups import Seat
 from engine.ending import refuse_at_the_end
 from engine.errors import ClosedError, Errors, NoJobsError, StalledError, UsageError, comes_in_between
@@ -53,8 +53,8 @@ class Scheduler:
         self._busy = self._seats.busy
         self._wakeups = self._seats.wakeups
         self._ready = self._wakeups.ready
-        self._eagain = EagainQueue()
-        self._sources = Sources()
+        self._retries = RetryQueue()
+        self._pump = Pump()
         self._running = False
         self._refusal: str | None = None
         """Why it can't be used any more, or None."""
@@ -103,7 +103,7 @@ class Scheduler:
         finally:
             self._running = False
             if not self._busy:  # else the next run must keep them going
-                self._sources.known.clear()
+                self._pump.sources.clear()
 
     def map(self, fn: Callable[..., Any], *iterables: Iterable[Any]) -> list[Any]:
         """The results of fn over the iterables, in their order, with one job for each. Blocks until all have ended.
@@ -116,7 +116,7 @@ class Scheduler:
 
     def keep_going(self, source: Source) -> None:
         """While all jobs wait, poll this source or jump its clock. Engines call this for their jobs."""
-        self._sources.known[source] = None
+        self._pump.sources[source] = None
 
     @property
     def unfinished(self) -> list[Job]:
@@ -142,7 +142,7 @@ class Scheduler:
                 self._new[0].cancel()
             del self._new[0]
         self._seats.close(errors)
-        self._sources.known.clear()
+        self._pump.sources.clear()
         _alive.discard(self)
         self._closed = True
         errors.raise_all("jobs raised while they were cancelled")
@@ -161,10 +161,10 @@ class Scheduler:
         self._progress = 0
         self._start_new()
         ready = self._ready
-        tried = bool(ready or self._eagain)
-        if self._eagain and ready:
+        tried = bool(ready or self._retries)
+        if self._retries and ready:
             # Before the jobs that were woken: the slots that they gave back are for those that wait for one.
-            self._eagain.drive(len(ready), self._resume)
+            self._retries.drive(len(ready), self._resume)
         for _ in range(len(ready)):
             # Taken out last: an exception in between must not lose it.
             seat = ready[0]
@@ -189,31 +189,31 @@ class Scheduler:
                     else:
                         self._park(seat)
             del ready[0]
-        if self._eagain and not ready:
-            self._eagain.drive(self._progress, self._resume)
+        if self._retries and not ready:
+            self._retries.drive(self._progress, self._resume)
         if not self._busy:
             return
-        if ready or self._new or self._sources.known:  # else it sleeps at once, which looks at the fds too
+        if ready or self._new or self._pump.sources:  # else it sleeps at once, which looks at the fds too
             self._wakeups.look()
         if self._progress and (self._ready or self._new):
             self._fruitless = 0
-            self._sources.unpumped += 1
-            if self._sources.unpumped >= PUMP_TURNS:
-                self._sources.pump()
+            self._pump.unpumped += 1
+            if self._pump.unpumped >= PUMP_TURNS:
+                self._pump.run()
             return
         self._fruitless = self._fruitless + 1 if tried and not self._progress else 0
         # Two turns, because jobs that have just become ready were not resumed yet.
         if self._ready and self._fruitless < 2:
             return
         # All jobs wait, or those that are ready only retry for a slot: time must go on.
-        if self._sources.pump():
+        if self._pump.run():
             self._fruitless = 0
         else:
-            virtual = self._sources.only_virtual()
+            virtual = self._pump.only_virtual()
             if virtual:
                 self._check_stalled()
-            if not self._ready and not (virtual and self._eagain):
-                self._wakeups.sleep(self._eagain.wait_ns(), self._sources.polled_in_real_time())
+            if not self._ready and not (virtual and self._retries):
+                self._wakeups.sleep(self._retries.wait_ns(), self._pump.polled_in_real_time())
 
     def _start_new(self) -> None:
         for _ in range(len(self._new)):  # not those spawned meanwhile: jobs that spawn jobs must not hold up the others
@@ -287,7 +287,7 @@ class Scheduler:
             return  # ready already; or WOKEN, the common case of waits_for
         wait = waits_for(job, ctx, bool(seat.foreign))
         if wait is Wait.EAGAIN:
-            self._eagain.add(seat)
+            self._retries.add(seat)
         elif wait is Wait.FAILED:
             seat.errors += 1
             if seat.errors > 1:
@@ -300,7 +300,7 @@ class Scheduler:
     def _check_stalled(self) -> None:
         # A signal handler may have completed an operation after the fds were looked at, and before the clock was asked.
         self._wakeups.look()
-        asking = bool(self._eagain or self._ready)
+        asking = bool(self._retries or self._ready)
         if not asking or self._fruitless > FRUITLESS_MOST:
             jobs = [f"{seat.job!r} for {seat.job.waiting!r}" for seat in self._busy if seat.job is not None]
             how = f"{len(jobs)} jobs {'ask for a slot again and again, or wait' if asking else 'wait'}"

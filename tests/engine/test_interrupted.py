@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 import engine.aio
-import engine.drivers.eagain
+import engine.drivers.retry_queue
 import engine.drivers.scheduler
 import engine.drivers.seats
 import engine.drivers.wakeups
@@ -17,6 +17,7 @@ import engine.jobs.job
 import engine.jobs.stackful
 import engine.jobs.stackless
 import engine.offload.perform
+import engine.offload.ring_full
 import engine.offload.wakers
 from engine import ClosedError, Engine, Job, JobCancelled, JobState, Scheduler, pause_job, start_job
 from engine.drivers.asyncio_loop import LoopDriver, LoopWaker, running_loop
@@ -32,10 +33,10 @@ from waitctx import WaitCtx
 
 DATA = b"interrupted"
 COMMON: list[object] = [Operation.__init__, Operation.complete, Operation.fail, Operation.abandon]
-COMMON += [engine.offload.perform, engine.offload.wakers, SlotQueue]
+COMMON += [engine.offload.perform, engine.offload.ring_full, engine.offload.wakers, SlotQueue]
 JOBS: list[object] = [engine.jobs.job, engine.jobs.stackful, engine.jobs.stackless, Pool]
 SCHEDULER: list[object] = [engine.drivers.scheduler, engine.drivers.seats, engine.drivers.wakeups]
-SCHEDULER += [engine.drivers.eagain]
+SCHEDULER += [engine.drivers.retry_queue]
 CALLED_BY_ASYNCIO = ("_deliver", "_turn", "_look")
 """asyncio has forgotten such a call before it makes it: nobody can make good an exception at its entry."""
 LOOP: list[object] = [method for name, method in vars(LoopDriver).items() if name not in CALLED_BY_ASYNCIO]

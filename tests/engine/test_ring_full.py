@@ -16,7 +16,7 @@ from engine import (
     start_job,
 )
 from engine.modes import BY_FD
-from engine.offload.perform import SPIN_NS, SPINS
+from engine.offload.ring_full import SPIN_NS, SPINS
 from sim import Accelerator, VirtualClock
 from simaccel.testing import Accel
 from tests.engine.waiters import WAYS, Waiters

@@ -22,6 +22,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "tests/sim": ("sim/ring.py", "sim/completion.py", "sim/submission.py", "sim/interrupt.py", "sim/worker.py"),
     "tests/engine": (
         "engine/offload/perform.py",
+        "engine/offload/ring_full.py",
         "engine/offload/wakers.py",
         "engine/offload/context_wakers.py",
         "engine/offload/wake_fds.py",
@@ -31,9 +32,9 @@ TESTS: dict[str, tuple[str, ...]] = {
         "engine/drivers/scheduler.py",
         "engine/drivers/wakeups.py",
         "engine/drivers/seats.py",
-        "engine/drivers/sources.py",
-        "engine/drivers/eagain.py",
-        "engine/drivers/waiting.py",
+        "engine/drivers/pump.py",
+        "engine/drivers/retry_queue.py",
+        "engine/drivers/waits_for.py",
         "engine/drivers/poller.py",
     ),
 }

@@ -29,11 +29,22 @@ from engine.offload.context_wakers import ContextWakers
 from engine.offload.operation import Operation
 from engine.offload.perform import Performer
 from engine.offload.retry import Retry
+from engine.offload.ring_full import RingFull
 from simaccel.testing.exploration.run import Run
 from simaccel.testing.manual_accelerator import ManualAccelerator
 from waitctx import Status, WaitCtx
 
-SEAM = (Performer, ContextWakers, wake, fds, slot_queue, Operation.complete, Operation.fail, Operation.abandon)
+SEAM = (
+    Performer,
+    RingFull,
+    ContextWakers,
+    wake,
+    fds,
+    slot_queue,
+    Operation.complete,
+    Operation.fail,
+    Operation.abandon,
+)
 """From the call to the result, and where a completion becomes a wake-up."""
 
 

@@ -13,7 +13,7 @@ BATCH = 16
 """At least so many jobs are retried at a time."""
 
 
-class EagainQueue:
+class RetryQueue:
     """First come, first served. A job that fails again goes to the end."""
 
     __slots__ = ("_backoff_ns", "_seats")

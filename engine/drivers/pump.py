@@ -5,22 +5,22 @@ from __future__ import annotations
 from engine.protocol import Source
 
 
-class Sources:
+class Pump:
     """The sources of one scheduler, in the order in which its jobs named them. For the scheduler's thread only."""
 
-    __slots__ = ("known", "unpumped")
+    __slots__ = ("sources", "unpumped")
 
     def __init__(self) -> None:
-        self.known: dict[Source, None] = {}
+        self.sources: dict[Source, None] = {}
         """Public, because the scheduler adds to it at each operation: a call there would cost too much."""
         self.unpumped = 0
-        """Turns of the scheduler since the last `pump`."""
+        """Turns of the scheduler since the last `run`."""
 
-    def pump(self) -> bool:
+    def run(self) -> bool:
         """Poll each source, or jump its clock. Returns whether that moved anything."""
         self.unpumped = 0
         moved = False
-        for source in list(self.known):
+        for source in list(self.sources):
             if source.polled and source.poll():
                 moved = True
             elif source.clock.virtual:
@@ -29,8 +29,8 @@ class Sources:
 
     def only_virtual(self) -> bool:
         """Whether all sources are in virtual time, so that no thread will ever wake a job."""
-        return bool(self.known) and all(source.clock.virtual for source in self.known)
+        return bool(self.sources) and all(source.clock.virtual for source in self.sources)
 
     def polled_in_real_time(self) -> list[Source]:
         """The sources that must wake a sleeping scheduler when there is something to poll for."""
-        return [source for source in self.known if source.polled and not source.clock.virtual]
+        return [source for source in self.sources if source.polled and not source.clock.virtual]
