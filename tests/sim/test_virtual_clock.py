@@ -80,6 +80,26 @@ def test_a_start_that_can_not_be(start_ns: Any) -> None:
         VirtualClock(start_ns)
 
 
+def test_work_for_a_device_that_was_stepped_already_begins_at_once() -> None:
+    """Not at the end of the time that is advanced, however far that is."""
+    clock = VirtualClock()
+    with (
+        Accelerator(latency="fixed:1us", clock=clock) as first,
+        Accelerator(latency="fixed:3us", clock=clock) as second,
+    ):
+        passed_on = Request("null", b"")
+
+        def pass_on(_: Request) -> None:
+            first.prepare(passed_on)
+            first.submit(passed_on)
+
+        request = Request("null", b"", on_complete=pass_on)
+        second.prepare(request)
+        second.submit(request)
+        clock.advance(1_000_000)
+    assert (passed_on.submitted_ns, passed_on.started_ns, passed_on.finished_ns) == (3_000, 3_000, 4_000)
+
+
 def test_it_does_not_go_back() -> None:
     clock = VirtualClock(100)
     with pytest.raises(UsageError, match="does not go back"):
