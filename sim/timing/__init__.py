@@ -1,6 +1,7 @@
 """How long requests take: models of service and latency, their text form, and presets of real cards."""
 
-from sim.timing.models import Fixed, Lognormal, Model, PerByte, PerOperation, Tail, Uniform
+from sim.timing.columns import Column, read_column
+from sim.timing.models import Exponential, Fixed, Lognormal, Model, PerByte, PerOperation, Tail, Uniform
 from sim.timing.parse import as_timing, parse_timing
 from sim.timing.presets import preset, preset_names
 from sim.timing.quantities import format_duration_ns, parse_duration_ns
@@ -9,6 +10,8 @@ from sim.timing.timing import INSTANT, Timing
 
 __all__ = [
     "INSTANT",
+    "Column",
+    "Exponential",
     "Fixed",
     "Lognormal",
     "Model",
@@ -24,5 +27,6 @@ __all__ = [
     "parse_timing",
     "preset",
     "preset_names",
+    "read_column",
     "without_files",
 ]

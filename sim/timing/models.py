@@ -101,6 +101,28 @@ class Lognormal:
 
 
 @dataclass(frozen=True, slots=True)
+class Exponential:
+    """The duration without a memory: how long it will still take does not depend on how long it has taken.
+
+    `exponential:100us`, of this mean. Queueing theory has closed forms for it. Real services rarely are like this: few
+    are this short so often, and this long so often.
+    """
+
+    mean_ns: int
+
+    def __post_init__(self) -> None:
+        check_ns("exponential", self.mean_ns)
+
+    def draw_ns(self, op: str, size_bytes: int, rng: random.Random) -> int:
+        # To the nearest ns, so that the mean stays. `log` comes from the C library, as with Lognormal.
+        return min(int(0.5 - self.mean_ns * math.log(1.0 - rng.random())), MAX_NS)
+
+    @property
+    def spec(self) -> str:
+        return f"exponential:{format_duration_ns(self.mean_ns)}"
+
+
+@dataclass(frozen=True, slots=True)
 class PerByte:
     """A base, plus the time that the payload takes at a bandwidth, to the nearest ns. `bytes:5us,2GB/s`"""
 

@@ -5,15 +5,17 @@
     model   = "fixed:" DURATION
             | "uniform:" DURATION "," DURATION              lowest, highest
             | "lognormal:" DURATION "," NUMBER              median, sigma
+            | "exponential:" DURATION                       mean
             | "bytes:" DURATION "," BANDWIDTH               base, then the payload at 2GB/s
             | "tail:p=" NUMBER ",x=" NUMBER "," model       rarely, times x
             | "tail:p=" NUMBER ",add=" DURATION "," model   rarely, this much more
             | "values:" DURATION { "," DURATION }           in order, then from the first again
             | "trace:" PATH                                 the same, from a file with one on each line
+            | "csv:" PATH [",column=" NAME] [",unit=" UNIT] the same, from a column of a CSV file
     per-op  = "per-op:" { KERNEL "=" model ";" } "*=" model
 
 DURATION is a number with ns, us, ms or s; BANDWIDTH a number with B/s, kB/s, MB/s, GB/s, Mbit/s or Gbit/s. In PATH
-write %2B for +, %3B for ; and %25 for %. Blanks around parts are ignored.
+and NAME write %2B for +, %3B for ; and %25 for %, and after csv: also %2C for a comma. Blanks around parts are ignored.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from difflib import get_close_matches
 from urllib.parse import unquote
 
 from sim.errors import UsageError
-from sim.timing.models import Fixed, Lognormal, Model, PerByte, PerOperation, Tail, Uniform
+from sim.timing.models import Exponential, Fixed, Lognormal, Model, PerByte, PerOperation, Tail, Uniform
 from sim.timing.presets import preset
 from sim.timing.quantities import parse_bandwidth, parse_duration_ns, parse_number
 from sim.timing.recorded import Recorded
@@ -128,6 +130,11 @@ def _lognormal(rest: str) -> Model:
     return Lognormal(parse_duration_ns(median), parse_number("sigma", sigma))
 
 
+def _exponential(rest: str) -> Model:
+    (mean,) = _fields("exponential", rest, 1)
+    return Exponential(parse_duration_ns(mean))
+
+
 def _bytes(rest: str) -> Model:
     base, bandwidth = _fields("bytes", rest, 2)
     return PerByte(parse_duration_ns(base), parse_bandwidth(bandwidth))
@@ -142,6 +149,19 @@ def _trace(rest: str) -> Model:
     if not path:
         raise UsageError(f"trace without a path: write {_EXAMPLES['trace']}")
     return Recorded.load(path)
+
+
+def _csv(rest: str) -> Model:
+    path, *options = (part.strip() for part in rest.split(","))
+    if not path:
+        raise UsageError(f"csv without a path: write {_EXAMPLES['csv']}")
+    given: dict[str, str] = {}
+    for option in options:
+        name, equals, value = option.partition("=")
+        if name.strip() not in ("column", "unit") or not equals or name.strip() in given:
+            raise UsageError(f"csv {option!r}: give column= and unit= once each, as {_EXAMPLES['csv']}")
+        given[name.strip()] = unquote(value.strip())
+    return Recorded.load_csv(unquote(path), given.get("column"), given.get("unit"))
 
 
 def _tail(rest: str, depth: int) -> Model:
@@ -178,10 +198,12 @@ _EXAMPLES = {
     "fixed": "fixed:50us",
     "uniform": "uniform:10us,90us",
     "lognormal": "lognormal:50us,0.3",
+    "exponential": "exponential:50us",
     "bytes": "bytes:5us,2GB/s",
     "tail": "tail:p=0.01,x=20,fixed:50us",
     "values": "values:50us,70us",
     "trace": "trace:durations.txt",
+    "csv": "csv:measured.csv,column=service,unit=us",
     "per-op": "per-op:rsa-sign=fixed:1ms;*=fixed:50us",
     "preset": "preset:qat-dh895xcc",
 }
@@ -189,7 +211,9 @@ _SIMPLE: dict[str, Callable[[str], Model]] = {
     "fixed": _fixed,
     "uniform": _uniform,
     "lognormal": _lognormal,
+    "exponential": _exponential,
     "bytes": _bytes,
     "values": _values,
     "trace": _trace,
+    "csv": _csv,
 }

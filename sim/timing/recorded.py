@@ -11,18 +11,18 @@ from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 from sim.errors import UsageError
+from sim.timing.columns import MAX_CHARACTERS, read_column
 from sim.timing.quantities import check_ns, format_duration_ns, parse_duration_ns
 
 # Everything printable in ASCII but % and what separates the parts of a spec.
 _UNQUOTED = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in "%+;")
 
-MAX_CHARACTERS = 1 << 28
-"""How much of a file is read at most, about 30 million durations. A file such as /dev/zero has no end."""
-
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Recorded durations. `trace:PATH` for a file, `values:50us,70us` for a list.
+    """Recorded durations: `trace:PATH` for a file, `csv:PATH,column=service,unit=us` for a column of one.
+
+    `values:50us,70us` for a list.
 
     Each generator has its own position in the recording. Each device has its own generators, so it starts at the first
     duration even if two devices share the model. `random()` is never called.
@@ -30,6 +30,9 @@ class Recorded:
 
     durations_ns: tuple[int, ...]
     path: str | None = None
+    column: str | None = None
+    """The column that they stand in, if the file is CSV."""
+    unit: str | None = None
     _next: WeakKeyDictionary[random.Random, int] = field(
         default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
     )
@@ -70,6 +73,12 @@ class Recorded:
             raise UsageError(f"trace {name!r} has no duration in it: write one on each line, such as 50us")
         return cls(tuple(durations_ns), name)
 
+    @classmethod
+    def load_csv(cls, path: str | os.PathLike[str], column: str | None = None, unit: str | None = None) -> Recorded:
+        """Read a column of a CSV file with a header; see `read_column`. May block. Raises UsageError."""
+        read = read_column(path, column, unit)
+        return cls(read.times_ns, os.fspath(path), read.name, read.unit)
+
     def draw_ns(self, op: str, size_bytes: int, rng: random.Random) -> int:
         position = self._next.get(rng, 0)
         self._next[rng] = (position + 1) % len(self.durations_ns)
@@ -77,14 +86,17 @@ class Recorded:
 
     @property
     def spec(self) -> str:
+        # Characters that the grammar uses for itself are quoted as in a URL.
+        if self.path is not None and self.column is not None:
+            path, column = (quote(text, safe=_UNQUOTED.replace(",", "")) for text in (self.path, self.column))
+            return f"csv:{path},column={column},unit={self.unit}"
         if self.path is not None:
-            # Characters that the grammar uses for itself are quoted as in a URL.
             return "trace:" + quote(self.path, safe=_UNQUOTED)
         return "values:" + ",".join(format_duration_ns(duration_ns) for duration_ns in self.durations_ns)
 
 
 def without_files(timing: Any) -> Any:
-    """The same Timing or model with `values:` instead of each `trace:PATH`, so that its text form names no file.
+    """The same Timing or model with `values:` instead of `trace:PATH` and `csv:PATH`: its text form names no file.
 
     A recorded run needs this, because it may be kept longer than the files.
     """

@@ -16,11 +16,13 @@ Each of them is a model, or one model for each operation:
   fixed:DURATION                  always the same
   uniform:LOW,HIGH                any duration between, each as likely
   lognormal:MEDIAN,SIGMA          a skewed distribution, as measured times have
+  exponential:MEAN                without a memory, as queueing theory has it
   bytes:BASE,BANDWIDTH            BASE, and the time of the payload
   tail:p=NUMBER,x=NUMBER,MODEL    with probability p, x times as long
   tail:p=NUMBER,add=DURATION,MODEL  with probability p, longer by DURATION
   values:DURATION,DURATION,...    these in order, then from the first again
   trace:PATH                      the same, from a file with one on each line
+  csv:PATH,column=NAME,unit=UNIT  the same, from a column of a CSV file
 
 DURATION is a number with ns, us, ms or s; BANDWIDTH one with B/s, kB/s, MB/s,
 GB/s, Mbit/s or Gbit/s. The presets:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from sim.timing import Fixed, Lognormal, Model, PerByte, PerOperation, Recorded, Tail, Uniform
+from sim.timing import Exponential, Fixed, Lognormal, Model, PerByte, PerOperation, Recorded, Tail, Uniform
 from sim.timing.quantities import MAX_NS
 
 DURATIONS = st.integers(0, MAX_NS)
@@ -13,6 +13,7 @@ SIMPLE: st.SearchStrategy[Model] = st.one_of(
     st.builds(Fixed, DURATIONS),
     st.builds(lambda pair: Uniform(*sorted(pair)), st.tuples(DURATIONS, DURATIONS)),
     st.builds(Lognormal, DURATIONS, st.floats(0, 10)),
+    st.builds(Exponential, DURATIONS),
     st.builds(PerByte, DURATIONS, st.integers(1, 10**12)),
     st.builds(Recorded, st.lists(DURATIONS, min_size=1, max_size=5).map(tuple)),
 )

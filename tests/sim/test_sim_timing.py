@@ -15,6 +15,7 @@ from sim.errors import UsageError
 from sim.randomness import Randomness
 from sim.timing import (
     INSTANT,
+    Exponential,
     Fixed,
     Lognormal,
     Model,
@@ -58,6 +59,17 @@ def test_lognormal_has_its_median_and_its_spread() -> None:
     assert values[8_413] == pytest.approx(50_000 * 2.718281828**0.3, rel=0.03)
     assert set(draws(Lognormal(50_000, 0))) <= {49_999, 50_000}
     assert max(draws(Lognormal(MAX_NS, 10))) == MAX_NS
+
+
+def test_exponential_has_its_mean_and_no_memory() -> None:
+    values = sorted(draws(Exponential(50_000), count=20_000))
+    assert statistics.mean(values) == pytest.approx(50_000, rel=0.02)
+    # Half of those that take more than 50 us take as much longer as half of all take at all.
+    assert statistics.median(values) == pytest.approx(50_000 * 0.6931, rel=0.03)
+    late = [value - 50_000 for value in values if value > 50_000]
+    assert statistics.median(late) == pytest.approx(50_000 * 0.6931, rel=0.04)
+    assert set(draws(Exponential(0))) == {0}
+    assert max(draws(Exponential(MAX_NS), count=100)) == MAX_NS
 
 
 def test_per_byte_is_a_base_and_the_size() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sim.errors import UsageError
 from sim.timing import (
     INSTANT,
+    Exponential,
     Fixed,
     Lognormal,
     Model,
@@ -103,6 +104,7 @@ def test_every_timing_survives_its_text(service: Model, latency: Model) -> None:
         ("uniform:10us,90us", Timing(Uniform(10_000, 90_000))),
         ("lognormal:50us,0.3", Timing(Lognormal(50_000, 0.3))),
         ("bytes:5us,2GB/s", Timing(PerByte(5_000, 2_000_000_000))),
+        ("exponential:100us", Timing(Exponential(100_000))),
         ("tail:p=0.01,x=20,fixed:50us", Timing(Tail(0.01, Fixed(50_000), factor=20))),
         ("tail:p=0.01,add=5ms,uniform:1us,2us", Timing(Tail(0.01, Uniform(1_000, 2_000), add_ns=5_000_000))),
         ("tail:p=.1,x=2,tail:p=.01,x=9,fixed:1us", Timing(Tail(0.1, Tail(0.01, Fixed(1_000), 9), 2))),
