@@ -13,7 +13,10 @@ import pytest
 
 from tests.project.source import PACKAGES, ROOT, imported, modules, tree
 
-DOORS = ("waitctx", "waitctx.openssl", "sim", "engine", "engine.openssl", "simaccel.testing", "simaccel.bridge")
+DOORS = (
+    *("waitctx", "waitctx.openssl", "sim", "engine", "engine.openssl"),
+    *("simaccel.testing", "simaccel.bridge", "simaccel.load"),
+)
 LAZY = Path("simaccel/__init__.py")
 INITS = [module for module in modules(*PACKAGES) if module.name == "__init__.py" and module != LAZY]
 

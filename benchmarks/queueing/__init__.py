@@ -1,0 +1,1 @@
+"""The simulation against queueing theory, and against another simulator."""

@@ -1,0 +1,1 @@
+"""Several devices as one: which of them takes a request."""

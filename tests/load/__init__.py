@@ -1,0 +1,1 @@
+"""Open load, models of cards, fleets in numbers, plans and sweeps."""
