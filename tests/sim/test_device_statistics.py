@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim import Accelerator, Delivery, Request, VirtualClock
+from sim import Accelerator, Delivery, Percentiles, Request, VirtualClock
 from tests.sim.sim_requests import Completions
 
 ENDS = ("delivered", "failed", "orphaned", "spurious", "handler raises")
@@ -122,6 +123,21 @@ def test_an_idle_device_has_statistics_too() -> None:
         assert statistics.utilisation == 0.0
         assert statistics.queue.max_ns == 0
         assert statistics.batch_sizes == {}
+
+
+@pytest.mark.parametrize(
+    ("times_ns", "percentiles"),
+    [
+        ([], Percentiles(0, 0, 0, 0)),
+        ([7], Percentiles(7, 7, 7, 7)),
+        ([30, 10, 20], Percentiles(20, 29, 29, 30)),
+        ([1, 2], Percentiles(1, 1, 1, 2)),
+        (range(1001), Percentiles(500, 990, 999, 1000)),
+        ([2**62, 2**62 + 1000], Percentiles(2**62 + 500, 2**62 + 990, 2**62 + 999, 2**62 + 1000)),
+    ],
+)
+def test_percentiles_are_interpolated_and_rounded_down(times_ns: Sequence[int], percentiles: Percentiles) -> None:
+    assert Percentiles.of(times_ns) == percentiles
 
 
 def test_they_fit_into_json_and_are_frozen() -> None:

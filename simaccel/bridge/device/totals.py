@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from sim.statistics import Percentiles
 from simaccel.bridge.device.connected_client import ConnectedClient
 
 PAGE_CLIENTS = 64
@@ -22,8 +21,6 @@ class Totals:
     """Counts over all clients. Belongs to the server's thread, except `sums`, which any thread may call."""
 
     def __init__(self) -> None:
-        # At its first use numpy imports a part of itself. When a report is asked for there may be no fd for that.
-        Percentiles.of([0])
         self._started_ns = time.monotonic_ns()
         self._past = {"submitted": 0, "completed": 0, "failed": 0, "interrupts": 0}
         self._told: Counter[str] = Counter()
