@@ -15,7 +15,7 @@ work=$(mktemp -d)
 device=
 trap '[ -z "$device" ] || kill "$device"; rm -rf "$work"' EXIT
 
-for program in test/evp_test test/ssl_test test/sslapitest apps/openssl providers/legacy.so libcrypto.so; do
+for program in test/evp_test test/ssl_test test/sslapitest test/pkcs7_test apps/openssl providers/legacy.so libcrypto.so; do
     [ -e "$tree/$program" ] || { echo "$tree has no $program: build it with make $program" >&2; exit 2; }
 done
 
@@ -78,25 +78,29 @@ run() { # MODE COMMAND...: what the tests say, without what differs from run to 
         OPENSSL_CONF=$work/$([ "$mode" = plain ] && echo plain || echo ours).cnf LD_PRELOAD=$preload \
             timeout 1200 "$@" 2>&1 && echo "exit 0" || echo "exit $?") |
         grep -E '^ *(not )?ok |^ *#.*(Completed|ERROR|INFO:|FAIL)|^exit |rror:' |
-        sed -E "s#$work/[a-z-]*#WORK#g; s/ours\.cnf|plain\.cnf/CNF/g; s/0x[0-9a-f]+|[0-9A-F]{8,}:error/X/g; s#/tmp/[A-Za-z0-9_./-]*#TMP#g"
+        sed -E "s#$work/[a-z-]*#WORK#g; s/ours\.cnf|plain\.cnf/CNF/g; s/0x[0-9a-f]+|[0-9A-F]{8,}:error/X/g; s#/tmp/[A-Za-z0-9_./-]*#TMP#g; s/(bad decrypt:.*):[0-9]+:/\1/"
 }
 
 different=0
+offloaded=0 # operations of the part that runs now
 compare() { # NAME COMMAND...: CNF stands for the configuration
-    local name=$1 mode before
+    local name=$1 mode before count
     shift
     for mode in plain device job; do
         local cnf=$work/$([ "$mode" = plain ] && echo plain || echo ours).cnf
         before=$(done_on_device)
         run "$mode" "${@//CNF/$cnf}" >"$work/$name.$mode"
+        count=$(($(done_on_device) - before))
+        offloaded=$((offloaded + count))
         echo "$name, $mode: $(grep -c '^ *ok ' "$work/$name.$mode" || true) ok," \
             "$(grep -c '^ *not ok ' "$work/$name.$mode" || true) not ok, $(tail -1 "$work/$name.$mode")," \
-            "$(($(done_on_device) - before)) operations on the device"
+            "$count operations on the device"
         [ "$mode" = plain ] || diff "$work/$name.plain" "$work/$name.$mode" || different=$((different + 1))
     done
 }
 
 for part in ${parts[*]}; do
+    offloaded=0
     case $part in
     evp)
         for file in "$tree"/test/recipes/30-test_evp_data/evppkey_*.txt; do
@@ -117,9 +121,15 @@ for part in ${parts[*]}; do
             "$tree/test/recipes/90-test_sslapi_data/passwd.txt" "$work/tmp" default CNF "$tree/test/recipes/90-test_sslapi_data/dhparams.pem" \
             "$tree/test/recipes/90-test_sslapi_data"
         ;;
-    cms) compare cms perl -I "$tree/util/perl" "$tree/test/recipes/80-test_cms.t" ;;
+    cms)
+        # The recipe makes `openssl` use a library context of its own, which no configuration reaches: not here. Its
+        # wrapper would replace our LD_PRELOAD.
+        sed '/OPENSSL_TEST_LIBCTX/d' "$tree/test/recipes/80-test_cms.t" >"$work/cms.t"
+        compare cms env EXE_SHELL=env RESULT_D="$work/results" perl -I "$tree/util/perl" "$work/cms.t"
+        ;;
     *) echo "$part: use evp, ssl, api or cms" >&2; exit 2 ;;
     esac
+    [ "$offloaded" != 0 ] || { echo "$part: no operation came to the device, so nothing was compared" >&2; exit 1; }
 done
 [ "$different" = 0 ] || { echo "$different runs differ" >&2; exit 1; }
 echo "no difference"
