@@ -241,10 +241,10 @@ class Reaper:
             completions.reaped = left  # after the `del`: else the device's thread could see one entry too many
             try:
                 if type(request) is Echo:
-                    told += 1
-                    self._tell_echo(request)
-                    continue
-                delivery = request.complete()
+                    delivery = None
+                    self._tell_echo(request, own_thread)
+                else:
+                    delivery = request.complete()
             except BaseException as error:
                 mine = isinstance(error, KeyboardInterrupt) and own_thread  # then it is for the caller of the reap
                 if isinstance(error, _ANYWHERE) and not getattr(request, "completed", True):
@@ -266,12 +266,12 @@ class Reaper:
             tries = 0
         return told, interrupted
 
-    def _tell_echo(self, echo: Echo) -> None:
+    def _tell_echo(self, echo: Echo, own_thread: bool) -> None:
         """Tell an owner of its completion a second time."""
         if self._gate.hook is not None:
             self._gate.hook.note("duplicate", echo.request)
         self._counters.spurious += 1
-        self._foreign.call(echo.request.complete)
+        self._foreign.call(echo.request.complete, own_thread)
 
     def _hear(self, request: Submittable, outcome: Delivery | BaseException | None) -> None:
         """Deal with what an owner returned for its completion, or raised."""

@@ -162,9 +162,9 @@ def _reset_that_forgets_what_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _duplicates_in_the_sums(monkeypatch: pytest.MonkeyPatch) -> None:
-    def tell_echo(self: Reaper, echo: Echo) -> None:
+    def tell_echo(self: Reaper, echo: Echo, own_thread: bool) -> None:
         self._counters.completed += 1
-        original(self, echo)
+        original(self, echo, own_thread)
 
     original = Reaper._tell_echo
     monkeypatch.setattr(Reaper, "_tell_echo", tell_echo)

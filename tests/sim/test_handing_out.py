@@ -216,6 +216,29 @@ def test_a_ctrl_c_in_a_handler_comes_out_of_a_poll_in_real_time(batched: bool, r
     assert not reported
 
 
+def test_a_ctrl_c_in_a_handler_that_is_called_a_second_time_comes_out_of_the_poll(
+    reported: list[BaseException],
+) -> None:
+    told: list[bytes] = []
+
+    def handler(request: Request) -> None:
+        told.append(request.payload)
+        if len(told) == 2:
+            raise KeyboardInterrupt
+
+    with Accelerator(seed=1, faults="duplicate") as accel:
+        accel.attach(lambda slots: None, polled=True)
+        request = Request("echo", b"a", on_complete=handler)
+        accel.prepare(request)
+        assert accel.submit(request)
+        polled_in_real_time(accel, 2)
+        with pytest.raises(KeyboardInterrupt):
+            accel.poll()
+        assert told == [b"a", b"a"]
+        assert accel.statistics().spurious == 1
+    assert not reported
+
+
 def test_a_ctrl_c_raised_in_the_worker_by_who_asked_for_completions_does_not_end_it(
     reported: list[BaseException],
 ) -> None:
