@@ -9,23 +9,34 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from types import FrameType
 
 Scenario = Callable[[random.Random], AbstractContextManager[Callable[[], object]]]
 
 
-class _Armed:
-    """A signal handler that raises once for each time that it is armed."""
+AGAIN_S = 20e-6
+"""So long after an instant that is spared the signal comes again."""
 
-    def __init__(self) -> None:
+
+class _Armed:
+    """A signal handler that raises once for each time that it is armed, but not in files of `spared` modules."""
+
+    def __init__(self, spared: Collection[str]) -> None:
+        self.spared = spared
         self.armed = False
         self.raised: KeyboardInterrupt | None = None
         self._report = sys.unraisablehook
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self.armed:
+        if not self.armed:
+            return
+        while frame is not None and frame.f_globals is globals():  # it came while we arm the next one
+            frame = frame.f_back
+        if frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in self.spared:
+            signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
+        else:
             self.armed = False
             self.raised = KeyboardInterrupt()
             raise self.raised
@@ -36,15 +47,17 @@ class _Armed:
             self._report(args)
 
 
-def storm(scenario: Scenario, *, seed: int | str, seconds: float, rounds: int | None = None) -> tuple[int, int]:
+def storm(
+    scenario: Scenario, *, seed: int | str, seconds: float, rounds: int | None = None, spared: Collection[str] = ()
+) -> tuple[int, int]:
     """Interrupt what the scenario yields, again and again; (rounds, those in which a KeyboardInterrupt came out).
 
     The scenario is as for `tests.interrupting.sweep`, and is given random numbers. What it yields is interrupted once
     in each round, somewhere in the time that it took in the rounds before; nothing else is. Ends after so many seconds
-    or rounds. For the main thread.
+    or rounds. No Ctrl-C comes in the code of the packages `spared`, by name. For the main thread.
     """
     choice = random.Random(seed)
-    handler = _Armed()
+    handler = _Armed(spared)
     before = signal.signal(signal.SIGALRM, handler)
     report, sys.unraisablehook = sys.unraisablehook, handler.unraisable
     done = hits = 0

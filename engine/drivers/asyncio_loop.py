@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from weakref import WeakKeyDictionary, ref
 
@@ -66,20 +66,35 @@ class LoopDriver:
         if loop is None:
             return False
         try:
-            loop.call_soon_threadsafe(fn)
+            loop.call_soon_threadsafe(self.surely(fn))
         except RuntimeError:
             return False
         return True
 
+    def surely(self, fn: Callable[[], object]) -> Callable[[], object]:
+        """A function that the loop can call once instead of fn. If Ctrl-C comes in it, the loop calls fn once more.
+
+        The loop has forgotten the call by then. CPython also looks for signals on entry to fn, before fn could catch
+        anything. A generator that stands at a `yield` inside of `try` has been entered already.
+        """
+
+        def entered() -> Iterator[None]:
+            try:
+                yield
+                fn()
+            except GeneratorExit:  # the loop was closed before it made the call
+                raise
+            except BaseException as error:
+                if comes_in_between(error):
+                    self._call_soon(fn)
+                raise
+
+        call = entered()
+        next(call)
+        return partial(next, call, None)
+
     def _deliver(self) -> None:
         self._deliveries += 1  # before the deque is emptied: whoever posts later asks anew
-        try:
-            self._deliver_woken()
-        except BaseException:
-            self._call_soon(self._deliver)
-            raise
-
-    def _deliver_woken(self) -> None:
         while self._woken:
             # Taken out last: an exception in between must not lose it, and to deliver it twice is harmless.
             self._woken[0].deliver()
@@ -141,14 +156,6 @@ class LoopDriver:
     def _turn(self) -> None:
         """Do one step, and ask for the next turn if there is more to do. The loop runs everything else in between."""
         self._turning = False
-        try:
-            self._step()
-        except BaseException as error:
-            if comes_in_between(error):  # those that wait still need the next turn
-                self._turn_soon()
-            raise
-
-    def _step(self) -> None:
         if not self._waiters:
             self._sources.clear()
             return
@@ -181,19 +188,11 @@ class LoopDriver:
         loop = self._loop()
         if loop is not None:
             self._looking = True
-            loop.call_later(STALL_LOOK_S, self._look, looks - 1, moves)
+            loop.call_later(STALL_LOOK_S, self.surely(partial(self._look, looks - 1, moves)))
 
     def _look(self, looks: int, moves: int) -> None:
         """Nothing was due a moment ago. Look whether that is still so, and whether all still wait."""
         self._looking = False
-        try:
-            self._look_once(looks, moves)
-        except BaseException as error:
-            if comes_in_between(error):  # a turn finds out anew that nothing is due
-                self._turn_soon()
-            raise
-
-    def _look_once(self, looks: int, moves: int) -> None:
         if moves != self._moves or not self._waiters or self._move():
             self._turn_soon()
         elif not self._only_virtual():  # a task that a thread will wake may help the others
@@ -290,9 +289,9 @@ class LoopWaker:
             self._task = "" if task is None else task.get_name()
             timer: asyncio.Handle | None = None
             if timeout_s:
-                timer = self._loop.call_later(timeout_s, self.deliver)
+                timer = self._loop.call_later(timeout_s, self._driver.surely(self.deliver))
             elif timeout_s is not None:
-                timer = self._loop.call_soon(self.deliver)
+                timer = self._loop.call_soon(self._driver.surely(self.deliver))
             try:
                 self._driver.begin_wait(self, until_moved)
                 await self._future

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import threading
+from collections import Counter
 from typing import Any
 
 from sim import Accelerator, Delivery, Request, Session
@@ -59,6 +60,42 @@ class Completions:
         self.done.append(request)
         self._count.release()
         return self.delivery
+
+
+class Told:
+    """Requests that may be interrupted anywhere, and how often each owner was told.
+
+    The device calls methods of lists, which no Ctrl-C comes into: what it handed out is counted.
+    """
+
+    def __init__(self, accel: Accelerator) -> None:
+        self.accel = accel
+        self.submitted: list[Request] = []
+        self.completed: list[Request] = []
+        self.freed: list[int] = []
+        """The slots of each call of `on_space`, for which `freed.append` is to be attached."""
+
+    @property
+    def count(self) -> Counter[int]:
+        """How often the owner of each was told, by the request's id."""
+        return Counter(map(id, self.completed))
+
+    def submit(self, payload: bytes) -> bool:
+        """False if the ring is full."""
+        request = Request("echo", payload, on_complete=self.completed.append)
+        self.accel.prepare(request)
+        self.submitted.append(request)
+        return self.accel.submit(request)
+
+    def check(self, doubles: int = 0) -> None:
+        """Everything that got a slot was told of once, and the sums are right."""
+        statistics = self.accel.statistics()
+        assert statistics.in_flight == 0
+        assert statistics.submitted == statistics.completed + statistics.failed + statistics.orphaned
+        count = self.count
+        assert len(self.completed) - doubles <= statistics.submitted == len(count)
+        assert max(count.values(), default=0) <= 1 + doubles
+        assert sum(self.freed) >= statistics.submitted
 
 
 class Gate:

@@ -28,7 +28,7 @@ import sim.worker
 from sim import Accelerator, Coalescing, Request, SimError, VirtualClock
 from sim.report import ForeignCalls
 from tests.interrupting import LINES, SIGNALS, sweep
-from tests.sim.sim_requests import Completions
+from tests.sim.sim_requests import Completions, Told
 
 DEVICE = [
     *(sim.completion, sim.device, sim.gate, sim.interrupt, sim.ring, sim.schedule, sim.submission, sim.timers),
@@ -52,37 +52,6 @@ at_each_place = pytest.mark.parametrize(
 )
 
 
-class Told:
-    """Requests, and how often each owner was told."""
-
-    def __init__(self, accel: Accelerator) -> None:
-        self.accel = accel
-        self.count: dict[int, int] = {}
-        self.freed = 0
-        self.submitted: list[Request] = []
-
-    def submit(self, payload: bytes) -> bool:
-        request = Request("echo", payload, on_complete=self.complete)
-        self.accel.prepare(request)
-        self.submitted.append(request)
-        return self.accel.submit(request)
-
-    def complete(self, request: Request) -> None:
-        self.count[id(request)] = self.count.get(id(request), 0) + 1
-
-    def on_space(self, slots: int) -> None:
-        self.freed += slots
-
-    def check(self, doubles: int = 0) -> None:
-        """Everything that got a slot was told of once, and the sums are right."""
-        statistics = self.accel.statistics()
-        assert statistics.in_flight == 0
-        assert statistics.submitted == statistics.completed + statistics.failed + statistics.orphaned
-        assert sum(self.count.values()) - doubles <= statistics.submitted == len(self.count)
-        assert max(self.count.values()) <= 1 + doubles
-        assert self.freed >= statistics.submitted
-
-
 def run(clock: VirtualClock, accel: Accelerator, polled: bool) -> None:
     while clock.jump() or (polled and accel.poll()):
         pass
@@ -100,7 +69,7 @@ def test_an_exception_anywhere_loses_nothing(faults: str, polled: bool, kind: st
             8, 2, "fixed:10us", clock=clock, seed=1, faults=FAULTS[faults], coalescing=Coalescing(2, 5_000)
         )
         told = Told(accel)
-        accel.attach(told.on_space, polled=polled)
+        accel.attach(told.freed.append, polled=polled)
         called: list[int] = []
 
         def act() -> None:
@@ -135,7 +104,7 @@ def test_an_exception_anywhere_in_close_is_made_good_by_the_next(kind: str, erro
         clock = VirtualClock()
         accel = Accelerator(8, 1, "fixed:10us", clock=clock, seed=1, faults="lose:nth=2")
         told = Told(accel)
-        accel.attach(told.on_space, polled=False)
+        accel.attach(told.freed.append, polled=False)
         for payload in (b"a", b"b", b"c"):
             assert told.submit(payload)
         called: list[int] = []
@@ -232,7 +201,7 @@ def test_a_jump_that_moved_something_says_so_also_after_an_exception(kind: str, 
         clock = VirtualClock()
         accel = Accelerator(8, 2, "fixed:10us", clock=clock, seed=1)
         told = Told(accel)
-        accel.attach(told.on_space, polled=True)
+        accel.attach(told.freed.append, polled=True)
         for payload in (b"a", b"b", b"c"):
             assert told.submit(payload)
         yield lambda: run(clock, accel, True)
