@@ -9,7 +9,7 @@ import pytest
 
 from simaccel.cli.quantities import duration, size
 from simaccel.cli.workload.progress_bar import ProgressBar
-from simaccel.cli.workload.results import Latency
+from simaccel.load import Latency
 
 TIMES = [(0, "0ns"), (7, "7ns"), (999, "999ns"), (1_000, "1.00us"), (9_994, "9.99us"), (12_340, "12.3us")]
 TIMES += [(99_940, "99.9us"), (99_960, "100us"), (999_499, "999us"), (999_500, "1.00ms"), (64 * 10**9, "64.0s")]

@@ -23,6 +23,7 @@ from simaccel.cli.output_files import STDOUT, check_writable, write_text
 from simaccel.cli.workload.digests import print_digests
 from simaccel.cli.workload.failures import Failures
 from simaccel.cli.workload.files import blocks
+from simaccel.cli.workload.open_options import DEFAULT_OPEN_JOBS
 from simaccel.cli.workload.options import (
     DEFAULT_COUNT,
     DEFAULT_DEPTH,
@@ -36,9 +37,11 @@ from simaccel.cli.workload.options import (
 from simaccel.cli.workload.progress_bar import ProgressBar
 from simaccel.cli.workload.result_table import print_way
 from simaccel.cli.workload.results import WayResult
+from simaccel.cli.workload.run_open_way import run_open_way
 from simaccel.cli.workload.run_way import run_way
 from simaccel.cli.workload.software import MAKERS, Kind
 from simaccel.cli.workload.work import Work, from_blocks, generated
+from simaccel.load import HANDSHAKES
 from simaccel.version import __version__
 
 
@@ -64,11 +67,45 @@ def command(
         ),
     ] = None,
     jobs: Annotated[
-        int,
+        int | None,
         typer.Option(
-            parser=whole_number, metavar="N", help="How many jobs run at once. Each does one operation after another."
+            parser=whole_number,
+            metavar="N",
+            help="How many jobs run at once. Each does one operation after another. "
+            f"[default: {DEFAULT_JOBS}; with --rate at most {DEFAULT_OPEN_JOBS:,}]",
         ),
-    ] = DEFAULT_JOBS,
+    ] = None,
+    rate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RATE",
+            help="Open load: so many arrive, such as 50k/s, whether or not those before are done. Latency counts from "
+            "the intended arrival.",
+        ),
+    ] = None,
+    arrivals: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOW",
+            help="How they arrive: poisson, constant, bursts:10ms,90ms (on, off) or "
+            "csv:PATH,column=NAME,unit=s. [default: poisson]",
+        ),
+    ] = None,
+    duration: Annotated[
+        str | None,
+        typer.Option("--for", metavar="TIME", help="How long they arrive, such as 10s, in place of --count."),
+    ] = None,
+    mix: Annotated[
+        str | None,
+        typer.Option(metavar="MIX", help="What arrives, with weights: rsa-sign=1,x25519=1,aes-gcm:1kB=20."),
+    ] = None,
+    handshake: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"What arrives: operations one after the other, as x25519+rsa-sign, or {', '.join(HANDSHAKES)}.",
+        ),
+    ] = None,
     notify: Annotated[
         list[str] | None,
         typer.Option(
@@ -155,6 +192,11 @@ def command(
         deadline=deadline,
         trace=trace,
         virtual=virtual,
+        rate=rate,
+        arrivals=arrivals,
+        duration=duration,
+        mix=mix,
+        handshake=handshake,
     )
     kinds = kinds_of(options)
     if paths:
@@ -196,8 +238,10 @@ def _results(
     """Run one way after another, and show each when it ends. Stops after Ctrl-C, and if there is nothing to do."""
     for way in options.ways:
         with ProgressBar() as bar:
-            bar.begin(f"by {way}", options.count or (None if options.paths else DEFAULT_COUNT))
-            if options.digests:
+            bar.begin(f"by {way}", options.count or (None if options.paths or options.load else DEFAULT_COUNT))
+            if options.load is not None:
+                result = run_open_way(options, options.load, way, kinds, bar, failures)
+            elif options.digests:
                 result = print_digests(options, way, way == options.ways[0], bar, failures)
             else:
                 result = run_one_way(options, way, kinds, bar, failures, trace)
@@ -268,6 +312,19 @@ def _document(options: RunOptions, results: list[WayResult], ok: bool) -> dict[s
             "latency": options.latency,
             "fault": options.faults,
             "deadline_ns": options.deadline_ns,
+            **_load_options(options),
         },
         "ways": [result.to_dict() for result in results],
+    }
+
+
+def _load_options(options: RunOptions) -> dict[str, Any]:
+    load = options.load
+    if load is None:
+        return {}
+    return {
+        "arrivals": load.arrivals.spec,
+        "rate_per_s": load.arrivals.rate_per_s,
+        "for_ns": load.for_ns,
+        "mix": load.mix.spec,
     }

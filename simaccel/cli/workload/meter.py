@@ -6,7 +6,8 @@ from array import array
 from collections.abc import Iterable
 
 from engine.offload.operation import Operation
-from simaccel.cli.workload.results import PHASES, Latency, Row
+from simaccel.cli.workload.results import PHASES, Row
+from simaccel.load import Latency
 
 
 class _Samples:

@@ -17,7 +17,10 @@ from sim import UsageError as SimUsageError
 from sim.randomness import Randomness
 from sim.timing import parse_timing, without_files
 from sim.timing.quantities import parse_duration_ns
+from simaccel.cli.workload.open_options import DEFAULT_OPEN_JOBS, OpenLoad, open_load
 from simaccel.cli.workload.software import MAKERS
+from simaccel.load import Card
+from simaccel.load.simulation import check_stable
 
 DEFAULT_OPS = ("sha256", "aes-gcm-encrypt", "ecdsa-sign", "rsa-sign")
 DEFAULT_FILE_OPS = ("sha256", "aes-gcm-encrypt")
@@ -73,6 +76,8 @@ class RunOptions:
     trace: str | None = None
     virtual: bool = False
     """Virtual time: what takes time is the timing model alone. Always so with a trace."""
+    load: OpenLoad | None = None
+    """What arrives, and when. None for a closed load: `jobs` jobs that do one operation after the other."""
 
     def to_dict(self) -> dict[str, Any]:
         """The options that decide a recorded run, for JSON. No other file is needed to repeat the run."""
@@ -129,7 +134,7 @@ def _complete(
     paths: Sequence[str],
     ops: Sequence[str],
     count: int | None,
-    jobs: int,
+    jobs: int | None,
     ways: Sequence[str],
     contract: str | None,
     depth: int,
@@ -142,16 +147,25 @@ def _complete(
     deadline: str | None = None,
     trace: str | None = None,
     virtual: bool = False,
+    rate: str | None = None,
+    arrivals: str | None = None,
+    duration: str | None = None,
+    mix: str | None = None,
+    handshake: str | None = None,
 ) -> RunOptions:
     """The options with defaults filled in. Raises UsageError for an invalid value, and for a contradiction."""
     for name, value in (("--count", count), ("--jobs", jobs)):
         if value is not None and value < 1:
             raise UsageError(f"{name} {value}: use a whole number, 1 or more")
+    chosen = _ops(ops, bool(paths), digests)
+    load = open_load(rate, arrivals, duration, count, mix, handshake, ops, chosen, DEFAULT_COUNT)
+    if load is not None:
+        chosen = tuple(dict.fromkeys(step.op for step in load.mix.shares()))
     options = RunOptions(
         paths=tuple(paths),
-        ops=_ops(ops, bool(paths), digests),
+        ops=chosen,
         count=count,
-        jobs=jobs,
+        jobs=jobs or (DEFAULT_JOBS if load is None else DEFAULT_OPEN_JOBS),
         ways=_ways(ways, digests),
         contract=contract or "qat",
         depth=depth,
@@ -164,10 +178,13 @@ def _complete(
         deadline_ns=_deadline_ns(deadline, bool(faults)),
         trace=trace,
         virtual=virtual or trace is not None,
+        load=load,
     )
     # The device and the engine know best what they take.
     with options.accelerator() as accel, options.engine(accel, options.ways[0]):
         pass
+    if load is not None:
+        _check_load(options, load)
     if trace is not None and (digests or paths):
         raise UsageError(
             f"--trace {trace}: it records generated data only; leave out {'--digests' if digests else 'the paths'}"
@@ -218,6 +235,16 @@ def _ways(ways: Sequence[str], digests: bool) -> tuple[str, ...]:
     if not ways:
         return DEFAULT_WAYS[:1] if digests else DEFAULT_WAYS
     return tuple(dict.fromkeys(ways))
+
+
+def _check_load(options: RunOptions, load: OpenLoad) -> None:
+    others = {"--digests": options.digests, "--trace": options.trace, "paths": options.paths}
+    for name, value in others.items():
+        if value:
+            raise UsageError(f"an open load with {name}: it sends generated data and is not recorded; leave {name} out")
+    if options.latency is not None:
+        card = Card.of(options.latency, options.units, options.depth)
+        check_stable(load.arrivals.rate_per_s, load.mix, card, 1, options.jobs)
 
 
 def _check_digests(options: RunOptions) -> None:

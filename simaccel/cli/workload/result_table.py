@@ -6,7 +6,7 @@ from rich.console import Console
 
 from simaccel.bench.text_table import Column, print_line, print_table
 from simaccel.cli.quantities import duration, size
-from simaccel.cli.workload.results import Row, WayResult
+from simaccel.cli.workload.results import LoadSummary, Row, WayResult
 
 _COLUMNS = (
     Column("operation", text=True),
@@ -24,6 +24,8 @@ def print_way(screen: Console, result: WayResult) -> None:
     if len(rows) != 1:
         rows.append(("all", *_cells(result.total)))
     print_table(screen, _COLUMNS, rows)
+    if result.load is not None:
+        _print_load(screen, result, result.load)
     engine = result.engine
     print_line(
         screen,
@@ -34,6 +36,22 @@ def print_way(screen: Console, result: WayResult) -> None:
         slot = result.total.slot
         print_line(screen, f"waited for a slot of the ring: p50 {duration(slot.p50_ns)}, p99 {duration(slot.p99_ns)}")
     print_line(screen, verdict(result))
+
+
+def _print_load(screen: Console, result: WayResult, load: LoadSummary) -> None:
+    """Below the rows of operations: latencies of transactions, from the intended arrival."""
+    print_line(
+        screen,
+        f"open load: {load.arrivals}, answered {load.answered_per_s:,.0f}/s, {load.mean_inside:,.1f} inside on "
+        f"average, arrived late by p99 {duration(load.late.p99_ns)}",
+    )
+    for name, latency in load.by_transaction.items():
+        times = (
+            f"p50 {duration(latency.p50_ns)}",
+            f"p99 {duration(latency.p99_ns)}",
+            f"p99.9 {duration(latency.p999_ns)}",
+        )
+        print_line(screen, f"{name} from its intended arrival: mean {duration(latency.mean_ns)}, {', '.join(times)}")
 
 
 def _rate(result: WayResult) -> str:

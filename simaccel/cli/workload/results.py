@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-import numpy as np
-
 from engine.offload.statistics import EngineStatistics
 from sim import Statistics
+from simaccel.load import Latency
 
 PHASES = ("slot", "queue", "service", "wake")
 """slot: from the call to the submit that found a slot; queue: to the start on a unit; service: to the completion;
 wake: until the caller went on."""
 LATE_SHARE = 0.01
 """If more operations than this share were late, the percentiles that are shown are not the timing model's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """Half of the operations took at most p50_ns, 99 of 100 at most p99_ns, 999 of 1,000 at most p999_ns."""
-
-    mean_ns: int
-    p50_ns: int
-    p99_ns: int
-    p999_ns: int
-
-    @classmethod
-    def of(cls, values_ns: Sequence[int]) -> Latency:
-        """Of any number of ns; zeros of none."""
-        if not len(values_ns):
-            return cls(0, 0, 0, 0)
-        values = np.asarray(values_ns, dtype=np.int64)
-        p50, p99, p999 = np.percentile(values, [50, 99, 99.9])
-        return cls(int(values.mean()), int(p50), int(p99), int(p999))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +34,23 @@ class Row:
         """For JSON: the latency from end to end stands beside the counts, each part under its name."""
         described = asdict(self)
         return {**described.pop("whole"), **described}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSummary:
+    """What there is to say of an open load besides."""
+
+    arrivals: str
+    mix: str
+    transactions: int
+    """Those whose every step has succeeded."""
+    offered_per_s: float
+    answered_per_s: float
+    mean_inside: float
+    """Transactions that had arrived and were not answered, on average over the time."""
+    late: Latency
+    """By how much they arrived later than intended, because this machine was busy. That is a part of their latency."""
+    by_transaction: dict[str, Latency]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +75,8 @@ class WayResult:
     device: Statistics
     interrupted: bool = False
     """Ctrl-C came before all was done: this is what was done until then."""
+    load: LoadSummary | None = None
+    """Of an open load. The latency of `total` is that of transactions, from their intended arrival."""
 
     @property
     def operations_per_s(self) -> float | None:
@@ -104,8 +102,11 @@ class WayResult:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
+        described = asdict(self)
+        if self.load is None:
+            del described["load"]
         return {
-            **asdict(self),
+            **described,
             "total": self.total.to_dict(),
             "by_op": {op: row.to_dict() for op, row in self.by_op.items()},
             "device": self.device.to_dict(),

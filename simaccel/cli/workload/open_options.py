@@ -1,0 +1,94 @@
+"""The options of an open load: `--rate`, `--arrivals`, `--for`, `--mix` and `--handshake`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.errors import UsageError
+from sim import UsageError as SimUsageError
+from sim.randomness import Randomness
+from sim.timing.quantities import parse_duration_ns
+from simaccel.load import Arrivals, Mix, parse_arrivals, parse_handshake, parse_mix, parse_rate
+
+DEFAULT_OPEN_JOBS = 1_024
+MOST_ARRIVALS = 10_000_000
+"""Times and latencies are kept of each: some 200 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLoad:
+    """What arrives, and when."""
+
+    arrivals: Arrivals
+    mix: Mix
+    count: int | None
+    """So many arrivals; None for as many as there are in `for_ns`."""
+    for_ns: int | None
+
+    def times_ns(self, seed: int) -> Sequence[int]:
+        """The intended times, from 0 on, in order."""
+        rng = Randomness(seed).stream("arrivals")
+        if self.for_ns is None:
+            assert self.count is not None, "a load without an end"
+            whole: list[int] = self.arrivals.times_ns(self.count, rng).tolist()
+            return whole
+        expected = self.arrivals.rate_per_s * self.for_ns / 1e9
+        times = self.arrivals.times_ns(math.ceil(expected + 10 * math.sqrt(expected) + 10), rng)
+        within: list[int] = times[times <= self.for_ns][: self.count].tolist()
+        return within
+
+    def kinds(self, count: int, seed: int) -> Sequence[int]:
+        """Which transaction of the mix each of them is."""
+        return self.mix.draw(count, Randomness(seed).stream("mix"))
+
+
+def open_load(
+    rate: str | None,
+    arrivals: str | None,
+    duration: str | None,
+    count: int | None,
+    mix: str | None,
+    handshake: str | None,
+    ops: Sequence[str],
+    default_ops: Sequence[str],
+    default_count: int,
+) -> OpenLoad | None:
+    """The open load of these options, or None if there is no rate and no recorded arrivals. Raises a UsageError.
+
+    May block: it reads the file of recorded arrivals.
+    """
+    if rate is None and (arrivals is None or not arrivals.startswith("csv:")):
+        given = {"--for": duration, "--mix": mix, "--handshake": handshake, "--arrivals": arrivals}
+        for name, value in given.items():
+            if value is not None:
+                raise UsageError(f"{name} {value}: it is about an open load; add --rate, such as --rate 50k/s")
+        return None
+    if mix is not None and handshake is not None:
+        raise UsageError(f"--mix {mix} and --handshake {handshake}: give one; a mix may have handshakes in it")
+    if ops and (mix is not None or handshake is not None):
+        raise UsageError(f"--op {ops[0]} and --{'mix' if mix is not None else 'handshake'}: give one of them")
+    for_ns = None
+    if duration is not None:
+        try:
+            for_ns = parse_duration_ns(duration)
+        except SimUsageError as error:
+            raise UsageError(f"--for {duration}: {error}") from None
+        if not for_ns:
+            raise UsageError(f"--for {duration}: use more than 0")
+    source = parse_arrivals(arrivals or "poisson", None if rate is None else parse_rate(rate))
+    if for_ns is None and count is None:
+        count = default_count if rate is not None else MOST_ARRIVALS
+    elif for_ns is not None and (expected := source.rate_per_s * for_ns / 1e9) > MOST_ARRIVALS and count is None:
+        raise UsageError(
+            f"--for {duration} of {source.spec}: {expected:,.0f} arrivals, and at most {MOST_ARRIVALS:,} are kept; "
+            "use a shorter time or a lower rate"
+        )
+    if mix is not None:
+        chosen = parse_mix(mix)
+    elif handshake is not None:
+        chosen = parse_handshake(handshake)
+    else:
+        chosen = parse_mix(",".join(dict.fromkeys(default_ops)))
+    return OpenLoad(source, chosen, count, for_ns)
