@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests import forked
 from tests.bridge.device import DeviceProcess
 from tests.bridge.toolbox import Toolbox
 from tests.shared import once
@@ -21,6 +22,14 @@ def require(*programs: str) -> None:
             if os.environ.get("CI"):
                 pytest.fail(reason)
             pytest.skip(reason)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fork_server() -> Iterator[None]:
+    """What device processes are forked from."""
+    forked.start()
+    yield
+    forked.end()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A device process for tests."""
+"""A device process for tests: forked, as tests/forked.py says, unless it is given an environment of its own."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from simaccel.bridge import wire
+from tests.forked import Forked
 from tests.limits import WAIT_S
 
 SERVE = "simaccel serve --socket"
-"""As a module: what users start, with its options as arguments."""
+"""What users start, with its options as arguments."""
 
 _serial = count(1)
 
@@ -43,15 +44,20 @@ class DeviceProcess:
     ) -> None:
         """`errors`: the file that stderr goes to. `environment`: what is set besides what is set here."""
         self.address = address or fresh_address()
+        command = [*module.split(), self.address, *arguments]
+        self.process: subprocess.Popen[str] | Forked
         with ExitStack() as opened:
             stderr = None if errors is None else opened.enter_context(errors.open("wb"))
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", *module.split(), self.address, *arguments],
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                text=True,
-                env={**os.environ, **(environment or {})},
-            )
+            if environment or "OPENSSL_CONF" in os.environ:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", *command],
+                    stdout=subprocess.PIPE,
+                    stderr=stderr,
+                    text=True,
+                    env={**os.environ, **(environment or {})},
+                )
+            else:
+                self.process = Forked(command, stdout=subprocess.PIPE, stderr=stderr)
         assert self.process.stdout is not None
         readable, _, _ = select.select([self.process.stdout], [], [], WAIT_S)
         line = self.process.stdout.readline() if readable else ""

@@ -18,8 +18,8 @@ import pytest
 
 from sim.errors import UsageError
 from simaccel.bridge import NoDeviceError, Server, connect, remote, users, wire
+from tests.bridge.commands import simaccel
 from tests.bridge.device import SERVE, DeviceProcess, fresh_address
-from tests.bridge.test_bridge_cli import simaccel
 from tests.bridge.test_bridge_connect import call
 from tests.bridge.toolbox import Toolbox, finish
 from tests.limits import WAIT_S
@@ -108,7 +108,7 @@ def test_a_refused_user_is_one_line_on_stderr_and_a_row_of_the_report(tmp_path: 
     with DeviceProcess(None, module=SERVE, errors=errors) as device:
         assert b"user 65534 may not use this device" in ask_as(device.address, times=3)
         (row,) = device.stat()["refused_users"]
-        told = simaccel("stat", address=device.address).stdout
+        told = simaccel("stat", address=device.address, check=True).stdout
     assert (row["uid"], row["times"]) == (NOBODY, 3)
     lines = errors.read_text().splitlines()
     assert len(lines) == 1
@@ -167,7 +167,7 @@ def test_the_file_of_a_socket_is_open_to_those_who_may(
     ],
 )
 def test_invalid_users_groups_and_modes_are_refused(arguments: tuple[str, ...], why: str) -> None:
-    done = simaccel("serve", "--socket", fresh_address(), *arguments, check=False)
+    done = simaccel("serve", "--socket", fresh_address(), *arguments)
     assert done.returncode == 2
     assert why in done.stderr
     assert done.stderr.count("\n") == 1

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sim.errors import UsageError
 from simaccel.cli.exits import FAILED, OK, USAGE
 from simaccel.cli.openssl_setup.running_process import Process
+from tests.bridge.commands import simaccel
 from tests.bridge.conftest import require
 from tests.bridge.device import DeviceProcess, fresh_address
 from tests.bridge.talker import PYTHON, Talker, talker
 from tests.bridge.test_bridge_admission import NOBODY, in_child, needs_root
 from tests.bridge.test_bridge_servers import haproxy
 from tests.bridge.tls import client_context, load, make_certificate, wait_until
-from tests.bridge.toolbox import PREFIX, ROOT, Toolbox
-from tests.limits import WAIT_S
+from tests.bridge.toolbox import PREFIX, Toolbox
 
 system_only = pytest.mark.skipif(bool(PREFIX), reason="Debian's programs use the system's OpenSSL")
 
@@ -28,18 +28,6 @@ system_only = pytest.mark.skipif(bool(PREFIX), reason="Debian's programs use the
 def certificate(tmp_path: Path) -> Path:
     require(PYTHON)
     return make_certificate(tmp_path, "ec")
-
-
-def simaccel(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SIMACCEL_")}
-    return subprocess.run(
-        [sys.executable, "-m", "simaccel", *arguments],
-        env=environment | {"PYTHONPATH": str(ROOT)} | variables,
-        capture_output=True,
-        text=True,
-        timeout=WAIT_S,
-        check=False,
-    )
 
 
 def check(program: Talker, code: int) -> list[str]:
@@ -261,7 +249,7 @@ def test_a_set_up_without_a_device(toolbox: Toolbox) -> None:
     ],
 )
 def test_a_set_up_that_a_setting_spoils(
-    toolbox: Toolbox, device: DeviceProcess, variables: dict[str, str], why: str
+    toolbox: Toolbox, device: DeviceProcess, variables: dict[str, Any], why: str
 ) -> None:
     done = simaccel("check", "--socket", device.address, SIMACCEL_MODULE=str(toolbox.provider), **variables)
     assert done.returncode == FAILED

@@ -19,21 +19,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from simaccel.bridge import connect, wire
 from simaccel.bridge.client.accelerator import RequestFailed
 from simaccel.bridge.client.shared import Completion, SharedRings
+from tests.bridge.commands import simaccel
 from tests.bridge.device import SERVE, DeviceProcess, fresh_address
 from tests.bridge.test_bridge_connect import call
 from tests.bridge.toolbox import ROOT, Toolbox, run
 from tests.limits import WAIT_S
 
 TOO_LONG = "/tmp/" + "x" * 120
-
-
-def simaccel(*arguments: str, address: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)} | ({"SIMACCEL_SOCKET": address} if address else {})
-    command = [sys.executable, "-m", "simaccel", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=WAIT_S, check=False)
-    if check:
-        assert done.returncode == 0, done.stderr
-    return done
 
 
 @pytest.mark.parametrize(
@@ -62,9 +54,7 @@ def simaccel(*arguments: str, address: str = "", check: bool = True) -> subproce
     ],
 )
 def test_what_can_not_be_is_one_line_and_usage(toolbox: Toolbox, arguments: tuple[str, ...], why: str) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SIMACCEL_MODULE": str(toolbox.provider)}
-    command = [sys.executable, "-m", "simaccel", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=WAIT_S, check=False)
+    done = simaccel(*arguments, SIMACCEL_MODULE=str(toolbox.provider))
     assert done.returncode == 2
     assert why in done.stderr
     assert done.stderr.count("\n") == 1
@@ -75,7 +65,7 @@ def test_what_can_not_be_is_one_line_and_usage(toolbox: Toolbox, arguments: tupl
     "arguments", [("stat",), ("stat", "--watch", "--json"), ("inject", "lose"), ("inject", "--clear")]
 )
 def test_without_a_device(arguments: tuple[str, ...]) -> None:
-    done = simaccel(*arguments, address=fresh_address(), check=False)
+    done = simaccel(*arguments, address=fresh_address())
     assert done.returncode == 1
     assert "start one with simaccel serve" in done.stderr
     assert done.stderr.count("\n") == 1
@@ -95,7 +85,7 @@ def test_a_device_that_speaks_another_protocol() -> None:
 
         thread = threading.Thread(target=answer)
         thread.start()
-        done = simaccel("stat", address=address, check=False)
+        done = simaccel("stat", address=address)
         thread.join()
     assert done.returncode == 1
     assert "speaks another protocol: install the same simaccel on both sides" in done.stderr
@@ -105,16 +95,16 @@ def test_faults_change_while_it_runs() -> None:
     with DeviceProcess(None, "--fault", "fail:op=echo", "--seed", "7", module=SERVE) as device:
         with connect(device.address) as accel:
             assert isinstance(call(accel, "echo", b"1").error, RequestFailed)
-            simaccel("inject", "--clear", address=device.address)
+            simaccel("inject", "--clear", address=device.address, check=True)
             assert call(accel, "echo", b"2").result == b"2"
-            simaccel("inject", "fail:op=sha256", address=device.address)
+            simaccel("inject", "fail:op=sha256", address=device.address, check=True)
             assert call(accel, "echo", b"3").result == b"3"
             assert isinstance(call(accel, "sha256", b"4").error, RequestFailed)
-        told = simaccel("stat", address=device.address).stdout.splitlines()
+        told = simaccel("stat", address=device.address, check=True).stdout.splitlines()
         assert "fault       fail:op=sha256" in told
         assert any(line.split() == ["fail", "2", "met"] for line in told)
         assert "seed 7" in told[0]
-        report = json.loads(simaccel("stat", "--json", address=device.address).stdout)
+        report = json.loads(simaccel("stat", "--json", address=device.address, check=True).stdout)
         assert report["injected"] == ["fail:op=sha256"]
         assert report["faults"] == {"fail": 2}
 
@@ -163,7 +153,7 @@ def test_it_tells_of_full_rings_and_of_times(device: DeviceProcess) -> None:
     report = device.stat()
     assert report["ring_full"] == 1
     assert report["short"]["service"]["max_ns"] > 0
-    assert "at once     queue p50" in simaccel("stat", address=device.address).stdout
+    assert "at once     queue p50" in simaccel("stat", address=device.address, check=True).stdout
     rings.close()
 
 

@@ -20,9 +20,9 @@ from sim.request import Request
 from simaccel.bridge import NoDeviceError, connect, read_report, wire
 from simaccel.bridge.client.accelerator import RemoteAccelerator, RequestFailed
 from simaccel.bridge.wire import Submission
+from tests.bridge.commands import simaccel
 from tests.bridge.device import fresh_address
 from tests.bridge.hostile_device import HostileDevice, fds_of_all_kinds
-from tests.bridge.test_bridge_cli import simaccel
 from tests.limits import WAIT_S
 
 SEEDS = int(os.environ.get("SIMACCEL_FUZZ_CASES", "0")) // 1000 or 60
@@ -224,7 +224,7 @@ def test_a_report_that_is_none_is_one_line(report: bytes) -> None:
         if no_dict:
             with pytest.raises(NoDeviceError, match="does not answer with a report"):
                 read_report(address)
-        done = simaccel("stat", address=address, check=False)
+        done = simaccel("stat", address=address)
         thread.join()
     assert done.returncode == 1
     assert ("does not answer with a report" if no_dict else "is of another version") in done.stderr

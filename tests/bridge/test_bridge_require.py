@@ -9,9 +9,9 @@ import pytest
 
 from simaccel.cli.exits import NO_DEVICE, USAGE
 from simaccel.cli.openssl_setup.device_answers import why_no_device
+from tests.bridge.commands import simaccel
 from tests.bridge.device import DeviceProcess, fresh_address
 from tests.bridge.test_bridge_admission import NOBODY, device_of_nobody, in_child, needs_root
-from tests.bridge.test_bridge_check import simaccel
 from tests.bridge.toolbox import Toolbox
 
 

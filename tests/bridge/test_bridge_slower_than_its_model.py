@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from simaccel.bridge import connect
 from simaccel.cli.model_lateness import LateWatch
+from tests.bridge.commands import simaccel
 from tests.bridge.device import SERVE, DeviceProcess
-from tests.bridge.test_bridge_cli import simaccel
 from tests.bridge.test_bridge_connect import call
 
 
@@ -21,7 +21,7 @@ def test_it_is_told_once_and_shown_by_stat(tmp_path: Path) -> None:
         key = accel.session("rsa-sign", rsa.generate_private_key(65537, 4096))  # which takes milliseconds
         for _ in range(3):
             assert call(accel, "rsa-sign", b"message", key).error is None
-        told = simaccel("stat", address=device.address).stdout
+        told = simaccel("stat", address=device.address, check=True).stdout
     assert device.close() == 0
     (line,) = errors.read_text().splitlines()
     assert line.startswith("simaccel: ")

@@ -20,8 +20,8 @@ from simaccel.bridge import Server, read_report
 from simaccel.bridge.client.shared import SharedRings
 from simaccel.bridge.device.server import BUDGET
 from simaccel.bridge.wire import SCHEME, Digest, Opcode, Padding, Status
+from tests.bridge.commands import simaccel
 from tests.bridge.device import SERVE, DeviceProcess, fresh_address
-from tests.bridge.test_bridge_cli import simaccel
 from tests.bridge.toolbox import by_op
 
 ENTRIES = 1_024
@@ -186,9 +186,9 @@ def test_a_device_with_thousands_of_clients_tells_of_all_of_them(device: DeviceP
         report = read_report(device.address)
         assert report["connected"] == len(report["clients"]) == 300
         assert len(json.dumps(device.stat())) < 150_000
-        told = simaccel("stat", address=device.address).stdout
+        told = simaccel("stat", address=device.address, check=True).stdout
         assert "clients     268 more, 300 in all: --json lists them" in told
-        listed = json.loads(simaccel("stat", "--json", address=device.address).stdout)["clients"]
+        listed = json.loads(simaccel("stat", "--json", address=device.address, check=True).stdout)["clients"]
         assert len(listed) == 300
     finally:
         for rings in many:
