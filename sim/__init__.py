@@ -23,7 +23,7 @@ from sim.request import Delivery, Request
 from sim.session import Session
 from sim.statistics import Percentiles, Statistics
 from sim.timing import Timing, parse_timing, preset_names
-from sim.trace import Trace
+from sim.trace import Trace, Tracer
 from sim.trace_file import load_trace, save_trace
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "Timing",
     "Trace",
     "TraceError",
+    "Tracer",
     "UnknownKernelError",
     "UsageError",
     "VirtualClock",

@@ -29,7 +29,7 @@ from sim.statistics import Statistics
 from sim.submission import Submission
 from sim.timers import Timer
 from sim.timing import Model, Timing, as_timing
-from sim.trace import Trace
+from sim.trace import Tracer
 from sim.worker import Worker
 
 MAX_PAYLOAD_BYTES = 16 << 20
@@ -49,7 +49,7 @@ class Accelerator:
     - `seed`: decides everything random. With None it is drawn; read it from `.seed`.
     - `clock`: a VirtualClock for a device without a thread; None for real time.
     - `faults`: rules that are installed from the start and stay. `faults.install` says what may be a rule.
-    - `trace`: a Trace, in which the device records what happens.
+    - `trace`: a Trace, or another Tracer, which is told of what happens.
     - `coalescing`: how many completions share one interrupt.
     - `max_payload_bytes`: the largest size of one request, payload and aux together.
 
@@ -88,7 +88,7 @@ class Accelerator:
         latency: Timing | Model | str | None = None,
         *,
         faults: Sequence[Rule | When | Verdict | str] | str = (),
-        trace: Trace | None = None,
+        trace: Tracer | None = None,
         seed: int | None = None,
         clock: Clock | None = None,
         coalescing: Coalescing | None = None,

@@ -45,7 +45,7 @@ class Hook(Protocol):
         """Forget these requests: they were submitted, but the device fails them now instead of fetching them."""
         ...
 
-    def note(self, what: str, request: Submittable | None = None, detail: str = "") -> None:
+    def note(self, what: str, request: Submittable | None = None, *details: object) -> None:
         """Put an event into the trace. See `sim.trace`."""
         ...
 

@@ -1,15 +1,16 @@
-"""Traces: what happened on a device, in order, to be read and to be compared with another run.
+"""Traces: what happened on a device, in order, to be read, to be drawn, and to be compared with another run.
 
-An event is a time in ns, a word, the number of a request (0 if it is about none) and a detail. Requests are numbered
-from 1, in the order in which they get their slots. Equal seeds give traces that are equal to the byte: nothing in a
-trace depends on an address, a hash, a real clock or the version of Python.
+An event is a time in ns, a word, the number of a request (0 if it is about none) and details. Whoever takes events is a
+`Tracer`: a `Trace` keeps them for replay, and `simaccel.tracing` draws them for Perfetto. Requests are numbered from 1,
+in the order in which they get their slots. In virtual time equal seeds give equal events: nothing in one depends on an
+address, a hash, a real clock or the version of Python.
 
     submit OP PAYLOAD_BYTES AUX_BYTES    it has a slot            complete ok | ERROR    it is on the completion ring
     full OP                              there was no slot        interrupt              its handler reaps the ring
     reject OP eagain | fatal             a rule refused it        wake                   its owner is told
     fault KIND                           it will meet this fault  orphaned, spurious     its owner no longer wanted it
     fetch                                the device has it        duplicate              its owner is told again
-    start at NS                          when a unit takes it     false-wake             its owner is woken for nothing
+    start at NS unit UNIT for NS         a unit takes it          false-wake             its owner is woken for nothing
     corrupt OFFSETS BITS                 of its result (*)        doorbell-stuck, reset, remove, plug-in
 
 (*) An offset is taken modulo the length of the result. An ECDSA signature does not have the same length each time.
@@ -19,8 +20,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import sha256
+from typing import Any, Protocol
 
 from sim.request import Submittable
+
+
+class Tracer(Protocol):
+    """Takes the events of devices. Any thread may call it, and it must not block for long."""
+
+    def number(self, request: Any) -> None:
+        """A request has got its slot: give it the next number."""
+        ...
+
+    def add(self, time_ns: int, what: str, request: Any = None, *details: object) -> None:
+        """Add an event. `what` is one word; as text, no detail has a line break."""
+        ...
+
+
+Event = tuple[int, str, int, tuple[object, ...]]
+"""Time in ns, word, number of the request, details."""
 
 
 class Trace:
@@ -29,7 +47,7 @@ class Trace:
     __slots__ = ("_events", "_numbers", "_submitted")
 
     def __init__(self) -> None:
-        self._events: list[tuple[int, str, int, str]] = []
+        self._events: list[Event] = []
         # By the request's id(). If Python uses an id again for a later request, that request gets a number of its own.
         self._numbers: dict[int, int] = {}
         self._submitted = 0
@@ -39,10 +57,10 @@ class Trace:
         self._submitted += 1
         self._numbers[id(request)] = self._submitted
 
-    def add(self, time_ns: int, what: str, request: Submittable | None = None, detail: str = "") -> None:
-        """Add an event. `what` is one word, and `detail` has no line break."""
+    def add(self, time_ns: int, what: str, request: Submittable | None = None, *details: object) -> None:
+        """Add an event. `what` is one word; as text, no detail has a line break."""
         number = 0 if request is None else self._numbers.get(id(request), 0)
-        self._events.append((time_ns, what, number, detail))
+        self._events.append((time_ns, what, number, details))
 
     def lines(self) -> Iterator[str]:
         """The events as text, one line each."""
@@ -59,7 +77,7 @@ class Trace:
         return f"<Trace of {len(self)} events>"
 
 
-def as_line(event: tuple[int, str, int, str]) -> str:
+def as_line(event: Event) -> str:
     """An event as text."""
-    time_ns, what, number, detail = event
-    return f"{time_ns} {what} {number} {detail}" if detail else f"{time_ns} {what} {number}"
+    time_ns, what, number, details = event
+    return " ".join(map(str, (time_ns, what, number, *details)))

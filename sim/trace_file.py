@@ -16,7 +16,7 @@ from typing import Any
 from sim.errors import TraceError, UsageError
 from sim.trace import Trace
 
-VERSION = 1
+VERSION = 2
 _MAGIC = "simaccel trace"
 
 

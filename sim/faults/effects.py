@@ -16,7 +16,7 @@ from sim.faults.rules import Installed
 from sim.request import Submittable
 from sim.ring import Echo
 from sim.schedule import Scheduled
-from sim.trace import Trace
+from sim.trace import Tracer
 
 
 class Effects:
@@ -26,16 +26,16 @@ class Effects:
         """`rng` decides which byte and which bit of a result are corrupted."""
         self.device = device
         self.rng = rng
-        self.trace: Trace | None = None
+        self.trace: Tracer | None = None
         self.rings_to_swallow = 0
         """How many of the next rings of the doorbell have no effect. Changed under the gate's lock."""
         self.not_before_ns = 0
         """Nothing starts before this time."""
 
-    def note(self, what: str, request: Submittable | None = None, detail: str = "") -> None:
+    def note(self, what: str, request: Submittable | None = None, *details: object) -> None:
         """Put an event into the trace, if there is one. Any thread."""
         if self.trace is not None:
-            self.trace.add(self.device.clock.now_ns(), what, request, detail)
+            self.trace.add(self.device.clock.now_ns(), what, request, *details)
 
     # One request
 

@@ -14,7 +14,7 @@ from sim.faults.text import parse_faults
 from sim.faults.verdicts import Verdict
 from sim.randomness import Randomness
 from sim.request import Submittable
-from sim.trace import Trace
+from sim.trace import Tracer
 from sim.worker import Worker
 
 
@@ -117,7 +117,7 @@ class Faults:
         """Undo `remove`: the device takes requests again at once. Does nothing if the device is not removed."""
         self._hook().effects.plug_in()
 
-    def trace_to(self, trace: Trace) -> None:
+    def trace_to(self, trace: Tracer) -> None:
         """Record all that happens from now on. The accelerator calls this."""
         self._hook().effects.trace = trace
 

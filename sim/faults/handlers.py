@@ -100,7 +100,7 @@ class _Corrupt(Handler[Corrupt]):
         request.result = bytes(result)
         # The offsets and not the positions: the length of an ECDSA signature depends on its nonce, which no seed
         # decides, so the positions differ from run to run.
-        effects.note("corrupt", request, f"{'+'.join(map(str, offsets))} {mask:#04x}")
+        effects.note("corrupt", request, "+".join(map(str, offsets)), f"{mask:#04x}")
 
 
 class _Lose(Handler[Lose]):
@@ -167,7 +167,7 @@ class _PartialBatch(Handler[PartialBatch]):
 
 class _Reject(Handler[Reject]):
     def submit(self, effects: Effects, verdict: Reject, request: Submittable) -> bool:
-        effects.note("reject", None, f"{request.op} {'fatal' if verdict.fatal else 'eagain'}")
+        effects.note("reject", None, request.op, "fatal" if verdict.fatal else "eagain")
         if verdict.fatal:
             raise RejectedError(f"the device rejected {request.op} at its submit, because a fault rule says so")
         return False

@@ -107,7 +107,7 @@ class Injector:
                 return False
             if trace is not None:
                 trace.number(request)
-                self.note("submit", request, f"{request.op} {len(request.payload)} {len(request.aux)}")
+                self.note("submit", request, request.op, len(request.payload), len(request.aux))
                 if fault is not None:
                     self.note("fault", request, fault.verdict.kind)
             # From here on nothing is called, so no signal handler can run in between.
@@ -144,8 +144,10 @@ class Injector:
             fault = self._faults.get(id(request))
             if fault is not None:
                 HANDLERS[type(fault.verdict)].fetch(effects, fault.verdict, now_ns)
+            unit, busy_ns = device.units.next_unit, device.counters.busy_ns
             scheduled = device.place(request, max(now_ns, effects.not_before_ns), fault)
-            self.note("start", request, f"at {request.started_ns}")
+            service_ns = device.counters.busy_ns - busy_ns
+            self.note("start", request, "at", request.started_ns, "unit", unit, "for", service_ns)
         self._faults.pop(id(request), None)
         refusal = device.gate.refusal
         if isinstance(refusal, RemovedError):  # it was submitted just before the device was removed

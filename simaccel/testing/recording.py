@@ -46,8 +46,8 @@ class ComparedTrace(Trace):
         self._at = 0
         self.difference: Difference | None = None
 
-    def add(self, time_ns: int, what: str, request: Submittable | None = None, detail: str = "") -> None:
-        super().add(time_ns, what, request, detail)
+    def add(self, time_ns: int, what: str, request: Submittable | None = None, *details: object) -> None:
+        super().add(time_ns, what, request, *details)
         if self.difference is None:
             self._compare(as_line(self._events[-1]))
 

@@ -92,9 +92,9 @@ def test_what_is_recorded() -> None:
         "0 submit 2 echo 2 0",
         "0 full 0 echo",
         "0 fetch 1",
-        "0 start 1 at 0",
+        "0 start 1 at 0 unit 0 for 10000",
         "0 fetch 2",
-        "0 start 2 at 10000",
+        "0 start 2 at 10000 unit 0 for 10000",
         "10000 complete 1 ok",
         "10000 interrupt 0",
         "10000 wake 1",
@@ -160,7 +160,7 @@ def _saved(path: Path) -> str:
 def test_a_file_holds_what_was_saved(tmp_path: Path) -> None:
     path = tmp_path / "trace"
     text = _saved(path)
-    assert text.splitlines()[:4] == ["simaccel trace 1", '{"what": "a test"}', "0 submit 0 echo 1 0", "5 interrupt 0"]
+    assert text.splitlines()[:4] == ["simaccel trace 2", '{"what": "a test"}', "0 submit 0 echo 1 0", "5 interrupt 0"]
     recording = load_trace(str(path))
     assert recording.scenario == {"what": "a test"}
     assert recording.lines == ("0 submit 0 echo 1 0", "5 interrupt 0")
@@ -173,10 +173,10 @@ def test_a_file_holds_what_was_saved(tmp_path: Path) -> None:
     [
         (lambda text: "", "not a trace of simaccel"),
         (lambda text: "\0\xff" * 50, "not a trace of simaccel"),
-        (lambda text: text.replace("trace 1", "trace 2", 1), "a trace of version 2, and this simaccel reads version 1"),
+        (lambda text: text.replace("trace 2", "trace 1", 1), "a trace of version 1, and this simaccel reads version 2"),
         (lambda text: text[:-1], "damaged: its end is missing"),
         (lambda text: text[: len(text) // 2], "damaged: its end is missing"),
-        (lambda text: "simaccel trace 1\n", "damaged: its end is missing"),
+        (lambda text: "simaccel trace 2\n", "damaged: its end is missing"),
         (lambda text: text.replace("5 interrupt", "6 interrupt"), "do not match the digest"),
         (lambda text: text.replace("5 interrupt 0\n", ""), "do not match the digest"),
         (lambda text: text.replace("end 2", "end 3"), "do not match the digest"),
@@ -195,7 +195,7 @@ def test_a_file_that_can_not_be_used(tmp_path: Path, change: Callable[[str], str
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_anything_else(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any"
-    path.write_bytes(b"simaccel trace 1\n" + data)
+    path.write_bytes(b"simaccel trace 2\n" + data)
     with pytest.raises(TraceError):
         load_trace(str(path))
 
