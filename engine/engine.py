@@ -27,8 +27,9 @@ from engine.offload.operation import Operation
 from engine.offload.perform import Performer, checked_deadline
 from engine.offload.retry import Retry
 from engine.offload.statistics import EngineStatistics
+from engine.offload.traced import TracedPerformer
 from engine.offload.wakers import BlockedThread
-from engine.protocol import Accelerator
+from engine.protocol import Accelerator, Tracer
 from engine.report import report_unraisable
 
 
@@ -44,6 +45,7 @@ class Engine(Operations[bytes]):
     - `retry`: what happens on a full ring.
     - `deadline_ns`: for every operation, counted from its call; None for no deadline.
     - `observe(operation)`: called in the caller's thread with each operation that succeeded, with its times set.
+    - `trace`: is told of each pause, wake and resume of a caller; see `engine.offload.traced`.
 
     A call inside a job pauses the job. Outside of a job, and while pauses are blocked, a call blocks its thread; if an
     asyncio or trio loop runs in that thread, it also warns (BlocksLoopWarning). Any number of threads may use one
@@ -61,6 +63,7 @@ class Engine(Operations[bytes]):
         deadline_ns: int | None = None,
         *,
         observe: Callable[[Operation], object] | None = None,
+        trace: Tracer | None = None,
     ) -> None:
         if notify not in NOTIFY:
             raise UsageError(f"notify={notify!r}: use one of {', '.join(NOTIFY)}")
@@ -75,9 +78,9 @@ class Engine(Operations[bytes]):
         self._accel = accel
         self._asleep: dict[BlockedThread, None] = {}
         """The threads that sleep until there is something to poll for; see `_sleep`."""
-        self._performer = Performer(
-            self, accel, MODES[notify], contract, retry or Retry(), checked_deadline(deadline_ns), observe, self._sleep
-        )
+        mode, deadline = MODES[notify], checked_deadline(deadline_ns)
+        parts = (self, accel, mode, contract, retry or Retry(), deadline, observe, self._sleep)
+        self._performer = Performer(*parts) if trace is None else TracedPerformer(trace, *parts)
         self.aio = Aio(self, self._performer)
         try:
             accel.attach(self._performer.slots.freed, polled=self.polled)

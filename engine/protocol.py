@@ -22,6 +22,18 @@ class Timer(Protocol):
     def cancel(self) -> None: ...
 
 
+class Tracer(Protocol):
+    """Is told of what happens to operations. Any thread may call it, and it must not block."""
+
+    def add(self, time_ns: int, what: str, request: Any = None, *details: object) -> None:
+        """Something happened to an operation. `engine.offload.traced` lists the words and their details."""
+        ...
+
+    def identify(self, kind: str, thing: object, name: str) -> int:
+        """A number from 1 for this thing of that kind: the same as long as it lives. `name` is shown with it."""
+        ...
+
+
 class Request(Protocol):
     """An operation on its way to the accelerator.
 
