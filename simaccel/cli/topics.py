@@ -72,7 +72,8 @@ The page: docs/faults.md
 
 TRACE = """\
 A trace is a recorded run. simaccel run --trace FILE writes one, and simaccel
-replay FILE runs it again and prints the first event that differs. It is text:
+replay FILE runs it again and prints the first event that differs. A FILE that
+ends in .pftrace is for https://ui.perfetto.dev instead. Any other is text:
 
   a line with the format and its version
   a line of JSON that says what was run

@@ -10,20 +10,24 @@ from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from engine.drivers.scheduler import Scheduler
 from engine.engine import Engine
 from engine.errors import UsageError
 from engine.modes import MODES
 from engine.offload.retry import Retry
-from sim import Accelerator, RealClock, Timing, Trace, VirtualClock
+from sim import Accelerator, RealClock, Timing, Trace, Tracer, VirtualClock
 from sim.faults import Rule, Verdict, When
 from sim.faults.handle import Guard
 from simaccel.testing.exploration import Exploration, Model, ScheduleFailure, explore, replay
 from simaccel.testing.invariants import check_invariants
 from simaccel.testing.misuse import Kind, Misuse, detect_misuse
 from simaccel.testing.misuse.detector import check_ignored
+from simaccel.tracing.both import Both
+
+if TYPE_CHECKING:
+    from simaccel.tracing.perfetto import PerfettoTrace  # which needs numpy, and few tests need it
 
 CLOCKS = ("virtual", "real")
 
@@ -80,6 +84,8 @@ class Accel:
         self.seed = random.SystemRandom().getrandbits(32) if seed is None else seed
         self.trace: Trace | None = None
         """What happens on the device, if it is recorded: set it before the device is used for the first time."""
+        self.perfetto: PerfettoTrace | None = None
+        """The same, and what the engines and jobs do, for Perfetto. Whoever sets it closes it."""
         self.schedule: Path | None = None
         """A schedule that `explore` replays instead of exploring."""
         self.save_schedules_as: Path | None = None
@@ -110,12 +116,17 @@ class Accel:
                     given.units,
                     given.latency,
                     faults=given.faults,
-                    trace=self.trace,
+                    trace=self._tracer(),
                     seed=self.seed,
                     clock=VirtualClock() if given.clock == "virtual" else None,
                 )
             )
         return self._device
+
+    def _tracer(self) -> Tracer | None:
+        if self.trace is not None and self.perfetto is not None:
+            return Both(self.trace, self.perfetto)
+        return self.perfetto if self.trace is None else self.trace
 
     @property
     def clock(self) -> VirtualClock | RealClock:
@@ -137,6 +148,7 @@ class Accel:
             "contract": given.contract,
             "retry": given.retry,
             "deadline_ns": given.deadline_ns,
+            "trace": self.perfetto,
         }
         engine = self._stack.enter_context(Engine(self.device, **{**some, **options}))
         self._engines.append(engine)
@@ -210,6 +222,9 @@ class Accel:
             lines.append(f"faults: {'; '.join(map(str, rules)) or 'installed by the test'} (met: {counts or 'none'})")
         if self.schedule is not None or self.schedule_saved is not None:
             lines.append(f"schedule: {os.fspath(self.schedule or self.schedule_saved or '')}")
+        if self.schedule_saved is not None:
+            lines.append(f"picture: {self.schedule_saved.with_suffix('.svg')}")
+            lines.append(f"for Perfetto: {self.schedule_saved.with_suffix('.pftrace')}")
         return lines
 
     # Beginning and end

@@ -48,8 +48,11 @@ def made_for(request: pytest.FixtureRequest, seed: int) -> Generator[Accel]:
     if config.option.accel_schedule is not None:
         accel.schedule = Path(config.option.accel_schedule)
     if config.option.accel_trace is not None:
+        from simaccel.tracing.perfetto import PerfettoTrace  # which needs numpy
+
         accel.trace = Trace()
-        node.stash[_trace_file] = _trace_path(node, config)
+        node.stash[_trace_file] = path = _trace_path(node, config)
+        accel.perfetto = PerfettoTrace(path.with_suffix(".pftrace"), node.name)
     found = None
     try:
         with accel, _told_when_killed(config, node, accel):
@@ -59,6 +62,8 @@ def made_for(request: pytest.FixtureRequest, seed: int) -> Generator[Accel]:
     finally:
         if accel.trace is not None:
             save_trace(os.fspath(node.stash[_trace_file]), {"test": node.nodeid, "seed": accel.seed}, accel.trace)
+        if accel.perfetto is not None:
+            accel.perfetto.close()
     # A failed test leaves jobs and fds behind. Reporting them too would only hide the first failure.
     if found is not None and not node.stash.get(_failed, False):
         pytest.fail(found, pytrace=False)
@@ -121,6 +126,7 @@ def explain(item: pytest.Item, report: pytest.TestReport) -> None:
     lines = accel.describe()
     if _trace_file in item.stash:
         lines.append(f"trace: {item.stash[_trace_file]}")
+        lines.append(f"for Perfetto: {item.stash[_trace_file].with_suffix('.pftrace')}")
     lines.append(f"replay: {replay_command(item, accel)}")
     report.sections[:] = [section for section in report.sections if section[0] != "simaccel"]
     report.sections.append(("simaccel", "\n".join(lines)))

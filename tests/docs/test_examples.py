@@ -24,7 +24,8 @@ def test_there_is_one_for_each_kind_of_users() -> None:
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=str)
-def test_python(block: Block) -> None:
+def test_python(block: Block, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)  # for the files that they write
     # Empty lines in front, so that a traceback gives the line of the page.
     code = compile("\n" * (block.line - 1) + block.text, str(block.page), "exec", dont_inherit=True)
     exec(code, {"__name__": "__main__"})

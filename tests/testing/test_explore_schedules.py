@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace
 
 from simaccel.testing import (
     Run,
@@ -14,6 +17,7 @@ from simaccel.testing import (
     explore,
     replay,
 )
+from simaccel.testing.exploration.picture import picture
 from tests.testing.simple_models import lost_update
 
 
@@ -25,6 +29,37 @@ def test_a_saved_schedule_is_replayed(tmp_path: Path) -> None:
     with pytest.raises(ScheduleFailure, match="the number is 1") as again:
         replay(lost_update, file)
     assert again.value.schedule == caught.value.schedule
+
+
+def test_beside_a_saved_schedule_stand_a_picture_and_a_file_for_perfetto(tmp_path: Path) -> None:
+    with pytest.raises(ScheduleFailure) as caught:
+        explore(lost_update, preemptions=2, save=tmp_path / "lost.schedule")
+    schedule = caught.value.schedule
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lost.pftrace", "lost.schedule", "lost.svg"]
+    svg = ElementTree.fromstring((tmp_path / "lost.svg").read_text())
+    texts = [element.text for element in svg.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts == ["tests.testing.simple_models.lost_update", "left", "right"] + [
+        label for actor, label in schedule.steps
+    ] + [f"FAILS: {caught.value.reason}"]
+    actors = [actor for actor, _ in schedule.steps]
+    turns = sum(one != other for one, other in pairwise(actors))
+    assert len(list(svg.iter("{http://www.w3.org/2000/svg}path"))) == turns > 0
+    trace = Trace()
+    trace.ParseFromString((tmp_path / "lost.pftrace").read_bytes())
+    tracks = [packet.track_descriptor.name for packet in trace.packet if packet.HasField("track_descriptor")]
+    assert tracks == ["tests.testing.simple_models.lost_update", "left", "right"]
+    events = [packet.track_event for packet in trace.packet if packet.HasField("track_event")]
+    assert sum(event.type == event.TYPE_SLICE_BEGIN for event in events) == schedule.step_count
+    assert sum(len(event.flow_ids) for event in events) == 2 * turns
+
+
+def test_a_picture_holds_any_label(tmp_path: Path) -> None:
+    drawn = picture("a <model>", [("left & right", "x < y && \x00\x1b\u2028" + "z" * 100)], "no ]]> end")
+    texts = [element.text or "" for element in ElementTree.fromstring(drawn).iter("{http://www.w3.org/2000/svg}text")]
+    assert texts[:2] == ["a <model>", "left & right"]
+    assert texts[2].startswith("x < y && ���zzz")
+    assert texts[2].endswith("z…")
+    ElementTree.fromstring(picture("no step", [], "failed"))
 
 
 def test_a_replay_that_passes_returns() -> None:

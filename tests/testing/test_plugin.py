@@ -256,15 +256,19 @@ def test_traces_are_written_and_equal_for_equal_seeds(pytester: pytest.Pytester,
             assert not "failing"
         """
     )
-    texts = []
+    texts, pictures = [], []
     for seed in (1, 1, 2):
         result = run(pytester, f"--accel-trace={folder}" if folder else "--accel-trace", f"--accel-seed={seed}")
         line = next(line for line in result.outlines if line.startswith("trace: "))
         file = pytester.path / line.removeprefix("trace: ")
         assert not folder or file.parent.name == folder
+        assert f"for Perfetto: {line.removeprefix('trace: ').removesuffix('.trace')}.pftrace" in result.outlines
         texts.append(file.read_text())
+        pictures.append(file.with_suffix(".pftrace").read_bytes())
     assert texts[0] == texts[1]
     assert texts[0].splitlines()[2:-1] != texts[2].splitlines()[2:-1]
+    assert pictures[0] == pictures[1] != pictures[2]
+    assert b"wait context 1" in pictures[0]  # the engine tells of its callers, too
 
 
 def test_without_a_cache_files_go_to_the_folder_for_temporary_ones(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from typing import Annotated, Any
 
 import typer
@@ -33,15 +34,17 @@ from simaccel.cli.workload.options import (
     DEFAULT_WAYS,
     RunOptions,
     checked,
+    is_perfetto,
 )
 from simaccel.cli.workload.progress_bar import ProgressBar
 from simaccel.cli.workload.result_table import print_way
 from simaccel.cli.workload.results import WayResult
 from simaccel.cli.workload.run_open_way import run_open_way
-from simaccel.cli.workload.run_way import run_way
+from simaccel.cli.workload.run_way import RunTrace, run_way
 from simaccel.cli.workload.software import MAKERS, Kind
 from simaccel.cli.workload.work import Work, from_blocks, generated
 from simaccel.load import HANDSHAKES
+from simaccel.tracing.perfetto import PerfettoTrace
 from simaccel.version import __version__
 
 
@@ -156,7 +159,9 @@ def command(
     trace: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE", help="Run in virtual time, and record every event in this file for simaccel replay."
+            metavar="FILE",
+            help="Record every event: in FILE.pftrace for Perfetto and simaccel explain, in any other file for "
+            "simaccel replay, which needs virtual time and so runs in it.",
         ),
     ] = None,
     virtual: Annotated[
@@ -214,26 +219,44 @@ def _run(options: RunOptions, kinds: dict[str, Kind]) -> int:
     screen = console(sys.stdout if to_stdout else sys.stderr)
     failures = Failures()
     print_line(screen, f"simaccel {__version__}, seed {options.seed}")
-    trace = None if options.trace is None else Trace()
-    results = list(_results(options, kinds, screen, failures, trace))
+    trace = _trace(options)
+    with trace if isinstance(trace, PerfettoTrace) else nullcontext():
+        results = list(_results(options, kinds, screen, failures, trace))
     failures.end()
     ok = not failures.any and all(result.ok for result in results)
     interrupted = any(result.interrupted for result in results)
     if options.json is not None:
         write_text(options.json, json.dumps(_document(options, results, ok), indent=2) + "\n")
     if interrupted:
-        complain("interrupted" if trace is None else f"interrupted: {options.trace} was not written")
+        complain(f"interrupted: {options.trace} was not written" if isinstance(trace, Trace) else "interrupted")
         return INTERRUPTED
-    if trace is not None and options.trace is not None:
-        try:
-            save_trace(options.trace, {"run": options.to_dict()}, trace)
-        except OSError as error:
-            raise OutputError(options.trace, error) from None
+    if options.trace is not None:
+        _keep(options, options.trace, trace)
     return OK if ok else FAILED
 
 
+def _trace(options: RunOptions) -> RunTrace:
+    if options.trace is None or not is_perfetto(options.trace):
+        return None if options.trace is None else Trace()
+    try:
+        return PerfettoTrace(options.trace)
+    except OSError as error:
+        raise OutputError(options.trace, error) from None
+
+
+def _keep(options: RunOptions, file: str, trace: RunTrace) -> None:
+    """Write the trace for replay; the one for Perfetto was written as it went."""
+    try:
+        if isinstance(trace, Trace):
+            save_trace(file, {"run": options.to_dict()}, trace)
+        elif trace is not None and trace.error is not None:
+            raise trace.error
+    except OSError as error:
+        raise OutputError(file, error) from None
+
+
 def _results(
-    options: RunOptions, kinds: dict[str, Kind], screen: Console, failures: Failures, trace: Trace | None
+    options: RunOptions, kinds: dict[str, Kind], screen: Console, failures: Failures, trace: RunTrace
 ) -> Iterator[WayResult]:
     """Run one way after another, and show each when it ends. Stops after Ctrl-C, and if there is nothing to do."""
     for way in options.ways:
@@ -277,7 +300,7 @@ def run_one_way(
     kinds: dict[str, Kind],
     bar: ProgressBar,
     failures: Failures,
-    trace: Trace | None = None,
+    trace: RunTrace = None,
 ) -> WayResult:
     """Do all the work in one way. The work is the same for each way, and in each run with these options."""
     work = _work(options, [kinds[op] for op in options.ops], failures)

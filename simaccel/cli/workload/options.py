@@ -12,7 +12,8 @@ from engine.engine import Engine
 from engine.errors import UsageError
 from engine.modes import MODES, NOTIFY
 from engine.offload.operation import Operation
-from sim import Accelerator, Trace, VirtualClock
+from engine.protocol import Tracer as EngineTracer
+from sim import Accelerator, Tracer, VirtualClock
 from sim import UsageError as SimUsageError
 from sim.randomness import Randomness
 from sim.timing import parse_timing, without_files
@@ -27,6 +28,8 @@ DEFAULT_FILE_OPS = ("sha256", "aes-gcm-encrypt")
 DEFAULT_WAYS = ("fd", "callback", "poll")
 DEFAULT_COUNT, DEFAULT_JOBS, DEFAULT_DEPTH = 2_000, 64, 256
 FAULTY_DEADLINE_NS = 10_000_000_000
+PERFETTO = ".pftrace"
+"""How the name of a trace for Perfetto ends. Every other trace is one for replay."""
 SPARE_FDS = 64
 """Fds besides those of the jobs: standard streams, epoll, files being read, and fds that were inherited."""
 
@@ -75,7 +78,7 @@ class RunOptions:
     deadline_ns: int | None = None
     trace: str | None = None
     virtual: bool = False
-    """Virtual time: what takes time is the timing model alone. Always so with a trace."""
+    """Virtual time: what takes time is the timing model alone. Always so with a trace for replay."""
     load: OpenLoad | None = None
     """What arrives, and when. None for a closed load: `jobs` jobs that do one operation after the other."""
 
@@ -103,16 +106,29 @@ class RunOptions:
         )
         return replace(options, deadline_ns=described["deadline_ns"])
 
-    def accelerator(self, trace: Trace | None = None) -> Accelerator:
+    def accelerator(self, trace: Tracer | None = None) -> Accelerator:
         """A new device; each way gets its own, from the same seed."""
         clock = VirtualClock() if self.virtual else None
         return Accelerator(
             self.depth, self.units, self.latency, seed=self.seed, clock=clock, faults=self.faults, trace=trace
         )
 
-    def engine(self, accel: Accelerator, way: str, observe: Callable[[Operation], object] | None = None) -> Engine:
+    def engine(
+        self,
+        accel: Accelerator,
+        way: str,
+        observe: Callable[[Operation], object] | None = None,
+        trace: EngineTracer | None = None,
+    ) -> Engine:
         """The engine of one way."""
-        return Engine(accel, notify=way, contract=self.contract, deadline_ns=self.deadline_ns, observe=observe)
+        return Engine(
+            accel, notify=way, contract=self.contract, deadline_ns=self.deadline_ns, observe=observe, trace=trace
+        )
+
+
+def is_perfetto(trace: str) -> bool:
+    """Whether a trace of that name is one for Perfetto."""
+    return trace.endswith(PERFETTO)
 
 
 def checked(*, contract: str | None, ways: Sequence[str], **others: Any) -> RunOptions:
@@ -177,7 +193,7 @@ def _complete(
         faults=tuple(faults),
         deadline_ns=_deadline_ns(deadline, bool(faults)),
         trace=trace,
-        virtual=virtual or trace is not None,
+        virtual=virtual or (trace is not None and not is_perfetto(trace)),
         load=load,
     )
     # The device and the engine know best what they take.
@@ -185,7 +201,7 @@ def _complete(
         pass
     if load is not None:
         _check_load(options, load)
-    if trace is not None and (digests or paths):
+    if trace is not None and (digests or (paths and not is_perfetto(trace))):
         raise UsageError(
             f"--trace {trace}: it records generated data only; leave out {'--digests' if digests else 'the paths'}"
         )

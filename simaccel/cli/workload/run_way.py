@@ -16,8 +16,11 @@ from simaccel.cli.workload.results import WayResult
 from simaccel.cli.workload.software import Kind
 from simaccel.cli.workload.stopwatch import Stopwatch, until_interrupted
 from simaccel.cli.workload.work import Work, rounds
+from simaccel.tracing.perfetto import PerfettoTrace
 
 Outcome = tuple[Work, bytes | Exception]
+RunTrace = Trace | PerfettoTrace | None
+"""A trace for replay, which is of the device alone, or one for Perfetto, or none."""
 
 
 def run_way(
@@ -27,7 +30,7 @@ def run_way(
     work: Iterable[Work],
     bar: ProgressBar,
     failures: Failures,
-    trace: Trace | None = None,
+    trace: RunTrace = None,
 ) -> WayResult:
     """Do all the work in rounds, with `options.jobs` jobs at once. Every failure and every wrong result is reported.
 
@@ -40,7 +43,9 @@ def run_way(
     stopwatch = Stopwatch()
     with until_interrupted(stopwatch) as stack:
         accel = stack.enter_context(options.accelerator(trace))
-        engine = stack.enter_context(options.engine(accel, way, meter.observe))
+        engine = stack.enter_context(
+            options.engine(accel, way, meter.observe, trace if isinstance(trace, PerfettoTrace) else None)
+        )
         sched = stack.enter_context(Scheduler())
         stopwatch.of(accel, engine)
         sessions = {kind.op: engine.session(kind.op, kind.key) for kind in kinds if kind.key is not None}

@@ -21,16 +21,16 @@ def diagram(steps: Sequence[Mark], failure: str | None = None) -> str:
     names = list(dict.fromkeys(actor for actor, _ in steps if actor != CHOICE))
     if not names:
         return f"(no step was taken)\n{failure or ''}".rstrip()
-    rows = list(_rows(steps, names))
+    placed = list(rows(steps, names))
     widths = [
-        min(WIDTH, max(len(name), *(len(text) for column, text in rows if column == at), 0))
+        min(WIDTH, max(len(name), *(len(text) for column, text in placed if column == at), 0))
         for at, name in enumerate(names)
     ]
     lines = [
         "  ".join(name.ljust(width) for name, width in zip(names, widths, strict=True)).rstrip(),
         "  ".join("-" * width for width in widths),
     ]
-    for column, text in rows:
+    for column, text in placed:
         if len(text) > WIDTH:
             text = text[: WIDTH - 1] + "…"
         lines.append(" " * sum(width + 2 for width in widths[:column]) + text)
@@ -39,7 +39,7 @@ def diagram(steps: Sequence[Mark], failure: str | None = None) -> str:
     return "\n".join(lines)
 
 
-def _rows(steps: Sequence[Mark], names: list[str]) -> Iterator[tuple[int, str]]:
+def rows(steps: Sequence[Mark], names: list[str]) -> Iterator[tuple[int, str]]:
     """(column, text) for each line. A choice stands in the column of the actor whose step it is in."""
     placed: list[tuple[int, str]] = []
     column = 0

@@ -51,10 +51,10 @@ def explore(
 ) -> Exploration:
     """Run the model under every schedule with at most so many preemptions.
 
-    Raises ScheduleFailure, an AssertionError, when one fails, with the schedule shrunk and shown; `save` writes it to
-    a file for `replay`. NondeterministicError if the model is not a function of its schedule, ModelError if it has
-    no actor, or is no function. `max_schedules` stops early, `max_steps` bounds one run. One thread; blocks until it
-    is done.
+    Raises ScheduleFailure, an AssertionError, when one fails, with the schedule shrunk and shown; `save` writes it to a
+    file for `replay`, and beside that a picture (.svg) and a file for Perfetto (.pftrace). NondeterministicError if the
+    model is not a function of its schedule, ModelError if it has no actor, or is no function. `max_schedules` stops
+    early, `max_steps` bounds one run. One thread; blocks until it is done.
     """
     _whole("preemptions", preemptions, 0)
     _whole("max_steps", max_steps, 1)
@@ -213,14 +213,14 @@ def _failure(
     _compare(found, again)
     best = shrink(again, attempt, SHRINK_RUNS)
     schedule = Schedule(name, best.preemptions, tuple(best.marks))
-    if save is not None:
-        schedule.save(save)
     assert best.error is not None
     reason = _reason(best.error)
     failure = ScheduleFailure(
         reason, schedule, diagram(best.marks, reason), schedules, None if save is None else os.fspath(save)
     )
     failure.__cause__ = best.error
+    if save is not None:
+        failure.save_all(save)
     return failure
 
 

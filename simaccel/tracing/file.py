@@ -1,0 +1,97 @@
+"""A Perfetto file that is written as it goes: tracks and names when they are first used, and rows in portions."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from simaccel.tracing import packets
+from simaccel.tracing.packets import INTS, Heads
+
+PORTION = 4_096 * INTS
+"""Ints of the rows that are kept before they are written."""
+
+
+class PerfettoFile:
+    """Rows of events that go to a file. Any thread may call all of it; writing happens in the thread that calls.
+
+    If the file can't be written any more, of a full disk for example, `error` says why. What comes after is dropped,
+    and the file ends after its last whole portion.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Raises OSError if the file can't be opened. One that is there is overwritten."""
+        self.path = os.fspath(path)
+        self.error: OSError | None = None
+        self.events = 0
+        """Rows that were written."""
+        self.rows: list[int] = []
+        """Three ints for each row that was not written: time in ns, head, flow or value. Append whole rows by `+=`,
+        which nothing can interrupt, and call `flush` when there are PORTION of them."""
+        self._heads = Heads()
+        self._names: dict[str, int] = {}
+        self._tracks = 0
+        self._definitions: list[bytes] = []
+        self._size_bytes = 0
+        self._defining = threading.RLock()
+        self._flushing = threading.Lock()
+        self._file = Path(path).open("wb", buffering=0)  # noqa: SIM115 - `close` closes it
+        self._write(packets.beginning())
+
+    def track(self, name: str, parent: int = 0, *, rank: int = 0, unit: str | None = None) -> int:
+        """A new track; its number. With a unit it is that of a counter."""
+        with self._defining:
+            self._tracks += 1
+            self._definitions.append(packets.track(self._tracks, name, parent, rank=rank, unit=unit))
+            return self._tracks
+
+    def head(self, kind: int, track: int, name: str = "") -> int:
+        """What all events of that kind and name on that track have in common; for `rows`."""
+        with self._defining:
+            iid = self._names.get(name, 0)
+            if name and not iid:
+                iid = self._names[name] = len(self._names) + 1
+                self._definitions.append(packets.name(iid, name))
+            return self._heads.head(kind, track, iid)
+
+    def flush(self) -> None:
+        """Write all whole rows that there are, unless another thread does."""
+        if not self._flushing.acquire(blocking=False):
+            return
+        try:
+            rows = self.rows
+            count = len(rows) // INTS * INTS
+            portion = rows[:count]
+            del rows[:count]
+            with self._defining:  # after the rows were taken: they need no track that comes later
+                definitions, self._definitions = self._definitions, []
+            data = b"".join(definitions)
+            if count and self.error is None:
+                data += self._heads.rows(portion)
+            if self._write(data):
+                self.events += count // INTS
+        finally:
+            self._flushing.release()
+
+    def _write(self, data: bytes) -> bool:
+        if self.error is not None:
+            return False
+        left = memoryview(data)
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            self.error = error
+            with suppress(OSError):  # not a regular file
+                os.ftruncate(self._file.fileno(), self._size_bytes)
+            return False
+        self._size_bytes += len(data)
+        return True
+
+    def close(self) -> None:
+        """Write what is left, and close the file. Calling again does nothing. `error` says whether all was written."""
+        if not self._file.closed:
+            self.flush()
+            self._file.close()

@@ -1,0 +1,111 @@
+"""A Perfetto file of what happens on a device and to those who wait for it.
+
+`PerfettoTrace` takes the same events as a trace for replay, and draws each as it comes. The memory is bounded: that of
+a portion of rows, of the tracks, and of the numbers of the latest requests.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+from weakref import WeakKeyDictionary
+
+from simaccel.tracing.caller_tracks import MOST_TRACKS, CallerTracks
+from simaccel.tracing.device_tracks import DeviceTracks
+from simaccel.tracing.file import PORTION, PerfettoFile
+
+KEPT_NUMBERS = 1 << 16
+"""Requests whose numbers are kept for sure. What happens to a request after so many others have come has no arrow."""
+
+
+class PerfettoTrace:
+    """A `sim.Tracer`, and the trace of an engine, that writes a Perfetto file. A context manager.
+
+    Any thread may add events. `error` says why the file ends early, if it does. In virtual time equal seeds give equal
+    files, to the byte.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], name: str = "device") -> None:
+        """Raises OSError if the file can't be opened."""
+        self.file = PerfettoFile(path)
+        self._rows = self.file.rows
+        self._devices = 0
+        self._numbers: dict[int, int] = {}
+        self._submitted = 0
+        self._things: dict[str, WeakKeyDictionary[Any, int]] = {}
+        self._counts: dict[str, int] = {}
+        self._names: dict[tuple[str, int], str] = {}
+        self._name = name
+        self._draw: dict[str, Callable[..., object]] = {}
+        """How the events of each word are drawn, once there is a device."""
+
+    @property
+    def error(self) -> OSError | None:
+        """Why the file ends early; None if it does not."""
+        return self.file.error
+
+    def number(self, request: object) -> None:
+        """A request has got its slot: give it the next number."""
+        self._submitted = number = self._submitted + 1
+        numbers = self._numbers
+        numbers[id(request)] = number
+        if not number % KEPT_NUMBERS:  # decided by the number, and not by the ids, so that equal seeds agree
+            oldest = number - KEPT_NUMBERS
+            self._numbers = {key: value for key, value in numbers.items() if value > oldest}
+
+    def identify(self, kind: str, thing: object, name: str) -> int:
+        """A number from 1 for this job or wait context."""
+        things = self._things.get(kind)
+        if things is None:
+            things = self._things[kind] = WeakKeyDictionary()
+        number = things.get(thing)
+        if number is None:
+            number = things[thing] = self._counts[kind] = self._counts.get(kind, 0) + 1
+            if number <= MOST_TRACKS:
+                self._names[kind, number] = f"{kind} {number} {name}".rstrip()
+        return number
+
+    def add(self, time_ns: int, what: str, request: Any = None, *details: Any) -> None:
+        """Something happened."""
+        number = self._numbers.get(id(request), 0)
+        draw = self._draw.get(what)
+        if draw is not None:
+            draw(time_ns, number, request, *details)
+        else:
+            self._add_rarer(time_ns, number, request, what, details)
+        if len(self._rows) >= PORTION:
+            self.file.flush()
+
+    def _add_rarer(self, time_ns: int, number: int, request: Any, what: str, details: tuple[Any, ...]) -> None:
+        if what == "way":  # `simaccel run`: from here on it is another device
+            self._begin(f"by {details[0]}")
+        elif not self._draw:
+            self._begin(self._name)
+            self.add(time_ns, what, request, *details)
+        else:
+            self._draw["other"](time_ns, number, request, " ".join(map(str, (what, *details))))
+
+    def _begin(self, name: str) -> None:
+        self._devices += 1
+        device = DeviceTracks(self.file, name, self._devices)
+        callers = CallerTracks(self.file, device.group, lambda kind, number: self._names[kind, number])
+        self._draw = {
+            word.removeprefix("on_"): getattr(tracks, word)
+            for tracks in (device, callers)
+            for word in dir(tracks)
+            if word.startswith("on_")
+        }
+
+    def close(self) -> None:
+        """Write what is left. Calling again does nothing."""
+        self.file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
