@@ -51,6 +51,19 @@ static void decrypt_it(struct side *side, struct answer *answer, const void *arg
         EVP_PKEY_decrypt(side->ctx, c->room > 0 ? answer->out : NULL, &answer->length, c->bytes, c->length);
 }
 
+/* What the context says of itself. */
+static void read_oaep(struct side *side, struct answer *answer, const void *argument)
+{
+    char digest[50] = "", mgf1[50] = "";
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST, digest, sizeof(digest)),
+        OSSL_PARAM_construct_utf8_string(OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST, mgf1, sizeof(mgf1)), OSSL_PARAM_construct_end()};
+
+    (void)argument;
+    answer->status = EVP_PKEY_CTX_get_params(side->ctx, params);
+    answer->length = (size_t)snprintf((char *)answer->out, sizeof(answer->out), "%s %s", digest, mgf1);
+}
+
 static const struct setting settings[] = {
     {"rsa_padding_mode", "oaep"}, {"rsa_padding_mode", "oaep"}, {"rsa_padding_mode", "pkcs1"},
     {"rsa_padding_mode", "none"}, {"rsa_padding_mode", "pss"},  {"rsa_oaep_md", "SHA256"},
@@ -113,6 +126,9 @@ void decrypt(void)
         } else if (what < 10) {
             struct ciphertext c = encrypted(key, chosen, count);
 
+            if (both("get", read_oaep, NULL, answers) &&
+                strcmp((const char *)answers[OURS].out, (const char *)answers[PLAIN].out) != 0)
+                differ("get", "the contexts say different things");
             if (both("decrypt", decrypt_it, &c, answers) && c.room > 0) {
                 if (answers[OURS].length != answers[PLAIN].length ||
                     memcmp(answers[OURS].out, answers[PLAIN].out, answers[OURS].length) != 0)
