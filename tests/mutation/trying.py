@@ -30,6 +30,8 @@ from tests.mutation.results import Results
 
 HANG_S, HANG_TIMES = 5.0, 20.0
 """A test hangs if it takes longer than this, and so many times longer than without a mutant."""
+LONGEST_S = 120.0
+"""No test takes longer without a mutant."""
 Failed = dict[str, str]
 """The tests that failed, and the last line of why."""
 
@@ -75,6 +77,7 @@ class Trying:
     ) -> tuple[dict[str, Reached], Failed]:
         reach, found = Reach(modules), {}
         sys.addaudithook(reach.hear)
+        os.environ["SIMACCEL_WATCHDOG_SECONDS"] = str(LONGEST_S)
         for item, following in zip(items, [*items[1:], None], strict=True):
             with reach.of_a_test() as reached:
                 item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
