@@ -24,6 +24,7 @@ from typing import Any
 
 import pytest
 
+from tests import interrupting
 from tests.mutation.mutants import Mutant, mutants_of
 from tests.mutation.reach import Reach, Reached, put_in
 from tests.mutation.results import Results
@@ -138,7 +139,7 @@ def _in_fork(function: Callable[[], Any], limit_s: float | None) -> Any:
             try:
                 os.setsid()
                 silent = os.open(os.devnull, os.O_RDWR)
-                for fd in (0, 1, 2):
+                for fd in (0, 1, 2, interrupting.STDERR[0]):
                     os.dup2(silent, fd)
                 pickle.dump(function(), file)
                 file.flush()
@@ -157,5 +158,6 @@ def _in_fork(function: Callable[[], Any], limit_s: float | None) -> Any:
 
 if __name__ == "__main__":
     chosen = json.loads(sys.argv[1])
-    # Not captured: the output of a fork goes nowhere.
-    sys.exit(pytest.main(["-q", "-s", "-p", "no:cacheprovider", *chosen["tests"]], plugins=[Trying(chosen)]))
+    quiet = ["-q", "-s", "-p", "no:cacheprovider"]  # not captured: the output of a fork goes nowhere
+    # What the garbage collector finds late would fail another test than the one that has left it.
+    sys.exit(pytest.main([*quiet, "-p", "no:unraisableexception", *chosen["tests"]], plugins=[Trying(chosen)]))

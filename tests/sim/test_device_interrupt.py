@@ -240,6 +240,23 @@ def test_one_way_for_all_engines_of_a_device(clock: VirtualClock) -> None:
         assert len(completions.done) == 1
 
 
+def test_when_the_last_engine_that_polls_is_gone_completions_come_by_interrupt(clock: VirtualClock) -> None:
+    with Accelerator(8, clock=clock) as accel:
+        completions = Completions(accel)
+        for listener in (nothing, nothing):
+            accel.attach(listener, polled=True)
+        accel.detach(nothing)
+        completions.submit()
+        clock.jump()
+        assert completions.done == []
+        accel.detach(nothing)
+        clock.jump()
+        assert len(completions.done) == 1
+        completions.submit()
+        clock.jump()
+        assert len(completions.done) == 2
+
+
 def test_freed_slots_are_told_of_after_the_completions(clock: VirtualClock) -> None:
     told: list[tuple[int, int]] = []
     with Accelerator(4, clock=clock) as accel:

@@ -20,10 +20,37 @@ def test_a_depth_that_is_no_power_of_two_is_refused(depth: Any) -> None:
     assert f"depth={depth!r}" in str(caught.value)
 
 
-@pytest.mark.parametrize(("depth", "cure"), [(3, "2 or 4"), (1000, "512 or 1024"), (MAX_DEPTH + 1, str(MAX_DEPTH))])
+@pytest.mark.parametrize(
+    ("depth", "cure"),
+    [
+        (3, "2 or 4"),
+        (1000, "512 or 1024"),
+        (MAX_DEPTH - 1, f"{MAX_DEPTH // 2} or {MAX_DEPTH}"),
+        (MAX_DEPTH + 1, str(MAX_DEPTH)),
+        (MAX_DEPTH * 4 + 1, str(MAX_DEPTH)),
+    ],
+)
 def test_the_message_names_depths_near_by(depth: int, cure: str) -> None:
-    with pytest.raises(UsageError, match=cure):
+    with pytest.raises(UsageError, match=f", such as {cure}$"):
         SubmissionRing(depth)
+
+
+@pytest.mark.parametrize("start", range(4))
+@pytest.mark.parametrize(("pushed", "fetched"), [(4, 4), (4, 3), (3, 2), (2, 2), (1, 1)])
+def test_the_ring_lets_go_of_what_was_fetched_and_of_nothing_else(start: int, pushed: int, fetched: int) -> None:
+    """Wherever on the ring it stands: what is fetched together may go round its end."""
+    ring = SubmissionRing(4)
+    ring.tail = ring.rung = ring.head = ring.reaped = start
+    requests = [Request("echo", bytes([number])) for number in range(pushed)]
+    for request in requests:
+        assert ring.push(request)
+    ring.rung = start + fetched
+    assert ring.announced() == requests[:fetched]
+    ring.head = ring.rung
+    ring.clear(fetched)
+    assert ring.announced() == []
+    kept = {(start + number) % 4: requests[number] for number in range(fetched, pushed)}
+    assert ring.slots == [kept.get(slot) for slot in range(4)]
 
 
 @pytest.mark.parametrize("depth", [1, 2, 256, 1 << 12])

@@ -140,6 +140,20 @@ def test_percentiles_are_interpolated_and_rounded_down(times_ns: Sequence[int], 
     assert Percentiles.of(times_ns) == percentiles
 
 
+def test_an_interrupt_takes_no_virtual_time() -> None:
+    clock = VirtualClock(1_000)
+    with Accelerator(clock=clock) as accel:
+        Completions(accel).submit()
+        clock.jump()
+        assert accel.statistics().interrupts == 1
+        assert accel.statistics().longest_interrupt_ns == 0
+
+
+def test_no_submit_means_that_nothing_was_ever_in_flight() -> None:
+    with Accelerator(clock=VirtualClock()) as accel:
+        assert accel.statistics().high_water == 0
+
+
 def test_they_fit_into_json_and_are_frozen() -> None:
     with Accelerator(clock=VirtualClock()) as accel:
         statistics = accel.statistics()
