@@ -61,10 +61,6 @@ class Interrupt:
         """Have fn called once, at the next completion while masked. Any thread."""
         self.on_masked[fn] = None
 
-    def forget(self, fn: Callable[[], object]) -> None:
-        """Undo `ask`. Any thread. Does nothing if fn was called already, or never asked."""
-        self.on_masked.pop(fn, None)
-
     def notify(self) -> None:
         """Call the functions that have asked, each once, because there is something to poll for. Any thread."""
         # Only those that have asked by now. Such a function may wake a thread that polls, finds nothing more and asks

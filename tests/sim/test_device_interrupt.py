@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sim import Accelerator, Coalescing, UsageError, VirtualClock
+from sim.interrupt import Interrupt
 from tests.sim.sim_requests import Completions
 
 
@@ -238,6 +239,30 @@ def test_one_way_for_all_engines_of_a_device(clock: VirtualClock) -> None:
         completions.submit()
         clock.jump()
         assert len(completions.done) == 1
+
+
+def test_each_is_told_once_also_where_two_tell_at_once() -> None:
+    """As two threads may do; here the second comes inside of the first."""
+    told: list[str] = []
+    interrupt = Interrupt(Coalescing())
+
+    def first() -> None:
+        told.append("first")
+        interrupt.notify()
+
+    for fn in (first, lambda: told.append("second"), lambda: told.append("third")):
+        interrupt.ask(fn)
+    interrupt.notify()
+    interrupt.notify()
+    assert told == ["first", "second", "third"]
+
+
+def test_an_interrupt_without_completions_is_not_due() -> None:
+    interrupt = Interrupt(Coalescing())
+    assert interrupt.due_ns() is None
+    assert not interrupt.is_due(1 << 60)
+    interrupt.masked = True
+    assert not interrupt.is_due(1 << 60)
 
 
 def test_when_the_last_engine_that_polls_is_gone_completions_come_by_interrupt(clock: VirtualClock) -> None:
