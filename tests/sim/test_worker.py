@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sim import Accelerator, ClosedError, Coalescing, Request
+from sim import Accelerator, Coalescing, Request
 from sim.submission import Submission
 from sim.worker import Worker
 from tests.interrupting import LINES, SIGNALS, sweep
@@ -314,45 +314,3 @@ def a_call_in_real_time() -> Iterator[Callable[[], object]]:
 @pytest.mark.parametrize(("kind", "error"), [(SIGNALS, KeyboardInterrupt), (LINES, RecursionError)])
 def test_an_exception_anywhere_in_call_at_loses_no_other(kind: str, error: type[BaseException]) -> None:
     sweep(a_call_in_real_time, [Worker.wake, Accelerator.call_at], error, kind=kind)
-
-
-class Held:
-    """A device whose first step waits until the test opens it, and that never has work."""
-
-    def __init__(self) -> None:
-        self.entered = threading.Event()
-        self.open = threading.Event()
-
-    def has_work(self) -> bool:
-        return False
-
-    def step(self) -> int | None:
-        self.entered.set()
-        self.open.wait()
-        return None
-
-
-def test_only_who_ends_a_sleep_is_told_that_it_did() -> None:
-    device = Held()
-    worker = Worker(device, lambda: 0, lambda error: None)
-    device.entered.wait()
-    assert worker.wake() is False  # it does not sleep
-    worker.asleep = 5
-    assert worker.wake() is True
-    assert worker.rung == 5
-    assert worker.wake() is False
-    worker.rung = 0  # as another thread sees it that was faster with the bell, and has not noted it yet
-    assert worker.wake() is False
-    assert worker.rung == 0
-    worker.asleep = 0
-    device.open.set()
-    worker.stop(lambda: True)
-
-
-def test_no_worker_is_made_while_the_interpreter_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = threading.active_count()
-    with monkeypatch.context() as patch:
-        patch.setattr(sys, "is_finalizing", lambda: True)
-        with pytest.raises(ClosedError, match="the interpreter ends"):
-            Worker(Held(), lambda: 0, lambda error: None)
-    assert threading.active_count() == before
