@@ -1,4 +1,4 @@
-"""Wake fds: file descriptors that hold wake tokens. The one file of this package that makes fds.
+"""Wake fds: file descriptors that hold wake tokens. This is the only file of the package that makes fds.
 
 The thread that completes an operation writes a token, which makes the fd readable. The job that is resumed drains it. A
 lock keeps a token from being written while the fd is being closed: a moment later its number may be another file's.
@@ -10,9 +10,9 @@ import ctypes
 import errno
 import os
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import starmap
-from typing import Protocol
 from weakref import WeakValueDictionary
 
 from engine.ending import interpreter_ends
@@ -21,38 +21,76 @@ from engine.errors import OperationError
 HAS_EVENTFD = hasattr(os, "eventfd")
 
 
-class WakeFd(Protocol):
-    """A non-blocking fd that is readable while a token is in it."""
+class WakeFd(ABC):
+    """A non-blocking fd that is readable while a token is in it. It is open from the start until `close`.
+
+    An open fd must be in an attribute of this object, and a closed one must not, even if Ctrl-C comes. So one call of C
+    makes an fd and stores it in an attribute, and one call of C takes it off `_closing` and closes it: CPython runs no
+    signal handler inside a call of C. If an exception ends `close`, the next `close` goes on, or the collector does.
+    """
+
+    __slots__ = ("__weakref__", "_closing", "fd", "lock")
 
     fd: int
-    lock: threading.Lock
+    """The fd to be polled; -1 once it is closed."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.fd = -1
+        self._closing: Sequence[int] = ()
+        """Open fds that are in no other attribute: `close` has begun, or `__init__` has not ended."""
 
     def put(self) -> bool:
         """Make it readable. Any thread. Returns False if the fd was closed."""
-        ...
+        with self.lock:
+            return self.put_locked()
 
+    @abstractmethod
     def put_locked(self) -> bool:
-        """The same, for a caller that holds the lock."""
-        ...
+        """The same as `put`, for a caller that holds the lock."""
 
+    @abstractmethod
     def drain(self) -> bool:
         """Take all tokens. Returns whether there was one. Raises OperationError if somebody else closed the fd."""
-        ...
+
+    @abstractmethod
+    def _move_to_closing(self) -> None:
+        """Move all fds into `_closing`, without a call between the first and the last assignment."""
 
     def close(self) -> None:
-        """Close the fd. Calling again does nothing."""
-        ...
+        """Close the fd. Calling it again does nothing."""
+        if interpreter_ends():  # the system closes all fds
+            return
+        with self.lock:
+            fd = self.fd
+            self._move_to_closing()
+            _open.pop(fd, None)
+        _close_all(self._closing)  # type: ignore[arg-type]  # a list by now
 
     def disown(self) -> None:
         """Close it in the child of a fork, where the lock may be held by a thread that exists only in the parent."""
-        ...
+        self.lock = threading.Lock()
+        self.close()
+
+    def _lost(self) -> OperationError:
+        """Somebody else has closed the fd. Forget it, and return the exception to raise."""
+        with self.lock:
+            fd, self.fd = self.fd, -1  # we must not close it, because its number may be another file's by now
+            _open.pop(fd, None)
+        self.close()  # the other end, if there is one
+        return _closed(fd)
+
+    def __del__(self) -> None:
+        """Close it if an exception kept it out of a wait context, or kept that context from being closed."""
+        if getattr(self, "fd", -1) >= 0 or getattr(self, "_closing", ()):
+            self.close()
 
 
 if HAS_EVENTFD:
     # Called through PyDLL, which keeps the GIL. os.eventfd_read gives the GIL away for a call of 0.2 us, and while a
-    # worker runs it takes 5 to 10 us to get it back: with 64 jobs by fd, half of all time (105,000 operations/s, and
-    # 160,000 with PyDLL). os.eventfd_write is as bad: the thread woken by the first token would take the GIL from the
-    # thread that is still writing the others. Nobody needs the counter's value, so all reads share one buffer.
+    # worker runs it takes 5 to 10 us to get it back. With 64 jobs by fd this was half of all time: 105,000 operations/s
+    # instead of 160,000. os.eventfd_write is as bad: the thread that the first token wakes would take the GIL from the
+    # thread that is still writing the others. Nobody needs the value of the counter, so all reads share one buffer.
     _libc = ctypes.PyDLL(None, use_errno=True)
     _eventfd_write = _libc.eventfd_write
     _eventfd_write.argtypes = [ctypes.c_int, ctypes.c_uint64]
@@ -62,21 +100,14 @@ if HAS_EVENTFD:
     _counter_address = ctypes.addressof(_counter)
 
 
-class EventFd:
-    """Tokens in an eventfd (Linux): one fd, all tokens drained by one read."""
+class EventFd(WakeFd):
+    """Tokens in an eventfd (Linux): one fd, and one read drains all tokens."""
 
-    __slots__ = ("__weakref__", "_closing", "fd", "lock")
+    __slots__ = ()
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.fd = -1
-        self._closing: Sequence[int] = ()
-        """Open fds that are in no other attribute. See `_close_all`."""
+        super().__init__()
         next(map(setattr, (self,), ("fd",), starmap(os.eventfd, ((0, os.EFD_NONBLOCK | os.EFD_CLOEXEC),))))
-
-    def put(self) -> bool:
-        with self.lock:
-            return self.put_locked()
 
     def put_locked(self) -> bool:
         if self.fd < 0:
@@ -97,52 +128,25 @@ class EventFd:
             raise self._lost()
         return False
 
-    def _lost(self) -> OperationError:
-        with self.lock:
-            fd, self.fd = self.fd, -1  # we must not close it: its number may be another file's by now
-            _open.pop(fd, None)
-        return _closed(fd)
-
-    def disown(self) -> None:
-        self.lock = threading.Lock()
-        self.close()
-
-    def __del__(self) -> None:
-        """Close it if an exception kept it out of a wait context, or kept that context from being closed."""
-        if getattr(self, "fd", -1) >= 0 or getattr(self, "_closing", ()):
-            self.close()
-
-    def close(self) -> None:
-        if interpreter_ends():  # the system closes all fds
-            return
-        with self.lock:
-            fd = self.fd
-            closing = [one for one in (*self._closing, fd) if one >= 0]
-            self._closing, self.fd = closing, -1
-            _open.pop(fd, None)
-        _close_all(closing)
+    def _move_to_closing(self) -> None:
+        closing = [one for one in (*self._closing, self.fd) if one >= 0]
+        self._closing, self.fd = closing, -1
 
 
-class Pipe:
+class Pipe(WakeFd):
     """Tokens in a pipe (any POSIX): two fds. Wait contexts announce `fd`, the reading end."""
 
-    __slots__ = ("__weakref__", "_closing", "_write_fd", "fd", "lock")
+    __slots__ = ("_write_fd",)
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.fd = self._write_fd = -1
-        self._closing: Sequence[int] = ()
-        """Open fds that are in no other attribute. See `_close_all`."""
+        super().__init__()
+        self._write_fd = -1
         next(map(setattr, (self,), ("_closing",), starmap(os.pipe, ((),))))
-        # No exception comes between these two, for nothing is called there.
-        self.fd, self._write_fd = self._closing  # type: ignore[misc]  # which that call has set
+        # Nothing is called between these two, so no exception can come there.
+        self.fd, self._write_fd = self._closing
         self._closing = ()
         os.set_blocking(self.fd, False)
         os.set_blocking(self._write_fd, False)
-
-    def put(self) -> bool:
-        with self.lock:
-            return self.put_locked()
 
     def put_locked(self) -> bool:
         if self._write_fd < 0:
@@ -170,31 +174,9 @@ class Pipe:
             raise self._lost() from error
         return True
 
-    def _lost(self) -> OperationError:
-        with self.lock:
-            fd, self.fd = self.fd, -1  # we must not close it: its number may be another file's by now
-            _open.pop(fd, None)
-        self.close()  # the other end
-        return _closed(fd)
-
-    def disown(self) -> None:
-        self.lock = threading.Lock()
-        self.close()
-
-    def __del__(self) -> None:
-        """Close it if an exception kept it out of a wait context, or kept that context from being closed."""
-        if getattr(self, "fd", -1) >= 0 or getattr(self, "_closing", ()):
-            self.close()
-
-    def close(self) -> None:
-        if interpreter_ends():  # the system closes all fds
-            return
-        with self.lock:
-            fd = self.fd
-            closing = [one for one in (*self._closing, fd, self._write_fd) if one >= 0]
-            self._closing, self.fd, self._write_fd = closing, -1, -1
-            _open.pop(fd, None)
-        _close_all(closing)
+    def _move_to_closing(self) -> None:
+        closing = [one for one in (*self._closing, self.fd, self._write_fd) if one >= 0]
+        self._closing, self.fd, self._write_fd = closing, -1, -1
 
 
 def wake_fd(kind: str = "fd") -> WakeFd:
@@ -205,7 +187,7 @@ def wake_fd(kind: str = "fd") -> WakeFd:
 
 
 def is_wake_fd(fd: int) -> bool:
-    """Whether this fd is an open wake fd. It then becomes readable only by a wake, and never for another reason."""
+    """Whether this fd is an open wake fd. If so, nothing but a wake makes it readable."""
     return fd in _open
 
 
@@ -217,12 +199,7 @@ def _closed(fd: int) -> OperationError:
 
 
 def _close_all(closing: list[int]) -> None:
-    """Close these. An fd that somebody else has closed is passed over: nobody is left to be told.
-
-    An open fd must be in an attribute of its owner, and a closed one must not, also if Ctrl-C comes. So one call of C
-    makes an fd and stores it in an attribute, and one call takes it off this list and closes it: CPython runs no
-    signal handler inside a call of C. After an exception the next `close` goes on, or the collector.
-    """
+    """Close these fds, and take each off the list. An fd that somebody else has closed is passed over."""
     while closing:
         step = map(os.close, iter(closing.pop, None))
         try:
@@ -238,7 +215,7 @@ _open: WeakValueDictionary[int, WakeFd] = WeakValueDictionary()
 
 
 def _after_fork_in_child() -> None:
-    """Close the child's copies. They share their tokens with the parent's: one that is drained here is lost there."""
+    """Close the child's copies. They share their tokens with the parent: a token that is drained here is lost there."""
     for wake_fd in list(_open.values()):
         wake_fd.disown()
     _open.clear()
