@@ -1,6 +1,6 @@
 """`engine.aio`: operations to await, in `async def` jobs and in asyncio tasks; and jobs that run on an asyncio loop.
 
-In a job, an operation pauses the job. In a task outside of jobs it waits for a future that a `LoopWaker` ends. `run`
+In a job, an operation pauses the job. In a task outside of jobs it waits for a future, which a `LoopWaker` sets. `run`
 drives a whole job from a task: it resumes the job whenever the loop reports an fd or a callback of its wait context.
 """
 
@@ -20,16 +20,16 @@ from engine.protocol import Source
 from waitctx import WaitCtx
 
 _PATIENCE_S = {Wait.WOKEN: None, Wait.FAILED: 0.0, Wait.NOTHING: 0.0}
-"""How long `run` waits for a wake before it resumes a paused job all the same; None for ever."""
+"""How long `run` waits for a wake before it resumes a job anyway, by what the job waits for. None is for ever."""
 AGAIN_FIRST_S, AGAIN_LAST_S = 0.001, 0.016
-"""The same after EAGAIN. The time doubles with each try in vain of one operation. If some tens of jobs retried every
-ms, the loop would never sleep, and the worker would never get the GIL that it needs to free a slot."""
+"""The same for a job that waits after EAGAIN: first this long, then twice as long after each try that fails. If some
+tens of jobs tried every ms, the loop would never sleep, and the worker would never get the GIL to free a slot."""
 CANCELS = 100
-"""How often a job is cancelled that pauses once more in its clean-up. Then it is left to the garbage collector."""
+"""How often to cancel a job that pauses again and again in its clean-up. After that the garbage collector gets it."""
 
 
 class BlockingEngine(Source, Protocol):
-    """What `Aio` asks of its engine: to be kept going by an event loop, and to call without a pause."""
+    """What `Aio` needs of its engine: an event loop can keep it going, and it can call without a pause."""
 
     def call(
         self, op: str, payload: Any = b"", *, aux: Any = b"", session: Any = None, deadline_ns: int | None = None
@@ -52,7 +52,7 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
         thread = LOCAL.state
         job = thread.current
         if job is None or thread.dispatcher is not None:
-            # Outside of a job. There may be no loop yet: asyncio.run(engine.aio.call(...)) makes the coroutine first.
+            # Outside of a job. There may be no loop yet, because asyncio.run(engine.aio.call(...)) calls this first.
             return self._in_loop(op, payload, aux, session, deadline_ns)
         if thread.blocked or job.wait_ctx is None:
             return self._blocked(op, payload, aux, session, deadline_ns)
@@ -61,8 +61,9 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
     async def run(self, fn: Callable[..., Any], *args: Any) -> Any:
         """Run fn(*args) as a job on this loop, and return its value. The loop is free while the job is paused.
 
-        This is for plain functions, which become stackful jobs: code that blocks in `engine.sha256(...)` then leaves
-        the loop free. Cancelling the task cancels the job. Raises NoJobsError if this thread's pool is exhausted.
+        This is for plain functions, which become stackful jobs: a call of `engine.sha256(...)` in one then pauses the
+        job instead of blocking the loop. Cancelling the task cancels the job. Raises NoJobsError if this thread's pool
+        is exhausted.
         """
         loop, driver = running_loop()
         with WaitCtx() as ctx:
@@ -117,7 +118,7 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
                     waker.keep_going(engine)
                 try:
                     await waker.wait()
-                except BaseException as error:  # the task is cancelled: the operation must hear of it
+                except BaseException as error:  # such as a cancel of the task: the operation must clean up
                     perform.throw(error)
                 else:
                     perform.send(None)

@@ -1,9 +1,9 @@
 """The engine: makes an operation of an accelerator pause the job that calls it.
 
-`Engine` is what users call. An operation runs as the coroutine `engine.offload.perform.Performer.perform`, and whoever
-calls it drives that coroutine: each of its yields is one wait. Two of the four drivers are here: `call` for a stackful
-job, which pauses, and `_block` for a thread outside of jobs, which sleeps. The other two, for `async def` jobs and for
-asyncio tasks, are in `engine.aio`.
+`Engine` is what users call. An operation runs as the coroutine `engine.offload.perform.Performer.perform`, and the code
+that calls the operation drives that coroutine: each of its yields is one wait. Two of the four drivers are here: `call`
+for a stackful job, which pauses, and `_block` for a thread outside of jobs, which sleeps. The other two, for `async
+def` jobs and for asyncio tasks, are in `engine.aio`.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class Engine(Operations[bytes]):
 
     - `notify`: how jobs learn of completions; one of `engine.modes.MODES`. "fd": an eventfd for each wait context.
       "pipe": a pipe. "callback": the callback of the wait context if it has one, else an fd. "poll": like "callback",
-      but completions are handed out only in `poll`. "heuristic": like "poll", and the engine polls by itself when
+      but completions are handed out only in `poll`. "heuristic": like "poll", but the engine also polls by itself when
       enough operations are in flight. The cleanup of the wait context closes the fds.
-    - `contract`: what the status of the wait context says when the callback is used: "qat", "strict" or "dasync"; see
+    - `contract`: what the status of the wait context says when the callback is used: "qat", "strict" or "dasync". See
       docs/contracts.md.
-    - `retry`: what happens on a full ring.
-    - `deadline_ns`: for every operation, counted from its call; None for no deadline.
-    - `observe(operation)`: called in the caller's thread with each operation that succeeded, with its times set.
-    - `trace`: is told of each pause, wake and resume of a caller; see `engine.offload.traced`.
+    - `retry`: what an operation does when the ring is full.
+    - `deadline_ns`: the deadline of every operation, counted from its call. None for no deadline.
+    - `observe(operation)`: is called in the caller's thread with each operation that succeeded, with its times set.
+    - `trace`: is told of each pause, wake and resume of a caller. See `engine.offload.traced`.
 
     A call inside a job pauses the job. Outside of a job, and while pauses are blocked, a call blocks its thread; if an
     asyncio or trio loop runs in that thread, it also warns (BlocksLoopWarning). Any number of threads may use one
@@ -77,7 +77,7 @@ class Engine(Operations[bytes]):
         self._closed = True  # until it is attached
         self._accel = accel
         self._asleep: dict[BlockedThread, None] = {}
-        """The threads that sleep until there is something to poll for; see `_sleep`."""
+        """The threads that sleep in `_sleep` until there is something to poll for."""
         mode, deadline = MODES[notify], checked_deadline(deadline_ns)
         parts = (self, accel, mode, contract, retry or Retry(), deadline, observe, self._sleep)
         self._performer = Performer(*parts) if trace is None else TracedPerformer(trace, *parts)
@@ -112,7 +112,7 @@ class Engine(Operations[bytes]):
             while True:
                 try:
                     # pause_job() written out, because a call would cost a tenth of a pause and resume.
-                    if thread.blocked:  # another job has blocked pauses meanwhile
+                    if thread.blocked:  # another job has blocked pauses since then
                         pause_job()  # type: ignore[unreachable]
                     else:
                         thread.dispatcher.switch(PAUSED_HERE)
@@ -123,7 +123,7 @@ class Engine(Operations[bytes]):
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
         except BaseException:
-            perform.close()  # after Ctrl-C outside of `perform`, it must clean up now, and not when it is collected
+            perform.close()  # Ctrl-C came outside of `perform`: let it clean up now, and not when it is collected
             raise
 
     def session(self, op: str, key: object, **params: Any) -> Any:
@@ -131,10 +131,10 @@ class Engine(Operations[bytes]):
         return self._accel.session(op, key, **params)
 
     def poll(self, quota: int = 0) -> int:
-        """External polling: hand out at most `quota` completions (0: all that are there). Returns how many.
+        """Hand out at most `quota` completions, or all that are there if it is 0. Returns how many.
 
-        The jobs are woken in this thread, by callback or fd. Does not block. Raises UsageError where the engine's mode
-        is not polled (`engine.modes`).
+        This is external polling, as QAT_Engine calls it. The jobs are woken in this thread, by callback or fd. Does not
+        block. Raises UsageError if the engine's mode is not a polled one (`engine.modes`).
         """
         if not self.polled:
             raise UsageError(f'notify={self.notify!r} does not poll: make the engine with notify="poll"')
@@ -144,17 +144,17 @@ class Engine(Operations[bytes]):
 
     @property
     def statistics(self) -> EngineStatistics:
-        """A snapshot."""
+        """A snapshot of what this engine has counted."""
         return self._performer.counters.snapshot()
 
     @property
     def deadline_ns(self) -> int | None:
-        """The deadline of operations that are called without one of their own."""
+        """The deadline of operations that are called without a deadline of their own."""
         return self._performer.deadline_ns
 
     @property
     def in_flight(self) -> int:
-        """How many operations have callers that wait: for a completion, or for a slot of the ring."""
+        """How many operations have a caller that waits, for a completion or for a slot of the ring."""
         return len(self._performer.flight)
 
     @property
@@ -168,13 +168,13 @@ class Engine(Operations[bytes]):
         return self._accel.clock
 
     def notify_once(self, fn: Callable[[], object]) -> None:
-        """Call fn once, when there is something to poll for, or now if there is. For schedulers and event loops."""
+        """Call fn once: now if there is something to poll for, else as soon as there is. For schedulers and loops."""
         self._accel.notify_once(fn)
 
     def close(self) -> None:
-        """End it: what is in flight fails with ClosedError in its caller. Calling again does nothing.
+        """Close the engine. Operations in flight fail with ClosedError in their callers. Calling it again does nothing.
 
-        The fds stay with their wait contexts, whose close closes them. The accelerator is not closed.
+        The fds stay open until their wait contexts are closed. The accelerator is not closed.
         """
         if self._closed:
             return
@@ -185,13 +185,13 @@ class Engine(Operations[bytes]):
         for operation in tuple(performer.flight):
             try:
                 operation.fail(ClosedError("the engine was closed while this operation was in flight"))
-            except BaseException as error:  # all are told, whatever one of their callbacks does
+            except BaseException as error:  # if one callback raises, the others must be called all the same
                 if comes_in_between(error):
                     raise
                 report_unraisable(error, "a callback that told of the engine's end", operation)
         self._accel.detach(performer.slots.freed)
         _alive.discard(self)
-        self._closed = True  # last: a close that an exception has interrupted goes on when it is called again
+        self._closed = True  # set last, so that a close that an exception has ended goes on when it is called again
 
     def __enter__(self) -> Self:
         return self
@@ -210,7 +210,8 @@ class Engine(Operations[bytes]):
         if not self._accel.clock.virtual:
             refuse_at_the_end()
         if LOCAL.state.current is None and (loop := loop_here()) is not None:
-            warn_of_blocking(op, loop)  # before anything is begun: the filters may make an exception of it
+            # Before anything is begun, because warning filters may turn the warning into an exception.
+            warn_of_blocking(op, loop)
         waker = BlockedThread()
         perform = self._performer.for_waker(waker, op, payload, aux, session, deadline_ns)
         try:
@@ -225,21 +226,21 @@ class Engine(Operations[bytes]):
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
         except BaseException:
-            perform.close()  # after Ctrl-C outside of `perform`, it must clean up now, and not when it is collected
+            perform.close()  # Ctrl-C came outside of `perform`: let it clean up now, and not when it is collected
             raise
 
     def _rouse_asleep(self) -> None:
-        """Wake the threads that sleep in `_sleep`: there is something to poll for. Any thread."""
+        """Wake the threads that sleep in `_sleep`, because there is something to poll for. Any thread."""
         for waker in tuple(self._asleep):
             waker.rouse()
 
     def _sleep(self, waker: BlockedThread) -> None:
-        """Block the thread until the waker is roused, perhaps for nothing. Polls, or jumps the clock, as needed."""
+        """Block this thread until the waker is roused, perhaps for nothing. Polls or jumps the clock if needed."""
         accel = self._accel
         if accel.clock.virtual:
             while not waker.roused():
                 if not (self.polled and accel.poll()) and not accel.clock.jump():
-                    if waker.roused():  # by a signal handler or another thread, after the look above
+                    if waker.roused():  # a signal handler or another thread has roused it after the check above
                         return
                     raise StalledError(
                         f"virtual time stands still: {self.in_flight} operations wait, and nothing is due, ever: "
@@ -247,7 +248,7 @@ class Engine(Operations[bytes]):
                     )
         elif self.polled:
             if not accel.poll() and not waker.roused():
-                # Always the same function: the device would keep one for each operation as long as nothing completes.
+                # Always the same function, because the device keeps each that it is given until something completes.
                 self._asleep[waker] = None
                 try:
                     accel.notify_once(self._rouse_asleep)

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 
 class EngineError(Exception):
-    """Root of all errors of this package. Only JobCancelled and BlocksLoopWarning are outside of it."""
+    """The root of all errors of this package, except JobCancelled and BlocksLoopWarning."""
 
 
 class UsageError(EngineError, ValueError):
-    """The caller made a mistake. Nothing has changed: job, pool and engine can be used as before."""
+    """The caller made a mistake. Nothing has changed, and the job, the pool and the engine can be used as before."""
 
 
 class NoJobsError(EngineError):
@@ -24,7 +24,7 @@ class RingFullError(EngineError):
 
 
 class DeadlineError(EngineError, TimeoutError):
-    """The operation did not complete by its deadline. If it completes later, that is dropped and counted."""
+    """The operation did not complete by its deadline. If it completes later, the completion is dropped and counted."""
 
 
 class OperationError(EngineError):
@@ -42,15 +42,15 @@ class BlocksLoopWarning(RuntimeWarning):
 class JobCancelled(BaseException):
     """Raised inside a job, at its pause, by `Job.cancel`.
 
-    Not an Exception, so that a job's `except Exception` does not swallow it by accident.
+    It is not an Exception, so that an `except Exception` in the job does not catch it by accident.
     """
 
 
 def comes_in_between(error: BaseException) -> bool:
-    """Whether this exception can come between any two steps: Ctrl-C, or a lack of memory or stack.
+    """Whether this exception can come between any two steps: Ctrl-C, or a lack of memory or of stack.
 
-    If a callback raises another exception, it is the callback's own, so the callback was called. After one of these
-    nobody knows whether it was, so it must be called once more.
+    If a call of a callback raises such an exception, nobody knows whether the callback had begun, so it must be called
+    once more. Any other exception comes from the callback itself, so it was called.
     """
     return not isinstance(error, Exception) or isinstance(error, (MemoryError, RecursionError))
 
@@ -62,14 +62,14 @@ class Errors:
         self._raised: list[BaseException] = []
 
     def gather(self, step: Callable[[], object]) -> None:
-        """Do a step, and keep what it raises, also a KeyboardInterrupt."""
+        """Do a step, and keep what it raises, even a KeyboardInterrupt."""
         try:
             step()
         except BaseException as error:
             self._raised.append(error)
 
     def raise_all(self, message: str) -> None:
-        """Raise one exception as itself and several as a group. Does nothing if there is none."""
+        """Raise what was kept: a single exception as it is, several as a group. Does nothing if there is none."""
         if len(self._raised) == 1:
             raise self._raised[0]
         if self._raised:

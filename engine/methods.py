@@ -12,9 +12,9 @@ Result = TypeVar("Result")
 class Operations(Generic[Result]):
     """The operations by name. `session` is what `engine.session(op, key)` returned for the same operation.
 
-    Data, nonces and additional data are bytes or bytes-like; what is not bytes is copied. Each may raise the
-    accelerator's UsageError for arguments that it does not take, RingFullError, DeadlineError, ClosedError, and
-    OperationError if the device failed it.
+    Data, nonces and additional data are bytes or bytes-like objects; the latter are copied. Every operation may raise
+    RingFullError, DeadlineError and ClosedError, OperationError if the device failed it, and the accelerator's
+    UsageError for arguments that the accelerator does not take.
     """
 
     __slots__ = ()
@@ -22,23 +22,26 @@ class Operations(Generic[Result]):
     def call(
         self, op: str, payload: Any = b"", *, aux: Any = b"", session: Any = None, deadline_ns: int | None = None
     ) -> Result:
-        """Any kernel by name. `aux` is its small side input; `deadline_ns`, from now, overrides the engine's."""
-        raise NotImplementedError  # pragma: no cover - both doors have their own
+        """Any kernel by name. `aux` is the second input of kernels that have one, such as a nonce.
+
+        `deadline_ns` counts from now, and replaces the deadline of the engine.
+        """
+        raise NotImplementedError  # pragma: no cover - `Engine` and `Aio` have their own
 
     def sha256(self, data: Any) -> Result:
-        """32 bytes."""
+        """The digest, 32 bytes."""
         return self.call("sha256", data)
 
     def sha384(self, data: Any) -> Result:
-        """48 bytes."""
+        """The digest, 48 bytes."""
         return self.call("sha384", data)
 
     def sha512(self, data: Any) -> Result:
-        """64 bytes."""
+        """The digest, 64 bytes."""
         return self.call("sha512", data)
 
     def hmac(self, session: Any, data: Any) -> Result:
-        """The tag, as long as the session's hash."""
+        """The tag. It is as long as a digest of the session's hash."""
         return self.call("hmac", data, session=session)
 
     def aes_gcm_encrypt(self, session: Any, nonce: bytes, data: Any, aad: bytes = b"") -> Result:
@@ -70,7 +73,7 @@ class Operations(Generic[Result]):
         return self.call("rsa-decrypt", ciphertext, session=session)
 
     def ecdsa_sign(self, session: Any, message: Any) -> Result:
-        """A signature, DER."""
+        """A signature, in DER."""
         return self.call("ecdsa-sign", message, session=session)
 
     def ed25519_sign(self, session: Any, message: Any) -> Result:

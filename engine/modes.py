@@ -1,9 +1,8 @@
 """The notify modes and the contracts of the callback: one table of each, and the only place that lists them.
 
 The engine, the command line, the benchmarks, the testing tools and the tests read these tables. A new mode is a row of
-`MODES`; what no column says yet needs a column and code. A new contract is a class in `engine/offload/wakers.py` and a
-row of `CALLBACKS`.
-`tests/engine/test_modes.py` measures each column on an engine at work.
+`MODES`; if it does something that no column describes, it needs a new column and code. A new contract is a class in
+`engine/offload/wakers.py` and a row of `CALLBACKS`. `tests/engine/test_modes.py` checks each column on a real engine.
 """
 
 from __future__ import annotations
@@ -21,16 +20,17 @@ class Mode:
 
     name: str
     polled: bool
-    """Whether completions are handed out in a poll, and only there. Otherwise the device's interrupt hands them out."""
+    """Whether completions are handed out by polls only. Otherwise the device's interrupt hands them out."""
     polls_itself: bool
     """Whether the engine polls by itself once enough operations are in flight (heuristic polling)."""
     by_callback: bool
-    """Whether a job is woken by the callback of its wait context if that has one. Only then does the engine's contract
-    matter. A context without a callback is always woken by fd."""
+    """Whether a job is woken by the callback of its wait context, if the context has one. Only then does the engine's
+    contract matter. If the context has no callback, its job is always woken by fd."""
     fds_each: int
-    """The file descriptors that the engine opens for a wait context, if that has a callback."""
+    """How many fds the engine opens for a wait context that has a callback."""
     wake_fd: str = "fd"
-    """Where the engine makes an fd: "fd" for an eventfd, or for a pipe on systems without; "pipe" for a pipe."""
+    """What the engine makes where it needs an fd: "pipe" is a pipe; "fd" is an eventfd, or a pipe if the system has no
+    eventfds."""
 
 
 MODES: Final[dict[str, Mode]] = {
@@ -43,7 +43,7 @@ MODES: Final[dict[str, Mode]] = {
         Mode("heuristic", polled=True, polls_itself=True, by_callback=True, fds_each=0),
     )
 }
-"""By name: what `Engine(notify=...)` takes."""
+"""The modes by their names, which `Engine(notify=...)` takes."""
 NOTIFY: Final = tuple(MODES)
 """The names of the modes."""
 BY_FD: Final = tuple(name for name, mode in MODES.items() if not mode.by_callback)
@@ -55,6 +55,7 @@ CALLBACKS: Final[dict[str, type[QatCallback]]] = {
     "strict": StrictCallback,
     "dasync": DasyncCallback,
 }
-"""By name: what `Engine(contract=...)` takes, and the waker that keeps this contract. See docs/contracts.md."""
+"""The contracts by their names, which `Engine(contract=...)` takes, with the waker that keeps each. See
+docs/contracts.md."""
 CONTRACTS: Final = tuple(CALLBACKS)
 """The names of the contracts. The first is the default."""

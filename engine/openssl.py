@@ -41,10 +41,11 @@ ASYNC_FINISH = 3
 def ASYNC_start_job(
     job: Job | None, ctx: WaitCtx | None, func: Callable[[bytes | None], int], args: bytes | None
 ) -> tuple[int, Job | None, int | None]:
-    """Start func(args) as a job, or resume `job`; then ctx, func and args are ignored.
+    """Start func(args) as a job; or, if `job` is given, resume that, and ignore ctx, func and args.
 
-    (ASYNC_PAUSE, job, None), (ASYNC_FINISH, None, func's int), or (ASYNC_NO_JOBS, None, None). `args` is copied; of
-    size 0 it reaches func as None, as NULL does in C. An exception of func ends the job and comes out here.
+    Returns (ASYNC_PAUSE, job, None), (ASYNC_FINISH, None, func's int), or (ASYNC_NO_JOBS, None, None). `args` is
+    copied. If it is empty, func gets None, as it gets NULL in C. If func raises, the job ends, and the exception is
+    raised here.
     """
     if job is None:
         if ctx is not None and not isinstance(ctx, WaitCtx):
@@ -71,35 +72,35 @@ def ASYNC_start_job(
 
 
 def ASYNC_pause_job() -> int:
-    """Pause the running job until the next ASYNC_start_job of it; elsewhere do nothing. Always 1."""
+    """Pause the running job until the next ASYNC_start_job of it. Outside of a job, do nothing. Always returns 1."""
     pause_job()
     return 1
 
 
 def ASYNC_get_current_job() -> Job | None:
-    """The running job, inside it; None outside."""
+    """Return the job that is running in this thread, or None outside of a job."""
     return current_job()
 
 
 def ASYNC_get_wait_ctx(job: Job | None) -> WaitCtx | None:
-    """The job's context while it is running or paused, None once it has finished."""
+    """Return the job's wait context while the job is running or paused, and None once it has ended."""
     if not isinstance(job, Job):
         raise UsageError(f"ASYNC_get_wait_ctx needs a job, not {job!r}; C crashes here")
     return job.wait_ctx
 
 
 def ASYNC_block_pause() -> None:
-    """Raise the thread's block counter; ignored outside of a job."""
+    """Raise the block counter of the thread. Does nothing outside of a job."""
     block_pause()
 
 
 def ASYNC_unblock_pause() -> None:
-    """Lower the thread's block counter, never below zero; ignored outside of a job."""
+    """Lower the block counter of the thread, but not below zero. Does nothing outside of a job."""
     unblock_pause()
 
 
 def ASYNC_init_thread(max_size: int, init_size: int) -> int:
-    """1; 0 where init_size exceeds max_size ("invalid pool size"), also for max_size 0."""
+    """Return 1, or 0 if init_size exceeds max_size ("invalid pool size"). It does so too if max_size is 0."""
     try:
         init_pool(max_size, init_size)
     except UsageError:
@@ -108,10 +109,10 @@ def ASYNC_init_thread(max_size: int, init_size: int) -> int:
 
 
 def ASYNC_cleanup_thread() -> None:
-    """Free the idle jobs, and clear the block counter. UsageError while jobs are paused: C leaks them."""
+    """Free the idle jobs, and clear the block counter. Raises UsageError while jobs are paused, which C leaks."""
     cleanup_pool()
 
 
 def ASYNC_is_capable() -> int:
-    """1: greenlets work wherever this package installs."""
+    """Return 1, because greenlets work wherever this package can be installed."""
     return 1

@@ -1,4 +1,4 @@
-"""What the engine needs of an accelerator, of its clock and of a driver of jobs. `sim` fits; others may as well."""
+"""What the engine needs of an accelerator, of its clock and of a driver of jobs. `sim.Accelerator` is one that fits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 
 class Clock(Protocol):
-    """Time in ns. A virtual clock also has `jump() -> bool`: do what is due next; False if nothing is."""
+    """Time in ns. A virtual clock also has `jump() -> bool`, which does what is due next, or returns False."""
 
     @property
     def virtual(self) -> bool: ...
@@ -37,10 +37,10 @@ class Tracer(Protocol):
 class Request(Protocol):
     """An operation on its way to the accelerator.
 
-    The engine sets `op`, `payload`, `aux` and `session`. The accelerator may set `kernel` and `key` for itself. It sets
-    the three times if it has any, then `result` or `error`, and then calls `complete` once, from any thread.
-    `complete` returns None, or 1 if nobody waits for the completion any more (orphaned), or 2 if the request was
-    completed before (spurious). An accelerator that completes many at once may call `complete_all` of their class.
+    The engine sets `op`, `payload`, `aux` and `session`. The accelerator may use `kernel` and `key` for itself. It sets
+    the three times if it has any, then `result` or `error`, and then calls `complete` once, in any thread. `complete`
+    returns None; or 1 if nobody waits for the completion any more (orphaned); or 2 if the request had completed before
+    (spurious). An accelerator that completes many requests at once may call `complete_all` of their class instead.
     """
 
     op: str
@@ -66,7 +66,7 @@ class Accelerator(Protocol):
 
     @property
     def free_slots(self) -> int:
-        """How many requests `submit` would take now."""
+        """How many requests `submit` can take now."""
         ...
 
     def session(self, op: str, key: object, **params: Any) -> Any:
@@ -74,7 +74,7 @@ class Accelerator(Protocol):
         ...
 
     def prepare(self, request: Any) -> None:
-        """Check a request, and copy what its caller may change. If it raises, nothing has happened."""
+        """Check a request, and copy what its caller may change later. If this raises, nothing has happened."""
         ...
 
     def submit(self, request: Any) -> bool:
@@ -82,19 +82,22 @@ class Accelerator(Protocol):
         ...
 
     def poll(self, quota: int = 0) -> int:
-        """Complete what is ready, in this thread, at most `quota` (0: all). Returns how many."""
+        """Complete at most `quota` requests that are ready, or all if it is 0, in this thread. Returns how many."""
         ...
 
     def attach(self, on_space: Callable[[int], None], *, polled: bool) -> None:
-        """An engine begins. Call `on_space(n)` when n slots became free. `polled`: complete only in `poll`."""
+        """Connect an engine. From now on, call `on_space(n)` when n slots become free.
+
+        With `polled`, complete requests only in `poll`.
+        """
         ...
 
     def detach(self, on_space: Callable[[int], None]) -> None:
-        """The engine ends. Does nothing if it is not attached, so it may be called twice."""
+        """Disconnect an engine. Does nothing if it is not attached, so it may be called twice."""
         ...
 
     def notify_once(self, fn: Callable[[], object]) -> None:
-        """While polled: call fn once, when there is something to poll for, or now if there is."""
+        """Call fn once: now if there is something to poll for, else as soon as there is. Only for polled engines."""
         ...
 
     def call_at(self, due_ns: int, fn: Callable[[], object]) -> Timer:
@@ -105,9 +108,9 @@ class Accelerator(Protocol):
 class BatchCallback(ABC):
     """A callback that may be called once for many completions.
 
-    Only instances of subclasses, or of classes registered here, are treated so. An object that merely has a `call_all`,
-    as a Mock has, is not. Neither method may raise. If `call_all` does, the callback is called for each completion, so
-    for some it is called twice.
+    It must be an instance of a subclass, or of a class that was registered here. An object that merely has a method
+    `call_all`, as every Mock has, is called once for each completion. Neither method may raise. If `call_all` raises,
+    the callback is called for each of the completions, so for some of them it may be called twice.
     """
 
     __slots__ = ()
@@ -118,11 +121,11 @@ class BatchCallback(ABC):
 
     @abstractmethod
     def call_all(self, args: list[Any]) -> object:
-        """Tell of many completions: the same as a call with each of these, in this order. Any thread."""
+        """Tell of many completions. It has the effect of a call with each of these, in this order. Any thread."""
 
 
 class Source(Protocol):
-    """What a driver of jobs must keep going while they wait: an engine that is polled, or is in virtual time."""
+    """Something that a driver of jobs must keep going while they wait: an engine that is polled or in virtual time."""
 
     @property
     def clock(self) -> Any: ...
@@ -139,7 +142,7 @@ class Driver(Protocol):
     """What resumes jobs when they are woken, such as a scheduler."""
 
     def keep_going(self, source: Source) -> None:
-        """A job of this driver waits for this source: while all jobs wait, poll it or jump its clock.
+        """Poll this source, or jump its clock, while all jobs wait: a job of this driver waits for it.
 
         May be called any number of times for one source.
         """

@@ -1,4 +1,4 @@
-"""Reports exceptions that can be raised to nobody, such as that of a callback that a device's thread calls."""
+"""Reports exceptions that have no caller to go to, such as those of a callback that a device's thread calls."""
 
 import sys
 import threading
@@ -10,13 +10,13 @@ def report_unraisable(error: BaseException, what: str, culprit: object) -> None:
 
     `culprit` and `error` may be objects of the user, so their `__repr__` and `add_note` may raise.
     """
-    with suppress(BaseException):  # reported without a note
+    with suppress(BaseException):  # if adding the note fails, the exception is reported without it
         error.add_note(f"simaccel: {what} raised; the engine goes on: {_shown(culprit)}")
     try:
         threading.excepthook(
             threading.ExceptHookArgs((type(error), error, error.__traceback__, threading.current_thread()))
         )
-    except BaseException as failure:  # of a hook of the user: it must not end this thread
+    except BaseException as failure:  # the hook is the user's, and its exception must not end this thread
         with suppress(BaseException):  # nothing is left to report with
             print(
                 f"simaccel: threading.excepthook raised {_shown(failure)} for {_shown(error)} ({what})",

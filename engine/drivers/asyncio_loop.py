@@ -1,10 +1,9 @@
-"""Waiting in an asyncio loop. A `LoopDriver` for each loop, and a `LoopWaker` for each task that waits.
+"""Waiting in an asyncio loop. Each loop has a `LoopDriver`, and each task that waits has a `LoopWaker`.
 
-A completion may come on any thread. `LoopDriver.post` carries the waker into the loop, many wakers with one call, and
-`LoopWaker.deliver` ends the wait there. While anybody waits, the driver also does what nobody else does: it polls the
-engines that must be polled, and jumps the virtual clocks, one step in each turn of the loop. If nothing is due in
-virtual time any more, it looks for a second whether other tasks still do something, and then fails all waits with
-StalledError.
+A completion may come on any thread. `LoopDriver.post` brings the waker into the loop, many wakers with one call, and
+`LoopWaker.deliver` ends the wait there. While a task waits, the driver also polls the engines that must be polled, and
+jumps the virtual clocks, one step in each turn of the loop. If nothing is due in virtual time any more, it looks for a
+second whether other tasks still do something. Then it fails all waits with StalledError.
 """
 
 from __future__ import annotations
@@ -22,30 +21,32 @@ from engine.protocol import BatchCallback, Source
 from waitctx import WaitCtx
 
 FRUITLESS_MOST = 1_000
-"""So many turns in a row jobs may retry for a slot while virtual time stands still. After that they never get one."""
+"""While virtual time stands still, jobs may retry for a slot for this many turns in a row. After that we say that they
+will never get one."""
 SPINS_MOST = 10_000
-"""So many waits in a row may begin and end for nothing while virtual time stands still."""
+"""While virtual time stands still, this many waits in a row may begin and end for nothing."""
 STALL_LOOKS, STALL_LOOK_S = 100, 0.01
-"""When nothing is due in virtual time any more, another task or a thread may still change that. The driver looks so
-often, and so many seconds apart, before it tells the waiters that they are stalled."""
+"""When nothing is due in virtual time any more, another task or a thread may still change that. So the driver looks
+this many times, this many seconds apart, before it tells the waiters that they are stalled."""
 
 
 class LoopDriver:
-    """What one event loop knows of its waiters. `post` may be called by any thread, all else by the loop's thread."""
+    """What one event loop knows of its waiters. Any thread may call `post`; all else is for the loop's thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = ref(loop)  # weak: `_drivers` would otherwise keep every loop alive
+        self._loop = ref(loop)  # a weak reference, because `_drivers` would otherwise keep every loop alive
         self._woken: deque[LoopWaker] = deque()
         self._deliveries = 0
-        """How many calls of `_deliver` have begun. Written in the loop's thread alone."""
+        """How many calls of `_deliver` have begun. Only the loop's thread writes it."""
         self._asked = -1
-        """The value of `_deliveries` for which the loop was last asked to call `_deliver`. A number, because it is
-        written after the effect: an exception in between makes one call too many, and never one too few."""
+        """The value that `_deliveries` had when the loop was last asked to call `_deliver`. It is a number and not a
+        flag, because it is written after the request: an exception in between causes one call too many, and never one
+        too few."""
         self._sources: list[Source] = []
         self._turning = False
         self._looking = False
         self._waiters: dict[LoopWaker, None] = {}
-        self._retrying: dict[LoopWaker, None] = {}  # those that retry each time virtual time has moved
+        self._retrying: dict[LoopWaker, None] = {}  # those that retry whenever virtual time has moved
         self._fruitless = 0
         self._moves = 0
         """How many waits have begun or ended."""
@@ -61,7 +62,7 @@ class LoopDriver:
             self._asked = deliveries
 
     def _call_soon(self, fn: Callable[[], object]) -> bool:
-        """Call fn in the loop. Any thread. Returns False if the loop was closed: then nobody is left to wake."""
+        """Call fn in the loop. Any thread. Returns False if the loop is closed; then no task is left to wake."""
         loop = self._loop()
         if loop is None:
             return False
@@ -72,10 +73,11 @@ class LoopDriver:
         return True
 
     def surely(self, fn: Callable[[], object]) -> Callable[[], object]:
-        """A function that the loop can call once instead of fn. If Ctrl-C comes in it, the loop calls fn once more.
+        """A function for the loop to call once, which calls fn. If Ctrl-C or the like ends it, the loop calls fn again.
 
-        The loop has forgotten the call by then. CPython also looks for signals on entry to fn, before fn could catch
-        anything. A generator that stands at a `yield` inside of `try` has been entered already.
+        A plain call would be lost: the loop has forgotten it by then. And fn can't catch the exception itself, because
+        CPython also runs signal handlers on entry to fn, before its `try`. But a generator that waits at a `yield`
+        inside of a `try` has already been entered.
         """
 
         def entered() -> Iterator[None]:
@@ -94,14 +96,14 @@ class LoopDriver:
         return partial(next, call, None)
 
     def _deliver(self) -> None:
-        self._deliveries += 1  # before the deque is emptied: whoever posts later asks anew
+        self._deliveries += 1  # before the deque is emptied, so that a later `post` asks again
         while self._woken:
-            # Taken out last: an exception in between must not lose it, and to deliver it twice is harmless.
+            # It is taken out last, so that an exception in between does not lose it. To deliver it twice is harmless.
             self._woken[0].deliver()
             del self._woken[0]
 
     def keep_going(self, source: Source) -> None:
-        """Poll the source, or jump its clock, while somebody on this loop waits."""
+        """Poll the source, or jump its clock, while a task of this loop waits."""
         if source not in self._sources:
             self._sources.append(source)
         self._turn_soon()
@@ -117,10 +119,10 @@ class LoopDriver:
             wakers = self._readers.get(fd, ())
             if waker not in wakers:
                 self._readers[fd] = [*wakers, waker]
-            loop.add_reader(fd, self._readable, fd)  # for each: an exception may have kept the first from it
+            loop.add_reader(fd, self._readable, fd)  # for each waker, because an exception may have prevented the first
 
     def unwatch(self, waker: LoopWaker) -> None:
-        """Deliver it for no fd any more."""
+        """Undo all `watch` calls of this waker."""
         loop = self._loop()
         assert loop is not None
         for fd in [fd for fd, wakers in self._readers.items() if waker in wakers]:
@@ -139,7 +141,8 @@ class LoopDriver:
             waker.deliver()
 
     def begin_wait(self, waker: LoopWaker, until_moved: bool) -> None:
-        """The task waits from now until `end_wait`. `until_moved`: it is also woken when virtual time has moved."""
+        """Note that a task waits from now until `end_wait`. With `until_moved` it is also woken when virtual time has
+        moved."""
         self._waiters[waker] = None
         if until_moved:
             self._retrying[waker] = None
@@ -148,13 +151,13 @@ class LoopDriver:
             self._turn_soon()
 
     def end_wait(self, waker: LoopWaker) -> None:
-        """This waker's task waits no more. May be called twice."""
+        """Note that the task of this waker no longer waits. May be called twice."""
         self._waiters.pop(waker, None)
         self._retrying.pop(waker, None)
         self._moves += 1
 
     def _turn(self) -> None:
-        """Do one step, and ask for the next turn if there is more to do. The loop runs everything else in between."""
+        """Do one step, and ask for another turn if there is more to do. In between, the loop runs everything else."""
         self._turning = False
         if not self._waiters:
             self._sources.clear()
@@ -191,11 +194,11 @@ class LoopDriver:
             loop.call_later(STALL_LOOK_S, self.surely(partial(self._look, looks - 1, moves)))
 
     def _look(self, looks: int, moves: int) -> None:
-        """Nothing was due a moment ago. Look whether that is still so, and whether all still wait."""
+        """Nothing was due a moment ago. See whether that is still so, and whether all tasks still wait."""
         self._looking = False
         if moves != self._moves or not self._waiters or self._move():
             self._turn_soon()
-        elif not self._only_virtual():  # a task that a thread will wake may help the others
+        elif not self._only_virtual():  # a thread will wake some of the tasks, and these may help the others
             self._look_again(STALL_LOOKS, moves)
         elif looks:
             self._look_again(looks, moves)
@@ -216,7 +219,7 @@ class LoopDriver:
 
 
 class LoopWaker:
-    """Wakes a task of an event loop. Fits `operation.Waker` and, for a job that the task runs, `protocol.Driver`."""
+    """Wakes a task of an event loop. It fits `operation.Waker` and, for a job that the task runs, `protocol.Driver`."""
 
     __slots__ = ("_driver", "_error", "_future", "_latched", "_loop", "_operation", "_task", "virtual")
     blocking = False
@@ -234,10 +237,10 @@ class LoopWaker:
         self._operation: object = None
         self._task = ""
         self.virtual = False
-        """Whether it waits in virtual time: no thread will ever wake it."""
+        """Whether the task waits in virtual time, so that no thread will ever wake it."""
 
     def keep_going(self, source: Source) -> None:
-        """The awaited operation belongs to this source; see `LoopDriver.keep_going`."""
+        """Keep going the source to which the awaited operation belongs. See `LoopDriver.keep_going`."""
         self.virtual = source.clock.virtual
         self._driver.keep_going(source)
 
@@ -263,24 +266,24 @@ class LoopWaker:
         self._driver.post(self)
 
     def deliver(self) -> None:
-        """End the wait, or the next one if the task does not wait now. In the loop's thread."""
+        """End the wait of the task; if it does not wait now, its next wait. Only in the loop's thread."""
         if self._future is None:
             self._latched = True
         elif not self._future.done():
             self._future.set_result(None)
 
     def fail(self, error: Exception) -> None:
-        """End the wait with this exception, also if it was just delivered. In the loop's thread."""
+        """End the wait with this exception, even if the waker was just delivered. Only in the loop's thread."""
         self._error = error
         self.deliver()
 
     async def wait(
         self, timeout_s: float | None = None, operation: object = None, *, until_moved: bool = False
     ) -> None:
-        """Wait until delivered, or for `timeout_s`, or with `until_moved` until virtual time has moved.
+        """Wait until this waker is delivered, or `timeout_s` has passed, or with `until_moved` virtual time has moved.
 
-        `operation` is what a job waits for; it is shown in messages. Raises StalledError if nothing in virtual time
-        will ever deliver this waker.
+        `operation` is what a job waits for; messages show it. Raises StalledError if nothing in virtual time will ever
+        deliver this waker.
         """
         if not self._latched:
             self._future = self._loop.create_future()
@@ -300,7 +303,7 @@ class LoopWaker:
                 try:
                     self._driver.end_wait(self)
                 except BaseException:
-                    self._driver.end_wait(self)  # a waiter left behind would keep the loop turning
+                    self._driver.end_wait(self)  # because a waiter that is left behind would keep the loop busy
                     raise
                 if timer is not None:
                     timer.cancel()
@@ -317,7 +320,7 @@ _drivers: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDriver] = WeakKeyDict
 
 
 def running_loop() -> tuple[asyncio.AbstractEventLoop, LoopDriver]:
-    """The asyncio loop of this thread, and its driver. Raises UsageError if none runs, also under trio."""
+    """The asyncio loop that runs in this thread, and its driver. Raises UsageError if none runs, as under trio."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""Which event loop runs in this thread, and the warnings and errors for calls that do not work well there."""
+"""Which event loop runs in this thread, and the warnings and errors for calls that block it or need another one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OURS = ("engine", "waitctx", "sim", "simaccel")
 def loop_here() -> str | None:
     """The name of the library whose event loop runs in this thread: "asyncio", "trio" or None.
 
-    Costs some ten nanoseconds where neither runs. trio is asked only where it has been imported.
+    If none runs, this costs about ten nanoseconds. trio is asked only if the program has imported it.
     """
     if _get_running_loop() is not None:
         return "asyncio"
@@ -24,13 +24,13 @@ def loop_here() -> str | None:
         return None
     try:
         trio.lowlevel.current_task()
-    except (AttributeError, RuntimeError):  # it is being imported, or does not run here
+    except (AttributeError, RuntimeError):  # trio is just being imported, or does not run in this thread
         return None
     return "trio"
 
 
 def warn_of_blocking(op: str, loop: str) -> None:
-    """Warn the caller that this operation keeps the thread of an event loop. Warning filters apply."""
+    """Warn the caller that this operation blocks the thread of an event loop. Warning filters apply."""
     method = op.replace("-", "_")
     call = f"{method}(...)" if hasattr(Operations, method) else f"call({op!r}, ...)"
     name, _, arguments = call.partition("(")
@@ -46,7 +46,7 @@ def warn_of_blocking(op: str, loop: str) -> None:
 
 
 def no_asyncio() -> UsageError:
-    """The error for where an asyncio loop is needed and none runs."""
+    """The error to raise if an asyncio loop is needed and none runs."""
     if loop_here() == "trio":
         return UsageError(
             "engine.aio works in an async def job and in asyncio, and this is trio: write "
@@ -54,12 +54,13 @@ def no_asyncio() -> UsageError:
             "`await trio.lowlevel.wait_readable(fd)` of its wait fd returns"
         )
     return UsageError(
-        "await engine.aio calls in an async def job or in asyncio; elsewhere call engine.sha256(...) itself"
+        "no asyncio loop runs in this thread: await engine.aio calls in an async def job or in asyncio, "
+        "and call engine.sha256(...) itself elsewhere"
     )
 
 
 def _callers_level() -> int:
-    """The `stacklevel` that makes `warnings.warn`, in the caller of this, name the first frame that is not ours."""
+    """The `stacklevel` with which `warnings.warn`, called by our caller, names the first frame outside of our code."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in OURS:
         level, frame = level + 1, frame.f_back

@@ -1,4 +1,4 @@
-"""Which fds are readable: epoll where the system has it, else poll."""
+"""The poller says which fds are readable. It uses epoll if the system has it, else poll."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Poller:
             (self._epoll or self._poll).unregister(fd)  # type: ignore[union-attr]
 
     def wait(self, timeout_ns: int | None) -> list[int]:
-        """The readable fds. Blocks until there is one, for at most this time: 0 does not block, None is for ever."""
+        """The readable fds. Blocks until there is one or this time is over. 0 does not block, and None is for ever."""
         if self._epoll is not None:
             return [fd for fd, _ in self._epoll.poll(None if timeout_ns is None else timeout_ns / 1e9)]
         assert self._poll is not None

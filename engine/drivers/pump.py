@@ -1,4 +1,5 @@
-"""What a scheduler must keep going while its jobs wait: engines that are polled, and devices in virtual time."""
+"""The pump of a scheduler. While all jobs wait, it keeps going what does not go by itself: it polls the engines that
+must be polled, and jumps virtual clocks."""
 
 from __future__ import annotations
 
@@ -6,18 +7,19 @@ from engine.protocol import Source
 
 
 class Pump:
-    """The sources of one scheduler, in the order in which its jobs named them. For the scheduler's thread only."""
+    """The pump of one scheduler. For the scheduler's thread only."""
 
     __slots__ = ("sources", "unpumped")
 
     def __init__(self) -> None:
         self.sources: dict[Source, None] = {}
-        """Public, because the scheduler adds to it at each operation: a call there would cost too much."""
+        """What to poll or to jump, in the order in which the jobs first used it. The scheduler adds to it directly at
+        each operation, because a call would cost too much."""
         self.unpumped = 0
-        """Turns of the scheduler since the last `run`."""
+        """How many turns of the scheduler have passed since the last `run`."""
 
     def run(self) -> bool:
-        """Poll each source, or jump its clock. Returns whether that moved anything."""
+        """Poll each source, or jump its clock. Returns whether anything moved."""
         self.unpumped = 0
         moved = False
         for source in list(self.sources):

@@ -1,4 +1,7 @@
-"""Jobs that paused with EAGAIN and that no engine has promised to wake: the scheduler must retry them by itself."""
+"""The jobs that the scheduler must retry by itself: they paused with EAGAIN, and no engine has promised to wake them.
+
+That a full ring becomes EAGAIN is decided in `engine.offload.ring_full`.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ from engine.drivers.wakeups import Seat
 FIRST_NS, LAST_NS = 100_000, 10_000_000
 """The back-off while nothing else makes progress. It doubles from FIRST_NS to LAST_NS."""
 BATCH = 16
-"""At least so many jobs are retried at a time."""
+"""The least number of jobs that are retried at a time."""
 
 
 class RetryQueue:
-    """First come, first served. A job that fails again goes to the end."""
+    """The jobs to retry, first come, first served. A job that gets no slot again goes to the end."""
 
     __slots__ = ("_backoff_ns", "_seats")
 
@@ -26,16 +29,16 @@ class RetryQueue:
         return bool(self._seats)
 
     def add(self, seat: Seat) -> None:
-        """The job of this seat paused with EAGAIN."""
+        """Add the job of this seat, which has paused with EAGAIN."""
         seat.eagain = True
         self._seats.append(seat)
 
     def drive(self, least: int, resume: Callable[[Seat], None]) -> None:
-        """Retry at least so many jobs. `resume(seat)` calls `add` for those that fail again."""
+        """Retry `least` jobs or more. `resume(seat)` calls `add` for those that get no slot again."""
         for _ in range(min(len(self._seats), max(least, BATCH))):
-            # Taken out last: an exception in between must not lose it.
+            # The seat is taken out last, so that an exception in between does not lose it.
             seat = self._seats[0]
-            if seat.eagain and not seat.woken:  # else resumed meanwhile, or about to be
+            if seat.eagain and not seat.woken:  # otherwise it was resumed meanwhile, or is about to be
                 seat.eagain = False
                 resume(seat)
                 if not seat.eagain:
@@ -43,7 +46,7 @@ class RetryQueue:
             del self._seats[0]
 
     def wait_ns(self) -> int | None:
-        """How long to wait before the next retry, longer each time. None if there is nobody to retry."""
+        """How long to wait before the next retry, longer each time. None if there is no job to retry."""
         if not self._seats:
             return None
         wait_ns = self._backoff_ns

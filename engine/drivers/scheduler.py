@@ -1,14 +1,14 @@
-"""The scheduler: runs many jobs on one thread, and resumes each job when what it waits for has come (see waiting.py).
+"""The scheduler: it runs many jobs on one thread, and resumes each when what it waits for has come (see waits_for.py).
 
 - A job that is woken, by fd (epoll) or by callback, is resumed in the next turn.
-- A job that paused with EAGAIN, and that no engine has promised to wake, is retried: first come, first served, when
-  other jobs have made progress, or after a back-off.
-- A job that paused with status ERR is resumed once, so that it sees the failure. If it pauses with ERR once more it is
-  cancelled.
+- A job that paused with EAGAIN, and that no engine has promised to wake, is retried when other jobs have made progress,
+  or after a back-off. First come, first served.
+- A job that paused with the status ERR is resumed once, so that it sees the failure. If it pauses with ERR once more,
+  it is cancelled.
 - A job that paused with a plain `pause_job()` is resumed in the next turn.
 
 A turn starts the new jobs and resumes those that are ready. If there is nothing else to do, it polls, or jumps the
-virtual clock. It does that every PUMP_TURNS turns in any case, so that jobs that only pause can't hold up the others.
+virtual clock. It also does that at least every PUMP_TURNS turns, so that jobs that only pause can't hold up the others.
 """
 
 from __future__ import annotations
@@ -35,16 +35,17 @@ from engine.protocol import Source
 
 PAUSED = JobState.PAUSED
 PUMP_TURNS = 16
-"""After so many turns the sources are polled, or their clocks jumped, even if jobs are ready."""
+"""After this many turns the pump runs, even if jobs are ready."""
 FRUITLESS_MOST = 1_000
-"""So many turns in a row jobs may only retry for a slot while virtual time stands still. They never get one then."""
+"""While virtual time stands still, jobs may do nothing but retry for a slot for this many turns in a row. After that we
+say that they will never get one."""
 
 
 class Scheduler:
     """Runs jobs on one thread. A context manager: leaving it cancels the jobs that have not ended.
 
-    Only the thread that runs it may call it; `spawn` may also be called by its jobs. Each job gets a wait context with
-    the scheduler's callback, so an engine may use an fd or the callback, as its mode says.
+    Only the thread that runs it may call it. Its jobs may call `spawn` too. Each job gets a wait context with the
+    scheduler's callback, so an engine may use an fd or the callback, as its mode says.
     """
 
     def __init__(self) -> None:
@@ -57,18 +58,18 @@ class Scheduler:
         self._pump = Pump()
         self._running = False
         self._refusal: str | None = None
-        """Why it can't be used any more, or None."""
+        """Why the scheduler can't be used any more, or None."""
         self._closed = False
         self._torn = False
         """Whether an exception ended a run, and may have left something half done."""
         self._fruitless = 0
-        """Turns in a row in which jobs were resumed and nothing moved."""
+        """How many turns in a row resumed jobs although nothing moved."""
         self._progress = 0
-        """Jobs that ended in this turn, or wait for something new. Not those that still retry for a slot."""
+        """How many jobs ended in this turn, or wait for something new. Jobs that still retry for a slot don't count."""
         _alive.add(self)
 
     def spawn(self, fn: Callable[..., Any], *args: Any) -> Job:
-        """A new job for fn(*args), which `run` will start: stackless for an `async def`, else stackful."""
+        """Make a job of fn(*args), which `run` will start. It is stackless for an `async def`, else stackful."""
         if self._refusal is not None:
             raise ClosedError(self._refusal)
         job = new_job(fn, args, None, False)
@@ -77,16 +78,16 @@ class Scheduler:
         return job
 
     def run(self) -> None:
-        """Run until all jobs have ended, also those that are spawned meanwhile. Blocks; uses no CPU while all wait.
+        """Run until all jobs have ended, even those that are spawned meanwhile. Blocks, but uses no CPU while all wait.
 
-        A job's exception comes out of its result(). Raises StalledError if jobs wait in virtual time for what will
-        never come, and NoJobsError if this thread's pool is exhausted and no job of this scheduler is under way. The
-        jobs stay then, and `run` may be called again.
+        If a job raises, its `result()` raises that. This raises StalledError if jobs wait in virtual time for something
+        that will never come, and NoJobsError if this thread's pool is exhausted and no job of this scheduler can end.
+        The jobs stay as they are then, and `run` may be called again.
         """
         if self._refusal is not None:
             raise ClosedError(self._refusal)
         if LOCAL.state.current is not None or self._running:
-            raise UsageError("a scheduler can't be run inside of a job: spawn there, and run outside")
+            raise UsageError("a scheduler can't be run inside of a job: call spawn in the job, and run outside of it")
         refuse_at_the_end()
         self._running = True
         try:
@@ -102,20 +103,21 @@ class Scheduler:
             raise
         finally:
             self._running = False
-            if not self._busy:  # else the next run must keep them going
+            if not self._busy:  # otherwise the next run must keep the sources going
                 self._pump.sources.clear()
 
     def map(self, fn: Callable[..., Any], *iterables: Iterable[Any]) -> list[Any]:
-        """The results of fn over the iterables, in their order, with one job for each. Blocks until all have ended.
+        """Call fn for each item of the iterables, as the builtin `map` does, each in a job of its own. Blocks until all
+        jobs have ended, and returns their results in order.
 
-        If jobs raised, the exception of the first of them is raised then.
+        If jobs raised, this raises the exception of the first of them.
         """
         jobs = [self.spawn(fn, *args) for args in zip(*iterables, strict=False)]
         self.run()
         return [job.result() for job in jobs]
 
     def keep_going(self, source: Source) -> None:
-        """While all jobs wait, poll this source or jump its clock. Engines call this for their jobs."""
+        """Poll this source, or jump its clock, while all jobs wait. Engines call this for their jobs."""
         self._pump.sources[source] = None
 
     @property
@@ -126,9 +128,9 @@ class Scheduler:
         ]
 
     def close(self) -> None:
-        """Cancel the jobs that have not ended, and close their wait contexts. Calling it again does nothing.
+        """Cancel the jobs that have not ended, and close their wait contexts.
 
-        But after an exception such as Ctrl-C, calling it again does what is left to do.
+        Calling it again does nothing. But if an exception such as Ctrl-C has ended it, calling it again does the rest.
         """
         if self._closed:
             return
@@ -163,10 +165,10 @@ class Scheduler:
         ready = self._ready
         tried = bool(ready or self._retries)
         if self._retries and ready:
-            # Before the jobs that were woken: the slots that they gave back are for those that wait for one.
+            # Before the jobs that were woken, because the slots that these gave back are for jobs that wait for one.
             self._retries.drive(len(ready), self._resume)
         for _ in range(len(ready)):
-            # Taken out last: an exception in between must not lose it.
+            # The seat is taken out last, so that an exception in between does not lose it.
             seat = ready[0]
             seat.woken = seat.eagain = False
             job = seat.job
@@ -176,7 +178,8 @@ class Scheduler:
                 except BaseException as error:
                     self._resume_failed(seat, job, error)
                 else:
-                    # The common case of `_park`, written out: in flight again, with the wait context as it was.
+                    # The common case of `_park`, written out: the job waits for an operation in flight, and its wait
+                    # context has not changed.
                     waiting = job.waiting
                     if (
                         job.state is PAUSED
@@ -193,7 +196,7 @@ class Scheduler:
             self._retries.drive(self._progress, self._resume)
         if not self._busy:
             return
-        if ready or self._new or self._pump.sources:  # else it sleeps at once, which looks at the fds too
+        if ready or self._new or self._pump.sources:  # otherwise it sleeps at once, and a sleep looks at the fds too
             self._wakeups.look()
         if self._progress and (self._ready or self._new):
             self._fruitless = 0
@@ -202,10 +205,10 @@ class Scheduler:
                 self._pump.run()
             return
         self._fruitless = self._fruitless + 1 if tried and not self._progress else 0
-        # Two turns, because jobs that have just become ready were not resumed yet.
+        # Only after two such turns, because jobs that have just become ready were not resumed yet.
         if self._ready and self._fruitless < 2:
             return
-        # All jobs wait, or those that are ready only retry for a slot: time must go on.
+        # All jobs wait, or the ready ones only retry for a slot. So time must go on.
         if self._pump.run():
             self._fruitless = 0
         else:
@@ -216,17 +219,18 @@ class Scheduler:
                 self._wakeups.sleep(self._retries.wait_ns(), self._pump.polled_in_real_time())
 
     def _start_new(self) -> None:
-        for _ in range(len(self._new)):  # not those spawned meanwhile: jobs that spawn jobs must not hold up the others
-            # The job is taken out of `_new` only when it has begun: an exception in between must not lose it.
+        # Not those that are spawned meanwhile, so that jobs that spawn jobs don't hold up the others.
+        for _ in range(len(self._new)):
+            # The job is taken out of `_new` only when it has begun, so that an exception in between does not lose it.
             job = self._new[0]
-            if job.state is not JobState.NEW:  # cancelled, or an exception came when it had just begun
+            if job.state is not JobState.NEW:  # it was cancelled, or an exception came when it had just begun
                 del self._new[0]
                 continue
             seat = self._seats.take(job)
             try:
                 job.start()
             except NoJobsError:
-                # The job stays new, and first in `_new`. If no job of ours can end, waiting for one would be for ever.
+                # The job stays new, and first in `_new`. If no job of ours can end, we would wait for one for ever.
                 job.wait_ctx = None
                 self._seats.leave(seat)
                 if not self._busy:
@@ -236,7 +240,7 @@ class Scheduler:
                 if job.state is JobState.NEW:
                     if comes_in_between(error):
                         raise
-                    job.fail_to_start(error)  # such as arguments that do not fit
+                    job.fail_to_start(error)  # such as a TypeError for wrong arguments
                 del self._new[0]
                 self._park(seat)
                 if not isinstance(error, Exception):
@@ -257,7 +261,8 @@ class Scheduler:
             self._park(seat)
 
     def _resume_failed(self, seat: Seat, job: Job, error: BaseException) -> None:
-        """A resume raised. A KeyboardInterrupt and the like are raised again; a closed context ends this job alone."""
+        """Deal with what a resume raised. KeyboardInterrupt and the like are raised again. If the job's context was
+        closed, only this job is ended."""
         if job.state is not PAUSED:
             self._park(seat)
             if not isinstance(error, Exception):
@@ -268,7 +273,7 @@ class Scheduler:
             self._seats.end(seat)
 
     def _park(self, seat: Seat) -> None:
-        """After a start or resume: find out what the job waits for now."""
+        """Find out what the job waits for now, after a start or resume."""
         job = seat.job
         if job is None or job.state is not PAUSED:
             self._progress += 1
@@ -284,7 +289,7 @@ class Scheduler:
         if waiting is None or waiting.submitted:
             self._progress += 1
         if seat.woken or (waiting is not None and waiting.promised and not waiting.done):
-            return  # ready already; or WOKEN, the common case of waits_for
+            return  # it is ready already, or it is the common case of `waits_for`, WOKEN
         wait = waits_for(job, ctx, bool(seat.foreign))
         if wait is Wait.EAGAIN:
             self._retries.add(seat)
@@ -298,7 +303,7 @@ class Scheduler:
             self._wakeups.wake(seat)
 
     def _check_stalled(self) -> None:
-        # A signal handler may have completed an operation after the fds were looked at, and before the clock was asked.
+        # After the last look at the fds, a signal handler may have completed an operation. So look once more.
         self._wakeups.look()
         asking = bool(self._retries or self._ready)
         if not asking or self._fruitless > FRUITLESS_MOST:
@@ -311,7 +316,7 @@ _alive: WeakSet[Scheduler] = WeakSet()
 
 
 def _after_fork_in_child() -> None:
-    """The parent shares the epoll: to take fds out of it here would take them from the parent."""
+    """Mark the schedulers as closed. Leave their epolls alone: to remove an fd here removes it in the parent too."""
     parent = os.getppid()
     for scheduler in list(_alive):
         scheduler._closed = True

@@ -1,8 +1,8 @@
 """The seats of a scheduler: wait contexts that one job after the other uses.
 
-A seat is in `busy` from before its job begins until the job has left it. Then it is in `_idle`, or its context is
-closed. Each method may be called once more after an exception in between, such as Ctrl-C: it looks at which job sits
-where, and does what is left to do.
+A seat is in `busy` from just before its job begins until the job has left it. After that it is in `_idle`, or its
+context is closed. If an exception such as Ctrl-C ends a method, the method may be called once more: it looks at which
+job has which seat, and does what is left to do.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from engine.jobs.states import JobState
 from waitctx import Status
 
 CANCELS = 100
-"""How often a job is cancelled that pauses once more in its clean-up. Then it is left to the garbage collector."""
+"""How often to cancel a job that pauses again and again in its clean-up. After that the garbage collector gets it."""
 
 
 class Seats:
-    """The seats of one scheduler. For its thread only."""
+    """The seats of one scheduler. For the scheduler's thread only."""
 
     __slots__ = ("_idle", "busy", "wakeups")
 
     def __init__(self) -> None:
-        self.busy: dict[Seat, None] = {}  # a dict for its order: no order here comes from a hash
+        self.busy: dict[Seat, None] = {}  # a dict and not a set, because the order must not come from a hash
         self._idle: list[Seat] = []
         self.wakeups = Wakeups(self._forget)
 
     def take(self, job: Job) -> Seat:
-        """A seat for a new job, with its wait context."""
+        """Give a new job a seat, and with it a wait context."""
         idle = self._idle
-        while idle and idle[-1].job is not None:  # an exception came when it was just taken
+        while idle and idle[-1].job is not None:  # an exception came just when this seat was taken
             del idle[-1]
         seat = idle[-1] if idle else Seat()
         self.busy[seat] = None
@@ -45,20 +45,20 @@ class Seats:
         return seat
 
     def leave(self, seat: Seat) -> None:
-        """The job has ended: its seat is free for the next."""
+        """Free the seat of a job that has ended."""
         seat.eagain = False
         seat.errors = 0
         ctx = seat.ctx
         if ctx.has_changes and not ctx.closed:
             self.wakeups.watch(seat)
-        if ctx.closed or seat.foreign:  # what the job left there would mislead the next one
+        if ctx.closed or seat.foreign:  # fds of its own that the job left there would wake the next job
             self.wakeups.unwatch(seat)
             ctx.close()
         else:
             if ctx.status is not Status.UNSUPPORTED:
                 ctx.status = Status.UNSUPPORTED
             self._idle.append(seat)
-        # There is no call from here on, so no exception can come.
+        # From here on there is no call, so no exception can come.
         seat.job = None
         if seat in self.busy:
             del self.busy[seat]
@@ -67,7 +67,7 @@ class Seats:
         """Cancel the job of this seat until it has ended, and free the seat."""
         try:
             self._cancel(seat)
-        except BaseException:  # either the job's own, and it has ended; or Ctrl-C before the cancel
+        except BaseException:  # either the job raised it and has ended, or it is Ctrl-C and came before the cancel
             self._cancel(seat)
             raise
         finally:
@@ -83,16 +83,17 @@ class Seats:
                 break
 
     def mend(self) -> None:
-        """Prepare a run after one that an exception such as Ctrl-C has ended.
+        """Prepare the next run after one that an exception such as Ctrl-C has ended.
 
-        Only the jobs' own states, and which job sits where, are reliable then. All else is found out anew: each paused
-        job is resumed once, and pauses again if that was too early. Jobs that wait for fds other than an engine's are
-        not resumed: such an fd stays readable, and a job resumed too early might block in reading it.
+        Only two things are reliable then: the state of each job, and which job has which seat. To find out the rest,
+        each paused job is resumed once; if that is too early, it pauses again. Jobs that wait for fds of their own, and
+        not for an engine's, are not resumed. Such an fd stays readable, so no wake gets lost, but a job that is resumed
+        too early might block in reading it.
         """
         for seat in list(self.busy):
             job = seat.job
             seat.woken = False
-            if job is not None and job.state is JobState.NEW:  # it was not started: it is still in `Scheduler._new`
+            if job is not None and job.state is JobState.NEW:  # not started, so it is still in `Scheduler._new`
                 job.wait_ctx = None
             if job is None or job.state is not JobState.PAUSED:
                 self.leave(seat)
@@ -103,8 +104,8 @@ class Seats:
                 self.wakeups.wake(seat)
 
     def close(self, errors: Errors) -> None:
-        """Cancel all jobs, close all contexts, and give back the fds."""
-        for seat in [*self.busy, *self.busy]:  # twice: an exception may have come before a seat was ended
+        """Cancel all jobs, and close all contexts and fds."""
+        for seat in [*self.busy, *self.busy]:  # twice, because an exception may come before a seat was ended
             if seat in self.busy:
                 errors.gather(partial(self.end, seat))
         idle = self._idle
@@ -116,7 +117,7 @@ class Seats:
         self.wakeups.close()
 
     def _forget(self, seat: Seat) -> None:
-        """No job sits there, but its fd is readable: close the context."""
+        """Close the context of a seat that has no job, but has an fd that is readable."""
         if seat in self._idle:
             self._idle.remove(seat)
         seat.ctx.close()

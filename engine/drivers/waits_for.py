@@ -1,14 +1,15 @@
-"""What a paused job waits for. Read from its wait context, as an OpenSSL application reads it, with one addition.
+"""What a paused job waits for. The wait context says it, as to any OpenSSL application. The first that applies counts:
 
-- An operation of an engine that has promised to wake the job: WOKEN.
-- Status EAGAIN: EAGAIN. The driver of the job must resume it.
-- Status ERR: FAILED.
-- Fds, or status OK: WOKEN, by the fd or the callback.
-- None of these: NOTHING, a plain `pause_job()`.
+- An operation whose engine has promised to wake the job: WOKEN.
+- The status EAGAIN: EAGAIN. The driver of the job must resume it.
+- Fds other than an engine's: WOKEN, by the fd.
+- The status OK: WOKEN, by the callback.
+- The status ERR: FAILED.
+- None of these: NOTHING, which is a plain `pause_job()`.
 
-The addition: after an operation has ended, its status and its fd stay in the context, as QAT_Engine leaves them. A
-driver that believed them would wait for ever. So they count only while they are news: an engine's own fd while one of
-its operations is in flight, and OK and ERR unless the operation that set them is over.
+There is one addition. After an operation has ended, its status and its fd stay in the context, as QAT_Engine leaves
+them there. A driver that believed them would wait for ever. So an engine's own fd counts only while one of its
+operations is in flight, and OK and ERR do not count if the operation that set them is over.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from waitctx import Status, WaitCtx
 
 
 class Wait(Enum):
-    """What the driver of a paused job must do."""
+    """What the driver of a paused job must do next."""
 
     WOKEN = "nothing: it will be woken"
     EAGAIN = "resume it after a while"

@@ -1,7 +1,7 @@
-"""What wakes the jobs of a scheduler: readable fds and callbacks. And the bell, an fd that ends the scheduler's sleep.
+"""What wakes the jobs of a scheduler: readable fds, and callbacks. And the bell, an fd that ends the scheduler's sleep.
 
-A callback may come on any thread. It puts the seat of its job among those that are `ready`, and rings the bell if the
-scheduler sleeps. Sleeps are numbered: the bell is rung once for each.
+A callback may come on any thread. It adds the seat of its job to `ready`, and rings the bell if the scheduler sleeps.
+Sleeps are numbered, so that the bell is rung only once for each.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NONE: frozenset[int] = frozenset()
 
 
 class Seat:
-    """A wait context that one job after the other uses, so that an engine's fd stays in it."""
+    """A wait context that one job after the other uses, so that an engine opens an fd for it only once."""
 
     __slots__ = ("ctx", "eagain", "errors", "fds", "foreign", "job", "woken")
 
@@ -29,7 +29,7 @@ class Seat:
         # Most seats never have fds. They share one empty set, so that the garbage collector has less to visit.
         self.fds = _NONE
         self.foreign = _NONE
-        """The fds among them that are not an engine's own."""
+        """Those of the `fds` that are not an engine's own."""
         self.woken = False
         self.eagain = False
         self.errors = 0
@@ -38,8 +38,8 @@ class Seat:
 class Wakeups(BatchCallback):
     """Turns readable fds and callbacks into seats that are ready.
 
-    Any thread may call `wake`, `call_all` and `rouse`; the rest is for the scheduler's thread. `forget(seat)` is called
-    if an fd of a seat is readable and no job sits there.
+    Any thread may call `wake`, `call_all` and `rouse`; the other methods are for the scheduler's thread. `forget(seat)`
+    is called if an fd of a seat is readable, but the seat has no job.
     """
 
     __slots__ = ("_bell", "_by_fd", "_forget", "_poller", "_rung", "_sleeping", "_sleeps", "ready")
@@ -53,19 +53,19 @@ class Wakeups(BatchCallback):
         self._bell = wake_fd()
         self._poller.add(self._bell.fd)
         self._sleeping = 0
-        """The number of the scheduler's sleep; 0 while it is awake. Written by the scheduler's thread alone."""
+        """The number of the scheduler's present sleep, or 0 while it is awake. Only its own thread writes this."""
         self._rung = 0
-        """The last sleep for which the bell was rung, so that it is rung once. Only the bell itself ends a sleep."""
+        """The number of the last sleep for which the bell was rung, so that it is rung only once."""
         self._sleeps = 0
 
     def wake(self, seat: Seat) -> None:
-        """Make a seat ready. Any thread. May be called once more after an exception in between."""
+        """Make a seat ready. Any thread. If an exception comes in the middle of it, it may be called once more."""
         if not seat.woken:
             seat.woken = True
             try:
                 self.ready.append(seat)
             except BaseException:
-                seat.woken = False  # `ready` decides; to be in it twice does no harm
+                seat.woken = False  # it may be in `ready` or not: to be in it twice does no harm
                 raise
         sleep = self._sleeping
         if sleep and sleep != self._rung:
@@ -73,7 +73,7 @@ class Wakeups(BatchCallback):
             self._rung = sleep
 
     __call__: Callable[[Wakeups, Seat], None] = wake  # type: ignore[assignment]  # each is only given its own seats
-    """This object is the callback of every wait context here; see `protocol.BatchCallback`."""
+    """This object itself is the callback of every wait context here. See `protocol.BatchCallback`."""
 
     def call_all(self, seats: list[Seat]) -> None:
         """Make many ready at once. Any thread."""
@@ -102,9 +102,9 @@ class Wakeups(BatchCallback):
                 continue
             try:
                 self._poller.add(fd)
-            except FileExistsError:  # it is in another context as well: all that have it are woken
+            except FileExistsError:  # the fd is in another context too: the seats of all these are woken
                 pass
-            except OSError:  # closed already: the job finds out when it is resumed
+            except OSError:  # the fd is closed: the job finds out when it is resumed
                 self.wake(seat)
                 continue
             self._by_fd.setdefault(fd, []).append(seat)
@@ -132,13 +132,13 @@ class Wakeups(BatchCallback):
             self._take_events(0)
 
     def sleep(self, timeout_ns: int | None, polled: Iterable[Source]) -> None:
-        """Block until a seat is ready, a polled source has something, or the time is over (None: for ever)."""
+        """Block until a seat is ready, a polled source has completions, or the time is over. None is for ever."""
         try:
             self._sleeps += 1
             self._sleeping = self._sleeps
             for source in polled:
                 source.notify_once(self.rouse)
-            if not self.ready:  # a seat that is woken from here on rings the bell
+            if not self.ready:  # from here on, waking a seat rings the bell
                 self._take_events(timeout_ns)
         finally:
             self._sleeping = 0
@@ -148,13 +148,13 @@ class Wakeups(BatchCallback):
         self._bell.put()
 
     def close(self) -> None:
-        """Give back the fds."""
+        """Close the fds of the bell and the poller."""
         self._bell.close()
         self._poller.close()
 
     def _take_events(self, timeout_ns: int | None) -> None:
         fds = self._poller.wait(timeout_ns)
-        self._sleeping = 0  # else each seat woken below would ring the bell
+        self._sleeping = 0  # so that the wakes below do not ring the bell
         for fd in fds:
             if fd == self._bell.fd:
                 self._bell.drain()
@@ -164,7 +164,7 @@ class Wakeups(BatchCallback):
             for seat in seats:
                 self.wake(seat)
             if not seats:
-                # A token that no job waits for, left by a cancelled job. It must not end every sleep from now on.
+                # A token that a cancelled job has left, and for which no job waits. It must not end all sleeps to come.
                 for seat in sharers:
                     self.unwatch(seat)
                     self._forget(seat)

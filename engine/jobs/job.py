@@ -1,8 +1,8 @@
 """A job: what both kinds, stackful and stackless, have in common.
 
-A job runs a function on the thread that started it, until the function pauses or ends. `start`, `resume` and `cancel`
-each run it to the next such point, and differ between the kinds. The states are those of states.py. When a job ends, by
-whatever way, it gives its slot back to the pool of its thread and lets go of its wait context.
+A job runs a function on the thread that started it. `start`, `resume` and `cancel` each run the function until it
+pauses or ends; each kind of job has its own. The states are those of states.py. However a job ends, it gives its slot
+back to the pool of its thread, and lets go of its wait context.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Job:
     """A function that can pause (ASYNC_JOB). Made by `start_job`, or by a scheduler.
 
     Only the thread that started a job may resume or cancel it. `wait_ctx` is its wait context while it runs or is
-    paused, and None once it has ended. A job that was started without a context owns one, which is closed at its end. A
-    context that was given stays open for the next job.
+    paused, and None once it has ended. A job that was started without a context has one of its own, which is closed
+    when the job ends. A context that was given to the job stays open for the next job.
     """
 
     __slots__ = (
@@ -60,12 +60,13 @@ class Job:
         self.state = NEW
         self.wait_ctx = wait_ctx
         self.driver: Driver | None = None
-        """What resumes the job, if an engine must tell it what to poll: a scheduler or an event loop. Else None."""
+        """The scheduler or event loop that resumes the job. Engines tell it what to poll while the job waits. None if
+        the application resumes the job itself."""
         self.waiting: Operation | None = None
-        """The operation that it waits for, or waited for last. For drivers, and for messages."""
+        """The operation that the job waits for, or waited for last. For drivers, and for messages."""
         self._owns_ctx = owns_ctx
         self._counted = False
-        """Whether it holds a slot of the pool, and its thread counts it as alive."""
+        """Whether the job holds a slot of the pool, and its thread counts it as alive."""
         self._slot: Slot = None
         self._value: Any = None
         self._error: BaseException | None = None
@@ -74,37 +75,39 @@ class Job:
 
     @property
     def paused(self) -> bool:
-        """Whether it waits to be resumed."""
+        """Whether the job waits to be resumed."""
         return self.state is PAUSED
 
     @property
     def done(self) -> bool:
-        """Whether it has ended, by a value, an exception or a cancel."""
+        """Whether the job has ended, by a value, an exception or a cancel."""
         return self.state is FINISHED or self.state is CANCELLED
 
     def start(self) -> None:
-        """Run to the first pause or the end. `start_job` calls this; a scheduler calls it for its new jobs.
+        """Run to the first pause or to the end. `start_job` calls this, and a scheduler for its new jobs.
 
-        Raises NoJobsError if the pool is exhausted and UsageError inside a job; the job stays new.
+        Raises NoJobsError if the pool is exhausted, and UsageError inside a job. The job then stays new.
         """
         raise NotImplementedError  # pragma: no cover - both kinds have their own
 
     def resume(self) -> None:
-        """Go on after the pause, to the next pause or the end. Returns nothing: look at `paused` and `result`.
+        """Go on after the pause, to the next pause or to the end. It returns nothing: ask `paused` and `result`.
 
-        First resets the wait context's list of changes, as C does. Raises UsageError unless the job is paused and the
-        caller is the thread that started it and outside of any job, and waitctx.ClosedError if the context was closed;
-        the job then stays paused. What the job's function raises comes out of `result`. Only a KeyboardInterrupt, a
-        SystemExit and the like, which are meant for the whole program, are raised here as well.
+        As in C, this first starts a new list of changes in the wait context. The job must be paused, and the caller
+        must be in the thread that started it, and outside of any job: otherwise this raises UsageError. If the wait
+        context was closed, it raises waitctx.ClosedError. In both cases the job stays paused.
+
+        What the job's function raises, `result` raises. Exceptions that are meant for the whole program, such as
+        KeyboardInterrupt and SystemExit, are also raised here.
         """
         raise NotImplementedError  # pragma: no cover - both kinds have their own
 
     def cancel(self) -> bool:
         """Raise JobCancelled inside the job, at its pause. Returns True if the job has ended, now or before.
 
-        Returns False if it paused once more, for instance in a `finally`: resume it, or cancel it again. Works also if
-        the wait context was closed. An operation in flight is orphaned: the device keeps its buffers until it
-        completes, and the completion is dropped and counted.
+        Returns False if the job paused once more, for instance in a `finally`: then resume it, or cancel it again. This
+        works even if the wait context was closed. If an operation of the job is in flight, it is orphaned: the device
+        keeps its buffers until it completes, and the completion is dropped and counted.
         """
         if self.done:
             return True
@@ -124,9 +127,9 @@ class Job:
         return self.done
 
     def result(self) -> Any:
-        """Return what the job returned, or raise what it raised. Raises UsageError if it has not ended."""
+        """Return what the job returned, or raise what it raised. Raises UsageError if the job has not ended."""
         if not self.done:
-            raise UsageError(f"the job has no result yet, it is {self.state.value}: resume it until it has ended")
+            raise UsageError(f"the job is {self.state.value}, so it has no result yet: resume it until it has ended")
         if self._error is not None:
             raise self._error.with_traceback(self._traceback)
         return self._value
@@ -141,7 +144,7 @@ class Job:
         return f"<{self.kind} job {name} at {id(self):#x}, {self.state.value}>"
 
     def fail_to_start(self, error: BaseException) -> None:
-        """End a new job that could not be started, with the reason as its result. For schedulers."""
+        """End a new job that could not be started: `result` raises this error. For schedulers."""
         self._error = error
         self._traceback = error.__traceback__
         self.state = FINISHED
@@ -158,7 +161,7 @@ class Job:
         self._end()
 
     def _fail(self, error: BaseException) -> None:
-        """End with an exception. One that is meant for the whole program is also raised, out of start or resume."""
+        """End with an exception. If it is meant for the whole program, it is also raised out of start or resume."""
         self._error = error
         self._traceback = error.__traceback__
         self.state = CANCELLED if isinstance(error, JobCancelled) else FINISHED
@@ -167,12 +170,12 @@ class Job:
             raise error
 
     def _end(self) -> None:
-        """Give back what the job held. May be called once more after an exception in between."""
+        """Give back what the job held. If an exception comes in the middle of it, it may be called once more."""
         if self._counted:
             thread = self._thread
             alive = thread.alive - 1
             thread.pool.idle += (self._slot,)
-            # Nothing here can fail: the slot must not be given back twice.
+            # Nothing can fail between the line above and the next two, so the slot is given back only once.
             thread.alive = alive
             self._counted = False
         self._slot = None
@@ -188,20 +191,20 @@ class Job:
             try:
                 ctx.close()
             except BaseException:
-                ctx.close()  # goes on if an exception came in between, else does nothing
+                ctx.close()  # does the rest if an exception such as Ctrl-C cut it short; otherwise does nothing
                 self.wait_ctx = None
                 raise
         self.wait_ctx = None
 
     def _refuse(self, what: str) -> None:
-        """Raise UsageError with the reason why the job can't be started, resumed or cancelled here and now."""
+        """Raise UsageError, with the reason why the job can't be started, resumed or cancelled here and now."""
         thread = LOCAL.state
         if thread.current is self:
             raise UsageError(f"can't {what} a job from inside itself")
         if thread.current is not None:
             raise UsageError(
-                f"can't {what} a job inside a job ({thread.current!r}): pause that one first, or hand the job "
-                "to whoever drives it"
+                f"can't {what} a job inside a job ({thread.current!r}): let that one pause first, or leave it to "
+                "the code that drives the jobs"
             )
         if self.state is PAUSED and self._thread is not thread:
             raise UsageError(f"can't {what} a job on another thread than the one that started it")

@@ -12,9 +12,9 @@ from engine.jobs.thread import LOCAL
 
 
 class _Yields(tuple[object, ...]):
-    """Awaiting it yields its elements to the code that runs the job. One object serves all jobs.
+    """A tuple that can be awaited: this yields its elements to the code that runs the job. All jobs share one object.
 
-    A tuple's iterator runs in C, without a call of a Python function. A generator would cost half a pause.
+    A tuple's iterator is C code and calls no Python function. A generator would cost half as much as a pause.
     """
 
     __slots__ = ()
@@ -22,7 +22,7 @@ class _Yields(tuple[object, ...]):
 
 
 PAUSED_HERE: Final = object()
-"""What a job that pauses yields, or hands to the greenlet that runs it."""
+"""The token of a pause. A stackless job yields it, a stackful job passes it to the greenlet that runs it."""
 PAUSE: Final[Awaitable[None]] = _Yields((PAUSED_HERE,))
 """`await PAUSE` pauses a stackless job."""
 NO_PAUSE: Final[Awaitable[None]] = _Yields()
@@ -32,13 +32,13 @@ NO_PAUSE: Final[Awaitable[None]] = _Yields()
 def pause_job() -> Awaitable[None]:
     """Pause the running job until it is resumed (ASYNC_pause_job).
 
-    In a stackful job it pauses at once, from any call depth. In an `async def` job: `await pause_job()`; a job that
-    forgets the await fails with UsageError. Outside of a job, or while pauses are blocked, it does nothing, and
-    awaiting it does nothing.
+    In a stackful job the call pauses at once, from any call depth. In an `async def` job write `await pause_job()`; a
+    job that forgets the `await` fails with UsageError. Outside of a job, or while pauses are blocked, neither the call
+    nor the `await` does anything.
     """
     thread = LOCAL.state
-    # No variable here may hold the job: a paused greenlet's frames are invisible to the garbage collector, so a paused
-    # job that nobody else refers to would never be freed.
+    # No variable here may hold the job. The garbage collector does not see the frames of a paused greenlet, so a job to
+    # which only its own frame refers would never be freed.
     if thread.current is None or thread.blocked:
         return NO_PAUSE
     if thread.dispatcher is None:
@@ -51,15 +51,15 @@ def pause_job() -> Awaitable[None]:
 
 
 def current_job() -> Job | None:
-    """The job that is running on this thread; None outside of one (ASYNC_get_current_job)."""
+    """The job that is running on this thread, or None outside of a job (ASYNC_get_current_job)."""
     return LOCAL.state.current  # type: ignore[return-value]  # there is no other kind of RunningJob
 
 
 def block_pause() -> None:
-    """Make pauses on this thread do nothing, until `unblock_pause` was called as often. Ignored outside of a job.
+    """Make pauses on this thread do nothing until `unblock_pause` was called as often. Ignored outside of a job.
 
-    The counter is the thread's, as in C: a job that ends while it is raised leaves all later jobs of the thread
-    unable to pause, until `cleanup_pool`. Prefer `block_pauses`, which always lowers it.
+    As in C, the counter belongs to the thread. If a job ends without lowering it, all later jobs of this thread can't
+    pause, until `cleanup_pool`. Prefer `block_pauses`, which always lowers it.
     """
     thread = LOCAL.state
     if thread.current is not None:

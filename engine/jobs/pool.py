@@ -1,8 +1,8 @@
 """The pool of jobs of a thread.
 
-As in OpenSSL, a pool counts the jobs that it ever created, busy ones included, and hands out the idle ones last in,
-first out. A job of the pool is a slot here: the greenlet of a stackful job, made when it is first needed and kept for
-the next one, or None where no stackful job has used the slot yet.
+As in OpenSSL, a pool counts all jobs that it has created, idle and busy ones, and hands out the idle ones last in,
+first out. What the pool holds for a job is called a slot here. It is the greenlet of a stackful job, which is made when
+it is first needed and kept for the next one; or None as long as no stackful job has used the slot.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Pool:
         self.idle: list[Slot] = [None] * init_size
 
     def check_room(self) -> None:
-        """Raise NoJobsError if no more jobs may be created. To be called if `idle` is empty.
+        """Raise NoJobsError if no more jobs may be created. Must be called if `idle` is empty.
 
-        The code that starts a job then takes the last of `idle`, or adds one to `created`. It does so without a call in
-        between, so that no exception can interrupt it.
+        After that, the code that starts a job takes the last slot of `idle`, or adds one to `created`. It does so
+        without a call in between, so that no exception can interrupt it.
         """
         if self.max_size and self.created >= self.max_size:
             raise NoJobsError(

@@ -1,9 +1,9 @@
 """Stackful jobs: a plain function on a greenlet, which can pause from any call depth, as OpenSSL's fibres do.
 
-A job runs by a switch to its greenlet. The greenlet switches back with PAUSED_HERE for a pause, or with an `_Outcome`
-when the function has ended. Then it waits for the next function: greenlets are pooled, because making one costs twenty
-times as much as a switch. The garbage collector can't see the frames of a paused greenlet, so nothing that runs on one
-here may keep a reference to its job.
+To run a job, we switch to its greenlet. The greenlet switches back with PAUSED_HERE for a pause, or with an `_Outcome`
+when the function has ended. After that it waits for the next function: greenlets are pooled, because making one costs
+twenty times as much as a switch. The garbage collector can't see the frames of a paused greenlet, so no code here that
+runs on a greenlet may keep a reference to its job.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class _Outcome:
 
 
 _NOT_BEGUN: Final = object()
-"""`ThreadState.outcome` from the switch to a greenlet until the greenlet has taken its function."""
+"""The value of `ThreadState.outcome` from the switch to a greenlet until the greenlet has taken its function."""
 
 
 def _serve(thread: ThreadState, first: list[Any]) -> None:
-    """What a pooled greenlet runs: the function of one job after the other."""
-    # Emptied, because the greenlet keeps this list for as long as it lives.
+    """The main function of a pooled greenlet: it runs the functions of jobs, one after the other."""
+    # The list is emptied, because the greenlet keeps it for as long as it lives.
     args, fn = first.pop(), first.pop()
     while True:
         thread.outcome = None
@@ -44,11 +44,11 @@ def _serve(thread: ThreadState, first: list[Any]) -> None:
             outcome = _Outcome(fn(*args), None)
         except GreenletExit as error:
             if thread.current is None or thread.current._slot is not getcurrent():
-                # Its job was dropped while paused, so nobody will ever end it: give back what it held.
+                # The job became garbage while it was paused, so nobody will ever end it: give back what it held.
                 thread.alive -= 1
                 thread.pool.idle.append(None)
                 raise
-            outcome = _Outcome(None, error)  # raised by the function itself
+            outcome = _Outcome(None, error)  # the function itself has raised GreenletExit
         except BaseException as error:
             outcome = _Outcome(None, error)
         thread.outcome = outcome
@@ -75,7 +75,7 @@ class StackfulJob(Job):
         if not pool.idle:
             pool.check_room()
         alive, created = thread.alive + 1, pool.created + 1
-        # No exception can come from here to the `try`: no call, and nothing that needs memory.
+        # From here to the `try` there is no call and nothing that needs memory, so no exception can come.
         if pool.idle:
             slot = pool.idle[-1]
             del pool.idle[-1]
@@ -97,7 +97,7 @@ class StackfulJob(Job):
                 answer = slot.switch(thread, [fn, args])
             else:
                 self._slot = slot
-                # The greenlet still has the contextvars of the job before; each job has its own.
+                # The greenlet still has the contextvars of the last job; each job has its own.
                 slot.gr_context = copy_context()
                 self.args = ()
                 answer = slot.switch((fn, args))
@@ -147,7 +147,7 @@ class StackfulJob(Job):
             self._interrupted(thread, raised)
 
     def _not_begun(self, thread: ThreadState, slot: greenlet | None, args: tuple[Any, ...]) -> None:
-        """An exception came before the job's function was called: make the job new again."""
+        """Make the job new again, because an exception came before its function was called."""
         thread.current = thread.dispatcher = thread.outcome = None
         self.state = NEW
         self.args = args
@@ -157,11 +157,12 @@ class StackfulJob(Job):
         thread.pool.idle += (slot if slot else None,)  # a greenlet that has ended, or never began, is false
 
     def _interrupted(self, thread: ThreadState, error: BaseException) -> NoReturn:
-        """An exception came between the switch to the job's greenlet and the end of the work on its return value.
+        """Bring the job into a clean state, and raise this exception, which came between the switch to its greenlet
+        and the end of `start` or `resume`.
 
-        It is Ctrl-C or the like, or the job's own KeyboardInterrupt after the job has ended. The return value of the
-        switch may be lost. But the thread's state and the greenlet show what happened: the function has ended, or the
-        greenlet has, or the job is paused.
+        The exception is Ctrl-C or the like, or the job's own KeyboardInterrupt after the job has ended. The return
+        value of the switch may be lost. But the thread's state and the greenlet show what has happened: the function
+        has ended, or the greenlet has ended, or the job is paused.
         """
         outcome = thread.outcome
         thread.current = thread.dispatcher = None
@@ -176,7 +177,7 @@ class StackfulJob(Job):
         raise error
 
     def _conclude(self, outcome: _Outcome) -> None:
-        """End the job as its function ended. May be called once more after an exception in between."""
+        """End the job as its function ended. If an exception comes in the middle of it, it may be called once more."""
         value, error = outcome.value, outcome.error
         try:
             if error is not None:
@@ -193,7 +194,7 @@ class StackfulJob(Job):
                 self._finish(value)
         finally:
             if not self._counted:
-                # The idle greenlet's stack still refers to the outcome: it must keep no result alive, nor a traceback's
-                # frames.
+                # The stack of the idle greenlet still refers to the outcome. Empty it, so that it keeps no result alive
+                # and no frames of a traceback.
                 outcome.value = outcome.error = None
                 self._thread.outcome = None

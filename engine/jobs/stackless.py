@@ -1,7 +1,7 @@
 """Stackless jobs: an `async def`, which pauses with `await`. A pause costs a quarter of that of a stackful job.
 
-A job runs by a `send` to its coroutine. The coroutine yields PAUSED_HERE for a pause. If it yields anything else it has
-awaited something that no resume can bring, such as an asyncio future, and gets a UsageError at that place.
+To run a job, we `send` to its coroutine. The coroutine yields PAUSED_HERE for a pause. If it yields anything else, it
+has awaited something that a resume can't give it, such as an asyncio future. Then UsageError is raised at that place.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from engine.jobs.thread import LOCAL, ThreadState
 
 
 class StacklessJob(Job):
-    """An `async def` as a job. It may await `pause_job`, `engine.aio` calls, and what is built of these."""
+    """An `async def` as a job. It may await `pause_job`, `engine.aio` calls, and coroutines that await only these."""
 
     __slots__ = ("_coro", "_run_in_context", "_send")
     kind = "stackless"
 
     _coro: Coroutine[Any, Any, Any]
-    # Bound once: to bind both at each resume took a tenth of a pause and resume.
+    # Both are bound once, because binding them at each resume took a tenth of a pause and resume.
     _run_in_context: Callable[..., Any]
     _send: Callable[[None], Any]
 
@@ -39,7 +39,7 @@ class StacklessJob(Job):
         self._send = send = coro.send
         self.args = ()
         alive, created = thread.alive + 1, pool.created + 1
-        # No exception can come from here to the `try`: no call, and nothing that needs memory.
+        # From here to the `try` there is no call and nothing that needs memory, so no exception can come.
         if pool.idle:
             self._slot = pool.idle[-1]
             del pool.idle[-1]
@@ -48,7 +48,8 @@ class StacklessJob(Job):
         self._thread = thread
         thread.alive = alive
         self._counted = True
-        # The three of start, resume and _throw are one, written out: a call would cost a tenth of a pause and resume.
+        # From here on start, resume and _throw are the same. It is written three times, because a call of a common
+        # function would cost a tenth of a pause and resume.
         self.state = RUNNING
         thread.current = self
         try:
@@ -68,7 +69,7 @@ class StacklessJob(Job):
                 self._refuse_foreign(thread, token)
 
     def __del__(self) -> None:
-        if self.state is PAUSED:  # nobody refers to it any more, so nobody will end it: give back what it held
+        if self.state is PAUSED:  # nobody will ever end this job: give back what it held
             self._thread.alive -= 1
             self._thread.pool.idle.append(self._slot)
 
@@ -120,14 +121,14 @@ class StacklessJob(Job):
         forgotten, thread.pausing = thread.pausing, False
         if type(error) is not StopIteration:
             if getattr(self._coro, "cr_frame", None) is not None:
-                # The coroutine has not raised this, for it is paused: Ctrl-C came after its `send`.
+                # The coroutine is paused, so it has not raised this. It is Ctrl-C, which came after the `send`.
                 self.state = PAUSED
                 raise error
             self._fail(error)
         elif forgotten:
             self._fail(UsageError("this async job called pause_job() without await: it did not pause"))
         else:
-            # The same as _finish, written out.
+            # The same as `_finish`, written out because this is a hot path.
             self._value = error.value
             self.state = FINISHED
             alive = thread.alive - 1
@@ -140,18 +141,19 @@ class StacklessJob(Job):
             self.wait_ctx = None
 
     def _conclude_again(self, thread: ThreadState, error: BaseException) -> None:
-        """`_conclude` raised: either the job's own exception, when all was done, or one that came in between."""
+        """Do what `_conclude` left undone when it raised. It raises the job's own exception after all was done, but an
+        exception such as Ctrl-C may have come in the middle."""
         if self._counted and self.state is not PAUSED:
             self._conclude(thread, error)
         elif self.done:
             self._end()
 
     def _refuse_foreign(self, thread: ThreadState, token: object) -> None:
-        """The coroutine awaited what no resume can bring: raise UsageError there."""
+        """Raise UsageError inside the coroutine, because it awaited something that a resume can't give it."""
         self._throw(
             thread,
             UsageError(
-                f"a stackless job awaited {token!r}, which is not a pause: await pause_job() or engine.aio calls, "
-                "or run it in the event loop that it is written for"
+                f"a stackless job awaited {token!r}, which is not a pause: await only pause_job() and engine.aio "
+                "calls in a job, or run this coroutine in the event loop that it is written for"
             ),
         )

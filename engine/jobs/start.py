@@ -17,12 +17,17 @@ _GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
 def new_job(fn: Callable[..., Any], args: tuple[Any, ...], wait_ctx: WaitCtx | None, owns_ctx: bool) -> Job:
-    """A new job, not started: stackless for an `async def`, else stackful. Raises UsageError if fn is no function."""
+    """A new job that is not started: stackless for an `async def`, else stackful.
+
+    Raises UsageError if fn is not a function, or is a generator.
+    """
     try:
         flags = fn.__code__.co_flags
     except AttributeError:  # a builtin, a class, a partial, an object with __call__
         if not callable(fn):
-            raise UsageError(f"a job runs a function, not {fn!r}: pass fn and its arguments apart") from None
+            raise UsageError(
+                f"a job runs a function, not {fn!r}: pass the function and its arguments separately"
+            ) from None
         flags = _COROUTINE if inspect.iscoroutinefunction(fn) else 0
     if flags & _COROUTINE:
         return StacklessJob(fn, args, wait_ctx, owns_ctx)
@@ -34,9 +39,9 @@ def new_job(fn: Callable[..., Any], args: tuple[Any, ...], wait_ctx: WaitCtx | N
 def start_job(fn: Callable[..., Any], *args: Any, wait_ctx: WaitCtx | None = None) -> Job:
     """Run fn(*args) as a job, to its first pause or its end (ASYNC_start_job).
 
-    A plain function runs stackful, on a pooled greenlet, and may pause from any depth; an `async def` runs stackless
-    and pauses with `await`. Without `wait_ctx` the job gets one of its own, closed when it ends. Raises NoJobsError
-    when this thread's pool is exhausted, and UsageError inside a job.
+    A plain function runs stackful, on a pooled greenlet, and may pause from any call depth. An `async def` runs
+    stackless and pauses with `await`. Without `wait_ctx` the job gets a wait context of its own, which is closed when
+    the job ends. Raises NoJobsError when this thread's pool is exhausted, and UsageError inside a job.
     """
     if wait_ctx is None:
         job = new_job(fn, args, WaitCtx(), True)

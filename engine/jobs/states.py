@@ -3,11 +3,12 @@
 Rules:
 
 - Only `pause` leads to PAUSED, and only a resume or a cancel leaves it.
-- A cancelled job runs once more, to clean up: it may end, but it may also return a value or pause again.
+- A job that is cancelled runs once more, to clean up. It may end as CANCELLED, but it may also return a value, raise
+  another exception or pause again.
 - FINISHED and CANCELLED are ends. FINISHED holds a value or the job's own exception.
 
-C has RUNNING, PAUSING, PAUSED and STOPPING; PAUSING and STOPPING last only while it switches stacks, and a finished
-job is no job there but an idle slot of the pool.
+C has RUNNING, PAUSING, PAUSED and STOPPING. PAUSING and STOPPING last only while it switches stacks. What we call a
+finished job is, in C, no job any more but an idle slot of the pool.
 """
 
 from enum import Enum
@@ -33,5 +34,5 @@ TRANSITIONS: dict[tuple[JobState, str], JobState] = {
     (JobState.PAUSED, "resume"): JobState.RUNNING,
     (JobState.PAUSED, "cancel"): JobState.RUNNING,
 }
-"""(state, event) -> state. Everything else is refused with a UsageError, and changes nothing. One exception: cancelling
-a job that has ended is allowed, and does nothing."""
+"""(state, event) -> state. Any other step is refused with a UsageError, and changes nothing. There is one exception: to
+cancel a job that has ended is allowed, and does nothing."""

@@ -1,7 +1,7 @@
 """What a thread knows of its jobs: which one runs, how many are alive, its pool, and whether pauses are blocked.
 
-Every thread has a `ThreadState` of its own, made when the thread first asks for it: `LOCAL.state`. A job belongs to the
-state of the thread that started it.
+Every thread has a `ThreadState` of its own, `LOCAL.state`, which is made when the thread first asks for it. A job
+belongs to the state of the thread that started it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from waitctx import WaitCtx
 
 
 class RunningJob(Protocol):
-    """What is asked of the job that a thread runs. `engine.jobs.job.Job` is the one class that fits."""
+    """The job that a thread runs, as this file and the engine see it. `engine.jobs.job.Job` is the only such class."""
 
     wait_ctx: WaitCtx | None
     driver: Any
@@ -34,14 +34,15 @@ class ThreadState:
         self.current: RunningJob | None = None
         """The job that runs now; None outside of a job."""
         self.dispatcher: greenlet | None = None
-        """The greenlet to which a pausing stackful job switches: it has started or resumed the job. Else None."""
+        """The greenlet that has started or resumed the running stackful job, and to which the job switches when it
+        pauses. None if no stackful job runs."""
         self.outcome: object = None
-        """How the function of the running stackful job ended; None while it has not. Stored before the switch back,
-        because an exception right after the switch can lose its return value."""
+        """How the function of the running stackful job ended, or None while it has not ended. It is stored before the
+        switch back, because an exception right after the switch can lose the switch's return value."""
         self.pausing = False
         """Whether a stackless job has called pause_job and not awaited it yet."""
         self.blocked = 0
-        """How deep `block_pauses` is nested. As in C it belongs to the thread, and outlives the job that raised it."""
+        """How deep `block_pauses` is nested. As in C, it belongs to the thread, and stays when the job ends."""
         self.alive = 0
         """How many jobs were started and have not ended: at most one runs, the others are paused."""
         self.pool = Pool(0, 0)
@@ -59,9 +60,9 @@ LOCAL = _Local()
 def init_pool(max_size: int = 0, init_size: int = 0) -> None:
     """Give this thread a new pool (ASYNC_init_thread). A thread that never calls this has one without a limit.
 
-    `max_size` limits the jobs ever created by it, busy ones included; 0 means no limit. `init_size` jobs count as
-    created at once. Raises UsageError if init_size exceeds max_size, also where max_size is 0, as C does.
-    Jobs that are busy go on, and go to the new pool when they end.
+    `max_size` limits how many jobs the pool may create, idle and busy ones together; 0 means no limit. `init_size` jobs
+    count as created at once. Raises UsageError if init_size exceeds max_size, even if max_size is 0, as C does. Jobs
+    that are busy go on. When they end, they go to the new pool.
     """
     for name, value in (("max_size", max_size), ("init_size", init_size)):
         if not isinstance(value, int) or value < 0:
@@ -74,7 +75,7 @@ def init_pool(max_size: int = 0, init_size: int = 0) -> None:
 def cleanup_pool() -> None:
     """Free this thread's idle jobs and its pool, and clear its block counter (ASYNC_cleanup_thread).
 
-    Raises UsageError while jobs are running or paused - C leaks those - and leaves everything as it was.
+    Raises UsageError while jobs are running or paused, and leaves everything as it was. C leaks such jobs.
     """
     state = LOCAL.state
     if state.alive:

@@ -1,7 +1,8 @@
-"""Which waker a wait context gets: its callback if the engine works by callback and there is one, else an fd.
+"""Which waker a wait context gets: one for its callback if the engine's mode uses callbacks and the context has one,
+else one for an fd.
 
-A context keeps its waker from one operation to the next: in its `memo`, which the context itself clears when an fd or
-the callback changes, and, where the waker is an fd, as the custom data of the engine's entry.
+A context keeps its waker from one operation to the next. The waker is in the context's `memo`, which the context clears
+when an fd or the callback changes. A waker for an fd is also the custom data of the engine's entry in the context.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from waitctx import UnknownKeyError, WaitCtx
 class ContextWakers:
     """The wakers of one engine, by wait context.
 
-    `key` is the engine's key in the wait contexts. `sleep(thread)` keeps the calling thread until that `BlockedThread`
+    `key` is the engine's key in the wait contexts. `sleep(thread)` blocks the calling thread until that `BlockedThread`
     is roused.
     """
 
@@ -31,7 +32,7 @@ class ContextWakers:
         self._sleep = sleep
 
     def of(self, ctx: WaitCtx) -> Waker:
-        """The waker of this context, made if there is none yet. Opens an fd if it works by fd."""
+        """The waker of this context. It is made if there is none yet; if it is one for an fd, the fd is opened."""
         waker = ctx.memo
         if waker is None or waker.owner is not self:
             ctx.memo = waker = self._found_or_made(ctx)
@@ -44,7 +45,7 @@ class ContextWakers:
             waker = ctx.get_fd(self._key).custom_data
             if not waker.gone:
                 return waker  # type: ignore[no-any-return]
-            ctx.clear_fd(self._key)  # the application closed the fd, and the engine found out: make a new one
+            ctx.clear_fd(self._key)  # the engine has found that the application closed the fd: make a new one
         except UnknownKeyError:
             pass
         waker = FdWaker(self, ctx, wake_fd(self._mode.wake_fd))

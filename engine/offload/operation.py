@@ -1,18 +1,18 @@
 """An operation: one request of an engine, from the call until its caller has been told of the end.
 
 Four parties may end an operation: its completion, its deadline, its caller that gives up, and the engine that closes.
-They may be on different threads. Exactly one of them must settle the operation and wake its caller. The rules:
+They may be on different threads. Exactly one of them must settle the operation and wake its caller. The rules are:
 
 - The operation is in its engine's `flight` from the call until one party takes it out. Deleting from a dict is atomic,
-  so exactly one party succeeds; to all others it is gone.
-- The party that took it out settles it: it sets `verdict`, or leaves the device's `result` or `error`, and then sets
-  `done`. Only after that it wakes the waiter, because the waiter may be gone a moment after it was woken.
-- If an unforeseen exception, such as Ctrl-C, comes before the waiter was woken, the wake is tried once more. If that
-  fails too, the operation is put back in flight, so that another party can still end it.
+  so exactly one party succeeds. The others find that the operation is gone.
+- The party that took it out settles it: it sets `verdict`, or leaves the device's `result` or `error` as it is, and
+  then sets `done`. Only after that it wakes the waiter, because the waiter may be gone a moment after it was woken.
+- If an exception such as Ctrl-C comes before the waiter was woken, the wake is tried once more. If that fails too, the
+  operation is put back in flight, so that another party can still end it.
 - A completion that finds the operation gone is dropped. The device counts it as orphaned, and a second completion of
   the same operation as spurious.
 
-`Waker` is what an operation and the algorithm in `engine.offload.perform` ask of the place where the caller waits.
+`Waker` is the place where the caller waits, as an operation and the algorithm in `engine.offload.perform` see it.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 
 class Waker(Protocol):
-    """Wakes one place where somebody waits: a wait context, a blocked thread, a task of an event loop.
+    """Wakes one place where a caller waits: a wait context, a blocked thread, or a task of an event loop.
 
-    The caller pauses as follows. It calls `wait_for_slot` or `wait_for_completion`, pauses, and after the pause calls
-    `resumed`. Any thread may call `wake` and `nudge`, also before the caller has paused.
+    To wait, the caller calls `wait_for_slot` or `wait_for_completion`, pauses, and after the pause calls `resumed`. Any
+    thread may call `wake` and `nudge`, even before the caller has paused.
     """
 
     blocking: bool
-    """Whether the caller keeps its thread while it waits."""
+    """Whether the caller blocks its thread while it waits."""
     silent_eagain: bool
-    """Whether the status EAGAIN alone tells of an immediate retry, so that no wake is sent for it."""
+    """Whether the status EAGAIN is all that tells the application to retry at once. If so, no wake is sent for it."""
 
     def wait_for_slot(self, operation: Operation) -> None:
         """The caller is about to pause because the ring was full."""
@@ -49,8 +49,8 @@ class Waker(Protocol):
     def resumed(self, operation: Operation) -> bool:
         """The caller was resumed: take the token, if there is one. Returns whether the operation is done.
 
-        If it is, no token of it is left or can still come, so that none reaches the next operation. That is why the
-        caller must not look at `operation.done` itself.
+        If it returns True, no token of this operation is left, and none will come later and wake the next operation
+        by mistake. That is why the caller must call this, and must not look at `operation.done` itself.
         """
         ...
 
@@ -59,22 +59,24 @@ class Waker(Protocol):
         ...
 
     def nudge(self) -> None:
-        """There may be a slot, or the wake is for nothing: the caller looks, and may wait on. Any thread."""
+        """Wake the caller although the operation is not done: there may be a slot, or a fault wakes it for nothing. The
+        caller looks, and may wait again. Any thread."""
         ...
 
     batch_callback: BatchCallback | None
-    """What is called once for many completions, with the `arg` of each. None: `wake` is called for each."""
+    """The callback that can be called once for many completions, with the `arg` of each. If None, `wake` is called for
+    each completion."""
     arg: Any
 
     erred: bool
-    """Whether a failure left the status at ERR, and only `end_well` will remove it."""
+    """Whether an operation that failed has left the status at ERR. If so, the next that succeeds calls `end_well`."""
 
     def end_badly(self) -> None:
-        """The operation has failed: set the status ERR, where there is a status."""
+        """The operation has failed: set the status ERR, if there is a wait context."""
         ...
 
     def end_well(self) -> None:
-        """The operation has succeeded, and `erred` is set."""
+        """The operation has succeeded, and `erred` is set: take the status ERR back."""
         ...
 
 
@@ -83,7 +85,7 @@ SPURIOUS = 2
 
 
 class Operation:
-    """One operation. Fits `protocol.Request`, so that it is itself what goes over the ring."""
+    """One operation. It fits `protocol.Request`, so it goes over the ring itself."""
 
     __slots__ = (
         "aux",
@@ -129,27 +131,27 @@ class Operation:
         self.waker = waker
         self.error: BaseException | None = None
         self.verdict: Exception | None = None
-        """Why it failed, if it was not the device that failed it."""
+        """Why the operation failed, if it was not the device that failed it."""
         self.done = False
         self.fired = False
-        """Whether the wake for `done` was given. After it no token of this operation can come any more."""
+        """Whether the wake for `done` was given. After that, no more tokens of this operation can come."""
         self.submitted = False
         self.completed = False
-        """Whether the device has completed it. Another completion after that is spurious."""
+        """Whether the device has completed it. A completion after that is spurious."""
         self.turn = False
-        """A slot became free, and it is this operation's turn to take it."""
+        """Whether a slot is free and it is this operation's turn to take it."""
         self.promised = True
-        """Whether a wake will come. It will not after an EAGAIN that the application must retry by itself."""
+        """Whether a wake will come. None comes after an EAGAIN that the application must retry by itself."""
         self.timer: Timer | None = None
         self.started_ns = 0
 
     def complete(self) -> int | None:
-        """The device has completed it. Any thread. Returns None, or ORPHANED or SPURIOUS if nobody waits for it."""
+        """Called when the device has completed it. Any thread. Returns ORPHANED or SPURIOUS if nobody waits for it."""
         try:
             del self.flight[self]
         except KeyError:
-            # `completed` decides, and not a mark of the party that took the operation out of flight: that party may
-            # have done so just now, and not have set its mark yet.
+            # `completed` tells whether the completion is spurious. A mark by the party that took the operation out of
+            # flight could not tell: that party may have taken it out just now, and not have set its mark yet.
             if self.completed:
                 return SPURIOUS
             self.completed = True
@@ -164,11 +166,12 @@ class Operation:
 
     @staticmethod
     def complete_all(operations: Sequence[Operation], report: Callable[[Operation, object], object]) -> None:
-        """The device has completed all of these: `complete` for each, but a shared callback is called once for all.
+        """Called when the device has completed all of these. Does what `complete` does for each, but calls a callback
+        that several of them share only once.
 
-        Where `complete` would return something other than None, or raise, `report(operation, outcome)` is called with
-        the return value or the exception. Only for threads to which no KeyboardInterrupt comes. Hot: it saves a quarter
-        of the cost of a completion, and all wake-ups of a scheduler but one.
+        If `complete` would return something other than None, or raise, `report(operation, outcome)` is called with the
+        return value or the exception. Only for threads that get no KeyboardInterrupt. This is a hot path: it saves a
+        quarter of the cost of a completion, and all wake-ups of a scheduler except one.
         """
         told: BatchCallback | None = None
         args: list[Any] = []
@@ -197,12 +200,13 @@ class Operation:
             _call_all(told, args, operations, report)
 
     def wake(self) -> None:
-        """A wake without a completion, as a faulty device gives it: the caller looks, and waits on. Any thread."""
+        """Wake the caller without a completion, as a faulty device does: it looks, and waits again. Any thread."""
         if not self.done:
             self.waker.nudge()
 
     def fail(self, verdict: Exception) -> bool:
-        """Settle it with an exception and wake the caller. Returns False if it was settled already. Any thread."""
+        """Settle the operation with this exception and wake the caller. Returns False if it was settled already. Any
+        thread."""
         try:
             del self.flight[self]
         except KeyError:
@@ -216,7 +220,7 @@ class Operation:
         return True
 
     def _wake_again(self, error: BaseException) -> NoReturn:
-        """The wake raised this exception. Wake once more if the caller was not woken, and raise the exception."""
+        """Wake the caller once more, if the wake that raised this exception has not woken it. Raise the exception."""
         if not self.fired and comes_in_between(error):
             try:
                 self.waker.wake(self)
@@ -228,7 +232,8 @@ class Operation:
         raise error
 
     def abandon(self) -> bool:
-        """The caller gives up and waits no more. Returns False if it was settled before: a wake then came, or comes."""
+        """Settle the operation for a caller that gives up. Returns False if it was settled before; then its wake has
+        come or will come."""
         try:
             del self.flight[self]
         except KeyError:
@@ -247,7 +252,7 @@ def _call_all(
     operations: Sequence[Operation],
     report: Callable[[Operation, object], object],
 ) -> None:
-    """Call the callback once for all of these. If it raises, call it once for each, so that nobody is left out."""
+    """Call the callback once for all of these. If it raises, call it once for each, so that every caller is woken."""
     try:
         callback.call_all(args)
         return

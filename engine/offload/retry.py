@@ -1,4 +1,4 @@
-"""What an operation does when it meets a full ring."""
+"""The setting for a full ring: how often an operation tries, and what wakes it. ring_full.py does what it says."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ WAYS = ("space", "at_once")
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How an operation that met a full ring gets onto it.
+    """What an operation does when the ring is full.
 
-    In a job, it pauses with EAGAIN, and:
+    In a job it pauses with EAGAIN, and `wake` says when it is woken to try again:
 
-    - `wake="space"` (the default): it is woken when a slot is free and it is its turn, first come, first served. No
+    - "space", the default: when a slot is free and it is this operation's turn, first come, first served. This is no
       busy loop. In callback mode the callback is called then.
-    - `wake="at_once"`: it is woken at once and tries again, as QAT_Engine does it: by fd, the fd becomes readable; in
-      callback mode there is no callback, the status EAGAIN says that the application must resume it by itself. After
-      16 tries in vain each wake by fd comes 100 us later, so that the device gets on; in virtual time without a `limit`
-      it comes when a slot is free, because no try before that can succeed. With a
-      `backoff_ns`, it is woken after that time instead, twice as long each time up to `backoff_max_ns`, by fd or
-      callback.
+    - "at_once": immediately, as QAT_Engine does it. By fd, the fd becomes readable. In callback mode the callback is
+      not called: the status EAGAIN tells the application to resume the job by itself.
+      After 16 tries that failed, each wake by fd comes 100 us later, so that the device gets on. In virtual time
+      without a `limit`, it comes when a slot is free, because no try before that can succeed.
+      With a `backoff_ns`, the wake comes after that time instead, by fd or callback. The time doubles with each try, up
+      to `backoff_max_ns`.
 
-    After `limit` tries (None: never) it fails with RingFullError.
+    After `limit` tries the operation fails with RingFullError; with None there is no limit.
 
-    Outside of a job, and while pauses are blocked, it sleeps, from `backoff_ns` up to `backoff_max_ns`, and fails with
-    RingFullError after `blocking_limit` tries; a slot that falls free ends a sleep early.
+    Outside of a job, and while pauses are blocked, the operation sleeps between its tries, first for `backoff_ns` and
+    at most for `backoff_max_ns`. A slot that becomes free ends a sleep early. After `blocking_limit` tries the
+    operation fails with RingFullError.
     """
 
     wake: str = "space"
@@ -50,9 +51,9 @@ class Retry:
             raise UsageError(f"retry backoff_max_ns={self.backoff_max_ns} is below backoff_ns={self.backoff_ns}")
 
     def pause_ns(self, tries: int) -> int:
-        """How long to hold back after so many tries that failed, counted from 1; 0 for not at all."""
+        """How long the wake of a job waits after this many tries that failed, counted from 1. 0 is not at all."""
         return min(self.backoff_ns << min(tries - 1, 40), self.backoff_max_ns)
 
     def sleep_ns(self, tries: int) -> int:
-        """The same outside of a job, where there is always a sleep: 50 us at first if no back-off was given."""
+        """How long a caller outside of a job sleeps after this many tries. Without a `backoff_ns`, first for 50 us."""
         return min((self.backoff_ns or 50_000) << min(tries - 1, 40), max(self.backoff_max_ns, 50_000))

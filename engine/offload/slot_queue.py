@@ -1,8 +1,9 @@
-"""The slot queue: operations that met a full ring, in the order in which they came.
+"""The slot queue: the operations that found the ring full, in the order in which they came.
 
 When a slot of the ring becomes free, the first operation of the queue gets a turn, and its caller is woken. While any
-operation waits, new ones join at the end. So nobody starves, and a woken caller finds its slot still free. There is one
-exception: another engine on the same device may have taken the slot. The operation is then first in the queue.
+operation waits, new ones join at the end. So no operation starves, and a caller that is woken finds its slot still
+free. There is one exception: another engine on the same device may have taken the slot. Then the operation becomes the
+first of the queue again.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from engine.report import report_unraisable
 class SlotQueue:
     """The queue of one engine. Any thread may call it: each step of an ordered dict or a set is atomic.
 
-    It is an ordered dict and not a deque, because thousands of operations may wait and any of them may leave.
+    The queue is an ordered dict and not a deque, because thousands of operations may wait and any of them may leave.
     """
 
     __slots__ = ("_accel", "turns", "waiting")
@@ -30,7 +31,8 @@ class SlotQueue:
         self.turns: set[Operation] = set()
 
     def may_submit(self, operation: Operation) -> bool:
-        """Whether it may submit now: it is its turn, or nobody waits and there is a free slot that is nobody's turn."""
+        """Whether this operation may submit now. It may if it has a turn, or if no operation waits and more slots are
+        free than operations have a turn."""
         if operation.turn:
             return True
         if self.waiting:
@@ -38,19 +40,20 @@ class SlotQueue:
         return not self.turns or self._accel.free_slots > len(self.turns)
 
     def join(self, operation: Operation) -> None:
-        """Wait for a turn: first in the queue if it had its turn and found the slot taken, else last."""
+        """Wait for a turn. An operation that had a turn and found the slot taken joins as the first, others as the
+        last."""
         if operation.turn:
             self.turns.discard(operation)
             operation.turn = False
             self.waiting[operation] = None
-            with suppress(KeyError):  # it got its next turn at once
+            with suppress(KeyError):  # another thread has just given it its next turn
                 self.waiting.move_to_end(operation, last=False)
         else:
             self.waiting[operation] = None  # keeps its place if it has one
         self._grant()  # a slot may have become free before it was in the queue
 
     def leave(self, operation: Operation) -> None:
-        """It got its slot, or gave up. An unused turn goes to the next."""
+        """The operation got its slot, or gave up. If it has a turn that it did not use, the next one gets it."""
         self.turns.discard(operation)
         operation.turn = False
         self.waiting.pop(operation, None)
@@ -58,7 +61,7 @@ class SlotQueue:
             self._grant()
 
     def freed(self, slots: int) -> None:
-        """The device says that so many slots became free."""
+        """Called by the device when this many slots became free."""
         try:
             if self.waiting:
                 self._grant()
@@ -67,10 +70,10 @@ class SlotQueue:
             raise
 
     def _grant(self) -> None:
-        """Give as many turns as there are free slots that are nobody's turn yet.
+        """Give a turn for each free slot for which nobody has a turn yet.
 
-        Called after each change. It looks at the state and not at the change, so that no slot is missed, and a slot
-        that two changes tell of is given once.
+        This is called after each change. It looks at the state and not at the change. So no slot is missed, and a slot
+        of which two changes tell is given only once.
         """
         waiting, turns = self.waiting, self.turns
         while waiting and self._accel.free_slots > len(turns):
@@ -83,7 +86,7 @@ class SlotQueue:
                 continue
             try:
                 turns.add(operation)
-                if operation.done:  # settled or given up, perhaps after its `leave`: nobody will use this turn
+                if operation.done:  # it was settled, or its caller gave up: nobody will use this turn
                     turns.discard(operation)
                     operation.turn = False
                     continue
@@ -92,12 +95,12 @@ class SlotQueue:
                 if comes_in_between(error):
                     self._take_back(operation)
                     raise
-                # The callback itself raised. The others must still get their turns, and this thread's caller must not
-                # get an exception that is not its own.
+                # The callback itself raised. The others must still get their turns, and the code that called us must
+                # not get an exception that is not its own.
                 report_unraisable(error, "a callback that told of a free slot", operation)
 
     def _take_back(self, operation: Operation) -> None:
-        """It may not have been told of its turn: put it back, first in the queue."""
+        """Put an operation back, first in the queue, because it may not have been told of its turn."""
         operation.turn = False
         self.waiting[operation] = None
         self.waiting.move_to_end(operation, last=False)

@@ -7,24 +7,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class EngineStatistics:
-    """What an engine has counted, of operations that have ended. Exact if only one thread uses the engine."""
+    """What an engine has counted of the operations that have ended. Exact if only one thread uses the engine."""
 
     operations: int
-    """Operations that have ended, in whichever way."""
+    """How many operations have ended, in any way."""
     pauses: int
-    """Waits of its callers: at least one for each operation that was submitted."""
+    """How often callers waited: at least once for each operation that was submitted."""
     eagains: int
-    """Pauses for a full ring, among `pauses`."""
+    """How many of the `pauses` were for a full ring."""
     wakes: int
-    """Times a waiter was woken and went on: by a completion, a slot, a deadline."""
+    """How often a caller was woken and went on, because of a completion, a slot or a deadline."""
     spurious_wakes: int
-    """Resumes that came too early or for nothing; the caller paused again."""
+    """How often a caller was resumed too early or for nothing, and paused again."""
     failed: int
-    """Operations that raised, among `operations`."""
+    """How many of the `operations` raised."""
 
 
 class Counters:
-    """The counters. The other figures follow from them, so that the common case counts only once."""
+    """The counters. The other figures are computed from them, so that the common case counts only once."""
 
     __slots__ = ("eagains", "failed", "given_up", "never_submitted", "operations", "slots", "spurious")
 
@@ -32,12 +32,12 @@ class Counters:
         self.operations = 0
         self.failed = 0
         self.given_up = 0
-        """Operations whose caller did not wait to the end, among `failed`."""
+        """How many of the `failed` operations have a caller that did not wait to the end."""
         self.never_submitted = 0
-        """Operations that were settled while they waited for a slot, among `failed`."""
+        """How many of the `failed` operations were settled while they waited for a slot."""
         self.eagains = 0
         self.slots = 0
-        """EAGAIN pauses that ended with a slot."""
+        """How many of the `eagains` ended with a slot."""
         self.spurious = 0
 
     def snapshot(self) -> EngineStatistics:

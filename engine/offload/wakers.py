@@ -1,9 +1,9 @@
-"""Wakers: here a completion becomes a wake-up. The one file that knows both operations and wait contexts.
+"""Wakers: here a completion becomes a wake-up. This is the only file that knows both operations and wait contexts.
 
-There is a waker for each place where somebody can wait for an operation: a wait context with an fd (`FdWaker`), a wait
+There is a waker for each place where a caller can wait for an operation: a wait context with an fd (`FdWaker`), a wait
 context with a callback, in one of three contracts (`QatCallback`, `StrictCallback`, `DasyncCallback`), and a blocked
-thread (`BlockedThread`). The task of an asyncio loop has its own in `engine.drivers.asyncio_loop`. What a waker does,
-and in which order it is asked, says `Waker` in operation.py.
+thread (`BlockedThread`). The waker for a task of an asyncio loop is in `engine.drivers.asyncio_loop`. `Waker` in
+operation.py says what each method must do, and in which order they are called.
 
 Sources: QAT_Engine's qat_events.c for `QatCallback` and for the order of token and pause; the man page
 ASYNC_WAIT_CTX_new(3) for `StrictCallback`; OpenSSL's e_dasync.c for `DasyncCallback`.
@@ -27,7 +27,7 @@ _UNSUPPORTED, _ERR, _OK, _EAGAIN = Status.UNSUPPORTED, Status.ERR, Status.OK, St
 
 
 class FdWaker:
-    """Wakes by the fd of a wait context. One serves all operations of an engine on that context."""
+    """Wakes by the fd of a wait context. It serves all operations of one engine on that context."""
 
     __slots__ = ("_ctx", "erred", "gone", "owner", "wake_fd")
     blocking = False
@@ -38,7 +38,7 @@ class FdWaker:
     def __init__(self, owner: object, ctx: WaitCtx, wake_fd: WakeFd) -> None:
         self.owner = owner
         self.gone = False
-        """Whether the fd was found closed, though only the wait context may close it."""
+        """Whether the fd was found closed, although only the wait context may close it."""
         self._ctx = ctx
         self.wake_fd = wake_fd
         self.erred = False
@@ -50,8 +50,8 @@ class FdWaker:
         pass
 
     def resumed(self, operation: Operation) -> bool:
-        # First take the token, then look at `done`. The other way round, a completion between the two would have its
-        # token taken here and be overlooked.
+        # First take the token, then look at `done`. In the other order, a completion could come between the two: its
+        # token would be taken here, but the completion would be overlooked.
         try:
             found = self.wake_fd.drain()
         except OperationError:
@@ -64,8 +64,8 @@ class FdWaker:
         if not operation.done and operation in operation.flight:
             return False
         # Another thread has taken the operation out of flight. It has not written the token yet, or has written it and
-        # still holds the lock. Waiting for the lock is ten times faster than polling. It may not hold the lock yet:
-        # that is a window of a few bytecodes.
+        # still holds the lock. To wait for the lock is ten times faster than to poll. For a few bytecodes the other
+        # thread may not hold the lock yet.
         while not operation.fired:
             if not operation.done:  # the wake failed, and the operation is in flight again
                 return False
@@ -94,12 +94,12 @@ class FdWaker:
 
     def end_well(self) -> None:
         self.erred = False
-        if self._ctx.status == _ERR:  # by fd there is nothing else to report
+        if self._ctx.status == _ERR:  # an engine that works by fd reports no other status
             self._ctx.status = _UNSUPPORTED
 
 
 class QatCallback:
-    """Wakes by callback, as QAT_Engine: the status is set before the pause, and only the callback tells of the end."""
+    """Wakes by callback, as QAT_Engine does. The status is set before the pause; only the callback tells of the end."""
 
     __slots__ = ("_ctx", "_fn", "arg", "batch_callback", "owner")
     blocking = False
@@ -108,7 +108,7 @@ class QatCallback:
     erred: bool = False  # the next operation sets a status of its own
 
     def __init__(self, owner: object, ctx: WaitCtx, callback: Callback, sleep: Callable[[BlockedThread], None]) -> None:
-        """`sleep(thread)` keeps the calling thread until that `BlockedThread` is roused. Not every contract uses it."""
+        """`sleep(thread)` blocks the calling thread until that `BlockedThread` is roused. `DasyncCallback` uses it."""
         self.owner = owner
         self._ctx = ctx
         self._fn, self.arg = fn, _ = callback
@@ -141,14 +141,14 @@ class QatCallback:
 
 
 class StrictCallback(QatCallback):
-    """Wakes by callback, as the man page says: the status is UNSUPPORTED while an operation is in flight, and OK or ERR
-    is set just before the callback is called."""
+    """Wakes by callback, as the man page says. The status is UNSUPPORTED while an operation is in flight, and is set to
+    OK or ERR just before the callback is called."""
 
     __slots__ = ()
 
     def __init__(self, owner: object, ctx: WaitCtx, callback: Callback, sleep: Callable[[BlockedThread], None]) -> None:
         super().__init__(owner, ctx, callback, sleep)
-        self.batch_callback = None  # each call needs its own status first
+        self.batch_callback = None  # the status must be set before each call
 
     def wait_for_completion(self, operation: Operation) -> None:
         self._ctx.status = _UNSUPPORTED
@@ -163,8 +163,8 @@ class StrictCallback(QatCallback):
 
 
 class DasyncCallback(QatCallback):
-    """Wakes by callback, as the dasync engine: the operation completes, and the callback is called, before the job
-    pauses. A success sets no status. Nothing is asynchronous here, but code that misses an early callback hangs."""
+    """Wakes by callback, as OpenSSL's dasync engine does. The operation completes, and the callback is called, before
+    the job pauses. A success sets no status. Nothing is asynchronous, but code that misses an early callback hangs."""
 
     __slots__ = ("_sleep", "_thread", "erred")
 
@@ -176,7 +176,7 @@ class DasyncCallback(QatCallback):
         self._thread = BlockedThread()
 
     def wait_for_completion(self, operation: Operation) -> None:
-        while not operation.fired:  # not `done`: the callback must come before the pause, too
+        while not operation.fired:  # not `done`, because the callback must also be called before the pause
             self._sleep(self._thread)
 
     def wake(self, operation: Operation) -> None:
@@ -192,7 +192,7 @@ class DasyncCallback(QatCallback):
 
     def end_well(self) -> None:
         self.erred = False
-        if self._ctx.status == _ERR:  # no success sets a status here
+        if self._ctx.status == _ERR:  # in this contract a success sets no status
             self._ctx.status = _UNSUPPORTED
 
 
@@ -226,7 +226,7 @@ class BlockedThread:
         self.rouse()
 
     def rouse(self) -> None:
-        """End the sleep, or the next one if the thread does not sleep now. Any thread, any number of times."""
+        """End the thread's sleep; if it does not sleep now, its next sleep. Any thread, any number of times."""
         with suppress(RuntimeError):  # roused already
             self._lock.release()
 
@@ -235,7 +235,7 @@ class BlockedThread:
         self._lock.acquire()
 
     def roused(self) -> bool:
-        """Whether it was roused, so that a sleep would end at once. Takes that back. Does not block."""
+        """Returns whether the thread was roused, so that a sleep would end at once, and forgets it. Does not block."""
         return self._lock.acquire(blocking=False)
 
     def end_badly(self) -> None:
@@ -250,11 +250,11 @@ def _final(operation: Operation) -> Status:
 
 
 def _by_callback_instead(ctx: WaitCtx) -> None:
-    """The fd was closed, so it can't wake anybody. Use the context's callback if there is one; raise if not."""
+    """Call the context's callback, because its fd was closed and can't wake anybody. Raise if it has no callback."""
     callback = None if ctx.closed else ctx.callback
     if callback is not None:
         callback.fn(callback.arg)
-    elif not ctx.closed:  # the device reports what a completion raises
+    elif not ctx.closed:  # the device reports this exception, as all that completions raise
         raise OperationError(
             "an operation completed, but its wait fd was closed by somebody else, and the wait context has no "
             "callback: its job can't be woken; leave closing the fd to the wait context"

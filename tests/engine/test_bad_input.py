@@ -269,7 +269,7 @@ def test_a_foreign_awaitable_in_a_stackless_job_is_refused_where_it_stands() -> 
     with Accelerator() as accel, Engine(accel) as engine, Scheduler() as scheduler:
 
         async def job() -> bytes:
-            with pytest.raises(UsageError, match="is not a pause: await pause_job"):
+            with pytest.raises(UsageError, match="is not a pause: await only pause_job"):
                 await asyncio.sleep(0)
             return await engine.aio.sha256(BLOBS[6])
 

@@ -102,7 +102,7 @@ def test_a_stackless_job_pauses_through_nested_coroutines() -> None:
 @both_kinds
 def test_result_before_the_end_is_refused(kind: Kind) -> None:
     job = start_job(kind(pausing))
-    with pytest.raises(UsageError, match="no result yet, it is paused"):
+    with pytest.raises(UsageError, match="is paused, so it has no result yet"):
         job.result()
     assert finish(job) == "done"
 

@@ -117,7 +117,7 @@ def test_run_and_close_inside_a_job_are_refused() -> None:
         jobs = [
             scheduler.spawn(job, call, message)
             for call, message in [
-                (scheduler.run, "can't be run inside of a job: spawn there, and run outside"),
+                (scheduler.run, "can't be run inside of a job: call spawn in the job"),
                 (other.run, "can't be run inside of a job"),
                 (scheduler.close, "can't be closed inside of a job"),
                 (other.close, "can't be closed inside of a job"),
