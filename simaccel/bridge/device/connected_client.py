@@ -16,7 +16,19 @@ from simaccel.bridge.wire import Layout
 class ConnectedClient:
     """A connection with memory of its own. Belongs to the server's thread."""
 
-    __slots__ = ("_interrupt", "control", "cost_ns", "doorbell", "endpoint", "keys", "memory", "pid", "serial", "uid")
+    __slots__ = (
+        "_interrupt",
+        "control",
+        "cost_ns",
+        "doorbell",
+        "endpoint",
+        "keys",
+        "memory",
+        "pid",
+        "serial",
+        "times_full",
+        "uid",
+    )
 
     def __init__(self, control: socket.socket, layout: Layout, pid: int, uid: int, serial: int) -> None:
         """`serial` is higher than that of any client before. Raises OSError if there are no fds left for it."""
@@ -25,6 +37,8 @@ class ConnectedClient:
         self.uid = uid
         self.serial = serial
         self.keys = KeyTable()
+        self.times_full = 0
+        """How often its ring was full when the server's thread came by."""
         self.cost_ns = 1
         """How long the server's thread took for one of its submissions at the last visit, in the mean."""
         flags = os.EFD_CLOEXEC | os.EFD_NONBLOCK

@@ -9,6 +9,7 @@ from sim.kernels import Kernel
 from sim.request import Delivery
 from sim.session import Session
 from simaccel.bridge.device.endpoint import Endpoint
+from simaccel.bridge.device.latencies import Latencies
 from simaccel.bridge.device.request import OK, Request, status_of
 
 
@@ -31,6 +32,7 @@ class CoreRequest:
         "finished_ns",
         "kernel",
         "key",
+        "latencies",
         "op",
         "payload",
         "request",
@@ -57,6 +59,8 @@ class CoreRequest:
         self.result: bytes | None = None
         self.error: BaseException | None = None
         self.answered = False
+        self.latencies: Latencies | None = None
+        """Where the core that takes the request counts its times, if somebody wants to know them."""
         self.dirty: set[Endpoint] = _NOBODY
         """The core that takes the request collects here the clients that it has to interrupt."""
         self.charge: Callable[[Endpoint, int], object] = _charge_nobody
@@ -71,8 +75,12 @@ class CoreRequest:
             return Delivery.SPURIOUS
         self.answered = True
         self.charge(endpoint, self.finished_ns - self.started_ns)
+        if self.latencies is not None:
+            waited_ns = max(0, self.started_ns - self.request.submitted_ns)
+            self.latencies.add(self.op, waited_ns, self.finished_ns - self.started_ns)
         if self.result is None:
             status, out_len = int(status_of(self.error)), 0
+            endpoint.note_failure(self.op)
         elif self.result:
             status, out_len = self.request.store(self.result)
         else:

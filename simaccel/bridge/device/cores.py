@@ -18,6 +18,7 @@ from sim.timing import INSTANT
 from simaccel.bridge.device.core_request import CoreRequest
 from simaccel.bridge.device.endpoint import Endpoint
 from simaccel.bridge.device.fair_queue import FairQueue
+from simaccel.bridge.device.latencies import Latencies
 from simaccel.bridge.device.request import Request
 
 DEPTH = 4096
@@ -37,6 +38,7 @@ class Core:
     def __init__(self, accelerator: Accelerator, refill: Callable[[], object]) -> None:
         """`refill` is called in the core's thread when it has completed something."""
         self.accelerator = accelerator
+        self.latencies: Latencies | None = None
         self._refill = refill
         self._dirty: set[Endpoint] = set()
         accelerator.attach(self._fire, polled=False)
@@ -49,6 +51,7 @@ class Core:
     def submit(self, request: CoreRequest) -> bool:
         """Puts a request onto the ring. Returns False if the ring is full."""
         request.dirty = self._dirty
+        request.latencies = self.latencies
         return self.accelerator.enqueue(request)
 
     def _fire(self, freed: int) -> None:
@@ -146,6 +149,13 @@ class Cores:
             self._guards.pop().remove()
         for core in self._cores:
             core.accelerator.faults.plug_in()
+
+    def keep_latencies(self) -> list[Latencies]:
+        """From now on each core keeps histograms: these."""
+        kept = [Latencies() for _ in self._cores]
+        for core, latencies in zip(self._cores, kept, strict=True):
+            core.latencies = latencies
+        return kept
 
     def statistics(self) -> list[Statistics]:
         """What each core says of itself."""

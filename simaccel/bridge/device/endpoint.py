@@ -15,7 +15,18 @@ Completion = tuple[int, int, int, int, int]
 class Endpoint:
     """The completing side of one client. Any thread may complete and interrupt, so there is a lock."""
 
-    __slots__ = ("completed", "failed", "gone", "interrupt", "interrupts", "lock", "memory", "outstanding", "submitted")
+    __slots__ = (
+        "completed",
+        "failed",
+        "failures",
+        "gone",
+        "interrupt",
+        "interrupts",
+        "lock",
+        "memory",
+        "outstanding",
+        "submitted",
+    )
 
     def __init__(self, memory: Memory, interrupt: int) -> None:
         self.memory = memory
@@ -26,6 +37,8 @@ class Endpoint:
         self.submitted = 0
         self.completed = 0
         self.failed = 0
+        self.failures: dict[str, int] = {}
+        """Failed requests by operation."""
         self.interrupts = 0
         self.outstanding = 0
         """Submissions that were fetched and are not completed yet. Changed under the lock."""
@@ -43,6 +56,11 @@ class Endpoint:
             self.outstanding -= len(completions)
             self.failed += failed
             self.completed += len(completions) - failed
+
+    def note_failure(self, op: str) -> None:
+        """A request of that operation fails; `complete` will count it among all."""
+        with self.lock:
+            self.failures[op] = self.failures.get(op, 0) + 1
 
     def fire(self) -> None:
         """Interrupts the client, unless it polls or is gone."""

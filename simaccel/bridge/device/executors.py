@@ -20,6 +20,7 @@ from simaccel.bridge.device.cores import Cores
 from simaccel.bridge.device.decode import decode
 from simaccel.bridge.device.endpoint import Endpoint
 from simaccel.bridge.device.inline import InlineExecutor
+from simaccel.bridge.device.latencies import Latencies, merged
 from simaccel.bridge.device.request import Request, Route
 from simaccel.bridge.device.workers import WorkerThreads
 
@@ -41,14 +42,21 @@ class Executors:
         latency: str | None,
         seed: int | None,
         faults: Sequence[str] = (),
+        *,
+        latencies: bool = False,
     ) -> None:
         """Raises UsageError for parameters that an accelerator does not take."""
         self.cores = Cores(workers, units, latency, seed)
         self.dropped = 0
         """Requests that were not done, because their client had gone."""
         self._kernels = kernels
-        self._inline = InlineExecutor()
-        self._threads = WorkerThreads(workers)
+        self._inline = InlineExecutor(Latencies() if latencies else None)
+        self._threads = WorkerThreads(workers, latencies=latencies)
+        kept = [self._inline.latencies, *(thread.latencies for thread in self._threads.threads)]
+        self._latencies = [part for part in kept if part is not None]
+        """The histograms of all executors, if they are kept."""
+        if latencies:
+            self._latencies += self.cores.keep_latencies()
         try:
             for fault in faults:
                 self.cores.inject(fault)
@@ -114,6 +122,7 @@ class Executors:
             },
             "injected": [text[:INJECTED_CHARACTERS] for text in self.cores.injected[:INJECTED_TEXTS]],
             "workers": [_bounded(part.to_dict()) for part in parts],
+            **({"latencies": merged(self._latencies)} if self._latencies else {}),
         }
 
     def close(self) -> None:

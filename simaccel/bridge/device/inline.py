@@ -12,6 +12,7 @@ from time import monotonic_ns
 
 from sim.statistics import SAMPLES
 from simaccel.bridge.device.endpoint import Completion, Endpoint
+from simaccel.bridge.device.latencies import Latencies
 from simaccel.bridge.device.request import Request, Route
 
 SHOWN_NS = 200_000
@@ -21,9 +22,10 @@ SHOWN_NS = 200_000
 class InlineExecutor:
     """Belongs to the server's thread."""
 
-    __slots__ = ("by_op", "queue_samples", "service_samples")
+    __slots__ = ("by_op", "latencies", "queue_samples", "service_samples")
 
-    def __init__(self) -> None:
+    def __init__(self, latencies: Latencies | None = None) -> None:
+        self.latencies = latencies
         self.by_op: dict[str, int] = {}
         self.queue_samples: deque[int] = deque(maxlen=SAMPLES)
         self.service_samples: deque[int] = deque(maxlen=SAMPLES)
@@ -68,5 +70,8 @@ class InlineExecutor:
     def _sample(self, request: Request, started_ns: int, finished_ns: int) -> None:
         """Notes the times of the last of several requests that are shown together. More samples would only cost."""
         # The client says when it submitted, and may say anything.
-        self.queue_samples.append(max(0, started_ns - request.submitted_ns))
+        queue_ns = max(0, started_ns - request.submitted_ns)
+        self.queue_samples.append(queue_ns)
         self.service_samples.append(finished_ns - started_ns)
+        if self.latencies is not None:
+            self.latencies.add(request.kernel.name, queue_ns, finished_ns - started_ns)

@@ -80,6 +80,7 @@ class Request:
         try:
             result = self.kernel.run(self.payload, self.aux, self.key)
         except Exception as error:  # what a kernel raises is a failure of the request, as on the device core
+            self.endpoint.note_failure(self.kernel.name)
             return status_of(error), 0
         return self.store(result) if result else (OK, 0)
 
@@ -88,6 +89,7 @@ class Request:
         size_bytes = len(result)
         out_len = size_bytes - CHECKSUM_WORD.size if self.sealed else size_bytes
         if out_len > self.out_max:
+            self.endpoint.note_failure(self.kernel.name)
             return Status.TOO_LONG, 0
         self.endpoint.memory.bytes[self.out_off : self.out_off + size_bytes] = result
         return OK, out_len

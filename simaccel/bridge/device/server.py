@@ -50,6 +50,7 @@ class Server:
     - `mode`: of the socket's file. The default is the strictest that lets those in: 0600, with `gid` 0660, with `uids`
       0666. Everybody who connects is checked in any case.
     - `own_process`: whether clients in this very process may connect.
+    - `latencies`: keep histograms of the times of requests, which are then part of the report.
     - `on_refused`: called with the first refusal of each user, in the thread of `serve`.
 
     `serve` runs in one thread; `stop` and `report` may be called from any. Raises UsageError for bad parameters, a
@@ -71,6 +72,7 @@ class Server:
         mode: int | None = None,
         own_process: bool = False,
         on_refused: Callable[[Refused], object] | None = None,
+        latencies: bool = False,
     ) -> None:
         if not 2 <= depth <= wire.MAX_ENTRIES or depth & (depth - 1):
             raise UsageError(f"depth={depth}: use a power of two from 2 to {wire.MAX_ENTRIES}")
@@ -82,7 +84,7 @@ class Server:
         self.depth = depth
         self.kernels = Kernels()
         admission = Admission(uids, gid, own_process, on_refused)
-        self._executors = Executors(self.kernels, workers, units, latency, seed, faults)
+        self._executors = Executors(self.kernels, workers, units, latency, seed, faults, latencies=latencies)
         if mode is None:
             mode = 0o666 if uids else 0o600 if gid is None else 0o660
         try:
@@ -145,7 +147,9 @@ class Server:
 
     def _visit(self, client: ConnectedClient, budget: int) -> int:
         """Takes at most `budget` submissions of a client. Returns how many."""
-        self._counts["ring_full"] += client.ring_is_full
+        if client.ring_is_full:
+            self._counts["ring_full"] += 1
+            client.times_full += 1
         try:
             batch = client.fetch(budget)
             self._executors.run(client, batch)

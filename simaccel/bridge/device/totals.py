@@ -25,11 +25,14 @@ class Totals:
         self._past = {"submitted": 0, "completed": 0, "failed": 0, "interrupts": 0}
         self._told: Counter[str] = Counter()
         """What clients that have gone had counted about themselves."""
+        self._failures: Counter[str] = Counter()
+        """Failed requests of clients that have gone, by operation."""
         self.counts = {"connects": 0, "refused": 0, "violations": 0, "wakes": 0, "ring_full": 0}
 
     def keep(self, client: ConnectedClient) -> None:
         """Called when a client goes: what it did stays in the sums."""
         self._told.update(client.memory.client_counts())
+        self._failures.update(client.endpoint.failures)
         for name in self._past:
             self._past[name] += getattr(client.endpoint, name)
 
@@ -38,6 +41,9 @@ class Totals:
         told = self._told.copy()
         for client in clients:
             told.update(client.memory.client_counts())
+        failures = self._failures.copy()
+        for client in clients:
+            failures.update(dict(client.endpoint.failures))
         sums = {
             name: past + sum(getattr(client.endpoint, name) for client in clients) for name, past in self._past.items()
         }
@@ -46,6 +52,7 @@ class Totals:
             "in_flight": sum(client.endpoint.outstanding for client in clients),
             "connected": len(clients),
             **self.counts,
+            "failed_by_op": dict(sorted(failures.items())),
             "told": dict(told),
             "uptime_ns": time.monotonic_ns() - self._started_ns,
         }
@@ -72,5 +79,6 @@ def _row(client: ConnectedClient) -> dict[str, Any]:
         "completed": endpoint.completed,
         "failed": endpoint.failed,
         "in_flight": endpoint.outstanding,
+        "ring_full": client.times_full,
         "told": client.memory.client_counts(),
     }

@@ -18,6 +18,7 @@ from sim.statistics import SAMPLES, Percentiles, Statistics
 from sim.worker import Worker
 from simaccel.bridge.device.endpoint import Completion, Endpoint
 from simaccel.bridge.device.fair_queue import FairQueue
+from simaccel.bridge.device.latencies import Latencies
 from simaccel.bridge.device.request import Request
 from simaccel.bridge.wire import Status
 
@@ -32,8 +33,9 @@ often, and waits at most an eighth longer than it would in any case."""
 class WorkerThread:
     """One of the threads, with what it counts."""
 
-    def __init__(self, queue: FairQueue[Request]) -> None:
+    def __init__(self, queue: FairQueue[Request], latencies: Latencies | None = None) -> None:
         self._queue = queue
+        self.latencies = latencies
         self.by_op: dict[str, int] = {}
         self.since_ns = monotonic_ns()
         self.busy_ns = 0
@@ -64,6 +66,8 @@ class WorkerThread:
             finished_ns = monotonic_ns()
             queue.charge(endpoint, finished_ns - started_ns)
             name = request.kernel.name
+            if self.latencies is not None:
+                self.latencies.add(name, max(0, started_ns - request.submitted_ns), finished_ns - started_ns)
             by_op[name] = by_op.get(name, 0) + 1
             if status:
                 self.failed += 1
@@ -119,9 +123,10 @@ class WorkerThread:
 class WorkerThreads:
     """So many threads on one queue. `add` and `close` belong to the server's thread."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, latencies: bool = False) -> None:
+        """`latencies`: each thread keeps histograms."""
         self._queue: FairQueue[Request] = FairQueue()
-        self.threads = [WorkerThread(self._queue) for _ in range(count)]
+        self.threads = [WorkerThread(self._queue, Latencies() if latencies else None) for _ in range(count)]
 
     @property
     def backlog_ns(self) -> int:

@@ -13,11 +13,11 @@ from rich.console import Console
 
 from engine.errors import UsageError
 from engine.modes import CONTRACTS, NOTIFY
-from sim import Trace, save_trace
+from sim import Trace
 from sim.randomness import Randomness
 from simaccel.bench.text_table import print_line
 from simaccel.cli.console import console
-from simaccel.cli.exits import FAILED, INTERRUPTED, OK, OutputError, complain
+from simaccel.cli.exits import FAILED, INTERRUPTED, OK, complain
 from simaccel.cli.model_lateness import late_text
 from simaccel.cli.number_options import whole_number
 from simaccel.cli.output_files import STDOUT, check_writable, write_text
@@ -34,13 +34,13 @@ from simaccel.cli.workload.options import (
     DEFAULT_WAYS,
     RunOptions,
     checked,
-    is_perfetto,
 )
 from simaccel.cli.workload.progress_bar import ProgressBar
 from simaccel.cli.workload.result_table import print_way
 from simaccel.cli.workload.results import WayResult
 from simaccel.cli.workload.run_open_way import run_open_way
-from simaccel.cli.workload.run_way import RunTrace, run_way
+from simaccel.cli.workload.run_trace import RunTrace, keep_trace, open_trace
+from simaccel.cli.workload.run_way import run_way
 from simaccel.cli.workload.software import MAKERS, Kind
 from simaccel.cli.workload.work import Work, from_blocks, generated
 from simaccel.load import HANDSHAKES
@@ -219,7 +219,7 @@ def _run(options: RunOptions, kinds: dict[str, Kind]) -> int:
     screen = console(sys.stdout if to_stdout else sys.stderr)
     failures = Failures()
     print_line(screen, f"simaccel {__version__}, seed {options.seed}")
-    trace = _trace(options)
+    trace = open_trace(options.trace)
     with trace if isinstance(trace, PerfettoTrace) else nullcontext():
         results = list(_results(options, kinds, screen, failures, trace))
     failures.end()
@@ -231,28 +231,8 @@ def _run(options: RunOptions, kinds: dict[str, Kind]) -> int:
         complain(f"interrupted: {options.trace} was not written" if isinstance(trace, Trace) else "interrupted")
         return INTERRUPTED
     if options.trace is not None:
-        _keep(options, options.trace, trace)
+        keep_trace(options, options.trace, trace)
     return OK if ok else FAILED
-
-
-def _trace(options: RunOptions) -> RunTrace:
-    if options.trace is None or not is_perfetto(options.trace):
-        return None if options.trace is None else Trace()
-    try:
-        return PerfettoTrace(options.trace)
-    except OSError as error:
-        raise OutputError(options.trace, error) from None
-
-
-def _keep(options: RunOptions, file: str, trace: RunTrace) -> None:
-    """Write the trace for replay; the one for Perfetto was written as it went."""
-    try:
-        if isinstance(trace, Trace):
-            save_trace(file, {"run": options.to_dict()}, trace)
-        elif trace is not None and trace.error is not None:
-            raise trace.error
-    except OSError as error:
-        raise OutputError(file, error) from None
 
 
 def _results(

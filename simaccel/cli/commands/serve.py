@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Annotated, Any
 
 import typer
@@ -20,6 +21,7 @@ from simaccel.cli.model_lateness import LateWatch
 from simaccel.cli.number_options import number, whole_number
 from simaccel.cli.socket_option import Socket, address_of
 from simaccel.cli.standard_streams import silence_stdout
+from simaccel.cli.watching_options import Metrics, Watching
 
 LONGEST_S = 1_000_000
 STOPPING = (signal.SIGTERM, signal.SIGINT)
@@ -67,25 +69,31 @@ def command(
     stats_interval: Annotated[
         float, typer.Option(parser=number, metavar="X", help="Seconds between lines of statistics; 0 for none.")
     ] = 0,
+    metrics: Metrics = None,
 ) -> Callable[[], int]:
     """Run a device as a process, until SIGTERM or Ctrl-C."""
     if not 0 <= stats_interval <= LONGEST_S:
         raise UsageError(f"--stats-interval {stats_interval}: use 0 to {LONGEST_S:,} seconds")
-    address = address_of(socket)
-    server = Server(
-        address,
-        depth=depth,
-        workers=workers,
-        units=units,
-        latency=latency,
-        seed=seed,
-        faults=fault or (),
-        uids=tuple(user_id(user) for user in allow_user or ()),
-        gid=None if group is None else group_id(group),
-        mode=None if mode is None else _mode(mode),
-        on_refused=_tell_refused,
-    )
-    return lambda: _serve(server, stats_interval, latency)
+    options: dict[str, Any] = {
+        "address": address_of(socket),
+        "depth": depth,
+        "workers": workers,
+        "units": units,
+        "latency": latency,
+        "seed": seed,
+        "faults": fault or (),
+        "uids": tuple(user_id(user) for user in allow_user or ()),
+        "gid": None if group is None else group_id(group),
+        "mode": None if mode is None else _mode(mode),
+        "on_refused": _tell_refused,
+    }
+    watching = Watching(metrics)
+    try:
+        server = Server(**options, latencies=watching.wanted)
+    except BaseException:
+        watching.close()
+        raise
+    return lambda: _serve(server, watching, stats_interval, latency)
 
 
 def _mode(text: str) -> int:
@@ -104,7 +112,7 @@ def _tell_refused(refused: Refused) -> None:
     )
 
 
-def _serve(server: Server, interval_s: float, latency: str | None) -> int:
+def _serve(server: Server, watching: Watching, interval_s: float, latency: str | None) -> int:
     # A client takes three fds, so the usual soft limit would allow about 300 clients.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -113,8 +121,9 @@ def _serve(server: Server, interval_s: float, latency: str | None) -> int:
     teller = threading.Thread(target=_tell, args=(server, interval_s, ended), daemon=True)
     late = LateWatch(server.late, latency) if latency is not None else None
     try:
-        with server:
+        with server, ExitStack() as watched:
             print(f"serving at {server.address}", flush=True)
+            watched.enter_context(watching.of(server, _say))
             if interval_s:
                 teller.start()
             if late is not None:
@@ -127,6 +136,7 @@ def _serve(server: Server, interval_s: float, latency: str | None) -> int:
                 teller.join()
             _say(_line(server.report()))
     finally:
+        watching.close()
         ended.set()
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -7,20 +7,18 @@ from typing import Any
 
 from engine.drivers.scheduler import Scheduler
 from engine.engine import Engine
-from sim import Trace
 from simaccel.cli.workload.failures import Failures
 from simaccel.cli.workload.meter import Meter
 from simaccel.cli.workload.options import RunOptions
 from simaccel.cli.workload.progress_bar import ProgressBar
 from simaccel.cli.workload.results import WayResult
+from simaccel.cli.workload.run_trace import RunTrace
 from simaccel.cli.workload.software import Kind
 from simaccel.cli.workload.stopwatch import Stopwatch, until_interrupted
 from simaccel.cli.workload.work import Work, rounds
 from simaccel.tracing.perfetto import PerfettoTrace
 
 Outcome = tuple[Work, bytes | Exception]
-RunTrace = Trace | PerfettoTrace | None
-"""A trace for replay, which is of the device alone, or one for Perfetto, or none."""
 
 
 def run_way(

@@ -1,0 +1,1 @@
+"""What people and programs see of a running device process: metrics for Prometheus, and a live page."""

@@ -1,0 +1,72 @@
+"""`/metrics` over HTTP, by the server of prometheus-client: a thread for each scrape."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from socketserver import ThreadingMixIn
+from types import TracebackType
+from typing import Any, Self
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from prometheus_client import make_wsgi_app
+
+from simaccel.watching.metrics import Report, registry_of
+
+PATIENCE_S = 10.0
+"""A scraper that says nothing, or does not read, for so long is dropped."""
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = PATIENCE_S
+
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class's name
+        """Nothing: a line for each scrape would only hide others."""
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A scraper that goes away in the middle is no news."""
+
+
+class MetricsServer:
+    """Serves the metrics of a device until it is closed. A context manager; its thread starts with it."""
+
+    def __init__(self, listener: socket.socket, read: Callable[[], Report]) -> None:
+        """`listener` listens already, and is closed in the end. `read` gives the report, in any thread."""
+        host, port = listener.getsockname()[:2]
+        self._server = _Server((host, port), _Handler, bind_and_activate=False)
+        self._server.socket.close()
+        self._server.socket = listener
+        self._server.server_name, self._server.server_port = host, port
+        self._server.setup_environ()
+        self._server.set_app(_only_metrics(make_wsgi_app(registry_of(read))))
+        serve = self._server.serve_forever
+        self._thread = threading.Thread(target=serve, args=(0.1,), name="simaccel-metrics", daemon=True)
+        self.address = f"{host}:{port}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+def _only_metrics(app: Callable[..., Any]) -> Callable[..., Any]:
+    """Answers at /metrics alone, so that a wrong path in a scraper's configuration shows."""
+
+    def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        if environ.get("PATH_INFO") in ("/metrics", "/metrics/"):
+            return app(environ, start_response)
+        start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
+        return [b"the metrics are at /metrics\n"]
+
+    return serve

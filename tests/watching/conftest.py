@@ -1,0 +1,19 @@
+"""A device that is watched, for all tests of a module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.bridge.conftest import fork_server
+from tests.cli.conftest import cli
+from tests.watching.watched import Watched
+
+__all__ = ["cli", "fork_server", "watched"]
+
+
+@pytest.fixture(scope="module")
+def watched(fork_server: None) -> Iterator[Watched]:
+    with Watched("--metrics", "127.0.0.1:0") as device:
+        yield device
