@@ -13,8 +13,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from simaccel.bridge import connect, wire
 from simaccel.bridge.client.accelerator import RequestFailed
@@ -23,6 +22,7 @@ from tests.bridge.commands import simaccel
 from tests.bridge.device import SERVE, DeviceProcess, fresh_address
 from tests.bridge.test_bridge_connect import call
 from tests.bridge.toolbox import ROOT, Toolbox, run
+from tests.keys import rsa_bytes
 from tests.limits import WAIT_S
 
 TOO_LONG = "/tmp/" + "x" * 120
@@ -158,7 +158,7 @@ def test_it_tells_of_full_rings_and_of_times(device: DeviceProcess) -> None:
 
 
 def test_impossible_times_of_submission_harm_no_worker(device: DeviceProcess) -> None:
-    key = rsa.generate_private_key(65537, 2048).private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    key = rsa_bytes(encoding=Encoding.DER)
     scheme = wire.SCHEME.pack(wire.Padding.PKCS1, wire.Digest.SHA256, 0, 0)
     rings = SharedRings(device.address, 4, 4096)
     slot = rings.slot(0)

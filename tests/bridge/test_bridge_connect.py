@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
@@ -19,6 +19,7 @@ from simaccel.bridge import connect
 from simaccel.bridge.client.accelerator import RemoteAccelerator, RequestFailed
 from simaccel.bridge.remote import NoDeviceError
 from tests.bridge.device import DeviceProcess, fresh_address
+from tests.keys import rsa_key
 from tests.limits import WAIT_S
 
 
@@ -45,7 +46,7 @@ def call(accel: RemoteAccelerator, op: str, payload: bytes, session: object = No
 
 
 def test_sessions_hold_keys(device: DeviceProcess) -> None:
-    signer = rsa.generate_private_key(65537, 2048)
+    signer = rsa_key()
     curve = ec.generate_private_key(ec.SECP256R1())
     with RemoteAccelerator(device.address) as accel:
         signature = call(accel, "rsa-sign", b"message", accel.session("rsa-sign", signer)).result
@@ -90,7 +91,7 @@ def test_mistakes_are_the_callers(device: DeviceProcess) -> None:
 
 
 def test_a_failure_on_the_device_is_an_error_of_the_request(device: DeviceProcess) -> None:
-    key = rsa.generate_private_key(65537, 2048)
+    key = rsa_key()
     with RemoteAccelerator(device.address) as accel:
         request = call(accel, "rsa-decrypt", bytes(256), accel.session("rsa-decrypt", key))
     assert isinstance(request.error, RequestFailed)
@@ -105,7 +106,7 @@ def test_when_the_device_dies_what_is_in_flight_fails() -> None:
     device = DeviceProcess(None, "1")
     try:
         accel = RemoteAccelerator(device.address)
-        key = rsa.generate_private_key(65537, 4096)
+        key = rsa_key(4096)
         session = accel.session("rsa-sign", key)
         failed = threading.Semaphore(0)
         requests = [Request("rsa-sign", b"x", b"", session, lambda _: failed.release()) for _ in range(200)]  # type: ignore[arg-type]

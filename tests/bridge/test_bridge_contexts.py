@@ -9,6 +9,7 @@ import pytest
 from tests.bridge.device import DeviceProcess
 from tests.bridge.tls import PLAIN
 from tests.bridge.toolbox import PREFIX, Toolbox, by_op, run
+from tests.keys import rsa_bytes
 
 _LEGACY = ("default = default_section\n", "default = default_section\nlegacy = default_section\n")
 
@@ -20,7 +21,7 @@ def test_digests_of_other_providers_can_be_signed(
     """MD4 is the legacy provider's. PKCS #1 v1.5 is deterministic, so that signatures can be compared."""
     key, public, message = (str(tmp_path / name) for name in ("key", "public", "message"))
     Path(message).write_bytes(b"message")
-    run(["openssl", "genrsa", "-out", key, "2048"], PLAIN)
+    Path(key).write_bytes(rsa_bytes())
     run(["openssl", "rsa", "-in", key, "-pubout", "-out", public], PLAIN)
     ours, without = tmp_path / "ours.cnf", tmp_path / "without.cnf"
     text = toolbox.config.read_text().replace(*_LEGACY)

@@ -11,7 +11,6 @@ import socket
 from contextlib import suppress
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from simaccel.bridge import Server, connect, wire
@@ -21,9 +20,10 @@ from simaccel.bridge.remote import NoDeviceError
 from simaccel.bridge.wire import AT_NO_INTERRUPT, Opcode, Status
 from tests.bridge.device import SERVE, DeviceProcess, fresh_address
 from tests.bridge.test_bridge_connect import call
+from tests.keys import rsa_key
 from tests.limits import WAIT_S
 
-_KEY = rsa.generate_private_key(65537, 2048)
+_KEY = rsa_key()
 PEM = _KEY.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
 ENCRYPTED = _KEY.private_bytes(Encoding.DER, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
 

@@ -15,6 +15,7 @@ import pytest
 from tests.bridge.device import DeviceProcess
 from tests.bridge.tls import PLAIN, client_context, free_port, make_certificate, wait_for_port
 from tests.bridge.toolbox import Toolbox, by_op, run
+from tests.keys import rsa_bytes
 
 
 @pytest.mark.parametrize("jobs", [1, 8, 64])
@@ -42,6 +43,8 @@ _KEYS = {
     "k1": ["-algorithm", "EC", "-pkeyopt", "group:secp256k1"],
     "ed25519": ["-algorithm", "ED25519"],
 }
+_made: dict[tuple[str, str], bytes] = {}
+"""Keys as PEM, by kind and by what made them: the tests of all forms share them."""
 
 
 def test_a_key_of_the_curve_sm2_made_as_an_ec_key_can_be_written(
@@ -89,7 +92,10 @@ def test_keys_in_every_form_sign(
         return  # there is none
     ours = toolbox.environment(device.address)
     key, public, message, signature = (str(tmp_path / name) for name in ("key", "public", "message", "signature"))
-    run(["openssl", "genpkey", *_KEYS[kind], "-out", key], ours if made_with == "provider" else PLAIN)
+    if (kind, made_with) not in _made:
+        command = ["openssl", "genpkey", *_KEYS[kind]]
+        _made[kind, made_with] = run(command, ours if made_with == "provider" else PLAIN).stdout
+    Path(key).write_bytes(_made[kind, made_with])
     options = {"pkcs8": [], "encrypted": ["-aes256", "-passout", "pass:word"], "traditional": ["-traditional"]}[form]
     run(["openssl", "pkey", "-in", key, *options, "-out", key + ".2"], ours)
     run(["openssl", "pkey", "-in", key, "-pubout", "-out", public], PLAIN)
@@ -166,7 +172,7 @@ def test_what_the_device_does_not_do_is_software(toolbox: Toolbox, device: Devic
     ours = toolbox.environment(device.address)
     key, message, signature = str(tmp_path / "key"), tmp_path / "message", str(tmp_path / "signature")
     message.write_bytes(b"to be signed")
-    run(["openssl", "genpkey", "-algorithm", "RSA", "-out", key], PLAIN)
+    Path(key).write_bytes(rsa_bytes())
     for options in (["-md5"], ["-sha256", "-sigopt", "rsa_padding_mode:x931"]):
         run(["openssl", "dgst", *options, "-sign", key, "-out", signature, str(message)], ours)
         run(["openssl", "dgst", *options, "-prverify", key, "-signature", signature, str(message)], PLAIN)
@@ -229,11 +235,10 @@ def test_s_server_pauses_on_the_device(
         # -WWW without a file: the handshake is what counts; -www would sleep a second at every pause.
         context = client_context(version)
         context.set_ciphers("ALL:@SECLEVEL=0")
-        for _ in range(2):
-            _handshake(port, context)
+        _handshake(port, context)  # one: s_server sleeps for two seconds at each
     report = device.stat()
-    assert by_op(report, op) >= 2
-    assert by_op(report, "x25519") >= 2
+    assert by_op(report, op) >= 1
+    assert by_op(report, "x25519") >= 1
 
 
 def _handshake(port: int, context: ssl.SSLContext) -> None:

@@ -14,6 +14,7 @@ from simaccel.bridge import NoDeviceError, Server, connect, device_process, read
 from simaccel.bridge.peer import credentials
 from tests.bridge.device import SERVE, DeviceProcess, fresh_address
 from tests.bridge.toolbox import ROOT, Toolbox, by_op, run
+from tests.keys import rsa_bytes
 from tests.limits import WAIT_S
 
 
@@ -26,7 +27,7 @@ def test_a_device_does_not_load_the_provider(toolbox: Toolbox, tmp_path: Path, m
     environment = {"OPENSSL_CONF": str(toolbox.config), "SIMACCEL_SOCKET": (address := fresh_address())}
     with DeviceProcess(address, module=module, environment=environment) as device:
         assert not mapped(device.process.pid)
-        run(["openssl", "genrsa", "-out", str(tmp_path / "key.pem"), "2048"], toolbox.environment(address))
+        (tmp_path / "key.pem").write_bytes(rsa_bytes())
         sign = ["openssl", "dgst", "-sha256", "-sign", str(tmp_path / "key.pem"), str(toolbox.config)]
         run(sign, toolbox.environment(address))
         report = device.stat()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.bridge.device import DeviceProcess, fresh_address
-from tests.bridge.tls import PLAIN
 from tests.bridge.toolbox import ALL_KINDS, Toolbox, by_op, run
+from tests.keys import rsa_bytes
 from tests.limits import WAIT_S
 
 _UNUSABLE: list[tuple[dict[str, object], str]] = [
@@ -66,7 +66,7 @@ def test_a_key_that_does_not_fit_says_what_it_needs(toolbox: Toolbox, device: De
     """Larger keys are software's, and the trace says which slot they would need; with that they go to the device."""
     key, message = tmp_path / "key.pem", tmp_path / "message"
     message.write_bytes(b"message")
-    run(["openssl", "genrsa", "-out", str(key), "4096"], PLAIN)
+    key.write_bytes(rsa_bytes(4096))
     command = ["openssl", "dgst", "-sha256", "-sign", str(key), "-out", str(tmp_path / "signature"), str(message)]
     done = run(command, toolbox.environment(device.address, slot_bytes="2304", trace="yes"))
     assert b"a key of 4096 bits does not fit: it needs slot_bytes = 2368\n" in done.stderr

@@ -5,20 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from simaccel.bridge import connect
 from simaccel.cli.model_lateness import LateWatch
 from tests.bridge.commands import simaccel
 from tests.bridge.device import SERVE, DeviceProcess
 from tests.bridge.test_bridge_connect import call
+from tests.keys import rsa_key
 
 
 def test_it_is_told_once_and_shown_by_stat(tmp_path: Path) -> None:
     errors = tmp_path / "errors"
     device = DeviceProcess(None, "--latency", "fixed:1ns", module=SERVE, errors=errors)
     with connect(device.address) as accel:
-        key = accel.session("rsa-sign", rsa.generate_private_key(65537, 4096))  # which takes milliseconds
+        key = accel.session("rsa-sign", rsa_key(4096))  # which takes milliseconds
         for _ in range(3):
             assert call(accel, "rsa-sign", b"message", key).error is None
         told = simaccel("stat", address=device.address, check=True).stdout

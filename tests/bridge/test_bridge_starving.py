@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import cache
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from simaccel.bridge import Server, read_report
@@ -23,6 +23,7 @@ from simaccel.bridge.wire import SCHEME, Digest, Opcode, Padding, Status
 from tests.bridge.commands import simaccel
 from tests.bridge.device import SERVE, DeviceProcess, fresh_address
 from tests.bridge.toolbox import by_op
+from tests.keys import rsa_bytes
 
 ENTRIES = 1_024
 SLOT_BYTES = 4_096
@@ -35,8 +36,9 @@ MODELS = {"workers": (), "core": ("--fault", "fail:op=echo"), "model": ("--laten
 
 @cache
 def key(operation: Opcode) -> bytes:
-    private = rsa.generate_private_key(65537, 4096) if operation == RSA else ed25519.Ed25519PrivateKey.generate()
-    return private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    if operation == RSA:
+        return rsa_bytes(4096, Encoding.DER)
+    return ed25519.Ed25519PrivateKey.generate().private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 
 class Client:

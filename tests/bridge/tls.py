@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import cache
 from itertools import cycle, islice
 from pathlib import Path
 from subprocess import Popen
 
 from tests.bridge.toolbox import PATH, run
+from tests.keys import rsa_bytes
 from tests.limits import WAIT_S
 
 PLAIN = {"PATH": PATH}
@@ -25,19 +27,24 @@ def make_certificate(folder: Path, kind: str, name: str | None = None) -> Path:
     """A self-signed certificate with its key in one PEM file, made in software."""
     name = name or kind
     key, certificate, both = folder / f"{name}.key", folder / f"{name}.crt", folder / f"{name}.pem"
-    options = {
-        "rsa": ["rsa:2048"],
-        "ec": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
-        "ed25519": ["ed25519"],
-        "rsa-pss": ["rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048"],
-    }[kind]
-    command = ["openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext"]
-    run(
-        [*command, "subjectAltName=DNS:localhost", "-newkey", *options, "-keyout", str(key), "-out", str(certificate)],
-        PLAIN,
-    )
+    key.write_bytes(_key(kind))
+    request = ["openssl", "req", "-x509", "-new", "-key", str(key), "-days", "2", "-subj", f"/CN={name}"]
+    run([*request, "-addext", "subjectAltName=DNS:localhost", "-out", str(certificate)], PLAIN)
     both.write_bytes(certificate.read_bytes() + key.read_bytes())
     return both
+
+
+@cache
+def _key(kind: str) -> bytes:
+    """As PEM: one of each kind for all tests of this process."""
+    if kind == "rsa":
+        return rsa_bytes()
+    options = {
+        "ec": ["EC", "-pkeyopt", "group:P-256"],
+        "ed25519": ["ED25519"],
+        "rsa-pss": ["RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"],
+    }[kind]
+    return run(["openssl", "genpkey", "-algorithm", *options], PLAIN).stdout
 
 
 _PORTS_EACH = 20

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.keys import rsa_bytes
 from tests.limits import WAIT_S
 
 HERE = Path(__file__).parent
@@ -70,6 +71,9 @@ class Toolbox:
         flags = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"] if sanitize else ["-O2"]
         if PREFIX:
             flags += [f"-I{PREFIX}/include", f"-L{PREFIX}/lib", f"-Wl,-rpath,{PREFIX}/lib"]
+        key = folder / "rsa.pem"
+        key.write_bytes(rsa_bytes())
+        flags.append(f'-DRSA_KEY_FILE="{key}"')
         for program in (made.jobs, made.lifecycle):
             sources = [str(HERE / f"{program.name}.c"), str(HERE / "load.c")]
             _run(["cc", "-g", "-Wall", "-Wextra", *flags, "-o", str(program), *sources, "-lcrypto", "-pthread"])

@@ -12,13 +12,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 
 import sim
 from engine import Engine, OperationError, Scheduler, UsageError, block_pauses, pause_job, start_job
 from engine.modes import NOTIFY
 from sim import Accelerator, VirtualClock
 from tests.engine.ways import BLOBS, DIGESTS
+from tests.keys import rsa_key
 from waitctx import WaitCtx
 
 
@@ -31,7 +32,7 @@ def engine(request: pytest.FixtureRequest) -> Any:
         yield engine
 
 
-RSA_KEY = rsa.generate_private_key(65537, 2048)
+RSA_KEY = rsa_key()
 BAD_CALLS: list[tuple[Callable[[Engine], object], str]] = [
     (lambda engine: engine.call("sha265", b""), "no kernel 'sha265': did you mean 'sha256'"),
     (lambda engine: engine.call(None, b""), "no kernel None: the kernels are"),  # type: ignore[arg-type]

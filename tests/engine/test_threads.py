@@ -9,13 +9,14 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from engine import Engine, Retry, Scheduler, start_job
 from engine.modes import NOTIFY
 from sim import Accelerator
 from tests.engine.ways import BLOBS, DIGESTS
+from tests.keys import rsa_key
 from waitctx import WaitCtx
 
 THREADS = 4
@@ -63,7 +64,7 @@ def pbkdf2(payload: bytes) -> bytes:
     return hashlib.pbkdf2_hmac("sha256", payload, b"salt", 20_000)
 
 
-RSA_KEY = rsa.generate_private_key(65537, 2048)
+RSA_KEY = rsa_key()
 EC_KEY = ec.generate_private_key(ec.SECP384R1())
 BIG = bytes(1 << 20)
 LONG_KERNELS: dict[str, tuple[object, bytes, bytes]] = {

@@ -9,17 +9,18 @@ from typing import Any
 import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, x25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, x25519
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.errors import UnknownKernelError, UsageError
 from sim.kernels import BUILT_IN, Kernel, Kernels
+from tests.keys import rsa_key
 from tests.sim.sim_vector_files import run
 
-RSA_KEY = rsa.generate_private_key(65537, 2048)
-SMALL_RSA_KEY = rsa.generate_private_key(65537, 1024)
+RSA_KEY = rsa_key()
+SMALL_RSA_KEY = rsa_key(1024)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 NONCE = bytes(12)
 

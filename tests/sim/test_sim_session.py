@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, x25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, x25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -19,9 +19,10 @@ from cryptography.hazmat.primitives.serialization import (
 from sim.errors import UsageError
 from sim.kernels import Kernel, Kernels
 from sim.session import Session, check_session
+from tests.keys import rsa_key
 
 KERNELS = Kernels()
-RSA_KEY = rsa.generate_private_key(65537, 2048)
+RSA_KEY = rsa_key()
 SECRET = b"correct horse battery staple 32b"
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from engine import (
@@ -33,9 +33,10 @@ from engine import (
 )
 from engine.modes import CONTRACTS, NOTIFY
 from sim import Accelerator, Coalescing, VirtualClock
+from tests.keys import rsa_key
 
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
-RSA_KEY = rsa.generate_private_key(65537, 2048)
+RSA_KEY = rsa_key()
 SECRET = bytes(range(32))
 RETRIES = (
     Retry(),
