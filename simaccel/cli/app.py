@@ -20,6 +20,7 @@ COMMANDS = {
     "run": "simaccel.cli.commands.run",
     "info": "simaccel.cli.commands.info",
     "replay": "simaccel.cli.commands.replay",
+    "explain": "simaccel.cli.commands.explain",
     "bench": "simaccel.cli.commands.bench",
     "serve": "simaccel.cli.commands.serve",
     "stat": "simaccel.cli.commands.stat",
