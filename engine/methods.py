@@ -88,6 +88,34 @@ class Operations(Generic[Result]):
         """The shared secret: the x coordinate. `peer_public`: an uncompressed point of the session's curve."""
         return self.call("ecdh", peer_public, session=session)
 
+    def ml_dsa_44_sign(self, session: Any, message: Any, context: bytes = b"") -> Result:
+        """An ML-DSA-44 signature of 2,420 bytes. `context`: at most 255 bytes."""
+        return self.call("ml-dsa-44-sign", message, aux=context, session=session)
+
+    def ml_dsa_65_sign(self, session: Any, message: Any, context: bytes = b"") -> Result:
+        """An ML-DSA-65 signature of 3,309 bytes. `context`: at most 255 bytes."""
+        return self.call("ml-dsa-65-sign", message, aux=context, session=session)
+
+    def ml_dsa_87_sign(self, session: Any, message: Any, context: bytes = b"") -> Result:
+        """An ML-DSA-87 signature of 4,627 bytes. `context`: at most 255 bytes."""
+        return self.call("ml-dsa-87-sign", message, aux=context, session=session)
+
+    def ml_kem_768_encapsulate(self, peer_public: bytes) -> Result:
+        """The ciphertext, 1,088 bytes, and the shared secret, 32 bytes. `peer_public`: 1,184 bytes."""
+        return self.call("ml-kem-768-encapsulate", peer_public)
+
+    def ml_kem_768_decapsulate(self, session: Any, ciphertext: Any) -> Result:
+        """The shared secret, 32 bytes; for a damaged ciphertext one that the peer does not know."""
+        return self.call("ml-kem-768-decapsulate", ciphertext, session=session)
+
+    def ml_kem_1024_encapsulate(self, peer_public: bytes) -> Result:
+        """The ciphertext, 1,568 bytes, and the shared secret, 32 bytes. `peer_public`: 1,568 bytes."""
+        return self.call("ml-kem-1024-encapsulate", peer_public)
+
+    def ml_kem_1024_decapsulate(self, session: Any, ciphertext: Any) -> Result:
+        """The shared secret, 32 bytes; for a damaged ciphertext one that the peer does not know."""
+        return self.call("ml-kem-1024-decapsulate", ciphertext, session=session)
+
 
 def _nonce(nonce: bytes) -> bytes:
     if not isinstance(nonce, (bytes, bytearray, memoryview)) or len(nonce) != 12:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from sim.errors import UsageError
 from sim.kernels.kernel import Kernel, no_aux
-from sim.kernels.material import flag, hash_algorithm, private_key
+from sim.kernels.material import flag, hash_algorithm, private_key, raw_private_bytes
 
 _RAW_KEY_BYTES = 32
 _UNCOMPRESSED_POINT = 4
@@ -69,7 +69,7 @@ def _sign_ecdsa(payload: bytes, aux: bytes, key: EcdsaSigner) -> bytes:
 
 
 def _load_ed25519(material: object, *, password: object = None) -> Ed25519PrivateKey:
-    raw = _raw(material, "ed25519-sign", password)
+    raw = raw_private_bytes(material, "ed25519-sign", _RAW_KEY_BYTES, password)
     if raw is not None:
         return Ed25519PrivateKey.from_private_bytes(raw)
     return private_key(material, "ed25519-sign", _is_ed25519, "an Ed25519", password)
@@ -80,19 +80,10 @@ def _sign_ed25519(payload: bytes, aux: bytes, key: Ed25519PrivateKey) -> bytes:
 
 
 def _load_x25519(material: object, *, password: object = None) -> X25519PrivateKey:
-    raw = _raw(material, "x25519", password)
+    raw = raw_private_bytes(material, "x25519", _RAW_KEY_BYTES, password)
     if raw is not None:
         return X25519PrivateKey.from_private_bytes(raw)
     return private_key(material, "x25519", _is_x25519, "an X25519", password)
-
-
-def _raw(material: object, kernel: str, password: object) -> bytes | None:
-    """The raw key, as the RFCs write it. None if the material has another length, as PEM and DER always have."""
-    if not isinstance(material, bytes | bytearray | memoryview) or len(material) != _RAW_KEY_BYTES:
-        return None
-    if password is not None:
-        raise UsageError(f"{kernel} password: a raw key is not encrypted; leave the password out")
-    return bytes(material)
 
 
 def _check_x25519(payload: bytes, aux: bytes, key: Any) -> None:

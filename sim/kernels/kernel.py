@@ -29,8 +29,8 @@ class Kernel:
       key.
     - `check(payload, aux, key)` checks a request when it is prepared, in the caller's thread. It raises UsageError.
       None if there is nothing that the caller could get wrong.
-    - `asymmetric`: whether this is RSA or elliptic curves. Heuristic polling counts these separately, as QAT_Engine
-      does.
+    - `asymmetric`: whether this is public-key cryptography: RSA, elliptic curves, ML-DSA or ML-KEM. Heuristic polling
+      counts these separately, as QAT_Engine does.
     """
 
     name: str

@@ -56,6 +56,18 @@ def sized_key(material: object, kernel: str, sizes_bytes: tuple[int, ...]) -> by
     return key
 
 
+def raw_private_bytes(material: object, kernel: str, size_bytes: int, password: object) -> bytes | None:
+    """A private key in the raw form of its standard: a number or a seed of exactly that size.
+
+    None if the material has another length, as PEM and DER always have. Raises UsageError if there is a password.
+    """
+    if not isinstance(material, bytes | bytearray | memoryview) or len(material) != size_bytes:
+        return None
+    if password is not None:
+        raise UsageError(f"{kernel} password: a raw key is not encrypted; leave the password out")
+    return bytes(material)
+
+
 def private_key(
     material: object, kernel: str, wanted: Callable[[object], TypeGuard[Key]], kind: str, password: object = None
 ) -> Key:

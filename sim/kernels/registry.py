@@ -7,10 +7,10 @@ from difflib import get_close_matches
 from typing import Any
 
 from sim.errors import UnknownKernelError, UsageError
-from sim.kernels import aead, ecc, hashes, rsa
+from sim.kernels import aead, ecc, hashes, ml_dsa, ml_kem, rsa
 from sim.kernels.kernel import Kernel, no_aux
 
-BUILT_IN = (*hashes.KERNELS, *aead.KERNELS, *rsa.KERNELS, *ecc.KERNELS)
+BUILT_IN = (*hashes.KERNELS, *aead.KERNELS, *rsa.KERNELS, *ecc.KERNELS, *ml_dsa.KERNELS, *ml_kem.KERNELS)
 
 
 class Kernels:

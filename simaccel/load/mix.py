@@ -80,9 +80,13 @@ HANDSHAKES: Mapping[str, Transaction] = {
         # What a server with the provider offloads, in its order. In TLS 1.3 the shared secret comes first, and then
         # CertificateVerify is signed, with PSS for an RSA key. In TLS 1.2 the server signs its key exchange first, and
         # derives the secret when the client has answered: that way over the network is left out.
+        # With ML-DSA the group is X25519MLKEM768. The server encapsulates in software, and X25519 is done as in others.
         _handshake("tls13-rsa2048", "x25519", "rsa-sign-pss"),
         _handshake("tls13-ecdsa-p256", "x25519", "ecdsa-sign"),
         _handshake("tls13-ed25519", "x25519", "ed25519-sign"),
+        _handshake("tls13-ml-dsa-44", "x25519", "ml-dsa-44-sign"),
+        _handshake("tls13-ml-dsa-65", "x25519", "ml-dsa-65-sign"),
+        _handshake("tls13-ml-dsa-87", "x25519", "ml-dsa-87-sign"),
         _handshake("tls12-ecdhe-rsa2048", "rsa-sign", "x25519"),
         _handshake("tls12-ecdhe-ecdsa-p256", "ecdsa-sign", "x25519"),
     )

@@ -48,6 +48,18 @@ def records(path: str) -> Iterator[Record]:
         yield {"SECTION": ",".join(sections), **record}
 
 
+def counted(path: str) -> Iterator[Record]:
+    """Lines `key = value`, where each record begins with `count`: the form of NIST's post-quantum project."""
+    record: Record = {}
+    for line in _lines(path):
+        key, _, value = line.partition("=")
+        if key.strip() == "count" and record:
+            yield record
+            record = {}
+        record[key.strip()] = value.strip()
+    yield record
+
+
 def titled(path: str, last: str) -> Iterator[tuple[rsa.RSAPrivateKey, dict[str, bytes]]]:
     """Hex below titles, RSA Laboratories' form: for each example its key, and its fields by title, up to `last`."""
     fields: dict[str, str] = {}

@@ -34,6 +34,13 @@ NAMES = [
     "echo",
     "ed25519-sign",
     "hmac",
+    "ml-dsa-44-sign",
+    "ml-dsa-65-sign",
+    "ml-dsa-87-sign",
+    "ml-kem-1024-decapsulate",
+    "ml-kem-1024-encapsulate",
+    "ml-kem-768-decapsulate",
+    "ml-kem-768-encapsulate",
     "null",
     "rsa-decrypt",
     "rsa-sign",
@@ -50,14 +57,15 @@ def test_all_built_in_kernels_are_there() -> None:
     assert sorted(kernel.name for kernel in BUILT_IN) == NAMES
 
 
-def test_rsa_and_curves_count_as_asymmetric() -> None:
+def test_public_key_cryptography_counts_as_asymmetric() -> None:
     asymmetric = {kernel.name for kernel in BUILT_IN if kernel.asymmetric}
-    assert asymmetric == {name for name in NAMES if name.startswith(("rsa", "ec", "ed", "x2")) and name != "echo"}
+    assert asymmetric == {name for name in NAMES if name.startswith(("rsa", "ec", "ed", "x2", "ml")) and name != "echo"}
 
 
 def test_kernels_with_a_key_say_so() -> None:
     keyless = {kernel.name for kernel in BUILT_IN if kernel.load is None}
-    assert keyless == {"null", "echo", "sha256", "sha384", "sha512"}
+    encapsulations = {"ml-kem-768-encapsulate", "ml-kem-1024-encapsulate"}
+    assert keyless == {"null", "echo", "sha256", "sha384", "sha512"} | encapsulations
 
 
 @given(st.binary(max_size=4096))

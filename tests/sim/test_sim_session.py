@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, x25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, mlkem, padding, x25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -50,6 +50,8 @@ def test_rsa_keys_load_from_pem_and_der(encoding: Encoding, form: PrivateFormat)
         ("ecdh", ec.generate_private_key(ec.SECP256R1())),
         ("ed25519-sign", ed25519.Ed25519PrivateKey.generate()),
         ("x25519", x25519.X25519PrivateKey.generate()),
+        ("ml-dsa-65-sign", mldsa.MLDSA65PrivateKey.generate()),
+        ("ml-kem-768-decapsulate", mlkem.MLKEM768PrivateKey.generate()),
     ],
 )
 def test_encrypted_keys_load_with_their_password(name: str, key: Any, encoding: Encoding, password: Any) -> None:

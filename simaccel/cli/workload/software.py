@@ -2,7 +2,7 @@
 
 Nothing here goes the way of the kernels in `sim.kernels`: hashes that they take from hashlib are computed by
 cryptography and the other way round, AEAD is put together from its cipher and its authenticator, signatures are
-verified with the public key, a shared secret is computed from the peer's side.
+verified with the public key, a shared secret is computed from the peer's side or, with ML-KEM, by the inverse.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, poly1305
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, x25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, mlkem, padding, rsa, x25519
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 LARGE_BYTES, MESSAGE_BYTES, OAEP_BYTES = 16 << 10, 256, 128
 """The most that is generated for bulk operations, for messages to be signed, and for what is encrypted with RSA."""
+
+SECRET_BYTES = 32
+"""Of a secret that ML-KEM shares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +186,58 @@ def _ecdh(op: str, rng: random.Random) -> Kind:
     return Kind(op, key, prepare, MESSAGE_BYTES, takes_files=False)
 
 
+_MLDSA: dict[str, Any] = {
+    "ml-dsa-44-sign": mldsa.MLDSA44PrivateKey,
+    "ml-dsa-65-sign": mldsa.MLDSA65PrivateKey,
+    "ml-dsa-87-sign": mldsa.MLDSA87PrivateKey,
+}
+_MLKEM: dict[str, Any] = {"ml-kem-768": mlkem.MLKEM768PrivateKey, "ml-kem-1024": mlkem.MLKEM1024PrivateKey}
+
+
+def _ml_dsa(op: str, rng: random.Random) -> Kind:
+    key = _MLDSA[op].generate()
+    public = key.public_key()
+
+    def prepare(data: bytes, rng: random.Random) -> Prepared:
+        context = draw_bytes(rng, rng.randrange(20))
+
+        def right(result: bytes) -> bool:
+            try:
+                public.verify(result, data, context)
+            except InvalidSignature:
+                return False
+            return True
+
+        return Prepared(data, context, right)
+
+    return Kind(op, key, prepare, MESSAGE_BYTES)
+
+
+def _ml_kem_encapsulate(op: str, rng: random.Random) -> Kind:
+    peer = _MLKEM[op.removesuffix("-encapsulate")].generate()
+    public = peer.public_key().public_bytes_raw()
+
+    def right(result: bytes) -> bool:
+        ciphertext, secret = result[:-SECRET_BYTES], result[-SECRET_BYTES:]
+        try:
+            return bool(peer.decapsulate(ciphertext) == secret)
+        except ValueError:  # a ciphertext of a wrong length
+            return False
+
+    return Kind(op, None, lambda data, rng: Prepared(public, b"", right), MESSAGE_BYTES, takes_files=False)
+
+
+def _ml_kem_decapsulate(op: str, rng: random.Random) -> Kind:
+    key = _MLKEM[op.removesuffix("-decapsulate")].generate()
+    public = key.public_key()
+
+    def prepare(data: bytes, rng: random.Random) -> Prepared:
+        secret, ciphertext = public.encapsulate()
+        return Prepared(ciphertext, b"", lambda result: result == secret)
+
+    return Kind(op, key, prepare, MESSAGE_BYTES, takes_files=False)
+
+
 MAKERS: dict[str, Callable[[str, random.Random], Kind]] = {
     "null": lambda op, rng: _plain(op, lambda data: b""),
     "echo": lambda op, rng: _plain(op, lambda data: data),
@@ -201,5 +256,8 @@ MAKERS: dict[str, Callable[[str, random.Random], Kind]] = {
     "ed25519-sign": _ed25519,
     "x25519": _x25519,
     "ecdh": _ecdh,
+    **dict.fromkeys(_MLDSA, _ml_dsa),
+    **{f"{name}-encapsulate": _ml_kem_encapsulate for name in _MLKEM},
+    **{f"{name}-decapsulate": _ml_kem_decapsulate for name in _MLKEM},
 }
 """For each operation what makes its Kind, with a key of its own."""
