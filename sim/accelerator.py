@@ -13,13 +13,13 @@ import warnings
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
-from weakref import WeakSet
 
 from sim.clock import Clock, RealClock, VirtualClock
 from sim.device import Device
 from sim.errors import ClosedError, RemovedError, UsageError
 from sim.faults import Rule, Verdict, When
 from sim.faults.handle import Faults
+from sim.forks import DisownedInChild
 from sim.interrupt import Coalescing
 from sim.randomness import Randomness
 from sim.request import Submittable
@@ -342,13 +342,4 @@ class Accelerator:
         gate.change_refusal(ClosedError(foreign), instead_of=gate.refusal)
 
 
-_alive: WeakSet[Accelerator] = WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for accelerator in list(_alive):
-        accelerator._disown()
-    _alive.clear()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)
+_alive = DisownedInChild(Accelerator._disown)

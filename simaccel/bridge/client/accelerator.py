@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
-from weakref import WeakSet, finalize
+from weakref import finalize
 
 from sim.errors import ClosedError, UsageError
+from sim.forks import DisownedInChild
 from sim.kernels import Kernels
 from sim.request import Submittable
 from sim.session import Session, check_session
@@ -155,11 +155,7 @@ class RemoteAccelerator:
         `polled` says whether the engine polls for completions or they come by interrupt. Raises UsageError if another
         engine is attached that takes them the other way.
         """
-        connection = self._connection
-        if connection.reaper.on_space and connection.interrupt.masked is not polled:
-            raise UsageError("another engine takes this accelerator's completions the other way: connect once more")
-        connection.reaper.on_space.append(on_space)
-        connection.interrupt.masked = polled
+        self._connection.reaper.attach(on_space, polled=polled)
 
     def detach(self, on_space: Callable[[int], None]) -> None:
         """Ends an `attach`. After the last one completions come by interrupt again. May be called again."""
@@ -275,13 +271,4 @@ class RemoteAccelerator:
         self._reader.disown()
 
 
-_alive: WeakSet[RemoteAccelerator] = WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for accelerator in list(_alive):
-        accelerator._disown()
-    _alive.clear()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)
+_alive = DisownedInChild(RemoteAccelerator._disown)
