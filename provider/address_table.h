@@ -1,5 +1,5 @@
-/* A hash table from addresses to values, with a lock. It holds what we know about objects that are the default provider's:
- * keys and operation contexts, which have no room for anything of ours. */
+/* A hash table from addresses to values, with a lock. It holds what we know about objects of the default provider: keys and
+ * operation contexts. These objects have no room for data of ours. */
 #ifndef SIMACCEL_ADDRESS_TABLE_H
 #define SIMACCEL_ADDRESS_TABLE_H
 

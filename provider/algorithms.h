@@ -24,16 +24,16 @@ struct algorithm {
     void (*adopt)(const OSSL_DISPATCH *table);  /* remembers the default provider's functions. NULL: nothing to remember */
 };
 
-/* Of the files of the algorithms, each ended by an element without a name. */
+/* The arrays of the algorithms' files. Each ends with an element without a name. */
 #define X(name) extern const struct algorithm name##_algorithms[];
 OFFLOADED(X)
 #undef X
 
-/* Makes all rows. Returns 0 without memory; algorithms_free must be called then too. */
+/* Makes all rows. Returns 0 if there is no memory; algorithms_free must be called even then. */
 int algorithms_make(void);
 void algorithms_free(void);
 
-/* The rows of an operation, ended by one without a name. NULL: there are none. */
+/* The rows of an operation. The last one has no name. NULL: there are none. */
 const OSSL_ALGORITHM *algorithms_rows(int operation);
 
 /* Whether we manage keys of that name. */

@@ -31,9 +31,9 @@ static const void *object_of(const void *address)
     return dladdr(address, &info) != 0 ? info.dli_fbase : NULL;
 }
 
-/* The application's library context, or NULL if it belongs to another libcrypto than the one that we are linked to: only
- * then does provider-base(7) forbid the cast. Our libcrypto is recognized by a dispatch table of the default provider, which
- * is certain to lie inside it; the address of a function may be that of a stub in the program. */
+/* The application's library context, or NULL if it belongs to another libcrypto than the one that we are linked to. Only in
+ * that case does provider-base(7) forbid the cast. To tell the two cases apart, we look at a dispatch table of the default
+ * provider, which certainly lies inside its libcrypto. The address of a function may be that of a stub in the program. */
 static OSSL_LIB_CTX *application_libctx(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in)
 {
     OSSL_FUNC_core_get_libctx_fn *get = (OSSL_FUNC_core_get_libctx_fn *)dispatch_find(in, OSSL_FUNC_CORE_GET_LIBCTX);
@@ -55,7 +55,7 @@ void *app_libctx_open(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in)
 
     if (use == NULL)
         return default_provctx();
-    /* It stays active. A libcrypto that is reading its configuration would lose it if we deactivated it at once:
+    /* It stays active. If we deactivated it at once, a libcrypto that is just reading its configuration would lose it:
      * provider_conf_activate takes back the activation of a provider that it finds loaded. */
     use->provider = OSSL_PROVIDER_try_load(libctx, "default", 1);
     if (use->provider == NULL) {

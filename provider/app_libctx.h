@@ -19,10 +19,10 @@
  * providers. */
 void *app_libctx_open(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in);
 
-/* Ends one app_libctx_open. Called without a lock of ours too. */
+/* Undoes one app_libctx_open. This is also called without a lock of ours. */
 void app_libctx_close(void *provctx);
 
-/* The library context to fetch digests from, for that provider context. */
+/* The library context from which digests are fetched for that provider context. */
 OSSL_LIB_CTX *app_libctx_of(void *provctx);
 
 void app_libctx_before_fork(void);

@@ -12,10 +12,10 @@
 #include "completion.h"
 #include "events.h"
 
-/* How long a thread polls before it sleeps: about what a sleep and a wake-up would cost. */
+/* How long a thread polls before it sleeps: about as long as a sleep and a wake-up would take. */
 enum { POLL_NS = 30000 };
 
-/* How often a thread that waits for a slot looks at completions, if there is no dispatcher that does. */
+/* How often a thread that waits for a slot looks at completions, if there is no dispatcher to do so. */
 enum { LOOK_NS = 1000000 };
 
 static void ring_bell(struct record *r)
@@ -83,7 +83,7 @@ void blocking_wait(struct record *r)
             events_wait(c, TICK_MS);
         } else {
             atomic_fetch_add(&c->sleeping, 1);
-            /* Read `polling` again: a thread that gave up its turn before it saw us in `sleeping` rings no bell. */
+            /* Read `polling` again: if a thread gave up its turn before it saw us in `sleeping`, it has rung no bell. */
             if (connection_has_dispatcher(c) || atomic_load(&c->polling))
                 sleep_on_bell(r, bell);
             atomic_fetch_sub(&c->sleeping, 1);
@@ -91,7 +91,7 @@ void blocking_wait(struct record *r)
     }
     if (my_turn)
         atomic_store(&c->polling, 0);
-    /* Also without a turn of our own: the bell may have been rung for this record after it was done. */
+    /* Do this even if we did not have the turn: it may have been passed to this record just after the record was done. */
     if (atomic_load(&c->sleeping) > 0 && !atomic_load(&c->polling))
         pass_turn(c);
 }

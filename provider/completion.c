@@ -135,7 +135,7 @@ int completion_expire(struct ring *ring, uint64_t now, uint32_t *owed)
         ++*owed;
         first = give_up(r, STATUS_EXPIRED, first);
     }
-    /* The device has lost a completion. What else is in flight gets the shorter deadline that holds from now on. */
+    /* The device has lost a completion, so deadlines are shorter from now on. This also holds for what is in flight now. */
     for (uint32_t i = 0; first != NULL && i < ring->entries; i++) {
         const uint64_t soon_ns = ring->records[i].submit_ns + ring_patience_ns(ring);
 

@@ -15,8 +15,8 @@
 /* Whether the completion ring holds anything. Takes no lock. */
 int completion_is_there(const struct ring *ring);
 
-/* Takes everything from the completion ring. Returns the number of completions; `broken` is set to 1 if the device's
- * index makes no sense, so that the ring can't be used any more, and else to 0. */
+/* Takes everything from the completion ring. Returns the number of completions. Sets `broken` to 1 if the device's index
+ * makes no sense, so that the ring can't be used any more, and otherwise to 0. */
 unsigned completion_reap(struct ring *ring, int *broken);
 
 /* Ends operations whose deadline has passed, with STATUS_EXPIRED. Returns whether any operation is still in flight.

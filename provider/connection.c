@@ -106,7 +106,7 @@ void connection_start_timer(struct connection *c)
 
 void connection_end(struct connection *c)
 {
-    /* device.c lets its reference go meanwhile. */
+    /* Our own reference, because device.c drops its reference in the meantime. */
     connection_ref(c);
     c->ended(c);
     completion_kill(&c->ring);

@@ -4,7 +4,7 @@
  * one, one of the dispatcher's thread, one of each record that is taken, and one of each wait context that waits for a slot
  * or watches the interrupt. The memory is unmapped and the fds are closed when the last reference goes.
  *
- * A connection ends once, in connection_end, which whoever notices the end calls. All operations in flight are then
+ * A connection ends once, in connection_end. The thread that notices the end calls it. All operations in flight are then
  * completed with STATUS_GONE.
  */
 #ifndef SIMACCEL_CONNECTION_H
@@ -64,8 +64,8 @@ struct connection *connection_of(const struct record *record);
 /* Takes a free slot, as ring_take does. The record holds a reference to the connection until connection_release. */
 struct record *connection_take(struct connection *connection, struct slot_queue_entry *entry);
 
-/* Hands a taken slot to the device and sees to it that its deadline is kept. `complete` must be set. It may have been called
- * already when this returns: it is called at once if the connection has ended. */
+/* Hands a taken slot to the device and makes sure that its deadline is watched. `complete` must be set. It may already have
+ * been called when this returns, for instance because the connection has ended. */
 void connection_submit(struct record *record, const struct request *request);
 
 /* Gives up a record that is TAKEN or DONE, and its reference to the connection. */
@@ -75,11 +75,11 @@ void connection_release(struct record *record);
  * completions. Does not block. */
 unsigned connection_reap(struct connection *connection);
 
-/* Starts the timer unless it runs. */
+/* Starts the timer for deadlines, unless it runs already. */
 void connection_start_timer(struct connection *connection);
 
-/* Ends the connection: the device went away, it broke the protocol, or the application closed our fds. May be called by any
- * thread that holds a reference, and again. */
+/* Ends the connection, because the device went away, it broke the protocol, or the application closed our fds. Any thread
+ * that holds a reference may call it, any number of times. */
 void connection_end(struct connection *connection);
 
 #endif

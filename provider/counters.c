@@ -12,8 +12,9 @@ struct counters counters;
 static struct counters nowhere;
 struct counters *_Atomic counters_shown = &nowhere;
 
-/* Mapped at the same address as long as the provider is loaded: either page 0 of the connection's memory or a page of our own.
- * MAP_FIXED replaces one by the other in a single step, so a thread that counts meanwhile writes to one of them. */
+/* What is mapped at this address changes, but the address stays while the provider is loaded: it is page 0 of the
+ * connection's memory, or a page of our own. MAP_FIXED replaces one by the other in a single step, so a thread that counts
+ * at that moment writes to one of them. */
 static uint8_t *page;
 
 static void replace_page(int memfd)
@@ -73,7 +74,8 @@ void counters_after_fork_in_child(void)
 #undef X
 }
 
-/* Writes the counts to stderr at exit, if `trace` is on. A destructor, because OpenSSL 4.0 often never calls our teardown. */
+/* Writes the counts to stderr at exit, if `trace` is on. It is a destructor, because OpenSSL 4.0 often does not call our
+ * teardown. */
 __attribute__((destructor)) static void tell_at_exit(void)
 {
     static const char *const names[] = {

@@ -38,7 +38,7 @@ struct counters {
 extern struct counters counters;
 extern struct counters *_Atomic counters_shown;
 
-/* Adds one to both copies: two relaxed additions, to memory that no other process writes. */
+/* Adds one to both copies. This takes two relaxed additions, to memory that no other process writes. */
 #define COUNT(name) (counters_add(&counters.name), counters_add(&counters_shown_now()->name))
 
 static inline void counters_add(atomic_uint_fast64_t *count)
@@ -51,14 +51,15 @@ static inline struct counters *counters_shown_now(void)
     return atomic_load_explicit(&counters_shown, memory_order_relaxed);
 }
 
-/* When the provider is loaded and unloaded: makes and frees the page of `counters_shown`. Without memory nothing is shown. */
+/* Makes and frees the page of `counters_shown`, when the provider is loaded and unloaded. If there is no memory, nothing is
+ * shown. */
 void counters_set_up(void);
 void counters_tear_down(void);
 
 /* Moves `counters_shown` into page 0 of `memfd`, the memory of a new connection, where the counts are 0. */
 void counters_show(int memfd);
 
-/* Moves it out again, when the connection has ended or could not be made. */
+/* Moves `counters_shown` out again, when the connection has ended or could not be made. */
 void counters_hide(void);
 
 /* In the child of a fork: sets its counts to 0 and leaves those that the device sees to the parent. */

@@ -57,14 +57,14 @@ static void connection_has_ended(struct connection *c)
         counters_hide();
     }
     pthread_mutex_unlock(&lock);
-    /* A device that only broke the protocol is still there: it and the dispatcher are to see the end of the socket. */
+    /* A device that only broke the protocol still runs. It and our dispatcher must see the end of the socket. */
     if (was_current && fd_is_ours(&c->control))
         shutdown(c->control.number, SHUT_RDWR);
     if (unheld != NULL)
         connection_unref(unheld);
 }
 
-/* What a connection needs of this process's own. */
+/* Makes what a connection needs besides the things that the device sends. */
 static int prepare(struct connection *c)
 {
     c->quit = fd_of(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -107,8 +107,8 @@ static struct connection *make(void)
     return c;
 }
 
-/* Joins threads that have ended already. To wait for one here could take for ever: it may run a callback of the
- * application that waits for a lock of this thread. */
+/* Joins threads that have ended already. We must not wait here for one that still runs, because that could be for ever: the
+ * thread may run a callback of the application that waits for a lock of this thread. */
 static void join_the_ended(void)
 {
     for (struct connection **link = &unjoined; *link != NULL;) {

@@ -26,7 +26,7 @@ void device_forget_key(uint64_t serial, uint32_t key);
 /* Ends the connection and joins all threads. A later device_connection makes a new one. */
 void device_disconnect(void);
 
-/* Around a fork. No other thread may hold the lock at that moment, or it would stay locked in the child. */
+/* To be called around a fork. If another thread held the lock at that moment, it would stay locked in the child. */
 void device_before_fork(void);
 void device_after_fork_in_parent(void);
 void device_after_fork_in_child(void);

@@ -52,7 +52,7 @@ int digest_signature_sign(const struct digest_signature *m, void *ctx, unsigned 
     struct op_context *c = op_context_get(ctx);
     size_t full = 0;
 
-    /* In a context that hashes, versions of OpenSSL differ in what SIGN does. It is left to the default provider. */
+    /* What SIGN does in a context that hashes differs between versions of OpenSSL, so it is left to the default provider. */
     if (sig == NULL || c == NULL || c->mode != OP_DIRECT || !m->sign(ctx, NULL, &full, 0, tbs, tbs_len))
         return m->sign(ctx, sig, sig_len, sig_size, tbs, tbs_len);
     switch (on_device(m, ctx, c, tbs, tbs_len, sig, sig_len, sig_size, full)) {
@@ -103,8 +103,8 @@ int digest_signature_hash_update(const struct digest_signature *m, void *ctx, co
     return m->update(ctx, data, bytes) && (c == NULL || c->digest == NULL || EVP_DigestUpdate(c->digest, data, bytes));
 }
 
-/* Called when the device has signed, to leave the default provider's context as if it had signed itself. It is given no room
- * for the signature: it then ends its hash, and goes no further. */
+/* Leaves the default provider's context as if it had signed itself, after the device has signed. We call its function with
+ * no room for the signature. Then it ends its hash, and does nothing else. */
 static void end_message(const struct digest_signature *m, void *ctx)
 {
     unsigned char nowhere[1];

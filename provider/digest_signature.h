@@ -1,12 +1,12 @@
-/* Signatures of a digest, the part that RSA and ECDSA share. The digest goes to the device; verification and everything else
- * stays the default provider's.
+/* Signatures of a digest: what RSA and ECDSA have in common. The digest goes to the device. The default provider does
+ * verification and everything else.
  *
- * A message that is hashed and signed is hashed twice, by us and by the default provider's context. Only so can software
- * still sign it if the device fails at the end: since OpenSSL 3.4 a context of the default provider that was begun with a
+ * A message that is hashed and signed is hashed twice, by us and by the default provider's context. Otherwise software could
+ * not sign it if the device fails at the end: since OpenSSL 3.4, a context of the default provider that was begun with a
  * message does not take a finished digest any more.
  *
  * An operation goes to the device only if it is certain to pass every check that the default provider makes before it signs.
- * All others are left to the default provider, so that errors are its own.
+ * All others are left to the default provider, so that the application sees its errors.
  */
 #ifndef SIMACCEL_DIGEST_SIGNATURE_H
 #define SIMACCEL_DIGEST_SIGNATURE_H
@@ -89,14 +89,7 @@ int digest_signature_hash_final(const struct digest_signature *m, void *ctx, uns
     {                                                                                                                  \
         return digest_signature_hash_final(&ident, ctx, sig, len, size);                                               \
     }                                                                                                                  \
-    static void ident##_freectx(void *ctx)                                                                             \
-    {                                                                                                                  \
-        op_context_free(ctx, ident.freectx);                                                                           \
-    }                                                                                                                  \
-    static void *ident##_dupctx(void *ctx)                                                                             \
-    {                                                                                                                  \
-        return op_context_dup(ctx, ident.dupctx(ctx), ident.freectx);                                                  \
-    }                                                                                                                  \
+    OP_CONTEXT_DEFINE_FREE_AND_DUP(ident##_freectx, ident##_dupctx, ident.freectx, ident.dupctx)                       \
     static const OSSL_DISPATCH ident##_signature_changes[] = {                                                         \
         {OSSL_FUNC_SIGNATURE_NEWCTX, (void (*)(void))ident##_newctx},                                                  \
         {OSSL_FUNC_SIGNATURE_SIGN_INIT, (void (*)(void))ident##_sign_init},                                            \
@@ -109,8 +102,8 @@ int digest_signature_hash_final(const struct digest_signature *m, void *ctx, uns
         {OSSL_FUNC_SIGNATURE_DUPCTX, (void (*)(void))ident##_dupctx},                                                  \
         {0, NULL}}
 
-/* The element of an array of struct algorithm. Functions with a higher id, since 3.4, sign a message in one call: they would
- * go past us. */
+/* The element of an array of struct algorithm. Functions with a higher id, which exist since 3.4, sign a message in one call.
+ * They are left out, because they would bypass us. */
 #define DIGEST_SIGNATURE_ROW(ident, name)                                                                       \
     {                                                                                                           \
         OSSL_OP_SIGNATURE, name, OSSL_FUNC_SIGNATURE_SETTABLE_CTX_MD_PARAMS, ident##_signature_changes,         \

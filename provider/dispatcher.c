@@ -10,9 +10,10 @@
 #include "events.h"
 #include "wire.h"
 
-/* An interrupt costs the device 10 us when it has to wake a core: with ECDSA signatures that was a third of its time. So
- * while completions come often, the dispatcher asks for no interrupts and looks at the ring by a timer, which costs the device
- * nothing. With fewer than MANY in flight it does not, because the device could run out of work before the next look. */
+/* An interrupt costs the device 10 us when it has to wake a core. With ECDSA signatures that was a third of its time. So
+ * while completions come often, the dispatcher asks for no interrupts, and looks at the ring by a timer. That costs the
+ * device nothing. With fewer than MANY in flight it does not do so, because the device could run out of work before the next
+ * look. */
 enum { OFTEN_NS = 50000, LOOK_NS = 60000, LOOKS = 4, MANY = 4 };
 
 struct pace {
@@ -39,7 +40,7 @@ static void reap(struct connection *c, struct pace *p)
         connection_reap(c);
 }
 
-/* The thread never calls OpenSSL: a thread that the application does not know of must not do so while the process exits. */
+/* The thread never calls OpenSSL, because the application does not know of the thread, and the process may be exiting. */
 static void *run(void *argument)
 {
     struct connection *c = argument;

@@ -1,7 +1,7 @@
 /* The thread of a connection that waits for the device on behalf of paused jobs.
  *
- * It waits for the connection's interrupt, takes completions from the ring, and wakes the jobs that they belong to. The
- * first job that pauses starts it. Where there can be no thread, jobs do without it; see waiter.h. Threads that block never
+ * It waits for the connection's interrupt, takes completions from the ring, and wakes the jobs to which they belong. The
+ * first job that pauses starts it. If there can be no thread, jobs do without it; see waiter.h. Threads that block never
  * need it.
  */
 #ifndef SIMACCEL_DISPATCHER_H

@@ -1,4 +1,4 @@
-/* ECDSA signatures. The curve is a matter of the key; if the device does not know it, it refuses the key. */
+/* ECDSA signatures. The curve belongs to the key. If the device does not know the curve, it refuses the key. */
 #include <openssl/core_names.h>
 #include <openssl/params.h>
 

@@ -33,7 +33,7 @@ static int init(void *ctx, const char *digest, void *object, const OSSL_PARAM *p
 
     if (c == NULL)
         return 0;
-    /* Without a new key the default provider stays with the variant that it was told before. */
+    /* Without a new key the default provider keeps the variant that it was given before. */
     c->software = wants_variant(params) || (object == NULL && c->software);
     return 1;
 }
@@ -67,15 +67,7 @@ static int sign(void *ctx, unsigned char *sig, size_t *sig_len, size_t sig_size,
     return outcome == OUTCOME_DONE;
 }
 
-static void freectx(void *ctx)
-{
-    op_context_free(ctx, default_freectx);
-}
-
-static void *dupctx(void *ctx)
-{
-    return op_context_dup(ctx, default_dupctx(ctx), default_freectx);
-}
+OP_CONTEXT_DEFINE_FREE_AND_DUP(freectx, dupctx, default_freectx, default_dupctx)
 
 static void adopt(const OSSL_DISPATCH *t)
 {

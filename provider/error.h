@@ -4,7 +4,7 @@
 
 enum error_reason { ERROR_DEVICE = 100, ERROR_SETTING = 101, ERROR_NO_DEFAULT = 102, ERROR_MEMORY = 103 };
 
-/* To be called once before the first error. */
+/* Must be called once before the first error. */
 void error_load_strings(void);
 
 /* Puts an error into the queue of the calling thread. */

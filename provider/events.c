@@ -11,8 +11,8 @@
 #include "completion.h"
 #include "settings.h"
 
-/* The numbers of our own events in the interrupt. The device chooses the numbers of its events. If it takes one of ours, we
- * look at the socket or the timer in vain, and no harm is done. */
+/* The numbers of our own events in the interrupt. The device chooses the numbers of its own. If it chooses one of ours, we
+ * look at the socket or the timer for nothing, which does no harm. */
 enum { ABOUT_SOCKET = 0x51AC0001, ABOUT_TIMER = 0x51AC0002, EVENTS = 4 };
 
 static int watch(const struct connection *c, const struct fd *fd, uint32_t about)
@@ -75,7 +75,7 @@ int events_acknowledge(struct connection *c, int look_at_all)
     /* Before the deadlines: what is in flight when the device has gone counts as gone, not as expired. */
     if (socket && !device_is_there(c)) {
         settings_trace("the device went away");
-        /* What it completed before its end is valid. */
+        /* What the device has completed before its end is valid. */
         connection_reap(c);
         return 0;
     }

@@ -1,9 +1,9 @@
 /* What can happen to a connection: completions, deadlines, the device's end.
  *
- * Each of these makes one fd readable, the connection's interrupt. It is an epoll that the device made; it watches the
- * device's own interrupt, the socket and the timer. So it does not matter who waits for it: the dispatcher, a thread that
- * blocks, or the application itself, through the fd of a paused job. Any number of them may wait at once, and the first
- * one that comes handles the events for all.
+ * Each of these makes one fd readable, the connection's interrupt. It is an epoll that the device made, and it watches the
+ * device's own interrupt, the socket and the timer. The dispatcher may wait for it, a thread that blocks, or the application
+ * itself, through the fd of a paused job. Any number of them may wait at once, and the first that wakes handles the events
+ * for all.
  */
 #ifndef SIMACCEL_EVENTS_H
 #define SIMACCEL_EVENTS_H
@@ -18,7 +18,7 @@ int events_open(struct connection *connection);
  * connection_end. */
 int events_acknowledge(struct connection *connection, int look_at_all);
 
-/* Handles the events that the interrupt reports, and completions. Ends the connection if need be. Does not block. */
+/* Handles the events that the interrupt reports, and completions. Ends the connection if it must. Does not block. */
 void events_handle(struct connection *connection);
 
 /* Waits for an event, and handles it. After a whole tick without one it looks at every kind of event, so that a lost

@@ -6,10 +6,10 @@
 #include <stdint.h>
 #include <unistd.h>
 
-/* The mark is the number that F_SETSIG sets and F_GETSIG reads: the signal that the file would send for input, if somebody
- * asked for such signals, which nobody does for these files. It is the only number that Linux keeps with any kind of open file
- * and that has no effect. fstat is no help, because all eventfds, epolls and timers have the same inode. The marks go round,
- * so that a file that is opened later under the same number has another mark. */
+/* The mark is the number that F_SETSIG sets and F_GETSIG reads: the signal that the file would send when input comes. Nobody
+ * asks for such signals from these files, so the number has no effect. It is the only such number that Linux keeps with every
+ * kind of open file. fstat is no help, because all eventfds, epolls and timers have the same inode. Each file that we open
+ * gets the next mark, so a file that is later opened under the same number has another one. */
 enum { MARKS = 64 };
 
 static atomic_uint next_mark;

@@ -48,11 +48,12 @@ static int address_of(const char *name, struct sockaddr_un *address, socklen_t *
     return 1;
 }
 
-/* How long to wait for the device: long enough for a busy one, short enough for a program that serves others meanwhile. */
+/* How long to wait for the device: long enough if it is busy, and short enough for a program that has other clients to serve
+ * meanwhile. */
 enum { PATIENCE_US = 250000 };
 
-/* Whether the device may have our private keys. Any user can bind an abstract name that is free, so only devices of root,
- * of our own user and of the users that the settings name are trusted. */
+/* Whether the device may have our private keys. Any user can bind an abstract name that is free. So only devices of root, of
+ * our own user and of the users in the setting `trusted_users` are trusted. */
 static int trusted(int control, struct ucred *peer)
 {
     socklen_t length = sizeof(*peer);
@@ -115,7 +116,7 @@ static int connect_to_device(char *reason, size_t reason_bytes)
         fail(reason, reason_bytes, "the device at %.100s belongs to another user, %u: if you trust it, trusted_users = %u",
              settings.socket, (unsigned)peer.uid, (unsigned)peer.uid);
     } else if (peer.pid == getpid()) {
-        /* This thread, which waits for the answer, may be the one that would have to give it. */
+        /* This thread waits for the answer, but it may be the thread that would have to give it. */
         fail(reason, reason_bytes, "the device at %.120s is this very process, which can't wait for itself", settings.socket);
     } else {
         return control;
@@ -124,7 +125,7 @@ static int connect_to_device(char *reason, size_t reason_bytes)
     return -1;
 }
 
-/* Reads one message and the fds that came with it, at most FDS. The kernel closes any more. */
+/* Reads one message and at most FDS fds that came with it. If there are more fds, the kernel closes them. */
 static ssize_t receive(int control, void *buffer, size_t bytes, int *fds, int *fd_count)
 {
     union {
@@ -174,7 +175,7 @@ static int layout_is_right(const struct wire_welcome *w, int memfd)
            (uint64_t)about.st_size >= w->memory_bytes;
 }
 
-/* Says hello and reads the device's answer. The fds that came with it are the caller's, also after a failure. */
+/* Says hello and reads the device's answer. The caller must close the fds that came with it, even after a failure. */
 static int agree(int control, struct ring *ring, int *fds, int *fd_count, char *reason, size_t reason_bytes)
 {
     const struct wire_hello hello = {.header = {WIRE_MAGIC, WIRE_VERSION, WIRE_HELLO},

@@ -106,7 +106,7 @@ void key_object_changed(void *object)
 
     if (key == NULL)
         return;
-    /* Contexts that use it go on in software. One that is initialized from now on gets a new key. */
+    /* Operation contexts that use this key go on in software. One that is initialized later gets a new key. */
     atomic_store(&key->unusable, 1);
     key_unref(key);
 }
@@ -183,7 +183,7 @@ static void load_completed(struct record *r)
 {
     struct key *key = r->owner;
 
-    /* A key of a kind that the device does not do stays unusable. After any other failure it is loaded again. */
+    /* If the device does not do this kind of key, the key stays unusable. After any other failure it is loaded again. */
     if (r->status == WIRE_UNSUPPORTED)
         atomic_store(&key->unusable, 1);
     else if (r->status != WIRE_OK)
@@ -197,7 +197,7 @@ static void submit_load(struct key *key, struct record *r, const struct der *der
 {
     struct connection *c = connection_of(r);
     struct request load = {.operation = WIRE_KEY_LOAD, .flags = WIRE_CHECKSUM};
-    /* A key that is damaged on its way would make wrong signatures from then on. */
+    /* If a key were damaged on its way, all signatures with it would be wrong. */
     const uint32_t sum = checksum(0, der->bytes, (size_t)der->length);
 
     key->id = c->next_key++;
@@ -225,7 +225,7 @@ int key_load(struct key *key, struct record *r)
     const int parts = key->type->is_rsa ? OSSL_KEYMGMT_SELECT_KEYPAIR : OSSL_KEYMGMT_SELECT_ALL;
     int done = 0;
 
-    /* Held until the load is in the ring, so that no operation that finds the id can get in front of it. */
+    /* Held until the load is in the ring, so that no operation that finds the id can get into the ring before the load. */
     pthread_mutex_lock(&keys.lock);
     if (is_loaded_on(key, c)) {
         pthread_mutex_unlock(&keys.lock);

@@ -29,10 +29,10 @@ struct key_type {
 /* The key of a key object, with a reference. It is made at first use. NULL: no memory. */
 struct key *key_of(void *object, const struct key_type *type);
 
-/* The object is being freed. A new one may get the same address right after. */
+/* Must be called before the object is freed, because a new object may get the same address right after that. */
 void key_object_freed(void *object);
 
-/* A part of the object was set: what the device has is no longer this key. */
+/* Must be called when a part of the object was set: the key that the device has is no longer this one. */
 void key_object_changed(void *object);
 
 void key_ref(struct key *key);
@@ -47,11 +47,11 @@ int key_min_salt_bytes(const struct key *key);
 /* Whether the device can't use it. */
 int key_is_unusable(const struct key *key);
 
-/* The id that it has on this connection; 0: it must be loaded first. */
+/* The id that the key has on this connection. 0: it must be loaded first. */
 uint32_t key_id(struct key *key, const struct connection *connection);
 
-/* Loads it on the connection of a taken record. The record is used up in any case. Returns 1 also if another thread has
- * loaded the key meanwhile, and 0 if it can't be loaded: it is unusable then. Does not wait. */
+/* Loads the key on the connection of a taken record, and does not wait for it. The caller must not use the record after that.
+ * Returns 1, even if another thread has loaded the key meanwhile; or 0 if it can't be loaded, and then it is unusable. */
 int key_load(struct key *key, struct record *record);
 
 void keys_before_fork(void);

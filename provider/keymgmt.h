@@ -1,5 +1,5 @@
-/* Key management. It stays the default provider's. We only need to know how a key is exported, and when a key object is freed
- * or changed.
+/* Key management. The default provider does it. We only need to know how a key is exported, and when a key object is freed or
+ * changed.
  *
  * Each type of keys has functions of its own in the default provider, and a function of a dispatch table is not told which
  * type it is called for. So each type gets replacements of its own, made by a macro in the file of its algorithm.
@@ -11,7 +11,7 @@
 #include "dispatch.h"
 #include "key.h"
 
-/* Defines key_type_IDENT, and what KEYMGMT_ROW needs. TITLE is the type as which the device gets such keys. */
+/* Defines key_type_IDENT, and what KEYMGMT_ROW needs. TITLE is the type that such keys have on the device. */
 #define KEYMGMT_DEFINE(ident, title, rsa)                                                                  \
     static OSSL_FUNC_keymgmt_export_fn *ident##_export;                                                    \
     static OSSL_FUNC_keymgmt_free_fn *ident##_default_free;                                                \
@@ -42,7 +42,7 @@
         {0, NULL}};                                                                                        \
     const struct key_type key_type_##ident = {title, &ident##_export, rsa}
 
-/* Declares these, for other files. */
+/* Declares the same, for other files. */
 #define KEYMGMT_DECLARE(ident)                         \
     void ident##_key_adopt(const OSSL_DISPATCH *t);    \
     extern const OSSL_DISPATCH ident##_key_changes[];  \

@@ -18,8 +18,8 @@
 #include "waiter.h"
 #include "wire.h"
 
-/* After so many resumes without a completion an operation waits a little at each further one. Some programs resume a job a
- * thousand times without looking at its fd, and if pauses are blocked (ASYNC_block_pause) each pause returns at once.
+/* After this many resumes without a completion, an operation waits a little at each further resume. Some programs resume a
+ * job a thousand times without looking at its fd. And if pauses are blocked (ASYNC_block_pause), each pause returns at once.
  * Neither should keep a core busy. */
 enum { PATIENCE = 2000 };
 
@@ -71,8 +71,8 @@ static const char *reason(int32_t status)
     }
 }
 
-/* Where an operation runs: in a job, which has a wait context, or in a thread that blocks. The waiter is made only when the
- * operation is sure to pause; settle says why. */
+/* Where an operation runs: in a job, which has a wait context, or in a thread that blocks. The waiter is made only when it is
+ * certain that the operation pauses. The comment at `settle` says why. */
 struct place {
     ASYNC_WAIT_CTX *context; /* NULL: there is no job */
     struct waiter *waiter;
@@ -102,8 +102,8 @@ static int pause_job(struct place *place, int status)
     return 1;
 }
 
-/* Ends the wait of an operation. If the operation announced an fd but never paused, the job wakes itself and pauses once: an
- * application is not prepared for an fd that a job announces without a pause, and HAProxy aborts. */
+/* Ends the wait of an operation. If the operation announced an fd but never paused, the job wakes itself and pauses once.
+ * Applications do not expect that a job announces an fd without a pause: HAProxy aborts. */
 static void settle(struct place *place)
 {
     if (place->waiter == NULL || !waiter_is_ours(place->waiter))
@@ -131,9 +131,9 @@ static struct record *take_or_queue(struct connection *connection, struct place 
     return record;
 }
 
-/* Whether to wait while the ring is full. A thread outside of a job has already waited when this returns. The slots may be
- * held by jobs that are paused in this very thread: then a job that can't be woken must not wait at all, and a job that is
- * resumed again and again, as when pauses are blocked, must not wait for ever. */
+/* Whether to wait while the ring is full. If this thread is outside of a job, it has already waited when this returns. The
+ * slots may be held by jobs that are paused in this very thread. So a job that can't be woken must not wait at all, and a job
+ * that is resumed again and again, for instance because pauses are blocked, must not wait for ever. */
 static int may_wait(struct connection *connection, const struct place *place, int turns, uint64_t until_ns)
 {
     if (ring_is_dead(&connection->ring))
@@ -144,7 +144,7 @@ static int may_wait(struct connection *connection, const struct place *place, in
 }
 
 /* Takes a slot of the current connection. While the ring is full it pauses with EAGAIN, or waits. Returns NULL and `why` if
- * there is no slot. Keeps no reference to the connection over a pause, because a job that is abandoned never comes back to
+ * there is no slot. It keeps no reference to the connection during a pause, because a job that is abandoned never goes on to
  * drop it. */
 static struct record *take_slot(struct place *place, const char **why)
 {
@@ -159,7 +159,7 @@ static struct record *take_slot(struct place *place, const char **why)
             *why = device_failure();
             return NULL;
         }
-        /* Without a dispatcher nobody may have noticed that the device went away or has freed slots. */
+        /* Without a dispatcher, perhaps no thread has noticed that the device went away or has freed slots. */
         if (!connection_has_dispatcher(connection))
             events_handle(connection);
         record = take_or_queue(connection, place);
@@ -242,8 +242,8 @@ static int pause_until_done(struct place *place, struct record *record)
         /* Without a dispatcher it is the device's interrupt that makes the fd readable. */
         if (!connection_has_dispatcher(connection))
             events_handle(connection);
-        /* In FIRING another thread is sending the wake-up. A pause now would miss it, and if the operation went on, the wake-up
-         * would reach the next one. */
+        /* In FIRING another thread is just sending the wake-up. If we paused now we would miss it, and if the operation went
+         * on, the wake-up would reach the next operation. */
         while ((state = atomic_load(&record->state)) == RECORD_FIRING)
             sched_yield();
         if (state == RECORD_DONE)

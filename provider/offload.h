@@ -5,7 +5,7 @@
  * waiter of the job's wait context wakes it. Outside of a job it blocks the thread. If the ring is full, it waits for a slot
  * in the same way; a job then pauses with the status ASYNC_STATUS_EAGAIN.
  *
- * Whatever goes wrong, the caller is told to do the operation in software, unless the settings say otherwise.
+ * If anything goes wrong, the caller is told to do the operation in software, unless the settings say otherwise.
  */
 #ifndef SIMACCEL_OFFLOAD_H
 #define SIMACCEL_OFFLOAD_H

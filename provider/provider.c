@@ -72,8 +72,8 @@ struct forward {
     void *argument;
 };
 
-/* libssl uses a TLS group only if the provider that reports it also manages the keys of the group. So we report the groups
- * of the keys that we manage, and no others. */
+/* libssl uses a TLS group only if the provider that reports it also manages the keys of the group. So we report only the
+ * groups whose keys we manage. */
 static int forward_group(const OSSL_PARAM *params, void *argument)
 {
     const OSSL_PARAM *algorithm = OSSL_PARAM_locate_const(params, OSSL_CAPABILITY_TLS_GROUP_ALG);
@@ -172,8 +172,9 @@ static int set_up_all(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in)
     static int have_initial;
     char reason[256];
 
-    /* Has an effect only if the application has another libcrypto and ours was not in use yet. Ours must then not be cleaned up
-     * at exit: the application's is cleaned up after it, and calls us, and engines that are linked to ours. */
+    /* If the application has a libcrypto of its own, ours must not be cleaned up at exit, because the application's is
+     * cleaned up later and calls us (docs/decisions/0029). If both use the same libcrypto, it was in use before, and this
+     * call has no effect. */
     OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
     if (!have_initial)
         initial = settings;

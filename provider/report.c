@@ -56,7 +56,7 @@ static void *map_named(const char *name)
     return made != MAP_FAILED ? made : NULL;
 }
 
-/* Also for NULL: if the new report could not be made, the old one, which would be wrong now, goes all the same. */
+/* Replaces the report, even by none: if the new one could not be made, the old one must go too, because it is wrong now. */
 static void replace(void *made)
 {
     void *old = atomic_exchange(&page, made);

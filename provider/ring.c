@@ -10,8 +10,8 @@
 #include "settings.h"
 #include "wire.h"
 
-/* After an operation has passed its deadline, later ones may take this many times what operations took lately, and at
- * least this long. A device that has lost one completion may lose the next one too, and a TLS handshake has three. */
+/* After an operation has passed its deadline, each later one may take PATIENT_TIMES as long as operations took lately, and at
+ * least LEAST_PATIENCE_NS. A device that has lost one completion may lose the next one too, and a TLS handshake has three. */
 enum { PATIENT_TIMES = 8, LEAST_PATIENCE_NS = 250000000 };
 
 int ring_prepare(struct ring *ring)
@@ -30,7 +30,7 @@ int ring_prepare(struct ring *ring)
     for (uint32_t i = 0; i < ring->entries; i++) {
         ring->records[i].index = i;
         ring->records[i].ring = ring;
-        /* A stack, filled so that slot 0 is taken first. */
+        /* The free slots are a stack. It is filled so that slot 0 is taken first. */
         ring->free_slots[ring->free_count++] = ring->entries - 1 - i;
     }
     return 1;

@@ -19,8 +19,8 @@
  * ends.
  *
  * A record is completed by the function in its `complete`, which its owner sets: waiter.c for jobs, blocking.c for
- * threads, key.c for loads. The ring knows none of them. It does not know fds or the connection either: connection.h
- * adds these.
+ * threads, key.c for loads. The ring knows none of them (docs/decisions/0028). It does not know fds or the connection
+ * either: connection.h adds these.
  */
 #ifndef SIMACCEL_RING_H
 #define SIMACCEL_RING_H
@@ -95,14 +95,14 @@ void ring_free(struct ring *ring);
 int ring_is_dead(const struct ring *ring);
 
 /* Takes a free slot. Returns NULL if the ring is full or dead. If it is full, `entry` joins the queue of those that are
- * woken when a slot falls free; if a slot was taken, `entry` leaves that queue. `entry` may be NULL. */
+ * woken when a slot becomes free. If a slot was taken, `entry` leaves that queue. `entry` may be NULL. */
 struct record *ring_take(struct ring *ring, struct slot_queue_entry *entry);
 
 /* Submits what was written into a taken slot. */
 enum submitted ring_submit(struct record *record, const struct request *request);
 
-/* Wipes and frees the slot, or makes it LOST, and wakes the first of the queue. Never called under a waiter's lock,
- * because the wake-up takes one. */
+/* Wipes and frees the slot, or makes it LOST, and wakes the first of the queue. Must not be called under a waiter's lock,
+ * because the wake-up takes such a lock. */
 void ring_release(struct record *record);
 
 /* Takes `entry` out of the queue. If it was woken for a slot that it will not take now, the next entry is woken. */

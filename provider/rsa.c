@@ -9,7 +9,7 @@
 #include "scheme.h"
 #include "wire.h"
 
-/* What the padding of PKCS #1 v1.5 takes at least (RFC 8017, 9.2). */
+/* The least number of bytes that the padding of PKCS #1 v1.5 takes (RFC 8017, 9.2). */
 enum { PKCS1_BYTES = 11 };
 
 static enum outcome rsa_run(const struct digest_signature *m, void *ctx, struct op_context *c, struct operation *o)

@@ -82,15 +82,7 @@ static int decrypt(void *ctx, unsigned char *out, size_t *out_len, size_t size, 
     return outcome == OUTCOME_DONE;
 }
 
-static void freectx(void *ctx)
-{
-    op_context_free(ctx, default_freectx);
-}
-
-static void *dupctx(void *ctx)
-{
-    return op_context_dup(ctx, default_dupctx(ctx), default_freectx);
-}
+OP_CONTEXT_DEFINE_FREE_AND_DUP(freectx, dupctx, default_freectx, default_dupctx)
 
 void rsa_oaep_adopt(const OSSL_DISPATCH *t)
 {

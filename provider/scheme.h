@@ -1,4 +1,4 @@
-/* Digests and salts of signatures and encryption: from OpenSSL's names and numbers to those of the wire. */
+/* Turns OpenSSL's names and numbers of digests and salts into those of the wire. */
 #ifndef SIMACCEL_SCHEME_H
 #define SIMACCEL_SCHEME_H
 
@@ -8,7 +8,7 @@
 /* Room for the longest name of a digest. */
 enum { SCHEME_NAME_BYTES = 50 };
 
-/* The wire's number of a digest, by any of the names that OpenSSL has for it: an enum wire_digest. WIRE_DIGEST_NONE for "", -1
+/* The wire's number (an enum wire_digest) for any of the names that OpenSSL has for a digest. WIRE_DIGEST_NONE for "", -1
  * for a digest that the wire does not have. */
 int scheme_digest(const char *name);
 

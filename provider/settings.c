@@ -106,7 +106,7 @@ static int parse_operations(const char *value, uint32_t *operations)
     return 1;
 }
 
-/* Looks up a user in /etc/passwd alone. The name services may use OpenSSL, which is being set up at this moment. */
+/* Looks up a user in /etc/passwd only. The name services may use OpenSSL, which is being set up at this moment. */
 static int user_id(const char *name, size_t length, uid_t *uid)
 {
     struct passwd entry, *found;
@@ -190,7 +190,7 @@ int settings_set(const char *name, const char *value, char *reason, size_t reaso
     return 1;
 }
 
-/* Whether the shared memory of so many entries is no larger than a device gives to one client. */
+/* Whether the shared memory for this many entries is no larger than what a device gives to one client. */
 static int memory_fits(uint64_t entries)
 {
     const uint64_t rings = entries * (sizeof(struct wire_submission) + sizeof(struct wire_completion));
@@ -228,7 +228,7 @@ int settings_from_environment(char *reason, size_t reason_bytes)
 
         for (size_t i = 0; (*name)[i] != '\0'; i++)
             variable[9 + i] = (char)toupper((unsigned char)(*name)[i]);
-        /* A set-user-id program must not send its keys where its caller points. */
+        /* A set-user-id program must not send its keys to a socket that its caller chooses. */
         value = secure_getenv(variable);
         if (value != NULL && *value != '\0' && !settings_set(*name, value, reason, reason_bytes))
             return 0;

@@ -28,16 +28,16 @@ extern struct settings settings;
 /* The names of all settings, ended by NULL. */
 extern const char *const settings_names[];
 
-/* Back to the defaults. */
+/* Sets all settings to their defaults. */
 void settings_reset(void);
 
-/* Sets one. Returns 0 and a reason if the value can't be used. Names that are not settings are ignored. */
+/* Sets one setting. Returns 0 and a reason if the value can't be used. Names that are not settings are ignored. */
 int settings_set(const char *name, const char *value, char *reason, size_t reason_bytes);
 
-/* Sets those that the environment has. Returns 0 and a reason if one can't be used. */
+/* Sets the settings that the environment has. Returns 0 and a reason if one can't be used. */
 int settings_from_environment(char *reason, size_t reason_bytes);
 
-/* To be called after the last was set. Returns 0 and a reason if they can't be used together. */
+/* Must be called after the last setting was set. Returns 0 and a reason if they can't be used together. */
 int settings_check(char *reason, size_t reason_bytes);
 
 /* Whether an algorithm is to be offloaded. */

@@ -30,7 +30,7 @@ struct slot_queue {
 /* Puts the entry at the end, unless it is in the queue already. The queue holds a reference to it from then on. */
 void slot_queue_join(struct slot_queue *queue, struct slot_queue_entry *entry);
 
-/* Takes the entry out, wherever it stands. Does nothing if it is not in the queue. */
+/* Takes the entry out, wherever it is in the queue. Does nothing if it is not there. */
 void slot_queue_leave(struct slot_queue *queue, struct slot_queue_entry *entry);
 
 /* Takes out the first entry and passes the queue's reference on to the caller. NULL if the queue is empty. */

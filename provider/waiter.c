@@ -61,8 +61,8 @@ static void context_freed(ASYNC_WAIT_CTX *context, const void *key, OSSL_ASYNC_F
 
     (void)context, (void)key, (void)fd;
     if (!waiter_is_ours(w)) {
-        /* The child of a fork. The locks may be held for ever here, so only the fd, which is a copy, is closed. The rest of
-         * the waiter is not freed. */
+        /* This is the child of a fork. The locks may stay locked for ever here, so only the fd, which is a copy, is closed.
+         * The rest of the waiter is not freed. */
         fd_close(&w->fd.fd);
         return;
     }
@@ -80,7 +80,7 @@ static void context_freed(ASYNC_WAIT_CTX *context, const void *key, OSSL_ASYNC_F
         }
     }
     pthread_mutex_unlock(&w->lock);
-    /* After the unlock: to free a slot wakes the next waiter of the queue, which takes that one's lock. */
+    /* After the unlock, because freeing a slot wakes the next waiter of the queue, and takes that waiter's lock. */
     while (finished != NULL) {
         struct record *r = finished;
 

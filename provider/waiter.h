@@ -25,11 +25,11 @@ struct waiter;
  * operation must block instead. */
 struct waiter *waiter_of(ASYNC_WAIT_CTX *context, struct connection *connection);
 
-/* Makes the fd watch the device, if there is no dispatcher. To be called before an operation is in flight or in the queue.
- * Returns 0 if that is not possible: the operation must block instead. */
+/* Makes the fd watch the device, if there is no dispatcher. Must be called before an operation is in flight or in the queue.
+ * Returns 0 if that is not possible. Then the operation must block instead. */
 int waiter_watch(struct waiter *waiter, struct connection *connection);
 
-/* Ends that after an operation, unless another one is in flight. */
+/* Undoes waiter_watch after an operation, unless another one is in flight. */
 void waiter_rest(struct waiter *waiter);
 
 /* Whether this is the process that made it. In the child of a fork a waiter must be left alone. */
@@ -39,10 +39,11 @@ int waiter_is_ours(const struct waiter *waiter);
 int waiter_is_unreported(const struct waiter *waiter);
 void waiter_set_reported(struct waiter *waiter);
 
-/* Makes the waiter the owner of a taken record. To be called before the record is submitted. */
+/* Makes the waiter the owner of a taken record. Must be called before the record is submitted. */
 void waiter_attach(struct waiter *waiter, struct record *record);
 
-/* Ends that after the record is done, and takes its token from the fd, so that the next operation does not find it. */
+/* Undoes waiter_attach after the record is done, and takes its token from the fd, so that the next operation does not find
+ * it. */
 void waiter_detach(struct waiter *waiter, struct record *record);
 
 /* Takes a slot, or puts the waiter into the connection's queue; see ring_take. */

@@ -134,7 +134,7 @@ void wait_fds_after_fork_in_parent(void)
     pthread_mutex_unlock(&lock);
 }
 
-/* In the child of a process with several threads only system calls are safe; the lock of a waiter may be held for ever. */
+/* In the child of a process with several threads only system calls are safe, as a waiter's lock may stay locked for ever. */
 void wait_fds_after_fork_in_child(void)
 {
     struct fd woken = newest != NULL ? fd_of(eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC)) : NO_FD;

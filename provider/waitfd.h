@@ -41,8 +41,8 @@ void wait_fd_unwatch(struct wait_fd *fd);
 /* An fd for wait contexts with a callback, the same one for all: it is valid and never readable. -1: there can be no fd. */
 int wait_fd_quiet(void);
 
-/* Around fork. In the child the fds of all paused jobs become readable. Their operations belong to the parent, so these
- * jobs are to be resumed and to go on in software. */
+/* To be called around a fork. In the child the fds of all paused jobs become readable: their operations belong to the parent,
+ * so these jobs must be resumed, and go on in software. */
 void wait_fds_before_fork(void);
 void wait_fds_after_fork_in_parent(void);
 void wait_fds_after_fork_in_child(void);

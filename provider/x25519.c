@@ -86,7 +86,7 @@ static enum outcome on_device(struct op_context *c, unsigned char *secret, size_
     o.in = keys.private; /* and `peer`, which follows it */
     outcome = keys.found == 2 ? offload_run(&o) : offload_unsupported("key");
     OPENSSL_cleanse(&keys, sizeof(keys));
-    /* The peer sent a point of small order. Software refuses it, with OpenSSL's own error. */
+    /* A secret of zeros means that the peer sent a point of small order. Software refuses it, with OpenSSL's own error. */
     if (outcome == OUTCOME_DONE && (o.out_len != KEY_BYTES || CRYPTO_memcmp(secret, zero, KEY_BYTES) == 0))
         outcome = OUTCOME_SOFTWARE;
     *secret_len = o.out_len;
@@ -109,15 +109,7 @@ static int derive(void *ctx, unsigned char *secret, size_t *secret_len, size_t s
     return outcome == OUTCOME_DONE;
 }
 
-static void freectx(void *ctx)
-{
-    op_context_free(ctx, default_freectx);
-}
-
-static void *dupctx(void *ctx)
-{
-    return op_context_dup(ctx, default_dupctx(ctx), default_freectx);
-}
+OP_CONTEXT_DEFINE_FREE_AND_DUP(freectx, dupctx, default_freectx, default_dupctx)
 
 static void adopt(const OSSL_DISPATCH *t)
 {
@@ -139,7 +131,7 @@ static const OSSL_DISPATCH changes[] = {
 
 const struct algorithm x25519_algorithms[] = {
     KEYMGMT_ROW(x25519, "X25519"),
-    /* Functions with a higher id derive a key object: they would go past us. */
+    /* Functions with a higher id derive a key object. They are left out, because they would bypass us. */
     {OSSL_OP_KEYEXCH, "X25519", OSSL_FUNC_KEYEXCH_GETTABLE_CTX_PARAMS, changes, adopt},
     {OSSL_OP_KEM, "X25519", 0, NULL, NULL},
     {0},
