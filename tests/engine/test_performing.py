@@ -1,0 +1,101 @@
+"""The way of one operation, where something comes in between: a close, a fork, a failure, an exception."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from engine import ClosedError, Engine, OperationError, start_job
+from engine.offload.operation import Operation
+from engine.offload.slot_queue import SlotQueue
+from simaccel.testing import ManualAccelerator
+from tests.engine.ways import complete_next, manual
+from waitctx import Status, WaitCtx
+
+
+def test_an_engine_that_is_closed_while_an_operation_is_prepared_takes_it_no_more() -> None:
+    """`close` did not see the operation, so nobody would ever end it."""
+    with manual() as (accel, engine), WaitCtx() as ctx:
+        prepare = accel.prepare
+
+        def prepare_and_close(request: Any) -> None:
+            prepare(request)
+            engine.close()
+
+        accel.prepare = prepare_and_close  # type: ignore[method-assign]
+        job = start_job(engine.call, "echo", b"x", wait_ctx=ctx)
+        assert isinstance(job.exception, ClosedError)
+        assert (engine.in_flight, accel.requests) == (0, [])
+        assert engine.statistics.failed == 1
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["fd is there", "fd is gone"])
+def test_in_the_child_of_a_fork_each_operation_ends_and_says_why(lost: bool) -> None:
+    with manual() as (accel, engine), WaitCtx() as ctx:
+        job = start_job(engine.call, "echo", b"x", wait_ctx=ctx)
+        if lost:
+            os.close(ctx.all_fds()[0])
+        engine._performer.disown()
+        assert engine.in_flight == 0
+        job.resume()
+        assert isinstance(job.exception, ClosedError)
+        assert f"belongs to the parent process, {os.getppid()}" in str(job.exception)
+        with pytest.raises(ClosedError, match="belongs to the parent process"):
+            engine.call("echo")
+        accel.requests.clear()
+
+
+def test_a_deadline_leaves_no_timer_when_the_device_fails_the_operation() -> None:
+    with manual() as (accel, engine), WaitCtx() as ctx:
+        job = start_job(lambda: engine.call("echo", b"x", deadline_ns=1_000), wait_ctx=ctx)
+        assert len(accel.timers) == 1
+        complete_next(accel, error=ValueError("the kernel's"))
+        job.resume()
+        assert isinstance(job.exception, OperationError)
+        assert accel.timers == []
+        assert ctx.status is Status.ERR
+
+
+def test_who_observes_is_given_each_operation_that_succeeded_with_the_time_of_its_resume() -> None:
+    seen: list[tuple[Any, int]] = []
+    accel = ManualAccelerator()
+
+    def observe(operation: Operation) -> None:
+        seen.append((operation.result, operation.resumed_ns))
+
+    with Engine(accel, observe=observe) as engine, WaitCtx() as ctx:
+        job = start_job(engine.call, "echo", b"1", wait_ctx=ctx)
+        complete_next(accel)
+        accel.clock.time_ns = 700
+        job.resume()
+        job = start_job(engine.call, "echo", b"2", wait_ctx=ctx)
+        complete_next(accel, error=ValueError("the kernel's"))
+        job.resume()
+    assert seen == [(b"echo:1", 700)]
+
+
+def test_an_exception_while_a_caller_gives_up_comes_out_and_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    leave = SlotQueue.leave
+    raised: list[BaseException] = []
+
+    def interrupted(slots: SlotQueue, operation: Operation) -> None:
+        if not raised:
+            raised.append(KeyboardInterrupt())
+            raise raised[0]
+        leave(slots, operation)
+
+    with manual(depth=1) as (accel, engine), WaitCtx() as ctx, WaitCtx() as other:
+        holds = start_job(engine.call, "echo", b"x", wait_ctx=ctx)
+        waits = start_job(lambda: engine.call("echo", b"y", deadline_ns=1_000), wait_ctx=other)
+        assert len(engine._performer.slots.waiting) == len(accel.timers) == 1
+        monkeypatch.setattr(SlotQueue, "leave", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            waits.cancel()
+        assert waits.done
+        assert len(engine._performer.slots.waiting) == len(accel.timers) == 0
+        assert engine.in_flight == 1
+        complete_next(accel)
+        holds.resume()
+        assert holds.result() == b"echo:x"

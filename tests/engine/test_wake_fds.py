@@ -1,0 +1,129 @@
+"""The wake fds by themselves: any number, any error of the system, a fork, and an owner that forgets them."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from engine import OperationError
+from engine.offload import wake_fds
+from engine.offload.wake_fds import EventFd, Pipe, WakeFd, is_wake_fd, wake_fd
+from tests.engine.ways import readable
+
+KINDS = ["fd", "pipe"]
+kinds = pytest.mark.parametrize("kind", KINDS)
+
+
+def is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+
+def fds_of(made: WakeFd) -> list[int]:
+    return [made.fd, made._write_fd] if isinstance(made, Pipe) else [made.fd]
+
+
+@contextmanager
+def fd_0_is_free() -> Iterator[None]:
+    """As in a server that has closed its standard input. The next fd that is made gets the number 0."""
+    kept = os.dup(0)
+    os.close(0)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
+
+
+@kinds
+def test_fd_0_is_an_fd_like_any_other(kind: str) -> None:
+    with fd_0_is_free():
+        made = wake_fd(kind)
+        assert made.fd == 0
+        assert not made.drain()
+        assert made.put()
+        assert made.drain()
+        made.close()
+        assert not is_open(0)
+        assert not made.put()
+
+
+def test_a_pipe_may_be_written_through_fd_0() -> None:
+    made = Pipe()
+    with fd_0_is_free():
+        os.dup2(made._write_fd, 0)
+        os.close(made._write_fd)
+        made._write_fd = 0
+        assert made.put()
+        assert readable(made.fd)
+        made.close()
+        assert not is_open(0)
+
+
+@kinds
+def test_who_forgets_a_wake_fd_leaves_no_fd_open(kind: str) -> None:
+    with fd_0_is_free():
+        made = wake_fd(kind)
+        fds = fds_of(made)
+        assert 0 in fds
+        del made
+        assert not any(map(is_open, fds))
+
+
+@kinds
+def test_an_fd_that_somebody_else_closed_is_no_wake_fd_any_more(kind: str) -> None:
+    made = wake_fd(kind)
+    fds = fds_of(made)
+    os.close(made.fd)
+    assert is_wake_fd(fds[0])
+    with pytest.raises(OperationError, match=f"the wait fd {fds[0]} was closed by somebody else"):
+        made.drain()
+    assert not is_wake_fd(fds[0])
+    assert not made.put()
+    assert not any(map(is_open, fds))
+
+
+@kinds
+def test_in_the_child_of_a_fork_it_is_closed_though_another_thread_held_its_lock(kind: str) -> None:
+    made = wake_fd(kind)
+    fds = fds_of(made)
+    made.lock.acquire()
+    made.disown()
+    assert not any(map(is_open, fds))
+    assert not made.put()
+
+
+def test_an_error_of_the_system_that_means_nothing_here_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*args: Any) -> int:
+        ctypes.set_errno(errno.EIO)
+        return -1
+
+    def raises(*args: Any) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    event, pipe = EventFd(), Pipe()
+    with monkeypatch.context() as patch:
+        patch.setattr(wake_fds, "_eventfd_write", fails)
+        patch.setattr(os, "write", raises)
+        for made in (event, pipe):
+            with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+                made.put()
+    for made in (event, pipe):
+        assert made.put()
+        made.close()
+
+
+def test_a_pipe_whose_reading_end_is_closed_can_wake_nobody() -> None:
+    made = Pipe()
+    os.close(made.fd)
+    assert not made.put()
+    made.close()
