@@ -61,13 +61,11 @@ class FdWaker:
             raise
         if found and operation.fired:
             return True
-        if not operation.done and operation in operation.flight:
-            return False
-        # Another thread has taken the operation out of flight. It has not written the token yet, or has written it and
+        # If it is done, another thread has settled it. That thread has not written the token yet, or has written it and
         # still holds the lock. To wait for the lock is ten times faster than to poll. For a few bytecodes the other
         # thread may not hold the lock yet.
         while not operation.fired:
-            if not operation.done:  # the wake failed, and the operation is in flight again
+            if not operation.done:  # still in flight, or in flight again because the wake failed
                 return False
             with self.wake_fd.lock:
                 pass
