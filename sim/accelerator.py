@@ -179,7 +179,7 @@ class Accelerator:
         """
         if self._device.reaper.detach(on_space):
             # Completions that nobody has polled yet still hold their slots, and no interrupt would tell of them.
-            self.call_at(self.clock.now_ns(), self._device.reaper.reap)
+            self.call_at(self.clock.now_ns(), self._device.reaper.reap_by_interrupt)
 
     def poll(self, quota: int = 0) -> int:
         """Hand out at most `quota` completions in this thread, or all that are there if it is 0. Returns how many.

@@ -133,6 +133,11 @@ class Reaper:
         with self.lock:
             return self._reap(quota)
 
+    def reap_by_interrupt(self) -> None:
+        """Reap what was left for polling when the last engine detached, unless the next one polls already."""
+        if not self._interrupt.masked:
+            self.reap()
+
     def _reap(self, quota: int) -> int:
         seen = self._completions.taken
         batch: list[Any] = self._completions.unreaped(quota)

@@ -1,1 +1,7 @@
-"""Several devices as one: which of them takes a request."""
+"""Several devices as one accelerator: which of them takes a request, and what happens when one of them fails."""
+
+from simaccel.fleet.fleet import Fleet, FleetDownError
+from simaccel.fleet.policies import POLICIES
+from simaccel.fleet.statistics import FleetStatistics, MemberStatistics
+
+__all__ = ["POLICIES", "Fleet", "FleetDownError", "FleetStatistics", "MemberStatistics"]

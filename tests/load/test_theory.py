@@ -6,11 +6,13 @@ The formulas themselves are checked with values that are printed in books.
 from __future__ import annotations
 
 import math
+import os
 import statistics
 
 import pytest
 
 from benchmarks.queueing.cases import CASES, Case
+from benchmarks.queueing.other_simulator import SYSTEMS, System
 from simaccel.load import formulas
 
 RUNS, COUNT = 10, 6_000
@@ -27,6 +29,19 @@ def test_theory_lies_within_what_runs_vary_by(case: Case) -> None:
         assert statistics.mean(values) == pytest.approx(wanted, abs=error), name
         # And that is a bound worth having.
         assert error < 0.4 * wanted, name
+
+
+@pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.name)
+def test_another_simulator_agrees(system: System) -> None:
+    if os.environ.get("CI") != "true":
+        pytest.importorskip("ciw")
+    ours, theirs = (
+        [float(simulated(2_000, seed).mean()) for seed in range(first, first + RUNS)]
+        for simulated, first in ((system.ours, 0), (system.theirs, 100))
+    )
+    error = T_999 * math.sqrt((statistics.variance(ours) + statistics.variance(theirs)) / RUNS)
+    assert statistics.mean(ours) == pytest.approx(statistics.mean(theirs), abs=error)
+    assert error < 0.3 * statistics.mean(ours)
 
 
 @pytest.mark.parametrize(

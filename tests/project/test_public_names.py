@@ -15,7 +15,7 @@ from tests.project.source import PACKAGES, ROOT, imported, modules, tree
 
 DOORS = (
     *("waitctx", "waitctx.openssl", "sim", "engine", "engine.openssl"),
-    *("simaccel.testing", "simaccel.bridge", "simaccel.load"),
+    *("simaccel.testing", "simaccel.bridge", "simaccel.load", "simaccel.fleet"),
 )
 LAZY = Path("simaccel/__init__.py")
 INITS = [module for module in modules(*PACKAGES) if module.name == "__init__.py" and module != LAZY]
