@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 import threading
@@ -31,7 +32,7 @@ def frequent_switches() -> Iterator[None]:
 @pytest.mark.parametrize("latency", [None, "fixed:1ns", "fixed:20us", "uniform:0us,50us"])
 def test_no_wake_up_is_lost(latency: str | None) -> None:
     """Each thread waits for its own completion before it submits again: one lost doorbell and it waits for ever."""
-    rounds, count = 150, 6
+    rounds, count = 300, 6
     results: list[int] = []
     with Accelerator(4, latency=latency) as accel:
 
@@ -43,7 +44,7 @@ def test_no_wake_up_is_lost(latency: str | None) -> None:
                 request = Request("echo", payload, on_complete=lambda request: done.release())
                 accel.prepare(request)
                 while not accel.submit(request):
-                    pass
+                    os.sched_yield()  # so that those who wait for the device get on
                 done.acquire()
                 right += request.result == payload
             results.append(right)
@@ -92,7 +93,8 @@ def test_no_completion_is_lost_or_doubled_where_many_poll() -> None:
             for _ in range(rounds):
                 requests = [completions.submit(payload=bytes([index])) for index in range(4)]
                 while len(completions.done) < 4:
-                    accel.poll(1)
+                    if not accel.poll(1):
+                        os.sched_yield()
                 assert completions.done == requests
                 completions.done.clear()
 
@@ -116,6 +118,7 @@ def test_polling_with_the_interrupt_on_takes_no_slot_away() -> None:
         def polls() -> None:
             while not stop.is_set():
                 accel.poll()
+                os.sched_yield()
 
         pollers = [threading.Thread(target=polls) for _ in range(3)]
         for thread in pollers:
@@ -165,7 +168,7 @@ def test_polling_with_the_interrupt_on_hands_nothing_out() -> None:
         completions = Completions(accel)
         completions.submit()
         while not accel._device.completions.entries:
-            pass
+            os.sched_yield()
         assert accel.poll() == 0
         assert completions.done == []
         assert accel.in_flight == 1
@@ -216,7 +219,7 @@ def test_a_stop_that_comes_as_the_worker_goes_to_sleep() -> None:
     worker = LateSleeper(device, lambda: 0, no_crash)
     device.stepped.acquire()
     while not worker.asleep:
-        pass
+        os.sched_yield()
     stopped = threading.Event()
 
     def stop() -> None:
@@ -255,7 +258,7 @@ def test_a_wake_that_crosses_the_end_of_a_sleep() -> None:
     worker = Worker(device, lambda: 0, no_crash)
     device.stepped.acquire()
     while not worker.asleep:
-        pass
+        os.sched_yield()
     bell: Any = CrossedBell(worker)
     worker._bell = bell
     assert worker.wake()  # to the step after which it sleeps until now, and is crossed
@@ -263,7 +266,7 @@ def test_a_wake_that_crosses_the_end_of_a_sleep() -> None:
     for _ in range(3):  # the step it was woken for, the one after the crossing, and one more
         device.stepped.acquire()
     while not worker.asleep:
-        pass
+        os.sched_yield()
     assert not device.stepped.acquire(blocking=False)
     assert worker.wake()
     worker.stop(lambda: True)
@@ -280,7 +283,7 @@ def a_submit_in_real_time() -> Iterator[Callable[[], object]]:
     worker = accel._worker
     assert worker is not None
     while not worker.asleep:
-        pass
+        os.sched_yield()
     request = completions.request()
     yield lambda: accel.submit(request)
     last = completions.submit()
@@ -303,7 +306,7 @@ def a_call_in_real_time() -> Iterator[Callable[[], object]]:
     worker = accel._worker
     assert worker is not None
     while not worker.asleep:
-        pass
+        os.sched_yield()
     yield lambda: accel.call_at(0, lambda: None)
     called = threading.Semaphore(0)
     accel.call_at(accel.clock.now_ns(), called.release)
