@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -29,6 +31,17 @@ def test_an_engine_that_is_closed_while_an_operation_is_prepared_takes_it_no_mor
         assert isinstance(job.exception, ClosedError)
         assert (engine.in_flight, accel.requests) == (0, [])
         assert engine.statistics.failed == 1
+
+
+def test_what_a_closed_engine_refuses_is_not_prepared_and_no_operation() -> None:
+    prepared: list[Any] = []
+    with manual() as (accel, engine), WaitCtx() as ctx:
+        accel.prepare = prepared.append  # type: ignore[assignment, method-assign]
+        engine.close()
+        job = start_job(engine.call, "echo", b"x", wait_ctx=ctx)
+        assert isinstance(job.exception, ClosedError)
+        assert prepared == []
+        assert engine.statistics.operations == 0
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["fd is there", "fd is gone"])
@@ -99,3 +112,15 @@ def test_an_exception_while_a_caller_gives_up_comes_out_and_nothing_is_left(monk
         complete_next(accel)
         holds.resume()
         assert holds.result() == b"echo:x"
+
+
+def test_a_paused_job_that_nobody_keeps_is_freed_and_its_operation_ends() -> None:
+    """Its own frames refer to it no more: the collector sees none of the frames of a paused greenlet."""
+    with manual() as (accel, engine), WaitCtx() as ctx:
+        job = start_job(engine.call, "echo", b"x", wait_ctx=ctx)
+        gone = ref(job)
+        del job
+        gc.collect()
+        assert gone() is None
+        assert engine.in_flight == 0
+        accel.requests.clear()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakValueDictionary
 
 import pytest
 
@@ -52,8 +54,10 @@ def test_fd_0_is_an_fd_like_any_other(kind: str) -> None:
         assert not made.drain()
         assert made.put()
         assert made.drain()
+        assert is_wake_fd(0)
         made.close()
         assert not is_open(0)
+        assert not is_wake_fd(0)
         assert not made.put()
 
 
@@ -127,3 +131,58 @@ def test_a_pipe_whose_reading_end_is_closed_can_wake_nobody() -> None:
     os.close(made.fd)
     assert not made.put()
     made.close()
+
+
+def test_a_pipe_full_of_tokens_is_readable_and_takes_another_wake_without_blocking() -> None:
+    made = Pipe()
+    fcntl.fcntl(made._write_fd, fcntl.F_SETPIPE_SZ, 4_096)
+    for _ in range(4_096 + 1):
+        assert made.put()
+    assert made.drain()
+    assert not readable(made.fd)
+    made.close()
+
+
+def test_a_pipe_whose_writing_end_is_closed_can_wake_nobody() -> None:
+    made = Pipe()
+    os.close(made._write_fd)
+    assert not made.put()
+    made.close()
+
+
+class Emptied(list[int]):
+    """A list of fds that another thread closes between the look at it and the pop."""
+
+    def pop(self, *args: Any) -> int:
+        self.clear()
+        return super().pop()
+
+
+def test_fds_that_another_thread_closes_meanwhile_are_left_to_it() -> None:
+    wake_fds._close_all(Emptied([-7]))
+
+
+def test_what_close_itself_raises_comes_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = EventFd()
+
+    def fails(fd: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    number = made.fd
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "close", fails)
+        with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+            made.close()
+    os.close(number)  # the system has not
+
+
+def test_the_child_of_a_fork_closes_its_copies_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wake_fds, "_open", WeakValueDictionary())
+    both = [wake_fd(kind) for kind in KINDS]
+    fds = [fd for made in both for fd in fds_of(made)]
+    wake_fds._after_fork_in_child()
+    assert not any(map(is_open, fds))
+    assert not any(map(is_wake_fd, fds))
+    fd = os.open(os.devnull, os.O_RDONLY)  # has a number that was one of theirs
+    assert not is_wake_fd(fd)
+    os.close(fd)

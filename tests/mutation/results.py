@@ -12,7 +12,7 @@ from tests.mutation.mutants import Mutant
 
 
 class Results:
-    """A file of JSON lines, one for each mutant that was tried. The last one of a mutant counts."""
+    """A file of JSON lines, one for each try of a mutant. Who was killed once stays so, else the last try counts."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -20,7 +20,12 @@ class Results:
         if path.exists():
             for line in path.read_text().splitlines():
                 row = json.loads(line)
-                self._rows[row["id"]] = row
+                self._keep(row)
+
+    def _keep(self, row: dict[str, Any]) -> None:
+        before = self._rows.get(row["id"])
+        if before is None or not before["killed_by"]:
+            self._rows[row["id"]] = row
 
     def settles(self, name: str, mutant: Mutant, slowest_s: float, again: bool) -> bool:
         """Whether it was killed before, or has survived the tests that would be tried now and is not tried `again`."""
@@ -41,7 +46,7 @@ class Results:
             "slowest_s": slowest_s,
             "killed_by": killed_by,
         }
-        self._rows[str(row["id"])] = row
+        self._keep(row)
         with self._path.open("a") as file:
             file.write(json.dumps(row) + "\n")
 
