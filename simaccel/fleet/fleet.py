@@ -81,9 +81,13 @@ class Fleet:
         self._lock = threading.RLock()
         self._local = threading.local()
         self._members = [_member(number, given, depth) for number, given in enumerate(members)]
-        if not self._members:
-            raise UsageError("a fleet without members: give at least one accelerator or address")
-        self.clock = _common_clock(self._members)
+        try:
+            self.clock = _common_clock(self._members)
+        except BaseException:
+            for member in self._members:
+                if member.make is not None and member.accel is not None:  # nobody else knows of it
+                    member.accel.close()
+            raise
         self._keeper = Accelerator(depth, clock=self.clock if isinstance(self.clock, VirtualClock) else None)
         """The timers of the fleet are its own: those of a member stop when that is gone. It is the software too."""
         if software:
@@ -579,6 +583,8 @@ def _made(name: str, make: Make) -> Member:
 
 
 def _common_clock(members: list[Member]) -> Any:
+    if not members:
+        raise UsageError("a fleet without members: give at least one accelerator or address")
     clocks = [member.accel.clock for member in members if member.accel is not None]
     if not clocks:
         from sim.clock import RealClock
