@@ -134,3 +134,17 @@ def leak_check(watchdog: None) -> Iterator[None]:
     if left:
         print("left behind:", *left, sep="\n  ", file=sys.stderr)
         pytest.fail("the test left behind: " + "; ".join(left), pytrace=False)
+
+
+@pytest.fixture
+def reported() -> Iterator[list[BaseException]]:
+    """What the device reports through threading.excepthook, instead of printing it."""
+    errors: list[BaseException] = []
+
+    def hook(args: threading.ExceptHookArgs) -> None:
+        assert args.exc_value is not None
+        errors.append(args.exc_value)
+
+    with pytest.MonkeyPatch.context() as patch:  # of its own: a test may undo what it patched itself
+        patch.setattr(threading, "excepthook", hook)
+        yield errors
