@@ -1,7 +1,8 @@
 """Several devices as one accelerator: which of them takes a request, and what happens when one of them fails."""
 
-from simaccel.fleet.fleet import Fleet, FleetDownError
+from simaccel.fleet.fleet import Fleet
 from simaccel.fleet.policies import POLICIES
+from simaccel.fleet.router import FleetDownError
 from simaccel.fleet.statistics import FleetStatistics, MemberStatistics
 
 __all__ = ["POLICIES", "Fleet", "FleetDownError", "FleetStatistics", "MemberStatistics"]

@@ -58,6 +58,11 @@ class FleetCounters:
         if self.in_flight > self.high_water:
             self.high_water = self.in_flight
 
+    def undo_begin(self) -> None:
+        """It was not taken after all."""
+        self.submitted -= 1
+        self.in_flight -= 1
+
     def end(self, request: Any) -> None:
         """A request is about to be handed to its owner, or would be if the owner still wanted it."""
         self.in_flight -= 1

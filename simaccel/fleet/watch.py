@@ -25,17 +25,12 @@ LOST = 4
 class Watched(Protocol):
     """What the watch needs of a fleet."""
 
-    @property
-    def clock(self) -> Any: ...
-
-    @property
-    def members(self) -> tuple[Member, ...]: ...
+    clock: Any
+    members: list[Member]
+    polled: bool
 
     @property
     def in_flight(self) -> int: ...
-
-    @property
-    def polled(self) -> bool: ...
 
     def give_up(self, member: Member, why: str, *, gone: bool = False) -> None: ...
 
