@@ -1,4 +1,5 @@
-"""Tools to test code that pauses: schedules, models, misuse of wait contexts and jobs."""
+"""Tools to test code that pauses: all schedules of a model, misuse of wait contexts and jobs, faults, a pytest
+fixture."""
 
 from simaccel.testing.accel import Accel
 from simaccel.testing.contract_suite import ContractError, check_accelerator

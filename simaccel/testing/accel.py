@@ -1,4 +1,4 @@
-"""What one test needs: a device, its engine and a scheduler, on one seed and one clock; with a check at the end."""
+"""What a test needs: a device, its engine and a scheduler, with one seed and one clock, and a check at the end."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ CLOCKS = ("virtual", "real")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How an `Accel` is made. The same names as of sim.Accelerator and Engine, and a few more."""
+    """How an `Accel` is made. The names are those of sim.Accelerator and Engine, and a few more."""
 
     clock: str = "virtual"
-    """"virtual": no thread, no sleep, time jumps. "real": a worker thread."""
+    """With "virtual" there is no thread and no sleep, and time jumps. With "real" there is a worker thread."""
     depth: int = 256
     units: int | None = None
     latency: Timing | str | None = None
@@ -49,7 +49,7 @@ class Options:
     misuse: bool = True
     """Whether the misuse detector watches."""
     ignore: Collection[Kind] = ()
-    """Kinds of misuse that are left out."""
+    """Kinds of misuse that are not reported."""
     strict: bool = False
     """Whether the detector also reports a pause for which nothing is announced."""
     invariants: bool = True
@@ -57,7 +57,7 @@ class Options:
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> Options:
-        """From keyword arguments. Raises UsageError for an unknown name or an invalid value."""
+        """The options from keyword arguments. Raises UsageError for an unknown name or an invalid value."""
         known = [field.name for field in fields(cls)]
         for name in given:
             if name not in known:
@@ -74,24 +74,25 @@ class Options:
 class Accel:
     """A device with its engine and its scheduler, for one test. A context manager; the fixture `accel` gives one.
 
-    `seed` decides all that is random in it. Leaving it closes all of it and then raises what was found, unless another
-    exception is on its way: MisuseError, or InvariantError. One thread drives it.
+    `seed` decides everything random in it. Leaving it closes all its parts. Then it raises MisuseError or
+    InvariantError if the checks have found something, unless another exception is being raised. One thread drives it.
     """
 
     def __init__(self, *, seed: int | None = None, **options: Any) -> None:
-        """Keyword options as in `Options`. Raises UsageError for an unknown or invalid one."""
+        """The keyword options are the fields of `Options`. Raises UsageError for an unknown or invalid one."""
         self.options = Options.of(options)
         self.seed = random.SystemRandom().getrandbits(32) if seed is None else seed
         self.trace: Trace | None = None
-        """What happens on the device, if it is recorded: set it before the device is used for the first time."""
+        """Where events of the device are recorded, or None. Set it before the device is first used."""
         self.perfetto: PerfettoTrace | None = None
-        """The same, and what the engines and jobs do, for Perfetto. Whoever sets it closes it."""
+        """Where events of device, engines and jobs are recorded for Perfetto, or None. The code that sets it must close
+        it."""
         self.schedule: Path | None = None
         """A schedule that `explore` replays instead of exploring."""
         self.save_schedules_as: Path | None = None
-        """Where `explore` saves a schedule that fails."""
+        """The file to which `explore` saves a schedule that fails."""
         self.schedule_saved: Path | None = None
-        """Where it has."""
+        """The file to which it has saved one, or None."""
         self.misuse: Misuse | None = None
         self._device: Accelerator | None = None
         self._engine: Engine | None = None
@@ -107,7 +108,7 @@ class Accel:
 
     @property
     def device(self) -> Accelerator:
-        """The simulated accelerator. Made when it is first asked for, as all of these."""
+        """The simulated accelerator. Like the other parts below, it is made when it is first used."""
         if self._device is None:
             given = self.options
             self._device = self._stack.enter_context(
@@ -141,7 +142,7 @@ class Accel:
         return self._engine
 
     def new_engine(self, **options: Any) -> Engine:
-        """One more engine on the device, closed at the end; options of Engine override the test's."""
+        """Another engine on the device, which is closed at the end. Options of Engine replace those of the test."""
         given = self.options
         some: dict[str, Any] = {
             "notify": given.notify,
@@ -158,40 +159,40 @@ class Accel:
     def scheduler(self) -> Scheduler:
         """A scheduler for jobs."""
         if self._scheduler is None:
-            assert self.device is not None  # before the scheduler: what is made last is closed first
+            assert self.device is not None  # made before the scheduler, because what is made last is closed first
             self._scheduler = self._stack.enter_context(Scheduler())
         return self._scheduler
 
     def run(self, fn: Callable[..., Any], *args: Any) -> Any:
-        """Run fn(*args) as a job, and all others to their end; its value, or its exception."""
+        """Run fn(*args) as a job, and all other jobs too, until they end. Returns its value or raises its exception."""
         job = self.scheduler.spawn(fn, *args)
         self.scheduler.run()
         return job.result()
 
     def map(self, fn: Callable[..., Any], *iterables: Iterable[Any]) -> list[Any]:
-        """The results of fn over the iterables, a job each."""
+        """Call fn for each item of the iterables, each in a job of its own, and return the results."""
         return self.scheduler.map(fn, *iterables)
 
     def advance(self, duration_ns: int) -> None:
-        """Let so much virtual time pass, and do on the way what is due. UsageError in real time."""
+        """Let this much virtual time pass, and do everything that is due meanwhile. Raises UsageError in real time."""
         clock = self.clock
         if not isinstance(clock, VirtualClock):
-            raise UsageError('advance() moves virtual time: make it with clock="virtual"')
+            raise UsageError('advance() moves virtual time, but this clock is real: use clock="virtual"')
         clock.advance(duration_ns)
 
     def faults(self, *rules: Rule | When | Verdict | str) -> Guard:
-        """Install fault rules, until the guard that is returned is left, or to the end."""
+        """Install fault rules until the guard that is returned is left; at the latest until the end of the test."""
         return self.device.faults.install(*rules)
 
     @property
     def random(self) -> random.Random:
-        """A generator for the test's own use, new each time, from the seed."""
+        """A new random generator for the test's own use. The seed decides its numbers."""
         return random.Random(self.seed)
 
     def explore(self, model: Model, preemptions: int = 2, **options: Any) -> Exploration | None:
-        """`simaccel.testing.explore`; a schedule that fails is saved, and named in the test's report.
+        """Call `simaccel.testing.explore`. A schedule that fails is saved, and the report of the test names its file.
 
-        With a schedule to replay (`--accel-schedule`) that one is run instead, and None returned.
+        With a schedule to replay (`--accel-schedule`), only that schedule is run, and None is returned.
         """
         with self.misuse.suspended() if self.misuse is not None else nullcontext():
             if self.schedule is not None:
@@ -205,13 +206,14 @@ class Accel:
                 raise
 
     def again(self, *, seed: int | None = None, **options: Any) -> Accel:
-        """Another one like this, with its own seed and options where given: for each example of a random test."""
+        """Another Accel like this one, with another seed or other options if these are given. For each example of a
+        random test."""
         fresh = Accel(seed=self.seed if seed is None else seed)
         fresh.options = replace(self.options, **{name: getattr(Options.of(options), name) for name in options})
         return fresh
 
     def describe(self) -> list[str]:
-        """Lines on how this was made and what has happened to it, for a report."""
+        """Lines for a report: how this was made, and what has happened to it."""
         given = self.options
         mode = MODES.get(given.notify)  # None if the options can't work, which may be what is reported
         notify = f"{given.notify}, contract {given.contract}" if mode and mode.by_callback else given.notify
@@ -246,7 +248,7 @@ class Accel:
             self.check()
 
     def check(self) -> None:
-        """Raise what was found. Call it after the end."""
+        """Raise what the checks have found. Call this after the end."""
         if self.misuse is not None:
             self.misuse.check()
         if self.options.invariants and self._device is not None:

@@ -1,6 +1,6 @@
 """What the pytest plugin does for a test that uses the fixture `accel`.
 
-The plugin itself, which every run of pytest loads, is `simaccel.pytest_plugin`.
+`simaccel.pytest_plugin` is the plugin itself, which every run of pytest loads.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _trace_file = pytest.StashKey[Path]()
 
 
 def made_for(request: pytest.FixtureRequest, seed: int) -> Generator[Accel]:
-    """The fixture: an Accel as the test's marks say; at the end it is checked."""
+    """The fixture: an Accel with the options of the test's marks. It is checked at the end."""
     config, node = request.config, request.node
     refused = None
     try:
@@ -42,7 +42,8 @@ def made_for(request: pytest.FixtureRequest, seed: int) -> Generator[Accel]:
     except UsageError as error:
         refused = str(error)
     if refused is not None:
-        pytest.fail(refused, pytrace=False)  # one line: no stack of this plugin, and no exception "during handling"
+        # Shown as one line, without this plugin's stack and without an exception "during handling".
+        pytest.fail(refused, pytrace=False)
     node.stash[_accel] = accel
     accel.save_schedules_as = _folder(config) / f"{_file_name(node)}.schedule"
     if config.option.accel_schedule is not None:
@@ -71,9 +72,10 @@ def made_for(request: pytest.FixtureRequest, seed: int) -> Generator[Accel]:
 
 @contextmanager
 def _told_when_killed(config: pytest.Config, node: pytest.Item, accel: Accel) -> Iterator[None]:
-    """Inside, a SIGTERM prints what the test waits for before it ends the process: a loop that never ends, say, in CI.
+    """Inside the `with`, a SIGTERM first prints what the test waits for, and then ends the process. This is for a test
+    that hangs, for instance in CI.
 
-    Only in the main thread, which alone may set a handler, and only where nobody has set one.
+    It works only in the main thread, because no other may set a handler, and only if no handler is set.
     """
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
@@ -81,7 +83,7 @@ def _told_when_killed(config: pytest.Config, node: pytest.Item, accel: Accel) ->
         return
 
     def tell(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # first: whatever comes now, the process ends
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # done first, so that the process ends whatever happens now
         lines = [f"{node.nodeid} was ended by SIGTERM", *accel.describe()]
         if accel.misuse is not None:
             lines += [*map(str, accel.misuse.reports), *(accel.misuse.waiting() or ["no job is paused"])]
@@ -96,19 +98,20 @@ def _told_when_killed(config: pytest.Config, node: pytest.Item, accel: Accel) ->
     try:
         yield
     finally:
-        if signal.getsignal(signal.SIGTERM) is tell:  # else the test has set its own, and that is its business
+        if signal.getsignal(signal.SIGTERM) is tell:  # otherwise it is the test's own handler, which we leave alone
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _stack_from(file: Path, frame: FrameType | None) -> traceback.StackSummary:
-    """The stack from the test's own file on, without pytest's frames above it; all of it if the file is not in it."""
+    """The stack from the test's own file on, without pytest's frames before it. The whole stack if the file is not in
+    it."""
     stack = traceback.extract_stack(frame)
     first = next((at for at, entry in enumerate(stack) if entry.filename == os.fspath(file)), 0)
     return traceback.StackSummary.from_list(stack[first:])
 
 
 def _marked(node: pytest.Item) -> dict[str, Any]:
-    """The options of the test's marks; the closest overrides."""
+    """The options of the test's marks. The closest mark wins."""
     options: dict[str, Any] = {}
     for mark in reversed(list(node.iter_markers("accel"))):
         if mark.args:
@@ -118,7 +121,7 @@ def _marked(node: pytest.Item) -> dict[str, Any]:
 
 
 def explain(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Add to the report of a failed test what it takes to have the failure again."""
+    """Add to the report of a failed test what is needed to repeat the failure."""
     item.stash[_failed] = True
     accel = item.stash.get(_accel, None)
     if accel is None:  # it failed before the fixture was made
@@ -133,7 +136,8 @@ def explain(item: pytest.Item, report: pytest.TestReport) -> None:
 
 
 def replay_command(item: pytest.Item, accel: Accel) -> str:
-    """A command that runs this test alone with the same seed and schedule, for the directory pytest was called in."""
+    """A command that runs only this test, with the same seed and schedule, from the directory where pytest was
+    called."""
     here = item.config.invocation_params.dir
     # The part of the id after the file. It must reach pytest unchanged.
     inside = item.nodeid.partition("::")[2]
@@ -150,7 +154,7 @@ def replay_command(item: pytest.Item, accel: Accel) -> str:
 
 
 def _python() -> str:
-    """The interpreter as its user would call it."""
+    """The interpreter's name, as a user would type it."""
     found = shutil.which("python")
     return "python" if found is not None and os.path.samefile(found, sys.executable) else sys.executable
 
@@ -162,7 +166,7 @@ def _trace_path(node: pytest.Item, config: pytest.Config) -> Path:
 
 
 def _folder(config: pytest.Config) -> Path:
-    """Where files go: pytest's cache, or without one the system's folder for what may be deleted."""
+    """The folder for files: pytest's cache, or the system's temporary folder if there is no cache."""
     cache = getattr(config, "cache", None)
     if cache is not None:
         return Path(cache.mkdir("simaccel"))
@@ -172,5 +176,5 @@ def _folder(config: pytest.Config) -> Path:
 
 
 def _file_name(node: pytest.Item) -> str:
-    """The test's id as the name of a file."""
+    """The test's id as a file name."""
     return re.sub(r"[^\w.-]+", "-", node.nodeid)[-150:]

@@ -1,12 +1,12 @@
-"""What must hold whatever the device does to its requests: one checker for every scenario.
+"""The invariants: what must hold whatever a device does to its requests. One checker serves all scenarios.
 
-- No operation is lost without its job being told: by a result, or by an exception.
+- No operation is lost: its job is told, by a result or by an exception.
 - No result goes to the wrong job.
-- No late completion does harm: it is dropped, and counted.
-- Statistics add up: submitted = completed + failed + orphaned + in flight.
+- No late completion does harm: it is dropped and counted.
+- The statistics add up: submitted = completed + failed + orphaned + in flight.
 
-`check_invariants` looks at devices and engines that have come to rest. A `Ledger` also knows each operation: make the
-calls through it, and give it to the check.
+`check_invariants` looks at devices and engines that have come to rest. A `Ledger` also knows each operation. To use
+one, make the calls through it, and give it to the check.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from sim.faults import Corrupt, Verdict
 from sim.request import Submittable
 
 MOST_PROBLEMS = 10
-"""How many are listed; more of them say nothing new."""
+"""How many problems a message lists. More would say nothing new."""
 
 
 class InvariantError(EngineError, AssertionError):
-    """Something that must always hold does not. `problems` lists what, a line each."""
+    """Something that must always hold does not. `problems` has a line for each such thing."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
@@ -54,10 +54,10 @@ class Entry:
 
 
 class Ledger:
-    """Every operation that was called through it, what it should give, and what its caller was told.
+    """Notes every operation that is called through it: its expected result, and what its caller was told.
 
-    Payloads should differ, so that a result that went astray can be told from its own. One thread calls at a time in
-    virtual time; in real time any number may.
+    The payloads should all differ, so that a result that went to the wrong caller can be recognized. In virtual time
+    one thread at a time may call, in real time any number.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -78,7 +78,7 @@ class Ledger:
         return entry
 
     def call(self, op: str, payload: bytes, expected: bytes, *, aux: bytes = b"", **options: Any) -> bytes:
-        """`engine.call`, noted."""
+        """The same as `engine.call`, and note the operation."""
         entry = self._open(op, payload, aux, expected)
         try:
             entry.result = self.engine.call(op, payload, aux=aux, **options)
@@ -90,7 +90,7 @@ class Ledger:
         return entry.result
 
     async def aio_call(self, op: str, payload: bytes, expected: bytes, *, aux: bytes = b"", **options: Any) -> bytes:
-        """`engine.aio.call`, noted."""
+        """The same as `engine.aio.call`, and note the operation."""
         entry = self._open(op, payload, aux, expected)
         try:
             entry.result = await self.engine.aio.call(op, payload, aux=aux, **options)
@@ -117,7 +117,7 @@ class Ledger:
         return problems + self._counts()
 
     def _counts(self) -> list[str]:
-        """Whether the engine has counted what was called."""
+        """The problems if the engine has not counted exactly what was called."""
         told = [entry for entry in self.entries if entry.told]
         failed = sum(entry.error is not None for entry in told)
         counted = self.engine.statistics
@@ -134,9 +134,10 @@ def check_invariants(
     engines: Engine | Iterable[Engine] = (),
     ledgers: Ledger | Iterable[Ledger] = (),
 ) -> None:
-    """Check all of it, once all jobs have ended. Raises InvariantError, which lists everything that does not hold.
+    """Check everything, once all jobs have ended. Raises InvariantError, which lists everything that does not hold.
 
-    What a fault keeps in the device - lost, held - may still be in flight; its jobs must have been told all the same.
+    Requests that a fault keeps in the device (lost or held ones) may still be in flight. But their jobs must have been
+    told by now.
     """
     problems: list[str] = []
     for accel in _each(accelerators, Accelerator):
@@ -165,7 +166,7 @@ def _device_problems(accel: Accelerator) -> list[str]:
         problems.append(f"{accel!r}: {counted.handler_errors} handlers of completions or timers raised")
     if counted.spurious > counted.faults.get("duplicate", 0):
         problems.append(
-            f"{accel!r}: {counted.spurious} completions came for nobody, and only "
+            f"{accel!r}: {counted.spurious} completions came for which nobody waited, but only "
             f"{counted.faults.get('duplicate', 0)} were sent twice on purpose"
         )
     return problems

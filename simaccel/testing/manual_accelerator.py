@@ -1,6 +1,6 @@
 """An accelerator that does nothing by itself: its user says when each request completes, fails, or is due.
 
-For models and for tests of a single order of events. It fits `engine.protocol.Accelerator`. One thread.
+It is for models, and for tests of one order of events. It fits `engine.protocol.Accelerator`. One thread may use it.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from engine.errors import UsageError
 
 
 class ManualClock:
-    """Stands still until it is set. Who waits on it turns to `on_jump`."""
+    """A clock that stands still until somebody sets it. Code that waits on it calls `on_jump`."""
 
     virtual: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self.time_ns = 0
         self.on_jump: Callable[[], bool] = lambda: False
-        """What a jump does: move something on, and tell whether that was possible."""
+        """What a jump does: move something, and return whether that was possible."""
 
     def now_ns(self) -> int:
         return self.time_ns
@@ -29,7 +29,7 @@ class ManualClock:
 
 
 class ManualTimer:
-    """A call that is due. `fire` makes it, unless it was cancelled."""
+    """A call that somebody has asked for. `fire` makes it, unless it was cancelled."""
 
     __slots__ = ("_fn", "_timers", "due_ns")
 
@@ -43,7 +43,7 @@ class ManualTimer:
             self._timers.remove(self)
 
     def fire(self) -> None:
-        """Make the call. It is made once."""
+        """Make the call, if it was not made before."""
         self._timers.remove(self)
         self._fn()
 
@@ -54,9 +54,10 @@ def echo(request: Any) -> bytes:
 
 
 class ManualAccelerator:
-    """A ring of `depth` slots. `requests` are in flight, `ready` are completed but not polled for, `timers` are set.
+    """A ring of `depth` slots.
 
-    A slot is free again when its completion is handed out, as on a real ring.
+    `requests` are the requests in flight, `ready` those that have completed and were not polled yet, and `timers` the
+    timers that are set. A slot is free again when its completion is handed out, as on a real ring.
     """
 
     def __init__(self, depth: int = 256) -> None:
@@ -70,7 +71,7 @@ class ManualAccelerator:
         self.polled = False
         self.submitted = 0
         self.answers: list[Any] = []
-        """What `complete` of the requests answered: 1 for an orphaned one, 2 for a spurious one, else falsy."""
+        """What `complete` of each request has returned: 1 if orphaned, 2 if spurious, else something false."""
         self._on_space: list[Callable[[int], None]] = []
         self._notify: list[Callable[[], object]] = []
 
@@ -101,7 +102,7 @@ class ManualAccelerator:
         result: Callable[[Any], bytes] = echo,
         tell: Callable[[Any], Any] = lambda request: request.complete(),
     ) -> None:
-        """Complete a request that is in flight, well or with an error; `tell` hands it to its owner."""
+        """Complete a request that is in flight, with a result or an error. `tell` hands it to its owner."""
         self.requests.remove(request)
         request.error = error
         request.result = None if error is not None else result(request)

@@ -1,4 +1,4 @@
-"""Recorded runs: a scenario and its trace in a file, run again, and compared event by event."""
+"""Recorded runs: a scenario and its trace in a file. The scenario is run again, and compared event by event."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ CONTEXT = 3
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The first event in which two runs differ, counted from 1; None where one of them had ended."""
+    """The first event in which two runs differ. `number` counts from 1. An event is None if that run had ended."""
 
     number: int
     recorded: str | None
     now: str | None
     before: tuple[str, ...]
-    """The events before it, at most three, in which they agree."""
+    """The last events before that, at most three, which are equal."""
 
     def __str__(self) -> str:
         lines = [f"  {line}" for line in self.before]
@@ -33,9 +33,9 @@ class Difference:
 
 
 class ComparedTrace(Trace):
-    """A trace that looks at each event as it comes: is it the one that was recorded? It stops at the first that isn't.
+    """A trace that compares each event with the recorded one as it comes. It stops at the first that differs.
 
-    It does not stop the run, which goes on to its own end and so closes all that it opened.
+    The run goes on to its own end, so that it closes everything that it has opened.
     """
 
     __slots__ = ("_at", "_recorded", "difference")
@@ -52,12 +52,12 @@ class ComparedTrace(Trace):
             self._compare(as_line(self._events[-1]))
 
     def add_line(self, line: str) -> None:
-        """An event that is text already, from another trace."""
+        """Add an event that is already text, from another trace."""
         if self.difference is None:
             self._compare(line)
 
     def end(self) -> Difference | None:
-        """The run is over: the first difference, None if there is none."""
+        """Call this when the run is over. Returns the first difference, or None if there is none."""
         if self.difference is None and self._at < len(self._recorded):
             self._compare(None)
         return self.difference
@@ -72,9 +72,9 @@ class ComparedTrace(Trace):
 
 
 def record_scenario(path: str, scenario: Scenario) -> ScenarioOutcome:
-    """Run a scenario, in virtual time, and keep its trace in a file, which `simaccel replay` takes.
+    """Run a scenario in virtual time, and write its trace to a file for `simaccel replay`.
 
-    The file is written also if an invariant does not hold, which is raised then.
+    If an invariant does not hold, the file is written too, and then InvariantError is raised.
     """
     if scenario.real:
         raise UsageError("a scenario in real time can't be recorded: no two runs of it are equal")
@@ -86,10 +86,10 @@ def record_scenario(path: str, scenario: Scenario) -> ScenarioOutcome:
 
 
 def replay_scenario(path: str) -> Difference | None:
-    """Run the scenario of a file again; the first difference, None if there is none.
+    """Run the scenario of a file again. Returns the first difference, or None if there is none.
 
-    Raises TraceError for a file that is damaged, of another version, or of no scenario; OSError if it can't be read;
-    InvariantError if the run went as recorded, and an invariant does not hold.
+    Raises TraceError if the file is damaged, is of another version, or holds no scenario. Raises OSError if it can't be
+    read. Raises InvariantError if the run goes as recorded, but an invariant does not hold.
     """
     recording = load_trace(path)
     described = recording.scenario.get("scenario")

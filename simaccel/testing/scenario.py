@@ -1,7 +1,7 @@
-"""A scenario: jobs, an engine in one of its modes, a device and its faults, all of it described by a few values.
+"""A scenario: jobs, an engine in one of its modes, a device and its faults, all described by a few values.
 
-Equal descriptions run equally, to the byte of the trace, where time is virtual. `draw` makes one from a seed: over
-enough seeds all modes and all faults meet. Each ends in a calm phase, in which everything must work again.
+In virtual time, equal descriptions give traces that are equal to the byte. `draw` makes a scenario from a seed. With
+enough seeds, all modes meet all faults. Each scenario ends with a calm phase, in which everything must work again.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from sim.randomness import Randomness
 from sim.timing import parse_timing
 
 DRIVES = ("scheduler", "asyncio", "hand", "blocking")
-"""Who runs the jobs: a Scheduler; an asyncio loop; a driver that resumes and cancels at random, in virtual time only;
-nobody - the calls keep their threads, several of them in real time."""
+"""What runs the jobs: a Scheduler; an asyncio loop; or, by hand, code that resumes and cancels at random (only in
+virtual time). With "blocking" there are no jobs: the calls block their threads, of which there are several in real
+time."""
 RETRIES = ("space", "at_once", "backoff")
 OPS = ("echo", "sha256", "sha384")
 
@@ -35,7 +36,7 @@ class Scenario:
     drive: str = "scheduler"
     jobs: int = 8
     operations: int = 5
-    """Of each job, one after the other."""
+    """How many operations each job does, one after the other."""
     depth: int = 4
     units: int = 2
     latency: str = "uniform:5us,50us"
@@ -43,7 +44,7 @@ class Scenario:
     deadline_ns: int = 2_000_000
     faults: tuple[str, ...] = ()
     real: bool = False
-    """Whether it runs on a worker thread, in real time."""
+    """Whether it runs in real time, with a worker thread."""
 
     def __post_init__(self) -> None:
         for name, allowed in (("notify", NOTIFY), ("contract", CONTRACTS), ("retry", RETRIES), ("drive", DRIVES)):
@@ -64,7 +65,7 @@ class Scenario:
 
     @classmethod
     def draw(cls, seed: int, *, real: bool = False) -> Self:
-        """One of all scenarios, by its seed. Neighbouring seeds differ in the mode, so that a few meet all modes."""
+        """The scenario for this seed. Neighbouring seeds differ in the mode, so that a few of them cover all modes."""
         rng = Randomness(seed).stream("scenario")
         drives = [drive for drive in DRIVES if not (real and drive == "hand")]
         return cls(
@@ -85,12 +86,12 @@ class Scenario:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The description as a dict for JSON."""
         return {**asdict(self), "faults": list(self.faults)}
 
     @classmethod
     def from_dict(cls, described: Mapping[str, Any]) -> Self:
-        """From what `to_dict` returned. Raises UsageError for anything else."""
+        """The scenario of a dict from `to_dict`. Raises UsageError for any other."""
         names = {field.name for field in fields(cls)}
         if set(described) != names or not isinstance(described["faults"], list):
             raise UsageError(f"a scenario is described by {', '.join(sorted(names))}, and nothing else")
@@ -108,7 +109,7 @@ def _draw_fault(rng: Random) -> str:
     return f"{kind}:{','.join(item for item in items if item)}"
 
 
-# Not choice and randrange: of the draws only random() and getrandbits() are stable across versions of Python.
+# Not choice and randrange: only random() and getrandbits() give the same numbers in all versions of Python.
 
 
 def _pick(rng: Random, values: tuple[Any, ...]) -> Any:

@@ -1,4 +1,4 @@
-"""Running a scenario: its jobs under its faults, then a calm phase, then the invariants."""
+"""Runs a scenario: its jobs with its faults, then a calm phase, then the check of the invariants."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from simaccel.testing.scenario import OPS, Scenario
 
 WATCHDOG_S = 60.0
 SETTLE_NS = 1_000_000
-"""Longer than an interrupt may be held back."""
+"""A time that is longer than any interrupt can be delayed by coalescing."""
 HAND_STEPS = 200_000
 
 _SOFTWARE: dict[str, Callable[[bytes], bytes]] = {
@@ -38,18 +38,19 @@ _RETRIES = {"space": Retry(), "at_once": Retry("at_once"), "backoff": Retry("at_
 
 @dataclass(frozen=True, slots=True)
 class ScenarioOutcome:
-    """What came of it. Its invariants have held, or there would be none."""
+    """The outcome of a run in which all invariants held."""
 
     digest: str
-    """Of the trace."""
+    """The digest of the trace."""
     device: Statistics
     engine: EngineStatistics
     told: dict[str, int]
-    """How many operations ended with "ok", and with each exception, by its name."""
+    """How many operations ended with "ok", and how many with each exception, by its name."""
 
 
 def run_scenario(scenario: Scenario, trace: Trace | None = None) -> ScenarioOutcome:
-    """Run it. Raises InvariantError if anything is lost, misdelivered or miscounted, or if the calm phase fails."""
+    """Run the scenario. Raises InvariantError if anything is lost, goes to the wrong job or is counted wrongly, or if
+    the calm phase fails."""
     trace = Trace() if trace is None else trace
     clock: Clock = RealClock() if scenario.real else VirtualClock()
     with (
@@ -93,7 +94,7 @@ def run_scenario(scenario: Scenario, trace: Trace | None = None) -> ScenarioOutc
 def _work(scenario: Scenario, ledger: Ledger, job: int) -> None:
     for operation in range(scenario.operations):
         op, payload, expected = _operation(job, operation)
-        with suppress(EngineError):  # it was told, which is all that is asked for
+        with suppress(EngineError):  # the caller was told, and that is all that we check here
             ledger.call(op, payload, expected)
 
 
@@ -143,7 +144,7 @@ def _by_asyncio(scenario: Scenario, ledger: Ledger) -> None:
 
 
 def _by_hand(scenario: Scenario, ledger: Ledger) -> None:
-    """Resumes paused jobs whether they were woken or not, cancels a few, and lets time go on in between."""
+    """Resume paused jobs whether they were woken or not, cancel a few, and let time pass in between."""
     rng = Randomness(scenario.seed).stream("hand")
     clock = ledger.engine.clock
     jobs: list[Job] = []
@@ -199,7 +200,8 @@ _DRIVES: dict[str, Callable[[Scenario, Ledger], None]] = {
 
 
 def _calm_down(accel: Accelerator, engine: Engine) -> None:
-    """The rules are gone: plug the device in, free what it lost, and wait until that is done."""
+    """Now that the fault rules are gone, plug in the device, reset it to free what it lost, and wait until that is
+    done."""
     _settle(accel, engine)
     accel.faults.plug_in()
     accel.faults.reset()
@@ -221,7 +223,8 @@ def _settle(accel: Accelerator, engine: Engine) -> None:
 
 
 def _check_deliveries(accel: Accelerator, ledger: Ledger) -> None:
-    """A late completion is no delivery: the device counts as completed what jobs got, and what they then left."""
+    """Check the count of completed requests: it must be the results that jobs got, and those that came just before the
+    job was cancelled. A late completion must not count."""
     got = sum(entry.error is None for entry in ledger.entries)
     left = sum(isinstance(entry.error, JobCancelled | asyncio.CancelledError) for entry in ledger.entries)
     completed = accel.statistics().completed
@@ -232,7 +235,7 @@ def _check_deliveries(accel: Accelerator, ledger: Ledger) -> None:
 
 
 def _work_again(engine: Engine, ledger: Ledger) -> None:
-    """Outside of jobs, and in more jobs than there are slots, so that some must wait for one."""
+    """Call operations outside of jobs, and in more jobs than there are slots, so that some must wait for a slot."""
 
     def work(number: int) -> None:
         payload = f"calm {number}".encode()

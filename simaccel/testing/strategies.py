@@ -1,11 +1,11 @@
-"""Schedules as a strategy of Hypothesis: it looks for one that fails, and shrinks it. Needs hypothesis installed.
+"""Schedules as a strategy of Hypothesis, which looks for one that fails, and shrinks it. Needs the package hypothesis.
 
     @given(schedules())
     def test_it(schedule):
         schedule.run(model)
 
-Where `explore` takes every schedule up to a bound, this takes some, of a model that is too large for that; and it can
-be drawn together with other things.
+`explore` runs every schedule up to a bound. This runs some schedules of a model that is too large for that. And a
+schedule can be drawn together with other values.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from simaccel.testing.exploration.run import Model, Run
 
 
 class DrawnSchedule:
-    """Draws each decision as it comes. The plainest is to go on with the same actor, and shrinking tends to that."""
+    """Draws each decision when it comes. Shrinking tends to decisions that go on with the same actor."""
 
     def __init__(self, data: st.DataObject, preemptions: int | None) -> None:
         self.preemptions = preemptions
@@ -33,7 +33,7 @@ class DrawnSchedule:
         run_with(model, self, max_steps)
 
     def take(self, options: tuple[Mark, ...], run: Run) -> int:
-        """For the run."""
+        """Draw a decision. The run calls this."""
         return self._data.draw(st.integers(0, len(options) - 1), label=shown(options))
 
     def __repr__(self) -> str:
@@ -41,7 +41,7 @@ class DrawnSchedule:
 
 
 def schedules(preemptions: int | None = None) -> st.SearchStrategy[DrawnSchedule]:
-    """Schedules with at most so many preemptions, or any number."""
+    """Schedules with at most this many preemptions; None is any number."""
     if preemptions is not None and (not isinstance(preemptions, int) or preemptions < 0):
         raise UsageError(f"preemptions={preemptions!r}: use a whole number, or None for any number")
 

@@ -1,7 +1,8 @@
-"""The sweep: run a scenario with its first operation failing, then the second, up to the last; and so for every fault.
+"""The sweep runs a scenario in which the first operation meets a fault, then one in which the second does, up to the
+last. It does so with every fault.
 
-What fail-nth does for allocations in a kernel, done for a device: code that meets a fault only once in a million
-operations meets it here at each of its operations, and what breaks it is reported.
+This is for a device what fail-nth is for allocations in the Linux kernel. Code may meet a fault only once in a million
+operations; here it meets the fault at each of its operations, and the sweep reports what breaks it.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from sim.faults import KINDS, Reject, Verdict, When, format_fault, parse_faults
 from simaccel.testing.invariants import check_invariants
 
 EVERY_FAULT: tuple[Verdict, ...] = (*(kind() for kind in KINDS.values()), Reject(fatal=True))
-"""One of each kind, and the second way to be rejected."""
+"""A fault of each kind, and both ways to reject a request."""
 TOLD = (OperationError, DeadlineError, RingFullError)
-"""A scenario may end with one of these: its caller was told."""
+"""Exceptions with which a scenario may end, because they tell the caller that an operation failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,13 @@ class SweepStep:
 
     rule: When
     error: BaseException | None
-    """What broke: raised by the scenario, or an invariant that did not hold. None: it stood the fault."""
+    """What the scenario raised, or the invariant that did not hold. None if the scenario survived the fault."""
     met: bool
-    """Whether the fault was met: a scenario may do fewer operations once it is disturbed."""
+    """Whether an operation met the fault. Once something fails, a scenario may do fewer operations."""
 
     @property
     def fault(self) -> str:
-        """The fault as text; `Accelerator(faults=...)` and --fault take it."""
+        """The fault as text, as `Accelerator(faults=...)` and --fault take it."""
         return format_fault(self.rule)
 
     def __str__(self) -> str:
@@ -42,10 +43,10 @@ class SweepStep:
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """What came of a sweep. Truthy if the code under test stood every fault."""
+    """The result of a sweep. It is true if the code under test survived every fault."""
 
     operations: int
-    """Of the scenario when nothing disturbs it."""
+    """How many operations the scenario does without a fault."""
     steps: tuple[SweepStep, ...]
 
     @property
@@ -73,11 +74,12 @@ def sweep(
 ) -> SweepReport:
     """Run `scenario(accel)` with each fault at each of its operations, each time on a new device in virtual time.
 
-    `make(**options)` makes the device and must pass the options on: `Accelerator(depth=4, **options)`. The scenario
-    makes its own engine; it breaks if it raises anything but what is in `told`, or leaves an invariant broken. Give it
-    a deadline: without one a lost completion is the end of it, and is reported as StalledError.
+    `make(**options)` makes the device, and must pass the options on, as in `Accelerator(depth=4, **options)`. The
+    scenario makes its own engine. It breaks if it raises an exception that is not in `told`, or if an invariant does
+    not hold after it. Give the engine a deadline. Without one, a scenario can't survive a lost completion, and the
+    sweep reports StalledError.
 
-    Raises what the undisturbed scenario raises, and UsageError if that submits nothing.
+    If the scenario raises without a fault, this raises the same. Raises UsageError if the scenario submits nothing.
     """
     if not callable(scenario):
         raise UsageError(f"scenario={scenario!r}: give a function of the accelerator")
@@ -103,7 +105,9 @@ def _verdicts(faults: Iterable[Verdict | str]) -> Iterator[Verdict]:
         if isinstance(fault, str):
             for rule in parse_faults(fault):
                 if rule != When(rule.verdict):
-                    raise UsageError(f"fault {fault!r}: a sweep says itself when; leave away what says when")
+                    raise UsageError(
+                        f"fault {fault!r}: leave out the items that say when, such as nth=; the sweep decides when"
+                    )
                 yield rule.verdict
         else:
             yield When(fault).verdict  # raises UsageError for anything but a verdict

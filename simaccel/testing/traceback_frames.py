@@ -1,4 +1,4 @@
-"""Which frames of a failing test's traceback pytest shows: the test's own, and not those of simaccel between them."""
+"""Which frames of a failing test's traceback pytest shows: the frames of the test, and not those of simaccel."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ MARK = "__tracebackhide__"
 
 @contextmanager
 def hidden_frames(root: str, packages: Collection[str]) -> Iterator[None]:
-    """While pytest makes a report: the frames of these packages of the folder `root` are hidden.
+    """Inside the `with`, in which pytest makes a report, hide the frames of these packages in the folder `root`.
 
-    pytest looks for `__tracebackhide__` among a frame's local names and then among the globals of its module, so that
-    one name a module does for all of its functions. `--full-trace` shows the hidden frames.
+    pytest looks for `__tracebackhide__` among a frame's local names and then among the globals of its module. So one
+    global hides all functions of a module. `--full-trace` shows the hidden frames.
     """
     folders = tuple(os.path.join(root, package) + os.sep for package in packages)
 
@@ -45,7 +45,7 @@ def hidden_frames(root: str, packages: Collection[str]) -> Iterator[None]:
 def _is_our_bug(
     excinfo: pytest.ExceptionInfo[BaseException], folders: tuple[str, ...], packages: Collection[str]
 ) -> bool:
-    """Whether it came up in our code and is not what we raise on purpose: then our frames are what one wants to see."""
+    """Whether our code raised this by mistake, and not on purpose. If so, our frames are shown."""
     if isinstance(excinfo.value, InternalError):
         return True
     if type(excinfo.value).__module__.partition(".")[0] in packages:

@@ -1,4 +1,5 @@
-"""What an operation costs in virtual time: a figure for the benchmarks, and how many seeds a suite can afford."""
+"""How long an operation in virtual time takes. The benchmarks show it; it tells how many seeds a test suite can
+afford."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ from sim import Accelerator, VirtualClock
 
 
 def virtual_operation_ns(jobs: int = 64, each: int = 400, *, notify: str = "callback", stackless: bool = True) -> float:
-    """ns of real time for an operation of the null kernel through a Scheduler, on one core: so many jobs, which do so
-    many each, one after the other."""
+    """How many ns of real time an operation of the null kernel takes on one core. A Scheduler runs `jobs` jobs, and
+    each does `each` operations, one after the other."""
     with Accelerator(256, clock=VirtualClock(), seed=1) as accel, Engine(accel, notify) as engine, Scheduler() as sched:
 
         async def awaits() -> None:

@@ -107,5 +107,5 @@ def test_bad_bounds_are_refused(options: dict[str, int]) -> None:
 @pytest.mark.parametrize("model", [None, 5, "tests.model"])
 def test_what_is_no_function_is_refused_as_a_model(model: Any) -> None:
     for call in (explore, lambda model: replay(model, Schedule("some", 0, ()))):
-        with pytest.raises(ModelError, match=f"{model!r} is no model: give a function"):
+        with pytest.raises(ModelError, match=f"{model!r} is not a model: give a function"):
             call(model)

@@ -74,7 +74,10 @@ def test_a_replay_that_passes_returns() -> None:
     [
         ([("left", "begin"), ("left", "read")], "its step 2 is left: read"),
         ([("left", "begin"), ("left", "write")], "it has 2 steps, and the model ended after 4"),
-        ([("middle", "begin")], "its step 1 is middle: begin, but what can come there is left: begin or right: begin"),
+        (
+            [("middle", "begin")],
+            "its step 1 is middle: begin, but the model can only take left: begin or right: begin there",
+        ),
         (
             [("left", "begin"), ("left", "write"), ("right", "begin"), ("right", "write"), ("right", "more")],
             "it has 5 steps, and the model ended after 4",
@@ -100,8 +103,8 @@ GOOD = Schedule("a.model", 0, (("left", "begin"),)).to_text()
         ("", "not a schedule"),
         ("hello\n", "not a schedule: it begins with 'hello'"),
         (GOOD.replace("schedule 1", "schedule 2"), "of version 2: this simaccel reads version 1"),
-        (GOOD.replace("left", "right"), "check sum"),
-        (GOOD.replace("left: begin\n", ""), "check sum"),
+        (GOOD.replace("left", "right"), "checksum"),
+        (GOOD.replace("left: begin\n", ""), "checksum"),
         (GOOD[: GOOD.index("end")], "cut off"),
         ("simaccel schedule 1\nend: 0 steps, crc32 00000000\n", "damaged"),
     ],

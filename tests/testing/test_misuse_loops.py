@@ -35,7 +35,7 @@ def test_a_loop_of_ones_own_on_a_clock_that_stands_still_is_ended() -> None:
         finally:
             job.cancel()
 
-    told = r"jump\(\) has answered 100 times .* nothing is due, while job 1 .* sha256"
+    told = r"jump\(\) has returned False 100 times .* nothing is due, while job 1 .* sha256"
     with pytest.raises(MisuseError, match=told), Accel(seed=1, faults="lose", invariants=False) as accel:
         loop(accel)
 

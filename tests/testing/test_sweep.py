@@ -131,7 +131,7 @@ def test_what_can_not_be_swept() -> None:
         sweep(5)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="submits nothing"):
         sweep(lambda accel: None)
-    with pytest.raises(UsageError, match="a sweep says itself when"):
+    with pytest.raises(UsageError, match="the sweep decides when"):
         sweep(_careful, ["fail:nth=3"])
     with pytest.raises(SimUsageError, match="no fault"):
         sweep(_careful, ["bogus"])

@@ -1,4 +1,5 @@
-"""The contract suite: does an accelerator do everything that an engine relies on? See `check_accelerator`."""
+"""The contract suite checks whether an accelerator does everything that an engine relies on. See
+`check_accelerator`."""
 
 from simaccel.testing.contract_suite.suite import CASES, ContractError, check_accelerator
 

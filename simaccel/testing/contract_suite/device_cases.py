@@ -1,4 +1,4 @@
-"""The cases on the accelerator itself: each is one rule of `engine.protocol`, which its docstring states.
+"""The cases for the accelerator itself. Each is one rule of `engine.protocol`, and its docstring states the rule.
 
 A case gets a `Harness` with a new accelerator. It passes, or raises ContractBroken, or lets the accelerator's own
 exception through. It uses nothing but the Protocol, so it runs on any accelerator, in real and in virtual time.
@@ -132,7 +132,8 @@ def all_who_ask_are_notified(harness: Harness) -> None:
 
 
 def polled_or_not_in_turn(harness: Harness) -> None:
-    """After the last engine has detached, the next one may poll where the last did not, and the other way round."""
+    """After the last engine has detached, the next one may poll even if the last one did not, and the other way
+    round."""
     for polled in (True, False, True):
         with harness.attached(polled=polled):
             probe = harness.submit(harness.probe(b"in turn"))
@@ -152,7 +153,7 @@ def timers_keep_their_time(harness: Harness) -> None:
             accel.call_at(due_ns, lambda due_ns=due_ns: calls.append((due_ns, accel.clock.now_ns())))  # type: ignore[misc]
         harness.until(lambda: len(calls) >= 3, "call_at calls the function")
         far.cancel()
-        # Only a timer that was cancelled before it was due proves anything: on a busy machine this takes a few tries.
+        # A timer proves something only if it was cancelled before it was due. On a busy machine this takes a few tries.
         for delay_ns in (2_000_000, 20_000_000, 200_000_000, 2_000_000_000):
             if _cancelled_in_time(harness, delay_ns):
                 break

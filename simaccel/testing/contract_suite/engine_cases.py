@@ -1,4 +1,4 @@
-"""The cases with an engine: it runs on the accelerator in every mode, and each caller must get its own result."""
+"""The cases with an engine. It runs on the accelerator in every mode, and each caller must get its own result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _modes(harness: Harness) -> Iterator[tuple[Engine, str]]:
 
 
 def jobs_get_their_results(harness: Harness) -> None:
-    """Stackful and stackless jobs get their own results in every mode, also when there are more jobs than slots."""
+    """Stackful and stackless jobs get their own results in every mode, even if there are more jobs than slots."""
     for engine, mode in _modes(harness):
 
         def stackful(number: int, engine: Engine = engine) -> list[bytes]:

@@ -14,7 +14,8 @@ WATCHDOG_S = 30.0
 
 
 Sessions = Mapping[str, tuple[object, Callable[[bytes, bytes], bool]]]
-"""By operation that needs a key: the key, and a function of payload and result that says whether they fit."""
+"""For each operation that needs a key: the key, and a function of payload and result that says whether the result is
+right."""
 
 
 class ContractBroken(EngineError, AssertionError):
@@ -73,7 +74,7 @@ class Harness:
 
     @contextmanager
     def attached(self, *, polled: bool = False) -> Iterator[None]:
-        """Inside, attached to the accelerator as an engine is."""
+        """Inside the `with`, the harness is attached to the accelerator as an engine is."""
 
         def on_space(slots: int) -> None:
             self.freed += slots

@@ -1,4 +1,4 @@
-"""Every order of the steps of a model: see `explore`."""
+"""Runs a model under every order of its steps. See `explore`."""
 
 from simaccel.testing.exploration.actor import Spin, Wait
 from simaccel.testing.exploration.errors import (

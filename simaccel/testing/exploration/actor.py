@@ -1,4 +1,4 @@
-"""An actor of a model, and what it gives way with."""
+"""An actor of a model, and the objects with which it gives way."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ CHOICE = "?"
 
 
 class Wait(NamedTuple):
-    """Yielded: the step `label` is taken once condition() holds. The condition must change nothing."""
+    """An actor yields this to wait: its step `label` comes once condition() holds. The condition must change
+    nothing."""
 
     label: str
     condition: Callable[[], object]
 
 
 class Spin(NamedTuple):
-    """Yielded: the step `label` looks again at what another actor must change first."""
+    """An actor yields this to spin: its step `label` looks again, after another actor has moved."""
 
     label: str
 
@@ -32,7 +33,7 @@ Body = Generator[str | Wait | Spin, None, Any]
 
 
 class Actor:
-    """To the code under test a thread of its own: it has its own jobs."""
+    """For the code under test an actor is a thread of its own, with jobs of its own."""
 
     __slots__ = ("at", "body", "condition", "daemon", "done", "glet", "name", "own", "spinning", "thread")
 
@@ -41,12 +42,12 @@ class Actor:
         self.daemon = daemon
         self.at: Mark = (name, "begin")
         self.body: Body | None = None
-        """The generator, of an actor that is one."""
+        """The generator, if the actor is one."""
         self.glet: greenlet | None = None
-        """Of another actor: the greenlet to switch to, which may be that of a job that the actor runs."""
+        """If the actor is no generator: the greenlet to switch to. It may be that of a job that the actor runs."""
         self.own: greenlet | None = None
-        """Of another actor: the greenlet of its function. The actor has ended when this one is dead, whichever greenlet
-        it was that gave way last: a job's greenlet lives on in its pool."""
+        """If the actor is no generator: the greenlet of its function. The actor has ended when this greenlet is dead.
+        The greenlet that gave way last may be another one, that of a job, and lives on in its pool."""
         if getattr(getattr(fn, "__code__", None), "co_flags", 0) & CO_GENERATOR:
             self.body = fn(*args)
         else:
@@ -57,5 +58,5 @@ class Actor:
         self.thread = ThreadState()
 
     def ready(self) -> bool:
-        """Whether it could take a step."""
+        """Whether the actor could take a step now."""
         return not (self.done or self.spinning) and (self.condition is None or bool(self.condition()))

@@ -1,4 +1,5 @@
-"""The choosers: a path through the tree of decisions, depth first; and one that follows a schedule."""
+"""The choosers decide where a run goes. `Path` goes through the tree of decisions, depth first; `Recorded` follows a
+schedule; `Prefix` is for shrinking."""
 
 from __future__ import annotations
 
@@ -8,10 +9,10 @@ from simaccel.testing.exploration.run import Run
 
 
 class Path:
-    """Depth first: the first run takes option 0 everywhere; `advance` goes on to the next path, from the end back.
+    """A path through the tree of decisions, depth first. The first run takes option 0 everywhere. `advance` goes on to
+    the next path, which differs as late as possible.
 
-    A path is replayed from the start each time; where the options differ from the last time, the model isn't
-    deterministic.
+    Each run replays its path from the start. If the options differ from the last time, the model isn't deterministic.
     """
 
     __slots__ = ("_at", "preemptions", "taken", "tree")
@@ -34,12 +35,12 @@ class Path:
         return 0
 
     def check_end(self) -> None:
-        """After a run: it must have used every decision of the path. Raises NondeterministicError otherwise."""
+        """Raises NondeterministicError unless the run that has just ended used every decision of the path."""
         if self._at < len(self.taken):
             raise NondeterministicError(difference(self._at, self.tree[self._at], ()))
 
     def advance(self) -> bool:
-        """To the next path. False if all were taken."""
+        """Go on to the next path. Returns False if all paths were taken."""
         self._at = 0
         taken, tree = self.taken, self.tree
         while taken and taken[-1] + 1 >= len(tree[-1]):
@@ -51,12 +52,13 @@ class Path:
         return True
 
     def rewind(self) -> None:
-        """Run the same path again."""
+        """Go back to the start, to run the same path again."""
         self._at = 0
 
 
 class Prefix:
-    """Takes given decisions, as far as they go and fit, and option 0 everywhere else. For shrinking."""
+    """Takes the given decisions as long as there are any and they are possible, and option 0 after that. For
+    shrinking."""
 
     __slots__ = ("_wanted", "preemptions", "taken", "widths")
 
@@ -77,7 +79,7 @@ class Prefix:
 
 
 class Recorded:
-    """Follows the steps of a schedule to the letter. ScheduleError where the model can't."""
+    """Follows the steps of a schedule exactly. Raises ScheduleError if the model can't."""
 
     __slots__ = ("_steps", "preemptions")
 
@@ -95,28 +97,28 @@ class Recorded:
         except ValueError:
             raise ScheduleError(
                 f"the schedule does not fit the model: its step {at + 1} is {shown((self._steps[at],))}, "
-                f"but what can come there is {shown(options)}; the model was changed, or it is another one"
+                f"but the model can only take {shown(options)} there; the model was changed, or it is another one"
             ) from None
 
     def check_so_far(self, marks: list[Mark]) -> None:
-        """The steps that needed no decision must be the schedule's too."""
+        """Check that the steps that needed no decision are those of the schedule too. Raises ScheduleError."""
         for at, (mark, step) in enumerate(zip(marks, self._steps, strict=False), 1):
             if mark != step:
                 raise ScheduleError(
-                    f"the schedule does not fit the model: its step {at} is {shown((step,))}, but there came "
+                    f"the schedule does not fit the model: its step {at} is {shown((step,))}, but the model took "
                     f"{shown((mark,))}; the model was changed, or it is another one"
                 )
 
 
 def shown(marks: tuple[Mark, ...]) -> str:
-    """Steps in words."""
+    """Steps as text for messages."""
     return " or ".join(label if actor == CHOICE else f"{actor}: {label}" for actor, label in marks) or "nothing"
 
 
 def difference(at: int, before: tuple[Mark, ...], now: tuple[Mark, ...]) -> str:
-    """The message on a model that went two ways."""
+    """The message about a model that had other options the second time."""
     return (
-        f"the model is not deterministic: at decision {at + 1} of one and the same schedule there could come "
-        f"{shown(before)} the first time, and {shown(now)} the second; make everything anew in each run, and take "
-        "no order from time, randomness, a set or an id"
+        f"the model is not deterministic: at decision {at + 1} of the same schedule the next step could be "
+        f"{shown(before)} the first time, and {shown(now)} the second; make all objects anew in each run, and let "
+        "no order depend on time, randomness, a set or an id"
     )

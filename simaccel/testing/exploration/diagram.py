@@ -1,4 +1,4 @@
-"""A schedule as a small diagram: a column for each actor, a line for each step, time running down."""
+"""A schedule as a small diagram in text: a column for each actor, and a line for each step, from top to bottom."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from itertools import groupby
 from simaccel.testing.exploration.actor import CHOICE, Mark
 
 WIDTH = 44
-"""Of a column, at most."""
+"""The largest width of a column."""
 _LINE = re.compile(r"\w+:\d+ ")
-"""A step that is a line of stepped code: only the last of some in a row is shown."""
+"""Matches a step that is a line of stepped code. Of several such steps in a row only the last is shown."""
 LONG = 6
-"""More steps than this of one actor in a row are shown as their first and last few."""
+"""If an actor takes more steps than this in a row, only the first and the last few are shown."""
 
 
 def diagram(steps: Sequence[Mark], failure: str | None = None) -> str:
-    """The steps, and below them, in the column of the actor that took the last one, why it failed."""
+    """The steps, and below them why the run failed, in the column of the actor that took the last step."""
     names = list(dict.fromkeys(actor for actor, _ in steps if actor != CHOICE))
     if not names:
         return f"(no step was taken)\n{failure or ''}".rstrip()
@@ -40,7 +40,7 @@ def diagram(steps: Sequence[Mark], failure: str | None = None) -> str:
 
 
 def rows(steps: Sequence[Mark], names: list[str]) -> Iterator[tuple[int, str]]:
-    """(column, text) for each line. A choice stands in the column of the actor whose step it is in."""
+    """(column, text) for each line. A choice is in the column of the actor that made it."""
     placed: list[tuple[int, str]] = []
     column = 0
     for actor, label in steps:

@@ -1,4 +1,4 @@
-"""The errors of an exploration, except `ScheduleFailure`. The class says what is at fault: code, model or file."""
+"""The errors of an exploration, except `ScheduleFailure`. The class says whether code, model or file is at fault."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""`explore`: run a model under every schedule, up to a bound on preemptions; and `replay` of a schedule that failed.
+"""`explore` runs a model under every schedule, up to a bound on preemptions. `replay` runs a schedule that failed.
 
-Most bugs of this kind need one or two preemptions (CHESS, OSDI 2008), while the number of schedules grows with the
-power of the bound: so there is a bound. Within it, nothing is left out and nothing is random.
+The number of schedules grows exponentially with the number of preemptions, but most bugs of this kind need only one or
+two (CHESS, OSDI 2008). So there is a bound. Within it, nothing is left out, and nothing is random.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from simaccel.testing.exploration.stepped import stepped
 
 SHRINK_RUNS = 2_000
 GARBAGE = 10_000
-"""Objects that may pile up before they are looked through between two runs."""
+"""How many objects may pile up before the garbage collector runs, which it does only between two runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exploration:
-    """What an exploration has covered, when nothing failed."""
+    """What an exploration has covered, if nothing failed."""
 
     model: str
     preemptions: int
     schedules: int
-    """How many were run, all different."""
+    """How many schedules were run. They all differ."""
     steps: int
-    """Of all of them together."""
+    """How many steps all schedules have together."""
     complete: bool
-    """Whether those were all there are; False if `max_schedules` cut it short."""
+    """Whether these were all schedules. False if `max_schedules` ended the exploration."""
 
 
 def explore(
@@ -49,12 +49,14 @@ def explore(
     max_steps: int = 10_000,
     save: str | os.PathLike[str] | None = None,
 ) -> Exploration:
-    """Run the model under every schedule with at most so many preemptions.
+    """Run the model under every schedule with at most this many preemptions. Blocks until that is done. One thread.
 
-    Raises ScheduleFailure, an AssertionError, when one fails, with the schedule shrunk and shown; `save` writes it to a
-    file for `replay`, and beside that a picture (.svg) and a file for Perfetto (.pftrace). NondeterministicError if the
-    model is not a function of its schedule, ModelError if it has no actor, or is no function. `max_schedules` stops
-    early, `max_steps` bounds one run. One thread; blocks until it is done.
+    If a schedule fails, this shrinks it and raises ScheduleFailure, an AssertionError that shows it. `save` is a file
+    to which the schedule is written, for `replay`. A picture (.svg) and a file for Perfetto (.pftrace) are written
+    beside it.
+
+    Raises NondeterministicError if the same schedule takes the model to different steps, and ModelError if the model is
+    not a function or has no actor. `max_schedules` ends the exploration early. `max_steps` is the limit for one run.
     """
     _whole("preemptions", preemptions, 0)
     _whole("max_steps", max_steps, 1)
@@ -67,7 +69,8 @@ def explore(
         while True:
             outcome = _play(model, path, path.taken, max_steps, attached)
             if not schedules and outcome.error is None:
-                # A path that was only ever taken once could not show that it leads elsewhere the next time.
+                # Run the first path twice. If paths were run only once, we could not see that a model is not
+                # deterministic.
                 _twice(model, path, outcome, max_steps, attached)
             schedules += 1
             steps += len(outcome.marks)
@@ -81,9 +84,8 @@ def explore(
 
 
 def replay(model: Model, schedule: Schedule | str | os.PathLike[str], *, max_steps: int = 10_000) -> None:
-    """Run the model under one schedule, or under that of a file. Raises what explore raises if it fails.
-
-    ScheduleError if the schedule does not fit the model. That it passes means that the bug is gone.
+    """Run the model under this schedule, or under the schedule of this file. If it still fails, this raises what
+    `explore` raises. If it passes, the bug is gone. Raises ScheduleError if the schedule does not fit the model.
     """
     if not isinstance(schedule, Schedule):
         schedule = Schedule.load(schedule)
@@ -100,12 +102,12 @@ def replay(model: Model, schedule: Schedule | str | os.PathLike[str], *, max_ste
     if len(outcome.marks) != len(schedule.steps):
         raise ScheduleError(
             f"the schedule does not fit the model: it has {len(schedule.steps)} steps, and the model ended after "
-            f"{len(outcome.marks)}; the model was changed, or it fails no more as it did"
+            f"{len(outcome.marks)}; the model was changed, or it no longer fails as it did"
         )
 
 
 def run_with(model: Model, chooser: Chooser, max_steps: int = 10_000) -> None:
-    """Run the model once, with decisions from elsewhere. Raises ScheduleFailure."""
+    """Run the model once, with this chooser. Raises ScheduleFailure."""
     with _stepping(model) as attached:
         outcome = _play(model, chooser, [], max_steps, attached)
     if outcome.error is not None:
@@ -115,16 +117,16 @@ def run_with(model: Model, chooser: Chooser, max_steps: int = 10_000) -> None:
 
 
 def model_name(model: Model) -> str:
-    """Where the model is defined, with its own name if it has one: for messages and schedule files."""
+    """The model's module and name, for messages and schedule files."""
     named: Any = model if hasattr(model, "__qualname__") else type(model)
     return f"{named.__module__}.{getattr(model, 'name', None) or named.__qualname__}"
 
 
 @contextmanager
 def _stepping(model: Model) -> Iterator[list[Run | None]]:
-    """Make steps of the statements of `model.step_into`; yields the cell that holds the run they belong to."""
+    """Inside the `with`, the statements of `model.step_into` are steps of the run in the cell that is yielded."""
     if not callable(model):
-        raise ModelError(f"{model!r} is no model: give a function, or an object with __call__, that takes the run")
+        raise ModelError(f"{model!r} is not a model: give a function, or an object with __call__, that takes the run")
     targets: Iterable[object] = getattr(model, "step_into", ())
     cell: list[Run | None] = [None]
     with stepped(targets, cell), _no_collector():
@@ -133,11 +135,12 @@ def _stepping(model: Model) -> Iterator[list[Run | None]]:
 
 @contextmanager
 def _no_collector() -> Iterator[None]:
-    """No garbage is collected in the midst of a run: a job that a run before has dropped would take its steps in it."""
+    """Inside the `with`, no garbage is collected. Otherwise a job that an earlier run has dropped could be closed in
+    the middle of another run, and take steps in it."""
     was_enabled, frozen = gc.isenabled(), gc.get_freeze_count()
     gc.disable()
     if not frozen:
-        gc.freeze()  # so that to collect what a run leaves costs little
+        gc.freeze()  # so that it costs little to collect what a run leaves
     try:
         yield
     finally:
@@ -180,17 +183,17 @@ def _twice(model: Model, path: Path, first: Outcome, max_steps: int, cell: list[
 
 
 def _compare(first: Outcome, second: Outcome) -> None:
-    """Two runs of one schedule must agree, step by step and in how they end."""
+    """Raises NondeterministicError unless two runs of a schedule took the same steps and ended in the same way."""
     for at, (one, other) in enumerate(zip(first.marks, second.marks, strict=False), 1):
         if one != other:
             raise NondeterministicError(
-                f"the model is not deterministic: step {at} of one and the same schedule was {': '.join(one)} the "
-                f"first time, and {': '.join(other)} the second; make everything anew in each run, and take no order "
-                "from time, randomness, a set or an id"
+                f"the model is not deterministic: step {at} of the same schedule was {': '.join(one)} the first "
+                f"time, and {': '.join(other)} the second; make all objects anew in each run, and let no order depend "
+                "on time, randomness, a set or an id"
             )
     if len(first.marks) != len(second.marks) or type(first.error) is not type(second.error):
         raise NondeterministicError(
-            f"the model is not deterministic: one and the same schedule ended after {len(first.marks)} steps with "
+            f"the model is not deterministic: the same schedule ended after {len(first.marks)} steps with "
             f"{first.error!r} the first time, and after {len(second.marks)} with {second.error!r} the second"
         )
 

@@ -1,7 +1,7 @@
-"""A schedule as an SVG: a column for each actor, time running down, and an arrow wherever another one goes on.
+"""A schedule as an SVG: a column for each actor, steps from top to bottom, and an arrow wherever another actor goes on.
 
-It is the diagram of `diagram.py` as a picture, with nothing from elsewhere in it: no font, no script. It is light or
-dark as its reader prefers.
+It is the diagram of `diagram.py` as a picture. It needs no font and no script from elsewhere, and is light or dark as
+its reader prefers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from simaccel.testing.exploration.diagram import rows
 
 COLUMN, GAP, LINE, TOP, MARGIN = 300, 24, 26, 62, 16
 CHARACTERS = 40
-"""Of a label. The text of an SVG has no end of its own."""
+"""The longest label. An SVG does not cut text that is too long for its place."""
 STYLE = """
 text { font: 12px ui-monospace, monospace; fill: #1c2430; }
 .name { font-weight: bold; font-size: 13px; }
@@ -34,7 +34,7 @@ text { font: 12px ui-monospace, monospace; fill: #1c2430; }
 
 
 def picture(model: str, steps: Sequence[Mark], failure: str) -> str:
-    """The SVG. Long runs of steps of one actor are folded, as in the text."""
+    """The SVG. If an actor takes many steps in a row, they are folded, as in the text."""
     names = list(dict.fromkeys(actor for actor, _ in steps if actor != CHOICE))
     placed = list(rows(steps, names)) if names else []
     width = 2 * MARGIN + max(1, len(names)) * (COLUMN + GAP) - GAP
@@ -84,6 +84,6 @@ def _line(kind: str, x1: int, y1: int, x2: int, y2: int) -> str:
 
 
 def _text(text: str, most: int = CHARACTERS) -> str:
-    """Text for an SVG, cut to its place, without what XML can't hold."""
+    """Text for an SVG, cut to this length, without characters that XML can't hold."""
     shown = "".join(character if character.isprintable() else "�" for character in text)
     return escape(shown if len(shown) <= most else shown[: most - 1] + "…")

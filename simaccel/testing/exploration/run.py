@@ -2,15 +2,17 @@
 
 Rules, as in loom (`src/rt/execution.rs`, `path.rs`):
 
-- A step is what an actor does from one place where it gives way to the next. Nothing else runs meanwhile.
-- The actor that took the last step may always go on. Turning to another while it could have gone on is a preemption,
-  and a run has at most `preemptions` of them. Where it can't go on, because it waits, ended or spins, any other may.
-- An actor that waits is not ready until its condition holds. One that spins is not ready until another has moved.
-- No actor ready, and one not ended: the run is stuck. Nothing but spins, or too many steps: it is endless.
+- A step is what an actor does between two places where it gives way to others. Nothing else runs during a step.
+- The actor that took the last step may always go on. If another one goes on although this one could, that is a
+  preemption, and a run has at most `preemptions` of them. If it can't go on, because it waits, has ended or spins, any
+  other actor may, and that is no preemption.
+- An actor that waits is not ready until its condition holds. One that spins is not ready until another one has moved.
+- If no actor is ready, but one has not ended, the run is stuck. If actors only spin, or take too many steps, the run is
+  endless.
 
-There is no thread. A generator gives way by `yield`; a plain function runs on a greenlet and gives way by `run.step`,
-`run.wait` and `run.spin`, from any call depth. To the code under test each actor is a thread of its own: it has its
-own jobs.
+There is no thread. A generator gives way with `yield`. A plain function runs on a greenlet, and gives way with
+`run.step`, `run.wait` and `run.spin`, from any call depth. For the code under test each actor is a thread of its own,
+with jobs of its own.
 """
 
 from __future__ import annotations
@@ -27,31 +29,32 @@ from simaccel.testing.exploration.errors import EndlessError, ModelError, StuckE
 
 Option = TypeVar("Option")
 MAX_SPINS = 100
-"""So often an actor may spin while nobody else can move."""
+"""How often an actor may spin while no other actor can move."""
 
 
 class Chooser(Protocol):
-    """Who decides where a run may go several ways."""
+    """Decides what happens next, wherever a run can go on in several ways."""
 
     preemptions: int | None
 
     def take(self, options: tuple[Mark, ...], run: Run) -> int:
-        """The index of the option to take, of at least two. 0 is the plainest: go on with the same actor."""
+        """Return the index of the option to take. There are at least two. Option 0 goes on with the same actor."""
         ...
 
 
 class Model(Protocol):
-    """A function that sets a run up: `run.actor(...)` for each actor, `run.always(...)`, `run.at_end(...)`.
+    """A function that sets up a run. It calls `run.actor(...)` for each actor, and may call `run.always(...)` and
+    `run.at_end(...)`.
 
-    It is called for every schedule, and must make everything anew. `step_into` is optional: modules, classes or
-    functions of the code under test in which every statement becomes a step.
+    It is called for every schedule, and must make all objects anew each time. It may have an attribute `step_into`:
+    modules, classes or functions of the code under test, in which every statement becomes a step.
     """
 
     def __call__(self, run: Run, /) -> object: ...
 
 
 class Run:
-    """One run. Models get it, add their actors and checks, and give way through it."""
+    """One run. A model gets it, adds its actors and checks to it, and gives way with its methods."""
 
     def __init__(self, chooser: Chooser, max_steps: int = 10_000) -> None:
         self._chooser = chooser
@@ -68,14 +71,15 @@ class Run:
         self._spins = 0
         self._over = False
         self.preemptions = 0
-        """How many there were so far."""
+        """How many preemptions there were so far."""
         self.marks: list[Mark] = []
         """The steps and choices taken so far."""
 
     # Setting up
 
     def actor(self, name: str, body: Callable[..., Any], *args: Any, daemon: bool = False) -> None:
-        """Add an actor that runs body(*args): a generator function, or a plain function. A daemon need not end."""
+        """Add an actor that runs body(*args). `body` is a generator function or a plain function. A daemon need not
+        end."""
         if any(actor.name == name for actor in self._actors) or name == CHOICE:
             raise ModelError(f"two actors are called {name!r}: give each a name of its own")
         actor = Actor(name, body, args, daemon)
@@ -90,13 +94,13 @@ class Run:
         self._at_end.append(check)
 
     def cleanup(self, fn: Callable[[], object]) -> None:
-        """Call fn() when the run is over, however it ended; the last added first."""
+        """Call fn() when the run is over, however it ended. What was added last is called first."""
         self._cleanups.append(fn)
 
     # Giving way, from a plain function and from what it calls
 
     def step(self, label: str) -> None:
-        """Give way to other actors; the step `label` begins when this returns. Does nothing in a generator."""
+        """Give way to other actors. The step called `label` begins when this returns. Does nothing in a generator."""
         actor = self._current
         if actor is None or self._over or actor.body is not None:
             return
@@ -113,7 +117,7 @@ class Run:
         self._give_way(actor)
 
     def spin(self, label: str) -> None:
-        """Give way to others, and go on when one has moved."""
+        """Give way to other actors, and go on when one of them has moved."""
         if self._over:
             raise GreenletExit
         actor = self._here(label)
@@ -122,7 +126,7 @@ class Run:
         self._give_way(actor)
 
     def choose(self, question: str, options: Sequence[Option]) -> Option:
-        """One of the options; every one is explored. Not a preemption, and no step of its own."""
+        """Return one of the options. Each of them is explored. This is no preemption, and no step."""
         if not options:
             raise ModelError(f"nothing to choose from for {question!r}")
         if len(options) == 1 or self._over:
@@ -138,23 +142,23 @@ class Run:
 
     @property
     def actors(self) -> list[str]:
-        """Their names, in the order in which they were added."""
+        """The names of the actors, in the order in which they were added."""
         return [actor.name for actor in self._actors]
 
     @property
     def stepping(self) -> bool:
-        """Whether an actor that can give way from any depth runs now."""
+        """Whether an actor runs now that can give way from any call depth."""
         return not self._over and self._current is not None and self._current.body is None
 
     @property
     def over(self) -> bool:
-        """Whether it ended, so that what runs now only cleans up."""
+        """Whether the run has ended, so that what runs now only cleans up."""
         return self._over
 
     # Running
 
     def play(self) -> None:
-        """Run to the end. Raises what an actor or a check raised, StuckError, EndlessError."""
+        """Run to the end. Raises what an actor or a check has raised, StuckError or EndlessError."""
         state = LOCAL.state
         try:
             while (actor := self._next or self._decide()) is not None:
@@ -169,11 +173,11 @@ class Run:
             LOCAL.state = state
 
     def abandon(self) -> None:
-        """Clean up without having run: the model raised while it was set up."""
+        """Clean up without a run, because the model raised while it set up the run."""
         self._end()
 
     def _advance(self, actor: Actor) -> None:
-        """One step of a generator; of a greenlet, as many as it takes in a row."""
+        """Let an actor go on: a generator for one step, a greenlet for as many steps as it takes in a row."""
         self._current = actor
         LOCAL.state = actor.thread
         if actor.body is not None:
@@ -199,7 +203,7 @@ class Run:
         actor.done = actor.own.dead
 
     def _give_way(self, actor: Actor) -> None:
-        """In an actor's greenlet: decide who is next, and turn to the hub unless it is the actor itself."""
+        """Decide which actor goes on, and switch to the hub if it is another one. Called in an actor's greenlet."""
         try:
             if self._always:
                 self._check()
@@ -218,14 +222,14 @@ class Run:
         self._hub.switch()
 
     def _break_off(self, error: Exception) -> None:
-        """End the run with that error: it is the run's, and must not pass through the code under test."""
+        """End the run with this error. It is the run's own, so it must not be raised in the code under test."""
         if self._current is not None and self._current.body is None:
             self._broken = error
             self._current.glet = getcurrent()
             self._hub.switch()
 
     def _decide(self) -> Actor | None:
-        """Who takes the next step; None at the end."""
+        """The actor that takes the next step; None at the end of the run."""
         current = self._current
         if (current is None or current.done) and self._ended():
             return None
@@ -249,7 +253,7 @@ class Run:
         return all(actor.done or actor.daemon for actor in self._actors)
 
     def _unready(self) -> Actor:
-        """Nobody is ready: a spin with nobody else to move, or stuck."""
+        """No actor is ready. Return one that spins, if there is one; otherwise raise StuckError."""
         spinners = [actor for actor in self._actors if actor.spinning and not actor.done]
         if spinners:
             self._spins += 1
@@ -264,7 +268,7 @@ class Run:
         raise StuckError(f"stuck, nobody can take a step: {waiting}")
 
     def _record(self, actor: Actor) -> Actor:
-        """The actor takes its step: those who spun may look again."""
+        """Record a step of this actor. Those that spin may look again."""
         self._spins = 0
         for other in self._actors:
             other.spinning = False
@@ -288,14 +292,14 @@ class Run:
         return self._current
 
     def _end(self) -> None:
-        """End the actors that have not ended, then clean up. What they raise now is no finding."""
+        """End the actors that have not ended, then clean up. What they raise now is not reported."""
         self._over = True
         for actor in self._actors:
             LOCAL.state = actor.thread
             with suppress(BaseException):
                 if actor.body is not None:
                     actor.body.close()
-                # Through the job that it runs, if it runs one, and then by itself if that did not end it.
+                # End the job that the actor runs, if it runs one. Then end the actor itself, if that has not ended it.
                 for glet in (actor.glet, actor.own):
                     if glet and not actor.done:
                         with suppress(BaseException):

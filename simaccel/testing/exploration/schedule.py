@@ -1,4 +1,4 @@
-"""A schedule: the steps of one run in their order; and its text form, to be kept, sent and replayed.
+"""A schedule is the steps of one run in order. Its text form can be kept, sent and replayed. An example of the text:
 
 simaccel schedule 1
 model: simaccel.testing.models.by_fd
@@ -34,11 +34,11 @@ class Schedule:
 
     @property
     def step_count(self) -> int:
-        """Steps, without the choices."""
+        """How many steps it has, without the choices."""
         return sum(actor != CHOICE for actor, _ in self.steps)
 
     def to_text(self) -> str:
-        """The text form, ending in a newline."""
+        """The text form. It ends with a newline."""
         lines = [f"{_MAGIC} {VERSION}", f"model: {self.model}", f"preemptions: {self.preemptions}"]
         lines += [f"{CHOICE} {label}" if actor == CHOICE else f"{actor}: {label}" for actor, label in self.steps]
         body = "\n".join(lines) + "\n"
@@ -61,7 +61,7 @@ class Schedule:
         if end is None:
             raise ScheduleError("the schedule is cut off: its last line is not 'end: ...'")
         if int(end[1]) != len(lines) - 4 or int(end[2], 16) != zlib.crc32(body.encode()):
-            raise ScheduleError("the schedule was changed or damaged: its check sum does not fit; explore again")
+            raise ScheduleError("the schedule was changed or damaged: its checksum is wrong; explore again")
         model, preemptions = lines[1].removeprefix("model: "), lines[2].removeprefix("preemptions: ")
         return cls(model, int(preemptions), tuple(map(_mark, lines[3:-1])))
 
@@ -71,7 +71,7 @@ class Schedule:
 
     @classmethod
     def load(cls, file: str | os.PathLike[str]) -> Schedule:
-        """Read a file. Raises ScheduleError if it holds no schedule, and OSError if it can't be read."""
+        """Read a file. Raises ScheduleError if it is not a schedule, and OSError if it can't be read."""
         try:
             return cls.from_text(FilePath(file).read_text(encoding="utf-8"))
         except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Making a failing schedule small: fewer preemptions first, then fewer steps, then plainer decisions."""
+"""Makes a failing schedule small: first with fewer preemptions, then with fewer steps, then with plainer decisions."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ class Outcome(NamedTuple):
     """How a run ended."""
 
     taken: list[int]
-    """The index taken at each decision."""
+    """The index of the option that was taken at each decision."""
     widths: list[int]
-    """Of how many options each."""
+    """How many options each decision had."""
     preemptions: int
     marks: list[Mark]
     error: Exception | None
 
     def cost(self) -> tuple[int, int, int, list[int]]:
-        """Less is better."""
+        """How large the schedule is. Shrinking looks for the smallest."""
         return self.preemptions, len(self.marks), sum(map(bool, self.taken)), self.taken
 
 
 def shrink(found: Outcome, attempt: Callable[[list[int]], Outcome], budget: int) -> Outcome:
-    """The cheapest failing run that at most `budget` further runs find. It fails with the same class of error.
+    """The smallest failing run that at most `budget` further runs find. It fails with the same class of error.
 
-    `attempt(decisions)` runs the model with these decisions, and plain ones after them.
+    `attempt(decisions)` runs the model with these decisions, and with option 0 after them.
     """
     best = found
     better = True
@@ -46,9 +46,10 @@ def shrink(found: Outcome, attempt: Callable[[list[int]], Outcome], budget: int)
 
 
 def _plainer(taken: list[int], widths: list[int]) -> list[list[int]]:
-    """Neighbours to try: cut the end off, undo one decision, drop one, take another option, take it earlier or later.
+    """Similar lists of decisions to try: with the end cut off, with one decision undone or dropped, with another
+    option, or with an option taken earlier or later.
 
-    A decision may be raised too: a later option can lead to the failure at once.
+    The index of an option may also grow, because a later option may lead to the failure sooner.
     """
     tries: list[list[int]] = []
     hot = [at for at, index in enumerate(taken) if index]

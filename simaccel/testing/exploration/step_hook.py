@@ -1,7 +1,7 @@
-"""What stepped code calls: to give way in front of a statement, and instead of blocking.
+"""The hook that stepped code calls before each statement, to give way, and instead of calls that would block.
 
-A lock that it takes by `with` or `acquire` is waited for by giving way; os.sched_yield and time.sleep are spins. Code
-that is not stepped and blocks, blocks everything: step into it too.
+If the code takes a lock by `with` or `acquire`, it waits for the lock by giving way. os.sched_yield and time.sleep
+become spins. If code that is not stepped blocks, everything blocks, so step into it too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _LOCKS = (type(Lock()), type(RLock()))
 
 
 class Hook:
-    """Of one exploration; cell[0] is the run that goes on, or None."""
+    """The hook of one exploration. cell[0] is the present run, or None."""
 
     def __init__(self, cell: list[Run | None]) -> None:
         self._cell = cell
@@ -27,7 +27,7 @@ class Hook:
             run.step(label)
 
     def entered(self, manager: Any, label: str) -> Any:
-        """The context manager of a `with`: a lock only once it is free."""
+        """Replaces the context manager of a `with`. If it is a lock, this waits until the lock is free."""
         run = self._cell[0]
         if run is not None and run.stepping and isinstance(manager, _LOCKS):
             while not manager.acquire(blocking=False):
@@ -36,7 +36,7 @@ class Hook:
         return manager
 
     def acquire(self, acquire: Any, label: str, /, *args: Any, **options: Any) -> Any:
-        """A call of something's acquire method."""
+        """Replaces a call of a method `acquire`."""
         run, lock = self._cell[0], getattr(acquire, "__self__", None)
         if run is None or not run.stepping or not isinstance(lock, _LOCKS):
             return acquire(*args, **options)
@@ -52,7 +52,7 @@ class Hook:
         return True
 
     def spin(self, call: Any, label: str, /, *args: Any) -> None:
-        """A call of os.sched_yield or time.sleep."""
+        """Replaces a call of os.sched_yield or time.sleep."""
         run = self._cell[0]
         if run is None or not run.stepping:
             call(*args)
@@ -61,7 +61,7 @@ class Hook:
 
 
 class _Free:
-    """Whether a lock could be taken."""
+    """The condition that a lock is free."""
 
     __slots__ = ("_lock",)
 
@@ -76,7 +76,7 @@ class _Free:
 
 
 class _Held:
-    """A lock that was taken on entry: `with` lets go of it."""
+    """The context manager for a lock that was already taken. Leaving it releases the lock."""
 
     __slots__ = ("_lock",)
 

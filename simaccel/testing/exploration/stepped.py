@@ -1,11 +1,11 @@
-"""Making steps of the statements of code that knows nothing of this.
+"""Turns the statements of code into steps of a run, without any change in the source of that code.
 
-For as long as an exploration lasts, the functions of the given modules and classes run code that was compiled anew
-from their source, with a call to the run in front of each statement, and in front of each operand of `and` and `or`
-but the first. What would block is replaced too, see `simaccel.testing.exploration.step_hook`.
+As long as an exploration lasts, the functions of the given modules and classes run other code. It is compiled from
+their source, with a call of the run added before each statement, and before each operand of `and` and `or` except the
+first. Calls that would block are replaced too, see `simaccel.testing.exploration.step_hook`.
 
-Nothing is traced, so it costs nothing elsewhere, and works the same on every version of Python. (sys.settrace would do,
-but a greenlet can't be switched inside a trace function.)
+We don't use sys.settrace, because a greenlet can't be switched inside a trace function. So other code is not slowed
+down, and it works the same on every version of Python.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 HOOK = "__simaccel_step__"
 SHOWN = 34
-"""How much of a statement a label shows."""
+"""How many characters of a statement a label shows."""
 
 
 @contextmanager
 def stepped(targets: Iterable[object], cell: list[Run | None]) -> Iterator[None]:
-    """Inside, every statement of the targets' functions is a step of the run in cell[0], if there is one.
+    """Inside the `with`, every statement of the targets' functions is a step of the run in cell[0], if there is one.
 
-    A target is a module (its functions and classes), a class or a function. ModelError where there is no source.
+    A target is a module (its functions and classes), a class or a function. Raises ModelError if one has no source.
     """
     functions = [function for target in targets for function in _functions(target)]
     replaced: list[tuple[FunctionType, CodeType]] = []
@@ -54,7 +54,7 @@ def stepped(targets: Iterable[object], cell: list[Run | None]) -> Iterator[None]
         for key, space in spaces.items():
             if former[key] is None:
                 space.pop(HOOK, None)
-            else:  # an exploration inside of one
+            else:  # an exploration inside of another one
                 space[HOOK] = former[key]
 
 
@@ -82,7 +82,7 @@ def _functions(target: object) -> Iterator[FunctionType]:
 
 @cache
 def _with_steps(code: CodeType) -> CodeType:
-    """The same code with steps."""
+    """The same code, with its statements as steps."""
     for candidate in _codes(_compiled(code.co_filename)):
         if (
             candidate.co_qualname == code.co_qualname
@@ -114,7 +114,7 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 class _Steps(ast.NodeTransformer):
-    """Puts the calls in."""
+    """Adds the calls to a syntax tree."""
 
     def __init__(self, short: str, source: str) -> None:
         self._short = short
@@ -147,14 +147,14 @@ class _Steps(ast.NodeTransformer):
     def visit_BoolOp(self, node: ast.BoolOp) -> Any:
         self.generic_visit(node)
         if self._depth:
-            # `a and b` becomes `a and (step(), b)[1]`: another actor may move between the two looks.
-            node.values[1:] = [self._behind_call(value) for value in node.values[1:]]
+            # `a and b` becomes `a and (step(), b)[1]`, because another actor may move between a and b.
+            node.values[1:] = [self._after_call(value) for value in node.values[1:]]
         return node
 
     def visit_While(self, node: ast.While) -> Any:
         self.generic_visit(node)
         if self._depth and not isinstance(node.test, ast.Constant):
-            node.test = self._behind_call(node.test)  # each time it is looked at, not only the first
+            node.test = self._after_call(node.test)  # a step each time that the condition is evaluated
         return node
 
     def visit_With(self, node: ast.With) -> Any:
@@ -187,13 +187,13 @@ class _Steps(ast.NodeTransformer):
         call = ast.copy_location(ast.Expr(self._call(statement)), statement)
         return [call, statement]
 
-    def _behind_call(self, node: ast.expr) -> ast.expr:
+    def _after_call(self, node: ast.expr) -> ast.expr:
         return ast.Subscript(ast.Tuple([self._call(node), node], ast.Load()), ast.Constant(1), ast.Load())
 
     def _through(
         self, method: str, first: list[ast.expr], args: list[ast.expr] | None = None, options: Any = None
     ) -> ast.Call:
-        """A call of a method of the hook."""
+        """The syntax tree of a call of a method of the hook."""
         node = first[0]
         hook = ast.Attribute(ast.Name(HOOK, ast.Load()), method, ast.Load())
         label = ast.Constant(self._label(node))

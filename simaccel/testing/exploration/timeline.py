@@ -1,6 +1,6 @@
-"""A schedule as a Perfetto file: a track for each actor, a slice for each step, an arrow where another one goes on.
+"""A schedule as a Perfetto file: a track for each actor, a slice for each step, and an arrow where another one goes on.
 
-A schedule has no times. Each step takes one microsecond, so that step 7 is the slice that begins at 7 us.
+A schedule has no times. In the file each step takes one microsecond, so step 7 is the slice that begins at 7 us.
 """
 
 from __future__ import annotations

@@ -13,14 +13,14 @@ from simaccel.testing.misuse.rules import Rules
 
 
 class Misuse:
-    """What was found so far."""
+    """What the detector has found so far."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
 
     @property
     def reports(self) -> list[MisuseReport]:
-        """In the order in which they were found. What was left behind is found at the end."""
+        """The reports, in the order in which the misuse was found. What was left behind is found at the end."""
         return self._rules.reports
 
     def __repr__(self) -> str:
@@ -29,12 +29,12 @@ class Misuse:
         return f"<Misuse: {found or 'nothing found'}>"
 
     def of(self, kind: Kind) -> list[MisuseReport]:
-        """Those of one kind."""
+        """The reports of one kind."""
         return [report for report in self.reports if report.kind is kind]
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
-        """Inside, nothing is watched: for code that does wrong on purpose."""
+        """Inside the `with`, nothing is watched. For code that does something wrong on purpose."""
         before, self._rules.off = self._rules.off, True
         try:
             yield
@@ -42,7 +42,7 @@ class Misuse:
             self._rules.off = before
 
     def waiting(self) -> list[str]:
-        """The jobs that are paused now, each with its history: to find out where it hangs. Any thread."""
+        """The jobs that are paused now, each with its history, to find out where a program hangs. Any thread."""
         return self._rules.waiting()
 
     def check(self) -> None:
@@ -66,13 +66,17 @@ def detect_misuse(
     stop_busy: bool = False,
     strict: bool = False,
 ) -> Iterator[Misuse]:
-    """Inside, every wait context and job is watched, of the code under test and of engines, ours or not.
+    """Inside the `with`, watch every wait context and job, of the code under test and of all engines.
 
-    At the end, what was left behind is looked for; then MisuseError is raised if anything was found, unless `raises` is
-    False or another exception is on its way. `ignore` leaves kinds out. `busy_after`: so many resumes of one job while
-    nothing else moves are a busy loop; with `stop_busy` the last of them raises MisuseError, so that it ends. Of
-    contexts made before, what is seen now is judged, but not that they stay open. Not for measuring: a watched pause
-    costs some ten times as much. UsageError for bad arguments.
+    At the end, it also looks for what was left behind. Then it raises MisuseError if anything was found, unless
+    `raises` is False or another exception is being raised.
+
+    - `ignore`: kinds of misuse that are not reported.
+    - `busy_after`: this many resumes of one job while nothing else moves count as a busy loop. With `stop_busy` the
+      last of these resumes raises MisuseError, so that the loop ends.
+
+    Wait contexts that were made before are watched too, but it is no misuse that they stay open. Don't measure times
+    inside: a pause that is watched costs about ten times as much. Raises UsageError for bad arguments.
     """
     if not isinstance(busy_after, int) or isinstance(busy_after, bool) or busy_after < 1:
         raise UsageError(f"busy_after={busy_after!r}: use a whole number of at least 1")

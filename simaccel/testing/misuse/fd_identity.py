@@ -1,4 +1,4 @@
-"""Which open file an fd number stands for: numbers are used again, files are not."""
+"""Which open file the number of an fd stands for. The system uses numbers again for other files."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from collections import Counter
 Identity = tuple[object, ...]
 
 closes: Counter[int] = Counter()
-"""How often each number was given to os.close, as far as observers have seen it."""
+"""How often os.close was called with each number, while observers were in place."""
 
 
 def identity(fd: int) -> Identity | None:
-    """Equal for the same open file, unequal for another one of that number; None if the fd is not open.
+    """A value that tells which file is open under this number: it differs if the number is another file's now. None if
+    the fd is not open.
 
-    All eventfds share one inode, and the system uses their ids again as it does numbers, so that the closes count too.
+    All eventfds share one inode, and the system also uses the ids of eventfds again. So the value has the number of
+    closes in it.
     """
     try:
         found = os.fstat(fd)
@@ -33,7 +35,7 @@ def _eventfd_id(fd: int) -> str | None:
 
 
 def readable(fd: int) -> bool:
-    """Whether a token is in it."""
+    """Whether there is a token in this fd."""
     poller = select.poll()
     poller.register(fd, select.POLLIN)
     return any(event & select.POLLIN for _, event in poller.poll(0))

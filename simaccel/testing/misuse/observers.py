@@ -1,4 +1,4 @@
-"""Observers on wait contexts and jobs: put in place for a time, and without cost when they are not."""
+"""Observers on wait contexts and jobs. They are put in place for a time; when they are not, they cost nothing."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from simaccel.testing.misuse.track import Recorder
 from waitctx import Callback, WaitCtx
 
 OURS = ("engine", "waitctx", "sim", "simaccel")
-"""Packages whose own reads and calls are not the application's."""
+"""Our own packages. What they read and call is not done by the application."""
 
 
 @contextmanager
 def observing(rules: Rules) -> Iterator[None]:
-    """Inside, the rules hear of what happens to all wait contexts and jobs, of all threads."""
+    """Inside the `with`, tell the rules what happens to all wait contexts and jobs, in all threads."""
     saved: list[tuple[type, str, Any]] = []
 
     def put(owner: type, name: str, make: Callable[[Any], Any]) -> None:
@@ -125,17 +125,17 @@ def _on_contexts(rules: Rules) -> dict[str, Callable[[Any], Any]]:
 
 
 def _caller() -> FrameType:
-    """Who called the observed function that calls this."""
+    """The frame that called the observed function that calls this."""
     frame = sys._getframe(2)
-    while frame.f_code.co_filename == __file__ and frame.f_back is not None:  # a detector inside of a detector
+    while frame.f_code.co_filename == __file__ and frame.f_back is not None:  # a detector inside of another detector
         frame = frame.f_back
     return frame
 
 
 def _is_ours(caller: FrameType) -> bool:
-    """Whether it is the engine or a scheduler of ours that reads or calls, not the code under test."""
+    """Whether the caller is our own engine or scheduler, and not the code under test."""
     name: str = caller.f_globals.get("__name__", "")
-    # waitctx.openssl reads for its caller, whoever that is.
+    # waitctx.openssl reads on behalf of its caller, which is the code under test.
     return name.partition(".")[0] in OURS and name != "waitctx.openssl" and not name.startswith("simaccel.testing")
 
 

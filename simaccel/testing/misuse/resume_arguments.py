@@ -1,4 +1,4 @@
-"""What ASYNC_start_job ignores when it resumes a job, as C does."""
+"""The arguments that ASYNC_start_job ignores when it resumes a job, as it does in C."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from engine.jobs.job import Job
 
 
 def ignored_at_resume(job: Job, fn: object, ctx: object) -> str | None:
-    """What was given that the job does not go on with; None if that is nothing. None given asks for nothing."""
+    """What the caller gave and the job ignores, as text; None if it ignores nothing. A None as argument is fine."""
     if fn is not None and not _same_function(fn, job.fn):
         name = getattr(fn, "__qualname__", fn)
         return (
@@ -19,7 +19,7 @@ def ignored_at_resume(job: Job, fn: object, ctx: object) -> str | None:
 
 
 def _same_function(one: object, other: object) -> bool:
-    """Whether they are the same, or made by the same line: a lambda, say, that is written where it is passed."""
+    """Whether the two are the same function, or made by the same line, as a lambda in the call is."""
     one, other = getattr(one, "func", one), getattr(other, "func", other)  # of partials
     code = getattr(one, "__code__", None)
     return one == other or (code is not None and code is getattr(other, "__code__", None))

@@ -1,4 +1,7 @@
-"""The rules: what is a misuse, judged on what the observers see."""
+"""The rules of the misuse detector: they get all events that the observers see, and decide what is a misuse.
+
+They keep a track of each wait context and of each job (track.py). What is left behind is judged in `finish`.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,12 @@ from waitctx import Status, WaitCtx
 
 
 class Rules:
-    """Judges events. Job events come in the jobs' own threads, callbacks in any."""
+    """Judges events. The events of a job come in the job's own thread, callbacks in any thread."""
 
     def __init__(self, ignore: Collection[Kind], busy_after: int, stop_busy: bool, strict: bool = False) -> None:
         self.reports: list[MisuseReport] = []
         self.off = False
-        """Whether observers look away."""
+        """Whether the observers ignore everything now."""
         self._ignore = frozenset(ignore)
         self._busy_after = busy_after
         self._stop_busy = stop_busy
@@ -36,14 +39,14 @@ class Rules:
         self._all_ctxs: list[CtxTrack] = []
         self._all_jobs: list[JobTrack] = []
         self._dropped: list[tuple[FdTrack, CtxTrack, str]] = []
-        """Fds that should be closed by the end, with why."""
+        """Fds that should be closed at the end, each with its context and the reason."""
         self._progress = 0
-        """Goes up when anything at all moves on: a wake, a job that ends or waits for something new."""
+        """Counts everything that moves: wakes, and jobs that end or wait for something new."""
 
     # Wait contexts
 
     def track(self, ctx: WaitCtx, born_here: bool = False) -> CtxTrack:
-        """What is remembered of a context."""
+        """The track of this context, made if there is none yet."""
         track = self._ctxs.get(ctx)
         if track is None:
             track = self._ctxs[ctx] = CtxTrack(ctx, next(self._ctx_numbers), born_here)
@@ -69,7 +72,7 @@ class Rules:
             if fd.key is key:
                 self._tell(track, None, f"fd {fd.fd} cleared")
                 track.fds.remove(fd)
-                self._dropped.append((fd, track, "its entry was cleared: whoever clears one must close its fd"))
+                self._dropped.append((fd, track, "its entry was cleared: the code that clears it must close the fd"))
                 return
 
     def ctx_closing(self, ctx: WaitCtx) -> None:
@@ -162,8 +165,8 @@ class Rules:
             )
             self._report(
                 Kind.STATUS_MISREAD,
-                f"{track} was resumed upon the status {_named(status)}, and nothing had completed: {meaning}; only the "
-                "callback tells of completion, and only EAGAIN and ERR ask for a resume by themselves",
+                f"{track} was resumed because of the status {_named(status)}, but nothing had completed: {meaning}; "
+                "only the callback tells of completion, and only EAGAIN and ERR ask for a resume by themselves",
                 track,
             )
         else:
@@ -175,7 +178,7 @@ class Rules:
             )
 
     def job_ran(self, job: Job, cancelled: bool = False) -> None:
-        """After a start, a resume or a cancel: the job paused, or it ended."""
+        """Called after a start, a resume or a cancel, when the job has paused or ended."""
         track = self._jobs.get(job)
         if track is None:
             return
@@ -239,7 +242,7 @@ class Rules:
             )
 
     def resumed_as(self, job: Job, fn: object, ctx: object) -> None:
-        """ASYNC_start_job was given this job, to resume, with that function and context."""
+        """Called when ASYNC_start_job resumes this job, with the function and context that it was given."""
         track, ignored = self._jobs.get(job), ignored_at_resume(job, fn, ctx)
         if track is not None and ignored is not None:
             self._report(Kind.OTHER_FUNCTION, f"{track} was resumed by ASYNC_start_job with {ignored}", track)
@@ -247,7 +250,7 @@ class Rules:
     # Time
 
     def jumped(self, moved: bool) -> None:
-        """The code under test has jumped a virtual clock."""
+        """Called when the code under test has jumped a virtual clock."""
         paused = [] if moved else [job for job in self._all_jobs if job.paused]
         if self._standstill.jumped(paused, self._progress):
             self._report(Kind.STALLED_LOOP, self._standstill.message(paused), paused[0])
@@ -266,7 +269,7 @@ class Rules:
     # The end
 
     def finish(self) -> None:
-        """Judge what was left behind."""
+        """Find out what was left behind, and report it."""
         for job in self._all_jobs:
             if not job.paused:
                 continue

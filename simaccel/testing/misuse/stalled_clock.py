@@ -1,4 +1,4 @@
-"""A loop that never ends: it jumps a virtual clock on which nothing is due, while a job waits."""
+"""Finds a loop that never ends: one that jumps a virtual clock on which nothing is due, while a job waits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SHOWN = 5
 
 
 class Standstill:
-    """Counts jumps in a row that came to nothing."""
+    """Counts how many jumps in a row did nothing."""
 
     __slots__ = ("_count", "_limit", "_since")
 
@@ -20,8 +20,8 @@ class Standstill:
         self._since = 0
 
     def jumped(self, paused: Sequence[JobTrack], progress: int) -> bool:
-        """Whether this jump makes them too many. `paused`: who waits, none if the jump moved something; `progress`
-        goes up when anything else has moved."""
+        """Count a jump. Returns whether these are too many. `paused`: the jobs that wait; empty if the jump moved
+        something. `progress` is a count of everything else that has moved."""
         if not paused or self._since != progress:
             self._count = 0
         self._since = progress
@@ -29,10 +29,10 @@ class Standstill:
         return self._count == self._limit
 
     def message(self, paused: Sequence[JobTrack]) -> str:
-        """What to tell of it."""
+        """The message of the report."""
         names = ", ".join(str(job) + (f" for {job.op!r}" if job.op else "") for job in paused[:SHOWN])
         more = f" and {len(paused) - SHOWN} more wait" if len(paused) > SHOWN else " waits"
         return (
-            f"clock.jump() has answered {self._limit} times in a row that nothing is due, while {names}{more}: nothing "
-            "will ever wake it; look at what jump() returns, and give up when it is False"
+            f"clock.jump() has returned False {self._limit} times in a row, because nothing is due, while {names}"
+            f"{more}: nothing will ever wake it; look at what jump() returns, and give up when it is False"
         )

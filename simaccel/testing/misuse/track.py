@@ -1,4 +1,4 @@
-"""What the detector remembers of each wait context and each job."""
+"""Tracks: what the detector remembers of each wait context and each job."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simaccel.testing.misuse.fd_identity import Identity, identity, readable
 from waitctx import Status, WaitCtx
 
 FIRST, LAST = 8, 16
-"""Events of a history that are kept; of those between only the number is."""
+"""How many of the first and the last events a history keeps. Of those in between it keeps only the number."""
 
 
 class History:
@@ -27,7 +27,7 @@ class History:
         self._left_out = 0
 
     def add(self, event: str) -> None:
-        """Remember it. Any thread."""
+        """Remember this event. Any thread."""
         if len(self._first) < FIRST:
             self._first.append(event)
             return
@@ -37,7 +37,7 @@ class History:
             self._left_out += 1
 
     def told(self) -> tuple[str, ...]:
-        """The events, and how many were left out between them."""
+        """The events that were kept, with a line that says how many were left out between them."""
         between = (f"… {self._left_out} more",) if self._left_out else ()
         return (*self._first, *between, *self._last)
 
@@ -51,11 +51,11 @@ class FdTrack:
         self.key = key
         self.fd = fd
         self.identity: Identity | None = identity(fd)
-        """None for a number that never was an open fd: nothing can be said of it."""
+        """Which file the number stands for. None if it was no open fd when it was set: then we can't judge it."""
         self.reported = False
 
     def readable(self) -> bool:
-        """Whether there is a token in it; False if it is not this file any more."""
+        """Whether there is a token in the fd. False if the number stands for another file by now."""
         return self.identity is not None and identity(self.fd) == self.identity and readable(self.fd)
 
 
@@ -68,16 +68,16 @@ class CtxTrack:
         self.ref = ref(ctx)
         self.number = number
         self.born_here = born_here
-        """Whether it was made while the detector watched: only of those it knows the whole life."""
+        """Whether the context was made while the detector watched. Only then the detector knows its whole life."""
         self.fds: list[FdTrack] = []
         self.jobs: list[JobTrack] = []
-        """Those that have not ended, of this context."""
+        """The jobs of this context that have not ended."""
         self.history = History()
         self.cancelled: str | None = None
-        """The job that was cancelled last, while no other uses the context."""
+        """The job of this context that was cancelled last. None if another job has used the context since."""
         self.closed = False
         self.callback_read = False
-        """Whether an engine that is not ours has asked for the callback: it may call it at any time."""
+        """Whether an engine that is not ours has read the callback, so that it may call it at any time."""
 
     def token(self) -> FdTrack | None:
         """A wait fd with a token in it."""
@@ -115,30 +115,31 @@ class JobTrack:
         self.history = History()
         self.paused = False
         self.op: Any = None
-        """The engine's operation that it waits for, if it waits for one."""
+        """The engine's operation for which the job waits, or None."""
         self.status: int = Status.UNSUPPORTED
-        """At its pause."""
+        """The status of its context when it paused."""
         self.status_read: int | None = None
-        """What the application read since."""
+        """The status that the application has read since the pause, or None."""
         self.woken = False
         """Whether the callback was called since the pause."""
         self.busy = 0
-        """Resumes in a row that came to nothing."""
+        """How many resumes in a row did nothing."""
         self.busy_since = 0
-        """What else had moved by then."""
+        """The value of `Rules._progress` at the first of these resumes."""
         self.blind = False
-        """Reported already for what was resumed without looking: once a job is enough."""
+        """Whether RESUMED_BLINDLY was already reported for this job. Once is enough."""
         self.unannounced = False
-        """The same of a pause with nothing announced."""
+        """The same for NOTHING_ANNOUNCED."""
 
     def waits(self) -> bool:
-        """Whether a resume now would come too early, unless something has woken it."""
+        """Whether the job waits for something, so that a resume is too early unless something has woken it."""
         if self.op is not None:
             return not self.op.done
         return self.ctx is not None and bool(self.ctx.fds)
 
     def announced(self) -> bool:
-        """Whether anything says when to resume it, or may: not our engines' own fds between their operations."""
+        """Whether anything says, or may say, when to resume the job. An fd of one of our engines says nothing while
+        none of its operations is in flight."""
         ctx = self.ctx
         if ctx is None or self.op is not None or self.status != Status.UNSUPPORTED or ctx.callback_read:
             return True
@@ -149,7 +150,7 @@ class JobTrack:
 
 
 class Recorder:
-    """A callback that tells the detector before it does its work. Equal to the one that it stands for."""
+    """A callback that tells the detector first, and then calls the original callback. It is equal to that one."""
 
     __slots__ = ("_fn", "_seen")
 

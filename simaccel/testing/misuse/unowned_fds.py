@@ -1,4 +1,5 @@
-"""Eventfds and pipes that no wait context knows of: an engine that opens one for each operation and never closes it."""
+"""Finds eventfds and pipes that pile up outside of wait contexts, as with an engine that opens one for each operation
+and never closes it."""
 
 from __future__ import annotations
 
@@ -8,11 +9,11 @@ from collections.abc import Collection
 from simaccel.testing.misuse.fd_identity import Identity, identity
 
 MANY = 8
-"""So many more than before are no accident: one or two may be an event loop's own, or a cache."""
+"""This many more than before are reported. One or two may belong to an event loop or to a cache."""
 
 
 class LooseFds:
-    """Remembers what was open when it was made."""
+    """Remembers which fds were open when this object was made."""
 
     __slots__ = ("_before",)
 
@@ -20,14 +21,15 @@ class LooseFds:
         self._before = _open_now()
 
     def piled_up(self, known: Collection[int]) -> str | None:
-        """The message about fds opened since; None if there are few. `known`: fds that belong to wait contexts."""
+        """The message about the fds that were opened since, or None if there are few. `known`: the fds that belong to
+        wait contexts."""
         more = sorted(fd for fd, found in _open_now().items() if fd not in known and self._before.get(fd) != found)
         if len(more) < MANY:
             return None
         shown = ", ".join(map(str, more[:MANY])) + (", ..." if len(more) > MANY else "")
         return (
             f"{len(more)} eventfds and pipes that were opened meanwhile are still open, and no wait context knows of "
-            f"them: {shown}; close each when what it tells of is over"
+            f"them: {shown}; close each when its operation is over"
         )
 
 
@@ -36,7 +38,7 @@ def _open_now() -> dict[int, Identity | None]:
     for name in os.listdir("/proc/self/fd"):
         try:
             target = os.readlink(f"/proc/self/fd/{name}")
-        except OSError:  # that of the listing itself, or one that another thread has closed
+        except OSError:  # it is the fd of the listing itself, or another thread has closed it
             continue
         if target.startswith(("anon_inode:[eventfd]", "pipe:")):
             found[int(name)] = identity(int(name))

@@ -1,4 +1,4 @@
-"""Models of our own engine, in every mode and contract, and their twins with a bug: to explore, and as examples.
+"""Models of our own engine, in every mode and contract, and twins of them with a bug. To explore, and as examples.
 
 from simaccel.testing import explore
 from simaccel.testing.models import MODELS

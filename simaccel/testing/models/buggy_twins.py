@@ -1,6 +1,6 @@
-"""Models of our engine with one bug each, which `explore` must find: they show that the good models could fail.
+"""Models of our engine with one bug each, which `explore` must find. They show that the correct models could fail.
 
-Each is a bug that some engine or server has had; the comment says what goes wrong.
+Some real engine or server has had each of these bugs. The docstring says what goes wrong.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from waitctx import WaitCtx
 
 @dataclass(frozen=True)
 class SeatedModel(EngineModel):
-    """An engine by fd whose waker has a bug: it is put into the wait context before the engine would make its own."""
+    """An engine by fd whose waker has a bug. That waker is put into the wait context before the engine makes its
+    own."""
 
     waker: type[FdWaker] = FdWaker
 
@@ -31,8 +32,8 @@ class SeatedModel(EngineModel):
 
 
 class _ReadsBeforeDone(FdWaker):
-    """Reads the fd before it pauses, "to start clean", and does not look at the done mark then: if the operation has
-    completed by then, that was its token, and nothing will wake the job."""
+    """Reads the fd before the pause, "to start clean", and does not look at the done mark after that. If the operation
+    has completed by then, this has read its token, and nothing will wake the job."""
 
     __slots__ = ()
 
@@ -41,8 +42,8 @@ class _ReadsBeforeDone(FdWaker):
 
 
 class _LeavesToken(FdWaker):
-    """Reads the fd once: a completion after that read, and before the look at the done mark, leaves its token to the
-    next operation."""
+    """Reads the fd only once. If a completion comes after that read and before the look at the done mark, its token is
+    left for the next operation."""
 
     __slots__ = ()
 
@@ -53,8 +54,8 @@ class _LeavesToken(FdWaker):
 
 @dataclass(frozen=True)
 class MarksLate(EngineModel):
-    """Wakes the job, then marks the operation done: a job that is resumed in between finds nothing, pauses again, and
-    there is no second wake."""
+    """Wakes the job first, and then marks the operation as done. A job that is resumed in between finds nothing and
+    pauses again, and no second wake comes."""
 
     def tell(self, run: Run, request: Any) -> Any:
         request.waker.nudge()
@@ -65,15 +66,16 @@ class MarksLate(EngineModel):
 
 @dataclass(frozen=True)
 class Unlatched(EngineModel):
-    """The application begins to listen for the callback when the job has paused. It may have come before."""
+    """The application begins to listen for the callback only when the job has paused. The callback may have come
+    before."""
 
     def begin_wait(self, app: Watch) -> None:
         app.latched = False
 
 
 def again_forgotten() -> EngineModel:
-    """The application never looks at the status: a job that met a full ring, and was told EAGAIN, waits for a callback
-    that nobody promised. QAT_Engine's own testapp does this."""
+    """The application never looks at the status. If the ring is full, the status says EAGAIN, but the application waits
+    for a callback that nobody has promised. QAT_Engine's own testapp does this."""
     return EngineModel(
         "again_forgotten", notify="callback", depth=1, retry=Retry(wake="at_once"), looks_at_status=False
     )
@@ -89,4 +91,4 @@ TWINS: dict[str, Model] = {
     "again_forgotten": again_forgotten(),
     "fd_reuse": FdReuseModel("fd_reuse", added_first=True),
 }
-"""Each must fail, within 2 preemptions."""
+"""The models by name. Each must fail within 2 preemptions."""

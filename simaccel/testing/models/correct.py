@@ -1,4 +1,4 @@
-"""The models that must pass: our engine in every mode and contract, and in what is rare."""
+"""The models that must pass: our engine in every mode and contract, and in rare situations."""
 
 from __future__ import annotations
 
@@ -42,4 +42,4 @@ def _models() -> dict[str, Model]:
 
 
 MODELS = _models()
-"""By name: what happens, and the way of notification."""
+"""The models by name. A name says what happens in the model, and how jobs are notified."""

@@ -1,14 +1,16 @@
-"""The model of our own engine: the real one, between a device whose completions are steps and a careful application.
+"""The model of our own engine. The engine is the real one. The device completes requests as steps of the model, and the
+application is a careful one.
 
-Actors:
+These are the actors:
 
-- *application*: starts the jobs, resumes whichever is woken, polls where the engine is polled. One thread, as an
-  OpenSSL server is. It learns of wakes as applications do: from the fds of `changed_fds`, or from the callback and the
-  status. It may also resume for nothing, and cancel.
+- *application*: starts the jobs, resumes those that are woken, and polls if the engine must be polled. It is one
+  thread, as an OpenSSL server is. It learns of wakes as applications do: from the fds of `changed_fds`, or from the
+  callback and the status. It may also resume a job for nothing, and cancel it.
 - *device*: completes what is in flight, in any order.
-- *timer*, *closer*: let a deadline pass, close the engine from another thread.
+- *timer*: lets a deadline pass.
+- *closer*: closes the engine from another thread.
 
-Every statement of the engine's files that carry a wake-up is a step.
+Every statement of the engine's files that wake jobs is a step.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ SEAM = (
     Operation.fail,
     Operation.abandon,
 )
-"""From the call to the result, and where a completion becomes a wake-up."""
+"""The code whose statements are steps: from the call to the result, and where a completion becomes a wake-up."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class EngineModel:
     closes: bool = False
     """Whether another thread closes the engine meanwhile."""
     looks_at_status: bool = True
-    """Whether the application resumes by itself a job whose status says EAGAIN."""
+    """Whether the application by itself resumes a job whose status says EAGAIN."""
     step_into: tuple[object, ...] = SEAM
 
     def __call__(self, run: Run) -> None:
@@ -84,7 +86,7 @@ class EngineModel:
         return request.complete()
 
     def begin_wait(self, app: Watch) -> None:
-        """The application is about to wait for the job that has just paused."""
+        """Called when the application is about to wait for a job that has just paused."""
 
 
 class Watch:
@@ -97,7 +99,7 @@ class Watch:
         self._poller = select.poll()
 
     def look(self) -> None:
-        """Take up the changed fds. Call it after each start and resume."""
+        """Read the changes of the fds. Call it after each start and resume."""
         added, deleted = self.ctx.changed_fds()
         for fd in deleted:
             self._poller.unregister(fd)
@@ -113,7 +115,7 @@ class Watch:
         return self.waits and (self.latched or bool(self._poller.poll(0)))
 
     def readable(self) -> bool:
-        """Whether a token is in an fd."""
+        """Whether there is a token in one of the fds."""
         return bool(self._poller.poll(0))
 
 
@@ -164,7 +166,7 @@ class _World:
                 self._turn()
         finally:
             self.application_ended = True
-            for watch in self.watches:  # of a run that has failed
+            for watch in self.watches:  # this run has failed, and its jobs are left over
                 if watch.job is not None and watch.waits:
                     watch.job.cancel()
 
@@ -200,11 +202,11 @@ class _World:
         else:
             job.resume()
         if watch.waits and waited_for is not None and job.waiting is waited_for and not waited_for.submitted:
-            run.spin("pause again")  # the ring is full, and somebody else must do something about it
+            run.spin("pause again")  # the ring is full, so another actor must free a slot
         self._paused(watch)
 
     def _extras(self) -> list[str]:
-        """What the application may do besides."""
+        """What else the application may do."""
         extras = [f"resume {n} for nothing" for n, watch in enumerate(self.watches) if watch.waits and self.spurious]
         return [*extras, "cancel 0"] if self.cancels and self.watches[0].waits else extras
 
@@ -220,7 +222,7 @@ class _World:
         return moves
 
     def _again(self) -> list[str]:
-        """The jobs that say that the application must resume them."""
+        """The jobs whose status says that the application must resume them."""
         if not (self.by_callback and self.model.looks_at_status):
             return []
         return [
@@ -248,7 +250,7 @@ class _World:
         self.engine.close()
 
     def _sleep(self) -> bool:
-        """A thread of the engine's user sleeps on the clock."""
+        """A thread that called the engine sleeps on the clock."""
         self.run.spin("sleep")
         if self.engine.polled:
             self.accel.poll()
@@ -277,7 +279,7 @@ class _World:
 
 
 class _Named:
-    """A request, for a choice: its text must be the same in each run."""
+    """A request as an option of a choice. Its text must be the same in each run."""
 
     def __init__(self, request: Any) -> None:
         self.request = request

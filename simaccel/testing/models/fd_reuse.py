@@ -1,10 +1,10 @@
 """The model of an engine that sets a new wait fd for each operation, and clears and closes it afterwards.
 
-Two operations without a pause in between clear one fd and set another, and the system gives the second the number of
-the first, the lowest that is free: the application is told of one number as added and as deleted, at once. Taking up
-what was added before dropping what was deleted, it drops the fd that the job now waits for.
+Two operations without a pause in between clear one fd and set another one. The system gives the second fd the lowest
+free number, which is that of the first. So the application is told of the same number as added and as deleted. If it
+first takes up what was added and then drops what was deleted, it drops the fd for which the job now waits.
 
-Here fds are numbers only; a wait context does not look at them.
+Here fds are only numbers, because a wait context does not use them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from waitctx import WaitCtx
 
 
 class _Fds:
-    """Open fds, and which are readable. The lowest free number comes first, as the system has it."""
+    """The open fds, and which of them are readable. A new fd gets the lowest free number, as in the system."""
 
     def __init__(self) -> None:
         self.readable: dict[int, bool] = {}
@@ -33,7 +33,8 @@ class _Fds:
 
 @dataclass(frozen=True)
 class FdReuseModel:
-    """`added_first`: the application's bug. `pauses`: how many operations the job does, with a pause each."""
+    """`added_first`: whether the application has the bug. `pauses`: how many operations the job does, each with a
+    pause."""
 
     name: str = "fd_reuse"
     added_first: bool = False
