@@ -91,6 +91,12 @@ def test_it_shows_how_far_it_is() -> None:
     assert repr(operation) == "<operation echo of 3 bytes, done>"
 
 
+def test_what_the_device_never_began_has_begun_at_0() -> None:
+    """A device may fail it before it gives it a start, and count its times nevertheless."""
+    operation, _ = operation_in({})
+    assert operation.started_ns == 0
+
+
 class Reports:
     """What `complete_all` reports."""
 

@@ -179,9 +179,9 @@ def test_who_was_not_told_and_has_given_up_meanwhile_is_in_no_queue() -> None:
         raise KeyboardInterrupt
 
     queue.bells[0].nudge = gives_up  # type: ignore[method-assign]
-    queue.slots.join(operation)
+    queue.accel.free_slots = 1
     with pytest.raises(KeyboardInterrupt):
-        queue.free(1)
+        queue.slots.join(operation)
     queue.check([], [])
 
 
