@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,18 +22,40 @@ Metrics = Annotated[
     ),
 ]
 
-EXTRAS = {"--metrics": ("serve", ("prometheus_client",))}
+Page = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS", help="Serve a live page at http://ADDRESS/, such as 127.0.0.1:8080, at a URL with a token."
+    ),
+]
+PageToken = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TOKEN",
+        help="The token of the page's URL, instead of a random one. An ADDRESS that is not loopback needs it.",
+    ),
+]
+
+LEAST_TOKEN = 8
+EXTRAS = {
+    "--metrics": ("serve", ("prometheus_client",)),
+    "--page": ("page", ("starlette", "uvicorn")),
+}
 """Option -> the extra that it needs, and the modules of that."""
 
 
 class Watching:
     """What was asked for, with the sockets that it will be served at."""
 
-    def __init__(self, metrics: str | None) -> None:
+    def __init__(self, metrics: str | None, page: str | None = None, token: str | None = None) -> None:
         """Raises UsageError for an address that can't be listened at, and for an extra that is not installed."""
         self._opened = ExitStack()
         self._metrics: socket.socket | None = None
+        self._page: socket.socket | None = None
+        self._token = _checked_token(page, token)
         try:
+            if page is not None:
+                self._page = self._listen("--page", page)
             if metrics is not None:
                 self._metrics = self._listen("--metrics", metrics)
         except BaseException:
@@ -51,7 +74,7 @@ class Watching:
     @property
     def wanted(self) -> bool:
         """Whether anybody will watch."""
-        return self._metrics is not None
+        return self._metrics is not None or self._page is not None
 
     @contextmanager
     def of(self, server: Server, say: Callable[[str], Any]) -> Iterator[None]:
@@ -62,8 +85,31 @@ class Watching:
 
                 metrics = running.enter_context(MetricsServer(self._metrics, server.report))
                 say(f"metrics at http://{metrics.address}/metrics")
+            if self._page is not None:
+                from simaccel.watching.page.server import PageServer
+
+                page = running.enter_context(PageServer(self._page, server, self._token))
+                say(f"page at {page.url}")
             yield
 
     def close(self) -> None:
         """Stop listening. Calling again does nothing."""
         self._opened.close()
+
+
+def _checked_token(page: str | None, token: str | None) -> str:
+    """The token of the page. Raises UsageError for one that is too short, has no use, or is missing."""
+    if page is None:
+        if token is not None:
+            raise UsageError("--page-token without --page: it is of no use; give --page ADDRESS, or leave it out")
+        return ""
+    address = parse_address("--page", page)
+    if token is None:
+        if not address.is_loopback:
+            raise UsageError(
+                f"--page {address}: others can reach this address; give --page-token TOKEN as well, or use 127.0.0.1"
+            )
+        return secrets.token_urlsafe(16)
+    if len(token) < LEAST_TOKEN or not token.isascii() or not token.replace("-", "").replace("_", "").isalnum():
+        raise UsageError(f"--page-token: use {LEAST_TOKEN} or more letters, digits, - and _")
+    return token

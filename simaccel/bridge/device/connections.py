@@ -51,6 +51,8 @@ class Connections:
         self._admission = admission
         self._executors = executors
         self._silent: dict[int, socket.socket] = {}
+        self.paused = False
+        """Whether the submissions of clients are left on their rings."""
         self._no_fds = False
         """Whether nobody is let in until a client goes, because there are no fds left."""
 
@@ -234,6 +236,7 @@ class Connections:
             **self.totals.sums(clients),
             "seed": self._executors.cores.seed,
             "address": self._address,
+            "paused": self.paused,
             "refused_users": self._admission.rows(),
             "refused_unlisted": self._admission.unlisted,
             **self._executors.statistics(),

@@ -150,6 +150,28 @@ class Cores:
         for core in self._cores:
             core.accelerator.faults.plug_in()
 
+    @property
+    def units(self) -> list[int]:
+        """Of each core."""
+        return [core.accelerator.units for core in self._cores]
+
+    @property
+    def held(self) -> int:
+        """How many requests faults hold until they are released."""
+        return sum(core.accelerator.faults.held for core in self._cores)
+
+    def release(self) -> None:
+        """Lets everything complete that faults hold. Any thread."""
+        for core in self._cores:
+            if core.accelerator.faults.held:
+                core.accelerator.faults.release()
+
+    def reset(self) -> None:
+        """Resets each core: what it has in flight fails. Any thread."""
+        for core in self._cores:
+            if core.accelerator.in_flight:
+                core.accelerator.faults.reset()
+
     def keep_latencies(self) -> list[Latencies]:
         """From now on each core keeps histograms: these."""
         kept = [Latencies() for _ in self._cores]

@@ -115,13 +115,17 @@ class Executors:
             "orphaned": sum(part.orphaned for part in parts),
             "dropped": self.dropped,
             "waiting": self.cores.waiting,
+            "held": self.cores.held,
             "batches": sum(part.batches for part in parts),
             "short": {
                 "queue": asdict(Percentiles.of(list(self._inline.queue_samples))),
                 "service": asdict(Percentiles.of(list(self._inline.service_samples))),
             },
             "injected": [text[:INJECTED_CHARACTERS] for text in self.cores.injected[:INJECTED_TEXTS]],
-            "workers": [_bounded(part.to_dict()) for part in parts],
+            "workers": [
+                {**_bounded(part.to_dict()), "units": units}
+                for part, units in zip(parts, self.cores.units, strict=True)
+            ],
             **({"latencies": merged(self._latencies)} if self._latencies else {}),
         }
 

@@ -119,9 +119,29 @@ class Server:
     def stop(self) -> None:
         """Ends `serve`. Any thread and any signal handler may call it, again too, and also after `close`."""
         self._stopping = True
+        self._rouse()
+
+    def _rouse(self) -> None:
         with self._waking:
             if self._wake is not None:
                 os.eventfd_write(self._wake, 1)
+
+    def pause(self) -> None:
+        """Takes no more submissions until `go_on`: they wait on the rings of the clients. Any thread."""
+        self._connections.paused = True
+
+    def go_on(self) -> None:
+        """Ends a `pause`. Any thread. Does nothing if there is none."""
+        self._connections.paused = False
+        self._rouse()
+
+    def release(self) -> None:
+        """Lets everything complete that faults hold. Any thread."""
+        self._executors.cores.release()
+
+    def reset(self) -> None:
+        """Fails all that the cores have in flight, as a device does that is reset. Any thread."""
+        self._executors.cores.reset()
 
     def _visit_all(self) -> bool:
         """Visits each client that has submitted something, in turn. Returns whether there were any.
@@ -130,7 +150,7 @@ class Server:
         of them together take about as long as one to a single client.
         """
         busy = [client for client in self._clients.values() if client.memory.has_submissions()]
-        if not busy:
+        if not busy or self._connections.paused:
             return False
         budget = max(1, BUDGET // len(busy))
         first = bisect_right(busy, self._visited, key=attrgetter("serial"))
@@ -187,7 +207,9 @@ class Server:
         self._handle(events)
 
     def _any_submissions(self) -> bool:
-        return any(client.memory.has_submissions() for client in self._clients.values())
+        return not self._connections.paused and any(
+            client.memory.has_submissions() for client in self._clients.values()
+        )
 
     def _timeout(self) -> float | None:
         # A core asks for more requests when it has completed some. With faults it may never do so: look again soon.

@@ -21,7 +21,7 @@ from simaccel.cli.model_lateness import LateWatch
 from simaccel.cli.number_options import number, whole_number
 from simaccel.cli.socket_option import Socket, address_of
 from simaccel.cli.standard_streams import silence_stdout
-from simaccel.cli.watching_options import Metrics, Watching
+from simaccel.cli.watching_options import Metrics, Page, PageToken, Watching
 
 LONGEST_S = 1_000_000
 STOPPING = (signal.SIGTERM, signal.SIGINT)
@@ -70,6 +70,8 @@ def command(
         float, typer.Option(parser=number, metavar="X", help="Seconds between lines of statistics; 0 for none.")
     ] = 0,
     metrics: Metrics = None,
+    page: Page = None,
+    page_token: PageToken = None,
 ) -> Callable[[], int]:
     """Run a device as a process, until SIGTERM or Ctrl-C."""
     if not 0 <= stats_interval <= LONGEST_S:
@@ -87,7 +89,7 @@ def command(
         "mode": None if mode is None else _mode(mode),
         "on_refused": _tell_refused,
     }
-    watching = Watching(metrics)
+    watching = Watching(metrics, page, page_token)
     try:
         server = Server(**options, latencies=watching.wanted)
     except BaseException:
