@@ -7,7 +7,7 @@ READY     := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 PIP       := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check pythons lint types bench provider wheel conformance conformance-waits conformance-rest openssl-own-tests mutants clean
+.PHONY: run test check pythons lint types bench pictures provider wheel conformance conformance-waits conformance-rest openssl-own-tests mutants clean
 
 run: $(READY)
 	$(BIN)/simaccel run
@@ -39,6 +39,11 @@ $(VENV)/.ready-bench: $(READY)
 	@echo "installing what the benchmarks compare with and draw with (gevent, uvloop, pyperf, matplotlib)"
 	@$(PIP) --editable '.[bench]'
 	@touch $@
+
+# The pictures of the pages, taken anew: of the command line, of the live page, and of a trace in Perfetto.
+pictures: $(READY_DEV) provider
+	$(BIN)/python -m tests.docs.pictures
+	$(BIN)/python -m tests.docs.watched_pictures
 
 # The OpenSSL provider, in C; OPENSSL=prefix takes another libcrypto than the system's.
 provider:

@@ -94,7 +94,7 @@ function draw(id, names, columns, format) {
         width: box.clientWidth,
         height: 200,
         series: [{ label: "time" }, ...series],
-        axes: [{ ...axis, space: 90, values: (_, values) => values.map(clock) }, { ...axis, size: 62, values: (_, values) => values.map(format) }],
+        axes: [{ ...axis, size: 30, space: 90, values: (_, values) => values.map(clock) }, { ...axis, size: 62, values: (_, values) => values.map(format) }],
         scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
         cursor: { sync: { key: "all" } },
       },
