@@ -7,7 +7,7 @@
 #include "scheme.h"
 #include "wire.h"
 
-KEYMGMT_DEFINE(ec, "EC", 0);
+KEYMGMT_DEFINE(ec, "EC", 0, NULL);
 
 static enum outcome ecdsa_run(const struct digest_signature *m, void *ctx, struct op_context *c, struct operation *o)
 {

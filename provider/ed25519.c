@@ -8,7 +8,7 @@
 #include "settings.h"
 #include "wire.h"
 
-KEYMGMT_DEFINE(ed25519, "ED25519", 0);
+KEYMGMT_DEFINE(ed25519, "ED25519", 0, NULL);
 
 enum { SIGNATURE_BYTES = 64 };
 

@@ -3,10 +3,8 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
-#include <openssl/x509.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -16,6 +14,7 @@
 #include "checksum.h"
 #include "default_provider.h"
 #include "device.h"
+#include "key_der.h"
 #include "settings.h"
 #include "wire.h"
 
@@ -24,6 +23,8 @@ struct key {
     void *object;
     const struct key_type *type;
     int bits, min_salt_bytes;
+    int has_hash;
+    unsigned char hash[KEY_HASH_BYTES];
     atomic_int unusable;
     atomic_int load_failed; /* it must be loaded again */
     uint64_t serial;        /* of the connection it is loaded on. This and the id under the table's lock */
@@ -48,6 +49,21 @@ static int note_limits(const OSSL_PARAM *params, void *argument)
     return 1;
 }
 
+static int note_hash(const OSSL_PARAM *params, void *argument)
+{
+    const OSSL_PARAM *public = OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_PUB_KEY);
+    struct key *key = argument;
+    EVP_MD *shake = EVP_MD_fetch(default_libctx(), "SHAKE256", NULL);
+    EVP_MD_CTX *hash = EVP_MD_CTX_new();
+
+    key->has_hash = public != NULL && public->data_type == OSSL_PARAM_OCTET_STRING && hash != NULL && shake != NULL &&
+                    EVP_DigestInit_ex2(hash, shake, NULL) && EVP_DigestUpdate(hash, public->data, public->data_size) &&
+                    EVP_DigestFinalXOF(hash, key->hash, sizeof(key->hash));
+    EVP_MD_CTX_free(hash);
+    EVP_MD_free(shake);
+    return 1;
+}
+
 static struct key *key_new(void *object, const struct key_type *type)
 {
     struct key *key = calloc(1, sizeof(*key));
@@ -60,6 +76,8 @@ static struct key *key_new(void *object, const struct key_type *type)
     key->min_salt_bytes = -1;
     if (type->is_rsa)
         (*type->export)(object, OSSL_KEYMGMT_SELECT_PUBLIC_KEY | OSSL_KEYMGMT_SELECT_OTHER_PARAMETERS, note_limits, key);
+    if (type->seed != NULL)
+        (*type->export)(object, OSSL_KEYMGMT_SELECT_PUBLIC_KEY, note_hash, key);
     return key;
 }
 
@@ -135,6 +153,11 @@ int key_min_salt_bytes(const struct key *key)
     return key->min_salt_bytes;
 }
 
+const unsigned char *key_public_hash(const struct key *key)
+{
+    return key->has_hash ? key->hash : NULL;
+}
+
 int key_is_unusable(const struct key *key)
 {
     return atomic_load_explicit(&key->unusable, memory_order_relaxed);
@@ -156,28 +179,6 @@ uint32_t key_id(struct key *key, const struct connection *connection)
     return id;
 }
 
-struct der {
-    const struct key_type *type;
-    unsigned char *bytes;
-    int length;
-};
-
-/* Makes a key of the private library context from the exported parts, because the default provider can write that one as
- * DER. So no type of key needs an encoder of ours. */
-static int write_der(const OSSL_PARAM *params, void *argument)
-{
-    struct der *der = argument;
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(default_libctx(), der->type->name, NULL);
-    EVP_PKEY *pkey = NULL;
-
-    if (ctx != NULL && EVP_PKEY_fromdata_init(ctx) > 0 &&
-        EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_KEYPAIR, (OSSL_PARAM *)params) > 0)
-        der->length = i2d_PrivateKey(pkey, &der->bytes);
-    EVP_PKEY_free(pkey);
-    EVP_PKEY_CTX_free(ctx);
-    return der->length > 0;
-}
-
 /* The device's answer to a load. Nobody waits for it. */
 static void load_completed(struct record *r)
 {
@@ -193,20 +194,20 @@ static void load_completed(struct record *r)
 }
 
 /* Writes the key and its checksum into the slot, and submits the load. Called under the table's lock. */
-static void submit_load(struct key *key, struct record *r, const struct der *der)
+static void submit_load(struct key *key, struct record *r, const unsigned char *der, size_t der_bytes)
 {
     struct connection *c = connection_of(r);
     struct request load = {.operation = WIRE_KEY_LOAD, .flags = WIRE_CHECKSUM};
     /* If a key were damaged on its way, all signatures with it would be wrong. */
-    const uint32_t sum = checksum(0, der->bytes, (size_t)der->length);
+    const uint32_t sum = checksum(0, der, der_bytes);
 
     key->id = c->next_key++;
     key->serial = c->serial;
     atomic_store(&key->load_failed, 0);
-    memcpy(ring_slot(r), der->bytes, (size_t)der->length);
-    memcpy(ring_slot(r) + der->length, &sum, sizeof(sum));
+    memcpy(ring_slot(r), der, der_bytes);
+    memcpy(ring_slot(r) + der_bytes, &sum, sizeof(sum));
     load.key = key->id;
-    load.in_len = load.out_off = (uint32_t)der->length + sizeof(sum);
+    load.in_len = load.out_off = (uint32_t)(der_bytes + sizeof(sum));
     key_ref(key);
     r->owner = key;
     r->complete = load_completed;
@@ -219,10 +220,8 @@ static void submit_load(struct key *key, struct record *r, const struct der *der
 int key_load(struct key *key, struct record *r)
 {
     const struct connection *c = connection_of(r);
-    struct der der = {.type = key->type};
-    /* The restrictions of an RSA-PSS key are left out: the device gets a plain RSA key, which has none, and the default
-     * provider's signature context enforces them. */
-    const int parts = key->type->is_rsa ? OSSL_KEYMGMT_SELECT_KEYPAIR : OSSL_KEYMGMT_SELECT_ALL;
+    unsigned char *der = NULL;
+    size_t der_bytes;
     int done = 0;
 
     /* Held until the load is in the ring, so that no operation that finds the id can get into the ring before the load. */
@@ -232,24 +231,20 @@ int key_load(struct key *key, struct record *r)
         connection_release(r);
         return 1;
     }
-    /* A key that can't be exported, such as one without a private part, gives errors. Software will report its own. */
-    ERR_set_mark();
-    (*key->type->export)(key->object, parts, write_der, &der);
-    ERR_pop_to_mark();
-    if (der.length > 0 && (uint32_t)der.length + 8 <= c->ring.slot_bytes) {
-        submit_load(key, r, &der);
+    der_bytes = key_der(key->object, key->type, &der);
+    if (der_bytes > 0 && der_bytes + 8 <= c->ring.slot_bytes) {
+        submit_load(key, r, der, der_bytes);
         done = 1;
     } else {
-        if (der.length > 0)
+        if (der_bytes > 0)
             settings_trace("a key of %d bits does not fit: it needs slot_bytes = %d", key->bits,
-                           (der.length + 8 + 63) / 64 * 64);
+                           (int)(der_bytes + 8 + 63) / 64 * 64);
         atomic_store(&key->unusable, 1);
     }
     pthread_mutex_unlock(&keys.lock);
     if (!done)
         connection_release(r);
-    if (der.length > 0)
-        OPENSSL_clear_free(der.bytes, (size_t)der.length);
+    OPENSSL_clear_free(der, der_bytes);
     return done;
 }
 

@@ -12,19 +12,12 @@
 #ifndef SIMACCEL_KEY_H
 #define SIMACCEL_KEY_H
 
-#include <openssl/core_dispatch.h>
 #include <stdint.h>
 
 #include "connection.h"
+#include "key_type.h"
 
 struct key;
-
-/* A type of keys. */
-struct key_type {
-    const char *name;                     /* as the default provider calls it */
-    OSSL_FUNC_keymgmt_export_fn **export; /* the default provider's function, once that is loaded */
-    int is_rsa;
-};
 
 /* The key of a key object, with a reference. It is made at first use. NULL: no memory. */
 struct key *key_of(void *object, const struct key_type *type);
@@ -43,6 +36,10 @@ int key_bits(const struct key *key);
 
 /* The shortest salt, in bytes, that a restricted key of type RSA-PSS allows; -1: any. */
 int key_min_salt_bytes(const struct key *key);
+
+/* SHAKE256 of the public key, KEY_HASH_BYTES, which ML-DSA calls tr; NULL if the type has none, or no memory. */
+enum { KEY_HASH_BYTES = 64 };
+const unsigned char *key_public_hash(const struct key *key);
 
 /* Whether the device can't use it. */
 int key_is_unusable(const struct key *key);

@@ -11,8 +11,9 @@
 #include "dispatch.h"
 #include "key.h"
 
-/* Defines key_type_IDENT, and what KEYMGMT_ROW needs. TITLE is the type that such keys have on the device. */
-#define KEYMGMT_DEFINE(ident, title, rsa)                                                                  \
+/* Defines key_type_IDENT, and what KEYMGMT_ROW needs. TITLE is the type that such keys have on the device. RSA and SEED are
+ * fields of struct key_type. */
+#define KEYMGMT_DEFINE(ident, title, rsa, seed)                                                            \
     static OSSL_FUNC_keymgmt_export_fn *ident##_export;                                                    \
     static OSSL_FUNC_keymgmt_free_fn *ident##_default_free;                                                \
     static OSSL_FUNC_keymgmt_set_params_fn *ident##_default_set_params;                                    \
@@ -40,7 +41,7 @@
         {OSSL_FUNC_KEYMGMT_FREE, (void (*)(void))ident##_key_free},                                        \
         {OSSL_FUNC_KEYMGMT_SET_PARAMS, (void (*)(void))ident##_key_set_params},                            \
         {0, NULL}};                                                                                        \
-    const struct key_type key_type_##ident = {title, &ident##_export, rsa}
+    const struct key_type key_type_##ident = {title, &ident##_export, rsa, seed}
 
 /* Declares the same, for other files. */
 #define KEYMGMT_DECLARE(ident)                         \

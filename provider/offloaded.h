@@ -11,7 +11,9 @@
     X(rsa)           \
     X(ecdsa)         \
     X(ed25519)       \
-    X(x25519)
+    X(x25519)        \
+    X(mldsa)         \
+    X(mlkem)
 
 /* OFFLOADED_rsa and so on. */
 enum offloaded {

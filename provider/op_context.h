@@ -8,6 +8,7 @@
 #define SIMACCEL_OP_CONTEXT_H
 
 #include <openssl/types.h>
+#include <stddef.h>
 
 struct key;
 struct key_type;
@@ -27,6 +28,9 @@ struct op_context {
     OSSL_LIB_CTX *libctx; /* for a signature: where to fetch its digest */
     char *properties;     /* for a signature: the properties to fetch its digest with; NULL: none */
     EVP_MD_CTX *digest;   /* of the message that is being hashed; NULL: it is signed in software */
+    unsigned char context[255]; /* of an ML-DSA signature: its context string */
+    size_t context_len;
+    int external_mu;      /* of an ML-DSA signature: the input is not the message, but its representative */
     int software;         /* the application asked for a variant that the device does not do */
 };
 

@@ -72,12 +72,12 @@ struct forward {
     void *argument;
 };
 
-/* libssl uses a TLS group only if the provider that reports it also manages the keys of the group. So we report only the
- * groups whose keys we manage. */
-static int forward_group(const OSSL_PARAM *params, void *argument)
+/* libssl uses a TLS group, or a signature algorithm that is not built into it, only if the provider that reports it also
+ * manages its keys. So we report only those whose keys we manage. `named` is the parameter with the type of the
+ * keys. */
+static int forward(const OSSL_PARAM *params, const char *named, const struct forward *to)
 {
-    const OSSL_PARAM *algorithm = OSSL_PARAM_locate_const(params, OSSL_CAPABILITY_TLS_GROUP_ALG);
-    const struct forward *to = argument;
+    const OSSL_PARAM *algorithm = OSSL_PARAM_locate_const(params, named);
     const char *name = NULL;
 
     if (algorithm == NULL || !OSSL_PARAM_get_utf8_string_ptr(algorithm, &name) || !algorithms_manage_keys(name))
@@ -85,14 +85,27 @@ static int forward_group(const OSSL_PARAM *params, void *argument)
     return to->callback(params, to->argument);
 }
 
+static int forward_group(const OSSL_PARAM *params, void *argument)
+{
+    return forward(params, OSSL_CAPABILITY_TLS_GROUP_ALG, argument);
+}
+
+/* Since OpenSSL 3.2. The default provider's entries leave out the type of the keys, which is then the algorithm's name. */
+static int forward_signature(const OSSL_PARAM *params, void *argument)
+{
+    return forward(params, "tls-sigalg-name", argument);
+}
+
 static int capabilities(void *provctx, const char *capability, OSSL_CALLBACK *callback, void *argument)
 {
     struct forward to = {callback, argument};
 
     (void)provctx;
-    if (strcmp(capability, "TLS-GROUP") != 0)
-        return 1;
-    return default_capabilities(capability, forward_group, &to);
+    if (strcmp(capability, "TLS-GROUP") == 0)
+        return default_capabilities(capability, forward_group, &to);
+    if (strcmp(capability, "TLS-SIGALG") == 0)
+        return default_capabilities(capability, forward_signature, &to);
+    return 1;
 }
 
 static const OSSL_PARAM *gettable(void *provctx)

@@ -89,6 +89,11 @@ enum wire_operation {
     WIRE_SESSION_OPEN = 8, /* in: key material; aux: JSON with the kernel's name and parameters; key: its id.
                               Done before the operations that were submitted after it */
     WIRE_CALL = 9,         /* in: payload; aux: aux; key: a session */
+    WIRE_ML_DSA_44_SIGN = 10, /* in: the message representative mu of FIPS 204, 64 bytes */
+    WIRE_ML_DSA_65_SIGN = 11, /* the same */
+    WIRE_ML_DSA_87_SIGN = 12, /* the same */
+    WIRE_ML_KEM_768_DECAPSULATE = 13,  /* in: the seed of the private key, 64 bytes, and the ciphertext; key unused */
+    WIRE_ML_KEM_1024_DECAPSULATE = 14, /* the same */
 };
 
 /* Flags of a submission. */

@@ -12,7 +12,7 @@
 #include "settings.h"
 #include "wire.h"
 
-KEYMGMT_DEFINE(x25519, "X25519", 0);
+KEYMGMT_DEFINE(x25519, "X25519", 0, NULL);
 
 enum { KEY_BYTES = 32 };
 

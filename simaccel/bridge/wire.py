@@ -44,6 +44,11 @@ class Opcode(IntEnum):
     X25519 = 7
     SESSION_OPEN = 8
     CALL = 9
+    ML_DSA_44_SIGN = 10
+    ML_DSA_65_SIGN = 11
+    ML_DSA_87_SIGN = 12
+    ML_KEM_768_DECAPSULATE = 13
+    ML_KEM_1024_DECAPSULATE = 14
 
 
 class Status(IntEnum):

@@ -29,7 +29,7 @@ _UNUSABLE: list[tuple[dict[str, object], str]] = [
         "entries = 4096: use at most 128 with slot_bytes = 1048576, as no client gets more than 256 MiB",
     ),
     ({"fallback": "perhaps"}, "fallback = perhaps: use yes or no"),
-    ({"operations": "des"}, "operations = des: use rsa, ecdsa, ed25519, x25519, all or none"),
+    ({"operations": "des"}, "operations = des: use rsa, ecdsa, ed25519, x25519, mldsa, mlkem, all or none"),
     ({"socket": "@"}, "socket = @: use a path, or @ and a name, of at most 107 bytes"),
     ({"socket": "/" + 107 * "x"}, f"socket = /{79 * 'x'}: use a path, or @ and a name, of at most 107 bytes"),
 ]

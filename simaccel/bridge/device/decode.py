@@ -22,7 +22,16 @@ from simaccel.bridge.wire import CHECKSUM, CHECKSUM_WORD, Opcode, Status, Submis
 LONG_BYTES = 65_536
 """A payload of this size or more is long work, whatever the kernel."""
 
-_LONG = frozenset({Opcode.RSA_SIGN, Opcode.RSA_DECRYPT})
+# Not ML-KEM: `cryptography` keeps the GIL while it decapsulates, so a worker would only make the server's thread wait.
+_LONG = frozenset(
+    {
+        Opcode.RSA_SIGN,
+        Opcode.RSA_DECRYPT,
+        Opcode.ML_DSA_44_SIGN,
+        Opcode.ML_DSA_65_SIGN,
+        Opcode.ML_DSA_87_SIGN,
+    }
+)
 _LOADS = frozenset({Opcode.KEY_LOAD, Opcode.SESSION_OPEN})
 
 _Row = tuple[Kernel, type | None, Route]

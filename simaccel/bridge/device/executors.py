@@ -1,8 +1,8 @@
 """What does the requests of a device process, and the choice between them.
 
 - `InlineExecutor`: in the server's thread, the short ones. A short request costs less than handing it to a thread.
-- `WorkerThreads`: the long ones (RSA, and what a Python program asks of RSA and elliptic curves). They release the GIL
-  while they compute, so workers run in parallel with the server and with each other.
+- `WorkerThreads`: the long ones (RSA and ML-DSA, and what a Python program asks of public-key cryptography). They
+  release the GIL while they compute, so workers run in parallel with the server and with each other.
 - `Cores`: the rest, and with a timing model or faults all of them.
 """
 

@@ -12,6 +12,8 @@ from zlib import crc32
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA65PrivateKey, MLDSA87PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM1024PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
@@ -20,6 +22,7 @@ from simaccel.bridge.device.schemes import ecdsa_signing, rsa_decryption, rsa_si
 from simaccel.bridge.wire import CHECKSUM_WORD, Opcode
 
 _X25519_KEY_BYTES = 32
+_ML_KEM_SEED_BYTES = 64
 
 
 def _rsa_sign(payload: bytes, aux: bytes, key: Any) -> bytes:
@@ -51,6 +54,22 @@ def _x25519(payload: bytes, aux: bytes, key: Any) -> bytes:
     return private.exchange(X25519PublicKey.from_public_bytes(payload[_X25519_KEY_BYTES:]))
 
 
+def _ml_dsa_sign(payload: bytes, aux: bytes, key: Any) -> bytes:
+    """The payload is mu, which represents public key, context string and message. The client has hashed them."""
+    signature: bytes = key.sign_mu(payload)
+    return signature
+
+
+def _ml_kem_768_decapsulate(payload: bytes, aux: bytes, key: Any) -> bytes:
+    """The payload is the seed of our private key, and the ciphertext."""
+    return MLKEM768PrivateKey.from_seed_bytes(payload[:_ML_KEM_SEED_BYTES]).decapsulate(payload[_ML_KEM_SEED_BYTES:])
+
+
+def _ml_kem_1024_decapsulate(payload: bytes, aux: bytes, key: Any) -> bytes:
+    """The payload is the seed of our private key, and the ciphertext."""
+    return MLKEM1024PrivateKey.from_seed_bytes(payload[:_ML_KEM_SEED_BYTES]).decapsulate(payload[_ML_KEM_SEED_BYTES:])
+
+
 def _null(payload: bytes, aux: bytes, key: Any) -> bytes:
     return b""
 
@@ -67,6 +86,17 @@ PROVIDER_KERNELS: dict[int, tuple[Kernel, type | None]] = {
     Opcode.ECDSA_SIGN: (Kernel("ecdsa-sign", _ecdsa_sign, asymmetric=True), EllipticCurvePrivateKey),
     Opcode.ED25519_SIGN: (Kernel("ed25519-sign", _ed25519_sign, asymmetric=True), Ed25519PrivateKey),
     Opcode.X25519: (Kernel("x25519", _x25519, asymmetric=True), None),
+    Opcode.ML_DSA_44_SIGN: (Kernel("ml-dsa-44-sign", _ml_dsa_sign, asymmetric=True), MLDSA44PrivateKey),
+    Opcode.ML_DSA_65_SIGN: (Kernel("ml-dsa-65-sign", _ml_dsa_sign, asymmetric=True), MLDSA65PrivateKey),
+    Opcode.ML_DSA_87_SIGN: (Kernel("ml-dsa-87-sign", _ml_dsa_sign, asymmetric=True), MLDSA87PrivateKey),
+    Opcode.ML_KEM_768_DECAPSULATE: (
+        Kernel("ml-kem-768-decapsulate", _ml_kem_768_decapsulate, asymmetric=True),
+        None,
+    ),
+    Opcode.ML_KEM_1024_DECAPSULATE: (
+        Kernel("ml-kem-1024-decapsulate", _ml_kem_1024_decapsulate, asymmetric=True),
+        None,
+    ),
 }
 """By opcode: the kernel, and the class that its key must have, None if it takes no key."""
 

@@ -9,6 +9,7 @@ from zlib import crc32
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA65PrivateKey, MLDSA87PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
@@ -16,6 +17,16 @@ from sim.errors import SimError, UsageError
 from sim.kernels import Kernel, Kernels
 from sim.session import Session, check_session
 from simaccel.bridge.wire import CHECKSUM_WORD, Status
+
+_LOADABLE = (
+    RSAPrivateKey,
+    EllipticCurvePrivateKey,
+    Ed25519PrivateKey,
+    MLDSA44PrivateKey,
+    MLDSA65PrivateKey,
+    MLDSA87PrivateKey,
+)
+"""The types of keys that the provider loads."""
 
 MAX_KEYS = 65_536
 """Keys and sessions of one client."""
@@ -49,7 +60,7 @@ class KeyTable:
             return Status.UNSUPPORTED
         finally:
             der[:] = bytes(len(der))
-        if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey):
+        if not isinstance(key, _LOADABLE):
             return Status.UNSUPPORTED
         return self._keep(key_id, key)
 
