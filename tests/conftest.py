@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy  # noqa: F401  here, because pytester forgets what its runs import, and numpy refuses to come twice
 import pytest
 from hypothesis import settings
 

@@ -44,7 +44,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The programs' folder of an environment with nothing in it but the wheel and what it asks for."""
     folder = tmp_path_factory.mktemp("environment")
     run(sys.executable, "-m", "venv", folder, folder=folder)
-    run(folder / "bin" / "python", "-m", "pip", "install", "--quiet", wheel, folder=folder)
+    run(folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-compile", wheel, folder=folder)
     return folder / "bin"
 
 

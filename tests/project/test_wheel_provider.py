@@ -53,10 +53,18 @@ def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs' folder of an environment with nothing in it but the wheel and what it asks for."""
+    """The programs' folder of an environment with the wheel. What the wheel asks for is that of this environment.
+
+    That everything it asks for can be installed is tested in test_wheel.py.
+    """
     folder = tmp_path_factory.mktemp("environment")
-    run(sys.executable, "-m", "venv", folder, folder=folder)
-    run(folder / "bin" / "python", "-m", "pip", "install", "--quiet", wheel, folder=folder)
+    run(sys.executable, "-m", "venv", "--without-pip", folder, folder=folder)
+    python = folder / "bin" / "python"
+    (libraries,) = folder.glob("lib/python*/site-packages")
+    # A path from a .pth file is no site folder itself, so simaccel's editable installation there is not seen.
+    (libraries / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    pip = (sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-compile")
+    run(*pip, "--ignore-installed", wheel, folder=folder)
     return folder / "bin"
 
 
