@@ -7,13 +7,19 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sim import UsageError
 from simaccel.bridge import Server
+from simaccel.cli.exits import complain
+from simaccel.cli.output_files import check_writable
+from simaccel.cli.shell_quoting import quoted
 from simaccel.watching.addresses import listening, parse_address
+
+if TYPE_CHECKING:
+    from simaccel.bridge.device.request_trace import RequestTrace
 
 Metrics = Annotated[
     str | None,
@@ -36,7 +42,13 @@ PageToken = Annotated[
     ),
 ]
 
+TraceFile = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Write the way of each request to FILE.pftrace, for Perfetto and explain."),
+]
+
 LEAST_TOKEN = 8
+PERFETTO = ".pftrace"
 EXTRAS = {
     "--metrics": ("serve", ("prometheus_client",)),
     "--page": ("page", ("starlette", "uvicorn")),
@@ -113,3 +125,18 @@ def _checked_token(page: str | None, token: str | None) -> str:
     if len(token) < LEAST_TOKEN or not token.isascii() or not token.replace("-", "").replace("_", "").isalnum():
         raise UsageError(f"--page-token: use {LEAST_TOKEN} or more letters, digits, - and _")
     return token
+
+
+def request_trace(file: str) -> RequestTrace:
+    """The trace of a device, in that file. Raises UsageError if that can't be written, or is called otherwise."""
+    if not file.endswith(PERFETTO):
+        raise UsageError(
+            f"--trace {quoted(file)}: a device writes for Perfetto alone; use a name that ends in {PERFETTO}"
+        )
+    check_writable("--trace", file)
+    from simaccel.bridge.device.request_trace import RequestTrace  # which needs numpy
+
+    def tell(error: OSError) -> None:
+        complain(f"{file}: {error.strerror or error}; the trace ends there, and the device goes on")
+
+    return RequestTrace(file, tell)

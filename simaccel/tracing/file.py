@@ -10,6 +10,8 @@ from pathlib import Path
 from simaccel.tracing import packets
 from simaccel.tracing.packets import INTS, Heads
 
+PERFETTO = ".pftrace"
+"""How the name of a trace for Perfetto ends."""
 PORTION = 4_096 * INTS
 """Ints of the rows that are kept before they are written."""
 

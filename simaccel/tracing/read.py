@@ -73,6 +73,8 @@ class _Perfetto:
         self.devices: list[Device] = []
         self._tracks: dict[int, _Track] = {}
         self._names: dict[int, str] = {}
+        self._owners: dict[int, Device] = {}
+        """By flow: the device that it was submitted to. Its service may be drawn elsewhere."""
         for packet in _packets(path):
             self._packet(packet)
         for device in self.devices:
@@ -113,6 +115,8 @@ class _Perfetto:
         if name == "submission ring" and above is not None:  # its parent is a device, and so are the others' below it
             device = above.device = Device(above.name)
             self.devices.append(device)
+        if name == "jobs" and device is not None:
+            device.has_callers = True
         self._tracks[uuid] = _Track(name, parent, device, [])
 
     def _event(self, time_ns: int, data: bytes, at: int, end: int) -> None:
@@ -127,15 +131,18 @@ class _Perfetto:
             elif number == 47:
                 flow = value
         where = self._tracks.get(track)
-        if where is None or where.device is None:
+        if where is None:
             return
         what = self._names.get(name, "")
+        device = self._owners.get(flow, where.device) if flow else where.device
+        if device is None:
+            return
         if kind == BEGIN:
-            self._begin(time_ns, where, where.device, what, flow)
+            self._begin(time_ns, where, device, what, flow)
         elif kind == END:
-            self._end(time_ns, where, where.device)
+            self._end(time_ns, where, device)
         elif kind == INSTANT:
-            self._instant(time_ns, where, where.device, what, flow)
+            self._instant(time_ns, where, device, what, flow)
 
     def _begin(self, time_ns: int, track: _Track, device: Device, what: str, flow: int) -> None:
         if track.name == "ring full":
@@ -157,10 +164,16 @@ class _Perfetto:
 
     def _instant(self, time_ns: int, track: _Track, device: Device, what: str, flow: int) -> None:
         if what.startswith("submit "):
-            device.submit(time_ns, flow, what.removeprefix("submit "))
+            if track.device is not None:
+                self._owners[flow] = track.device
+                track.device.submit(time_ns, flow, what.removeprefix("submit "))
         elif what == "hand out":
             device.hand_out(time_ns, flow)
+            if not device.has_callers:
+                self._owners.pop(flow, None)
+                device.end(flow)
         elif what == "resume":
+            self._owners.pop(flow, None)
             called_ns = track.depth_ns[0] if track.depth_ns else -1
             device.end(flow, time_ns, called_ns, track.name)
         elif what == "complete" or (what.startswith("complete ") and track.name == "completion ring"):

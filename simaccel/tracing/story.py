@@ -73,6 +73,8 @@ class Device:
     """Waits for a slot, by operation."""
     faults: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
+    has_callers: bool = False
+    """Whether the trace shows when callers go on. If not, an operation ends when it is handed out."""
     first_ns: int = -1
     last_ns: int = 0
     in_flight: dict[int, Operation] = field(default_factory=dict)

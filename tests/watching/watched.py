@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 
 from simaccel.bridge import connect
@@ -14,8 +15,8 @@ from tests.limits import WAIT_S
 class Watched(DeviceProcess):
     """A device process with `--metrics` or `--page`; it says where they are."""
 
-    def __init__(self, *arguments: str, address: str | None = None) -> None:
-        super().__init__(address, *arguments, module=SERVE)
+    def __init__(self, *arguments: str, address: str | None = None, errors: Path | None = None) -> None:
+        super().__init__(address, *arguments, module=SERVE, errors=errors)
         assert self.process.stdout is not None
         self.urls: dict[str, str] = {}
         """By "metrics" and "page"."""

@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 from sim.accelerator import Accelerator
 from sim.errors import SimError
-from sim.faults import parse_faults
+from sim.faults import Verdict, parse_faults
 from sim.faults.handle import Guard
+from sim.request import Submittable
 from sim.statistics import Statistics
 from sim.timing import INSTANT
 from simaccel.bridge.device.core_request import CoreRequest
@@ -171,6 +172,16 @@ class Cores:
         for core in self._cores:
             if core.accelerator.in_flight:
                 core.accelerator.faults.reset()
+
+    def observe_faults(self, met: Callable[[str, Request], object]) -> None:
+        """Call met(kind, request) for each request that meets a fault."""
+
+        def observe(verdict: Verdict, request: Submittable) -> None:
+            if isinstance(request, CoreRequest):
+                met(verdict.kind, request.request)
+
+        for core in self._cores:
+            core.accelerator.faults.observe(observe)
 
     def keep_latencies(self) -> list[Latencies]:
         """From now on each core keeps histograms: these."""

@@ -5,11 +5,24 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import suppress
+from typing import Protocol
 
 from simaccel.bridge.device.memory import Memory
 
 Completion = tuple[int, int, int, int, int]
 """Cookie, status, length of the result, start and end in ns: the fields of `wire.COMPLETION`, in its order."""
+
+
+class Watcher(Protocol):
+    """Who is told what happens at an endpoint, in the thread where it happens."""
+
+    def completed(self, endpoint: Endpoint, completions: list[Completion]) -> None:
+        """These completions are on the client's ring."""
+        ...
+
+    def fired(self, endpoint: Endpoint, interrupts: bool) -> None:
+        """The client was told of them: by an interrupt, unless it polls."""
+        ...
 
 
 class Endpoint:
@@ -26,6 +39,7 @@ class Endpoint:
         "memory",
         "outstanding",
         "submitted",
+        "watcher",
     )
 
     def __init__(self, memory: Memory, interrupt: int) -> None:
@@ -34,6 +48,8 @@ class Endpoint:
         """An eventfd, closed by `close`."""
         self.lock = threading.Lock()
         self.gone = False
+        self.watcher: Watcher | None = None
+        """Is told of each completion and interrupt, if a trace is written."""
         self.submitted = 0
         self.completed = 0
         self.failed = 0
@@ -56,6 +72,8 @@ class Endpoint:
             self.outstanding -= len(completions)
             self.failed += failed
             self.completed += len(completions) - failed
+            if self.watcher is not None:
+                self.watcher.completed(self, completions)
 
     def note_failure(self, op: str) -> None:
         """A request of that operation fails; `complete` will count it among all."""
@@ -69,7 +87,10 @@ class Endpoint:
             if self.gone:
                 return
             self.memory.count(self.submitted, self.completed, self.failed)
-            if self.memory.wants_interrupts:
+            interrupts = self.memory.wants_interrupts
+            if self.watcher is not None:
+                self.watcher.fired(self, interrupts)
+            if interrupts:
                 self.interrupts += 1
                 # A full counter blocks the write. The client has not read it then, so its fd is readable anyway.
                 with suppress(BlockingIOError):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sim.kernels import Kernels
 from sim.statistics import Percentiles
@@ -23,6 +23,9 @@ from simaccel.bridge.device.inline import InlineExecutor
 from simaccel.bridge.device.latencies import Latencies, merged
 from simaccel.bridge.device.request import Request, Route
 from simaccel.bridge.device.workers import WorkerThreads
+
+if TYPE_CHECKING:
+    from simaccel.bridge.device.request_trace import RequestTrace  # which needs numpy
 
 INJECTED_TEXTS, INJECTED_CHARACTERS = 50, 200
 """A report shows so many of the faults that were asked for, and so much of each."""
@@ -44,12 +47,16 @@ class Executors:
         faults: Sequence[str] = (),
         *,
         latencies: bool = False,
+        trace: RequestTrace | None = None,
     ) -> None:
         """Raises UsageError for parameters that an accelerator does not take."""
         self.cores = Cores(workers, units, latency, seed)
         self.dropped = 0
         """Requests that were not done, because their client had gone."""
         self._kernels = kernels
+        self._trace = trace
+        if trace is not None:
+            self.cores.observe_faults(trace.met)
         self._inline = InlineExecutor(Latencies() if latencies else None)
         self._threads = WorkerThreads(workers, latencies=latencies)
         kept = [self._inline.latencies, *(thread.latencies for thread in self._threads.threads)]
@@ -76,6 +83,9 @@ class Executors:
         """
         requests, answered = decode(client, batch, self._kernels)
         endpoint = client.endpoint
+        if self._trace is not None:
+            endpoint.watcher = self._trace
+            self._trace.fetched(client, requests)
         if self.cores.decides:
             if answered:
                 endpoint.complete(answered)
@@ -97,6 +107,8 @@ class Executors:
 
     def drop(self, endpoint: Endpoint) -> None:
         """The client is gone: what waits of it is not done."""
+        if self._trace is not None:
+            self._trace.gone(endpoint)
         self.dropped += self.cores.drop(endpoint) + self._threads.drop(endpoint)
 
     def statistics(self) -> dict[str, Any]:
@@ -133,6 +145,8 @@ class Executors:
         """Drops what waits, fails what is in flight, and joins all threads."""
         self._threads.close()
         self.cores.close()
+        if self._trace is not None:
+            self._trace.close()
 
 
 def _bounded(part: dict[str, Any]) -> dict[str, Any]:

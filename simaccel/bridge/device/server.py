@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from operator import attrgetter
 from time import monotonic_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sim.errors import UsageError
 from sim.kernels import Kernels
@@ -28,6 +28,9 @@ from simaccel.bridge.device.executors import Executors
 from simaccel.bridge.device.fair_queue import TURN_NS
 from simaccel.bridge.device.listener import identity, listen, unlink
 from simaccel.bridge.device.memory import Violation
+
+if TYPE_CHECKING:
+    from simaccel.bridge.device.request_trace import RequestTrace  # which needs numpy
 
 BUDGET = 32
 """Submissions that are taken in one round of visits, over all clients together; at least one from each."""
@@ -51,6 +54,7 @@ class Server:
       0666. Everybody who connects is checked in any case.
     - `own_process`: whether clients in this very process may connect.
     - `latencies`: keep histograms of the times of requests, which are then part of the report.
+    - `trace`: the file for Perfetto that is written as it goes; closed with the server.
     - `on_refused`: called with the first refusal of each user, in the thread of `serve`.
 
     `serve` runs in one thread; `stop` and `report` may be called from any. Raises UsageError for bad parameters, a
@@ -73,6 +77,7 @@ class Server:
         own_process: bool = False,
         on_refused: Callable[[Refused], object] | None = None,
         latencies: bool = False,
+        trace: RequestTrace | None = None,
     ) -> None:
         if not 2 <= depth <= wire.MAX_ENTRIES or depth & (depth - 1):
             raise UsageError(f"depth={depth}: use a power of two from 2 to {wire.MAX_ENTRIES}")
@@ -84,7 +89,9 @@ class Server:
         self.depth = depth
         self.kernels = Kernels()
         admission = Admission(uids, gid, own_process, on_refused)
-        self._executors = Executors(self.kernels, workers, units, latency, seed, faults, latencies=latencies)
+        self._executors = Executors(
+            self.kernels, workers, units, latency, seed, faults, latencies=latencies, trace=trace
+        )
         if mode is None:
             mode = 0o666 if uids else 0o600 if gid is None else 0o660
         try:

@@ -21,7 +21,7 @@ from simaccel.cli.model_lateness import LateWatch
 from simaccel.cli.number_options import number, whole_number
 from simaccel.cli.socket_option import Socket, address_of
 from simaccel.cli.standard_streams import silence_stdout
-from simaccel.cli.watching_options import Metrics, Page, PageToken, Watching
+from simaccel.cli.watching_options import Metrics, Page, PageToken, TraceFile, Watching, request_trace
 
 LONGEST_S = 1_000_000
 STOPPING = (signal.SIGTERM, signal.SIGINT)
@@ -72,6 +72,7 @@ def command(
     metrics: Metrics = None,
     page: Page = None,
     page_token: PageToken = None,
+    trace: TraceFile = None,
 ) -> Callable[[], int]:
     """Run a device as a process, until SIGTERM or Ctrl-C."""
     if not 0 <= stats_interval <= LONGEST_S:
@@ -90,10 +91,14 @@ def command(
         "on_refused": _tell_refused,
     }
     watching = Watching(metrics, page, page_token)
+    traced = None
     try:
-        server = Server(**options, latencies=watching.wanted)
+        traced = None if trace is None else request_trace(trace)
+        server = Server(**options, latencies=watching.wanted, trace=traced)
     except BaseException:
         watching.close()
+        if traced is not None:
+            traced.close()
         raise
     return lambda: _serve(server, watching, stats_interval, latency)
 

@@ -22,14 +22,13 @@ from simaccel.cli.workload.open_options import DEFAULT_OPEN_JOBS, OpenLoad, open
 from simaccel.cli.workload.software import MAKERS
 from simaccel.load import Card
 from simaccel.load.simulation import check_stable
+from simaccel.tracing.file import PERFETTO
 
 DEFAULT_OPS = ("sha256", "aes-gcm-encrypt", "ecdsa-sign", "rsa-sign")
 DEFAULT_FILE_OPS = ("sha256", "aes-gcm-encrypt")
 DEFAULT_WAYS = ("fd", "callback", "poll")
 DEFAULT_COUNT, DEFAULT_JOBS, DEFAULT_DEPTH = 2_000, 64, 256
 FAULTY_DEADLINE_NS = 10_000_000_000
-PERFETTO = ".pftrace"
-"""How the name of a trace for Perfetto ends. Every other trace is one for replay."""
 SPARE_FDS = 64
 """Fds besides those of the jobs: standard streams, epoll, files being read, and fds that were inherited."""
 
@@ -127,7 +126,7 @@ class RunOptions:
 
 
 def is_perfetto(trace: str) -> bool:
-    """Whether a trace of that name is one for Perfetto."""
+    """Whether a trace of that name is one for Perfetto. Every other trace is one for replay."""
     return trace.endswith(PERFETTO)
 
 
