@@ -94,6 +94,8 @@ class Scheduler:
             if self._torn:
                 self._seats.mend()
                 self._torn = False
+            elif self._busy:
+                self._seats.leave_ended()
             while self._new or self._busy:
                 self._turn()
         except (NoJobsError, StalledError):
@@ -123,7 +125,7 @@ class Scheduler:
     @property
     def unfinished(self) -> list[Job]:
         """The jobs that have not ended: first those that were started, then the new ones."""
-        return [seat.job for seat in self._busy if seat.job is not None] + [
+        return [seat.job for seat in self._busy if seat.job is not None and not seat.job.done] + [
             job for job in self._new if job.state is JobState.NEW
         ]
 

@@ -82,6 +82,12 @@ class Seats:
             if seat.job is None or seat.job.cancel():
                 break
 
+    def leave_ended(self) -> None:
+        """Free the seats of jobs that the application has cancelled since the last run."""
+        for seat in list(self.busy):
+            if seat.job is not None and seat.job.done:
+                self.leave(seat)
+
     def mend(self) -> None:
         """Prepare the next run after one that an exception such as Ctrl-C has ended.
 

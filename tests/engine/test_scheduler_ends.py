@@ -107,6 +107,22 @@ def test_jobs_that_were_never_started_are_cancelled_too() -> None:
     assert job.state is JobState.CANCELLED
 
 
+@pytest.mark.parametrize("others", [False, True], ids=["alone", "with another"])
+def test_a_job_that_is_cancelled_between_two_runs_keeps_no_run_waiting(others: bool) -> None:
+    with manual() as (accel, engine), Scheduler() as scheduler:
+        jobs = [scheduler.spawn(engine.call, "echo", b"%d" % number) for number in range(1 + others)]
+        with pytest.raises(StalledError):
+            scheduler.run()
+        assert jobs[0].cancel()
+        assert scheduler.unfinished == jobs[1:]
+        for request in list(accel.requests):
+            accel.complete(request)
+        scheduler.run()
+        assert scheduler.unfinished == []
+        assert [job.result() for job in jobs[1:]] == [b"echo:1"] * others
+        assert engine.statistics.spurious_wakes == 0
+
+
 def test_run_and_close_inside_a_job_are_refused() -> None:
     with Scheduler() as scheduler, Scheduler() as other:
 

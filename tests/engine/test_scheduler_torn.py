@@ -1,4 +1,4 @@
-"""A scheduler after an exception, at its close, in a fork, and where it is called from within itself."""
+"""A scheduler after an exception or a cancel, at its close, in a fork, and where it is called from within itself."""
 
 from __future__ import annotations
 
@@ -222,3 +222,13 @@ def test_the_child_of_a_fork_can_not_use_the_parents_schedulers(monkeypatch: pyt
     scheduler.close()  # does nothing: the epoll is the parent's too
     os.fstat(bell)
     scheduler._wakeups.close()
+
+
+def test_new_jobs_that_were_cancelled_are_passed_over() -> None:
+    with Scheduler() as scheduler:
+        jobs = [scheduler.spawn(pause_job) for _ in range(3)]
+        jobs[0].cancel()
+        jobs[1].cancel()
+        assert scheduler.unfinished == jobs[2:]
+        scheduler.run()
+        assert [job.state for job in jobs] == [JobState.CANCELLED] * 2 + [JobState.FINISHED]
