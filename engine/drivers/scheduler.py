@@ -125,9 +125,9 @@ class Scheduler:
     @property
     def unfinished(self) -> list[Job]:
         """The jobs that have not ended: first those that were started, then the new ones."""
-        return [seat.job for seat in self._busy if seat.job is not None and not seat.job.done] + [
-            job for job in self._new if job.state is JobState.NEW
-        ]
+        jobs = [seat.job for seat in self._busy if seat.job is not None] + list(self._new)
+        # After an exception in a start, the job has a seat and is still among the new ones.
+        return [job for job in dict.fromkeys(jobs) if not job.done]
 
     def close(self) -> None:
         """Cancel the jobs that have not ended, and close their wait contexts.

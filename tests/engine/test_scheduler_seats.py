@@ -20,22 +20,14 @@ from engine import (
     Scheduler,
     StalledError,
     cleanup_pool,
-    current_job,
     init_pool,
     pause_job,
     start_job,
 )
 from engine.drivers.poller import Poller
 from sim import Accelerator, VirtualClock
+from tests.engine.ways import own_ctx
 from waitctx import Callback, Status, WaitCtx
-
-
-def own_ctx() -> WaitCtx:
-    """The running job's."""
-    job = current_job()
-    assert job is not None
-    assert job.wait_ctx is not None
-    return job.wait_ctx
 
 
 def pause_with(status: Status) -> None:

@@ -15,8 +15,8 @@ from engine.drivers.poller import Poller
 from engine.drivers.seats import Seats
 from engine.errors import Errors
 from engine.jobs.states import JobState
-from tests.engine.ways import complete_next, manual
-from waitctx import WaitCtx
+from tests.engine.ways import complete_next, manual, own_ctx
+from waitctx import Callback, Status, WaitCtx
 
 
 @pytest.fixture
@@ -130,8 +130,8 @@ class Polled:
         """Never."""
 
 
-@pytest.mark.parametrize("operations", [False, True], ids=["pauses", "operations"])
-def test_while_jobs_go_on_what_is_polled_is_polled_every_sixteen_turns(operations: bool) -> None:
+@pytest.mark.parametrize("how", ["pauses", "operations", "ends"])
+def test_while_jobs_go_on_what_is_polled_is_polled_every_sixteen_turns(how: str) -> None:
     """Jobs that always go on must not hold up those that wait for a poll, and not be held up by polls."""
     with manual("callback", real=True) as (accel, _), Scheduler() as scheduler:
         submit = accel.submit
@@ -148,13 +148,31 @@ def test_while_jobs_go_on_what_is_polled_is_polled_every_sixteen_turns(operation
             def job() -> None:
                 scheduler.keep_going(source)
                 for _ in range(64):
-                    if operations:
-                        engine.call("null")
-                    else:
-                        pause_job()
+                    engine.call("null") if how == "operations" else pause_job()
                     source.turns += 1
 
-            scheduler.spawn(job)
+            callbacks: list[Callback] = []
+
+            def waits() -> None:
+                ctx = own_ctx()
+                assert ctx.callback is not None
+                callbacks.append(ctx.callback)
+                ctx.status = Status.OK
+                pause_job()
+
+            def ends() -> None:
+                source.turns += 1
+                if source.turns < 64:
+                    scheduler.spawn(ends)
+                else:
+                    callbacks[0].fn(callbacks[0].arg)
+
+            if how == "ends":
+                scheduler.keep_going(source)
+                scheduler.spawn(waits)
+                scheduler.spawn(ends)
+            else:
+                scheduler.spawn(job)
             scheduler.run()
         assert source.polls == [16, 32, 48]
 

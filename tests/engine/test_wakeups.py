@@ -173,11 +173,21 @@ def test_fds_that_are_set_are_watched_and_those_that_are_cleared_no_longer(woken
         assert seat.foreign == set(pipes[1:])
     woken.wakeups.unwatch(seat)
     assert woken.world.watched == []
+    woken.wakeups.look()
+    assert woken.world.waits == []  # there is nothing to look at
     assert not seat.fds
     assert not seat.foreign
     assert not seat.woken
     seat.ctx.close()
     own.close()
+
+
+def test_fd_0_is_watched_like_any_other(woken: Woken) -> None:
+    seat = woken.seat()
+    seat.ctx.set_wait_fd("standard input", 0)
+    woken.wakeups.watch(seat)
+    assert woken.world.watched == [0]
+    seat.ctx.close()
 
 
 def test_an_fd_of_two_seats_wakes_both_until_the_last_has_left(woken: Woken, pipes: list[int]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from engine import Engine, Retry
+from engine import Engine, Retry, current_job
 from simaccel.testing import ManualAccelerator
 from simaccel.testing.manual_accelerator import ManualClock
 from waitctx import WaitCtx
@@ -34,6 +34,14 @@ def manual(
         accel.clock = RealManualClock()
     with Engine(accel, notify, contract, retry) as engine:
         yield accel, engine
+
+
+def own_ctx() -> WaitCtx:
+    """The wait context of the running job."""
+    job = current_job()
+    assert job is not None
+    assert job.wait_ctx is not None
+    return job.wait_ctx
 
 
 def readable(fd: int) -> bool:
