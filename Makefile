@@ -7,15 +7,20 @@ READY     := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 PIP       := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check pythons lint types bench pictures provider wheel conformance conformance-waits conformance-rest openssl-own-tests mutants clean
+.PHONY: run hot test check pythons lint types bench pictures provider wheel conformance conformance-waits conformance-rest openssl-own-tests mutants clean
 
-run: $(READY)
+run: hot
 	$(BIN)/simaccel run
+
+# The hot path, compiled if there is a C compiler, and again if a source has changed; see hotpath/build.py.
+# SIMACCEL_PURE=1 leaves it out.
+hot: $(READY)
+	@test "$${SIMACCEL_PURE:-0}" != 0 || $(BIN)/python -m hotpath.build
 
 # All tests, on all cores; what measures time or needs the machine for itself comes last, alone.
 # TESTS chooses, see tests/run_all.py: make test TESTS='here -- -k cancel'
 TESTS ?= here
-test: $(READY_DEV)
+test: $(READY_DEV) hot
 	$(BIN)/python -m tests.run_all $(TESTS)
 
 check: lint types test
@@ -32,7 +37,7 @@ types: $(READY_DEV)
 	$(BIN)/mypy
 
 # What needs the extras of its own: peers to compare with, and pictures.
-bench: $(READY) $(VENV)/.ready-bench
+bench: hot $(VENV)/.ready-bench
 	$(BIN)/python -m benchmarks --json bench-results/bench.json --out bench-results
 
 $(VENV)/.ready-bench: $(READY)
@@ -54,7 +59,7 @@ openssl-own-tests: $(READY_DEV)
 	tests/bridge/openssl_own_tests.sh $(TREE)
 
 # The wheel, with the providers that were built: the system's, and those of prefixes.
-wheel: $(READY_DEV) provider
+wheel: $(READY_DEV) hot provider
 	$(BIN)/python -m build --wheel
 
 # All random programs against the real libcrypto; SIMACCEL_LIBCRYPTO=path takes another one.
@@ -73,7 +78,7 @@ mutants: $(READY)
 	$(BIN)/python -m tests.mutation $(FILES)
 
 clean:
-	rm -rf $(VENV) $(VENV)-3.* dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-3.* dist hotpath/built .mypy_cache .pytest_cache .ruff_cache
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -81,7 +86,7 @@ $(READY): pyproject.toml
 	@echo "making a virtual environment in $(VENV), of $(PYTHON)"
 	@$(PYTHON) -m venv $(VENV)
 	@echo "installing simaccel and the libraries that it needs (some 10 to 20 seconds)"
-	@$(PIP) --no-compile --editable .
+	@$(PIP) --no-compile --editable '.[compile]'
 	@touch $@
 
 $(READY_DEV): $(READY)

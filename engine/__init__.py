@@ -1,5 +1,7 @@
 """Jobs, and the engine that makes a device operation pause one."""
 
+import hotpath  # noqa: F401, I001 - first: it chooses the compiled modules or the Python ones
+
 from engine.drivers.scheduler import Scheduler
 from engine.engine import Engine
 from engine.errors import (

@@ -3,6 +3,8 @@
 It knows nothing of wait contexts and jobs. Programs use `Accelerator`. All names below are public.
 """
 
+import hotpath  # noqa: F401, I001 - first: it chooses the compiled modules or the Python ones
+
 from sim.accelerator import Accelerator
 from sim.clock import RealClock, VirtualClock
 from sim.errors import (

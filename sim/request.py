@@ -79,9 +79,6 @@ class Request:
         "submitted_ns",
     )
 
-    kernel: Kernel
-    key: Any
-
     def __init__(
         self,
         op: str,
@@ -100,6 +97,8 @@ class Request:
         self.finished_ns = 0
         self.result: bytes | None = None
         self.error: BaseException | None = None
+        self.kernel: Kernel
+        self.key: Any
         self.completed = False
         """Whether `on_complete` was called. Set it to False before you submit the request a second time."""
 

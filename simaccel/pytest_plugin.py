@@ -19,6 +19,9 @@ import pytest
 if TYPE_CHECKING:
     from simaccel.testing.accel import Accel
 
+os.environ.setdefault("SIMACCEL_PURE", "1")
+"""The misuse detector, `explore` and whoever patches a class of ours need the Python of the hot path. So it runs under
+pytest, here and in the processes that tests start, unless the variable is set to 0."""
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 PACKAGES = ("engine", "sim", "waitctx")
 """Our packages that another one of the same name can shadow. They are in the folder HERE; this file is in the last."""

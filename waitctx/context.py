@@ -79,9 +79,6 @@ class WaitCtx:
 
     __slots__ = ("__weakref__", "_callback", "_entries", "_phase", "_raised", "has_changes", "memo", "stored_status")
 
-    _raised: list[BaseException]
-    """What the cleanups raised. Set by the first `close`."""
-
     def __init__(self) -> None:
         # Oldest first, so that the newest is put and taken at the end. A context that works by callback never has any
         # entry, and a list of its own would only be one more object for the garbage collector to visit.
@@ -95,6 +92,8 @@ class WaitCtx:
         self.memo: Any = None
         """Where an engine keeps what it found out about this context, so that its next operation need not look again.
         The context sets it to None whenever an fd or the callback changes. One engine's memo replaces another's."""
+        self._raised: list[BaseException]
+        """What the cleanups raised. Set by the first `close`."""
 
     # fds
 

@@ -16,8 +16,8 @@ from weakref import WeakKeyDictionary, ref
 
 from engine.drivers.event_loops import no_asyncio
 from engine.errors import StalledError, comes_in_between
-from engine.offload.operation import Operation
-from engine.protocol import BatchCallback, Source
+from engine.offload.operation import Operation, Waker
+from engine.protocol import Source
 from waitctx import WaitCtx
 
 FRUITLESS_MOST = 1_000
@@ -218,17 +218,13 @@ class LoopDriver:
             self._turning = self._call_soon(self._turn)
 
 
-class LoopWaker:
-    """Wakes a task of an event loop. It fits `operation.Waker` and, for a job that the task runs, `protocol.Driver`."""
+class LoopWaker(Waker):
+    """Wakes a task of an event loop. For a job that the task runs, it fits `protocol.Driver`."""
 
     __slots__ = ("_driver", "_error", "_future", "_latched", "_loop", "_operation", "_task", "virtual")
-    blocking = False
-    silent_eagain = False
-    erred = False
-    batch_callback: BatchCallback | None = None
-    arg = None
 
     def __init__(self, loop: asyncio.AbstractEventLoop, driver: LoopDriver) -> None:
+        super().__init__()
         self._loop = loop
         self._driver = driver
         self._future: asyncio.Future[None] | None = None
@@ -249,15 +245,6 @@ class LoopWaker:
 
     def wait_for_completion(self, operation: Operation) -> None:
         self._operation = operation
-
-    def resumed(self, operation: Operation) -> bool:
-        return operation.done
-
-    def end_badly(self) -> None:
-        pass
-
-    def end_well(self) -> None:
-        pass
 
     def wake(self, operation: Operation) -> None:
         self._driver.post(self)

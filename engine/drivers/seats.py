@@ -13,7 +13,7 @@ from engine.drivers.wakeups import Seat, Wakeups
 from engine.errors import Errors
 from engine.jobs.job import Job
 from engine.jobs.states import JobState
-from waitctx import Status
+from waitctx.status import Status
 
 CANCELS = 100
 """How often to cancel a job that pauses again and again in its clean-up. After that the garbage collector gets it."""

@@ -17,7 +17,8 @@ from __future__ import annotations
 from enum import Enum
 
 from engine.jobs.job import Job
-from waitctx import Status, WaitCtx
+from waitctx.context import WaitCtx
+from waitctx.status import Status
 
 
 class Wait(Enum):

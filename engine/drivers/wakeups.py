@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from engine.drivers.poller import Poller
 from engine.jobs.job import Job
 from engine.offload.wake_fds import is_wake_fd, wake_fd
 from engine.protocol import BatchCallback, Source
-from waitctx import WaitCtx
+from waitctx.context import WaitCtx
 
 _NONE: frozenset[int] = frozenset()
 
@@ -35,7 +36,7 @@ class Seat:
         self.errors = 0
 
 
-class Wakeups(BatchCallback):
+class Wakeups:
     """Turns readable fds and callbacks into seats that are ready.
 
     Any thread may call `wake`, `call_all` and `rouse`; the other methods are for the scheduler's thread. `forget(seat)`
@@ -72,8 +73,18 @@ class Wakeups(BatchCallback):
             self._bell.put()
             self._rung = sleep
 
-    __call__: Callable[[Wakeups, Seat], None] = wake  # type: ignore[assignment]  # each is only given its own seats
-    """This object itself is the callback of every wait context here. See `protocol.BatchCallback`."""
+    def __call__(self, seat: Any) -> None:
+        """As `wake`: this object is the callback of every wait context here. See `protocol.BatchCallback`."""
+        # Most of `wake`, written out: a call more would cost each completion 0.05 us.
+        if not seat.woken and not self._sleeping:
+            seat.woken = True
+            try:
+                self.ready.append(seat)
+            except BaseException:
+                seat.woken = False
+                raise
+        else:
+            self.wake(seat)
 
     def call_all(self, seats: list[Seat]) -> None:
         """Make many ready at once. Any thread."""
@@ -168,3 +179,6 @@ class Wakeups(BatchCallback):
                 for seat in sharers:
                     self.unwatch(seat)
                     self._forget(seat)
+
+
+BatchCallback.register(Wakeups)  # no subclass, because a compiled class has no base in Python

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import JobCancelled, UsageError
 from engine.jobs.pool import Slot
 from engine.jobs.states import JobState
 from engine.jobs.thread import LOCAL, ThreadState
-from waitctx import WaitCtx
+from waitctx.context import WaitCtx
 
 if TYPE_CHECKING:
     from engine.offload.operation import Operation
@@ -50,9 +50,7 @@ class Job:
         "waiting",
     )
 
-    kind: ClassVar[str]
-    _thread: ThreadState
-    _traceback: TracebackType | None
+    kind = "job"
 
     def __init__(self, fn: Callable[..., Any], args: tuple[Any, ...], wait_ctx: WaitCtx | None, owns_ctx: bool) -> None:
         self.fn = fn
@@ -70,6 +68,10 @@ class Job:
         self._slot: Slot = None
         self._value: Any = None
         self._error: BaseException | None = None
+        self._traceback: TracebackType | None
+        """Of `_error`. Set together with it."""
+        self._thread: ThreadState
+        """Of the thread that has started the job. Set by `start`."""
 
     # What a user may ask and do
 

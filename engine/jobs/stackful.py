@@ -1,6 +1,6 @@
 """Stackful jobs: a plain function on a greenlet, which can pause from any call depth, as OpenSSL's fibres do.
 
-To run a job, we switch to its greenlet. The greenlet switches back with PAUSED_HERE for a pause, or with an `_Outcome`
+To run a job, we switch to its greenlet. The greenlet switches back with PAUSED_HERE for a pause, or with an `Outcome`
 when the function has ended. After that it waits for the next function: greenlets are pooled, because making one costs
 twenty times as much as a switch. The garbage collector can't see the frames of a paused greenlet, so no code here that
 runs on a greenlet may keep a reference to its job.
@@ -12,52 +12,16 @@ from contextvars import copy_context
 from inspect import CORO_CREATED, getcoroutinestate, iscoroutine
 from typing import Any, Final, NoReturn
 
-from greenlet import GreenletExit, getcurrent, greenlet
+from greenlet import getcurrent, greenlet
 
 from engine.errors import UsageError
 from engine.jobs.job import NEW, PAUSED, RUNNING, Job
 from engine.jobs.pause import PAUSED_HERE
+from engine.jobs.serving import Outcome, serve
 from engine.jobs.thread import LOCAL, ThreadState
-
-
-class _Outcome:
-    """How a job's function ended."""
-
-    __slots__ = ("error", "value")
-
-    def __init__(self, value: Any, error: BaseException | None) -> None:
-        self.value = value
-        self.error = error
-
 
 _NOT_BEGUN: Final = object()
 """The value of `ThreadState.outcome` from the switch to a greenlet until the greenlet has taken its function."""
-
-
-def _serve(thread: ThreadState, first: list[Any]) -> None:
-    """The main function of a pooled greenlet: it runs the functions of jobs, one after the other."""
-    # The list is emptied, because the greenlet keeps it for as long as it lives.
-    args, fn = first.pop(), first.pop()
-    while True:
-        thread.outcome = None
-        try:
-            outcome = _Outcome(fn(*args), None)
-        except GreenletExit as error:
-            if thread.current is None or thread.current._slot is not getcurrent():
-                # The job became garbage while it was paused, so nobody will ever end it: give back what it held.
-                thread.alive -= 1
-                thread.pool.idle.append(None)
-                raise
-            outcome = _Outcome(None, error)  # the function itself has raised GreenletExit
-        except BaseException as error:
-            outcome = _Outcome(None, error)
-        thread.outcome = outcome
-        del fn, args
-        assert thread.dispatcher is not None
-        work = thread.dispatcher.switch(outcome)
-        del outcome
-        fn, args = work
-        del work
 
 
 class StackfulJob(Job):
@@ -91,7 +55,7 @@ class StackfulJob(Job):
         try:
             thread.dispatcher = getcurrent()
             if slot is None:
-                self._slot = slot = greenlet(_serve)
+                self._slot = slot = greenlet(serve)
                 slot.gr_context = copy_context()
                 self.args = ()
                 answer = slot.switch(thread, [fn, args])
@@ -167,7 +131,7 @@ class StackfulJob(Job):
         outcome = thread.outcome
         thread.current = thread.dispatcher = None
         if self._counted:
-            if isinstance(outcome, _Outcome):
+            if isinstance(outcome, Outcome):
                 self._conclude(outcome)
             elif self._slot is not None and self._slot.dead:
                 self._slot = None
@@ -176,7 +140,7 @@ class StackfulJob(Job):
                 self.state = PAUSED
         raise error
 
-    def _conclude(self, outcome: _Outcome) -> None:
+    def _conclude(self, outcome: Outcome) -> None:
         """End the job as its function ended. If an exception comes in the middle of it, it may be called once more."""
         value, error = outcome.value, outcome.error
         try:

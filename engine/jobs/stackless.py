@@ -6,7 +6,7 @@ has awaited something that a resume can't give it, such as an asyncio future. Th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextvars import copy_context
 from typing import Any
 
@@ -22,11 +22,6 @@ class StacklessJob(Job):
     __slots__ = ("_coro", "_run_in_context", "_send")
     kind = "stackless"
 
-    _coro: Coroutine[Any, Any, Any]
-    # Both are bound once, because binding them at each resume took a tenth of a pause and resume.
-    _run_in_context: Callable[..., Any]
-    _send: Callable[[None], Any]
-
     def start(self) -> None:
         thread = LOCAL.state
         if self.state is not NEW or thread.current is not None:
@@ -34,7 +29,9 @@ class StacklessJob(Job):
         pool = thread.pool
         if not pool.idle:
             pool.check_room()
-        self._coro = coro = self.fn(*self.args)  # which raises if the arguments do not fit
+        coro: Coroutine[Any, Any, Any] = self.fn(*self.args)  # which raises if the arguments do not fit
+        self._coro = coro
+        # Both are bound once, because binding them at each resume took a tenth of a pause and resume.
         self._run_in_context = run = copy_context().run
         self._send = send = coro.send
         self.args = ()

@@ -10,7 +10,7 @@ from engine.errors import UsageError
 from engine.jobs.job import Job
 from engine.jobs.stackful import StackfulJob
 from engine.jobs.stackless import StacklessJob
-from waitctx import WaitCtx
+from waitctx.context import WaitCtx
 
 _COROUTINE = inspect.CO_COROUTINE
 _GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR

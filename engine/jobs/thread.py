@@ -13,7 +13,7 @@ from greenlet import greenlet
 
 from engine.errors import UsageError
 from engine.jobs.pool import Pool, Slot
-from waitctx import WaitCtx
+from waitctx.context import WaitCtx
 
 
 class RunningJob(Protocol):

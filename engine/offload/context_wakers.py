@@ -13,7 +13,8 @@ from engine.modes import CALLBACKS, Mode
 from engine.offload.operation import Waker
 from engine.offload.wake_fds import wake_fd
 from engine.offload.wakers import BlockedThread, FdWaker
-from waitctx import UnknownKeyError, WaitCtx
+from waitctx.context import WaitCtx
+from waitctx.errors import UnknownKeyError
 
 
 class ContextWakers:

@@ -97,19 +97,27 @@ class Performer:
         waker = ctx.memo  # the hot path: `wakers.of(ctx)`, written out
         if waker is None or waker.owner is not wakers:
             waker = wakers.of(ctx)
-        operation = Operation(op, payload, aux, session, self.flight, waker)
-        return self.perform(operation, waker, deadline_ns, job)
+        return self.perform(op, payload, aux, session, waker, deadline_ns, job)
 
     def for_waker(
         self, waker: Waker, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None
     ) -> Coroutine[Any, Any, bytes]:
         """The operation as a coroutine for a caller outside of jobs, which this waker wakes."""
-        return self.perform(Operation(op, payload, aux, session, self.flight, waker), waker, deadline_ns)
+        return self.perform(op, payload, aux, session, waker, deadline_ns)
 
     async def perform(
-        self, operation: Operation, waker: Waker, deadline_ns: int | None, job: RunningJob | None = None
+        self,
+        op: str,
+        payload: Any,
+        aux: Any,
+        session: Any,
+        wakes: Waker,
+        deadline_ns: int | None,
+        job: RunningJob | None = None,
     ) -> bytes:
         """Run the operation and return its result. This is the hot path: in the common case each line runs once."""
+        operation = Operation(op, payload, aux, session, self.flight, wakes)
+        waker = operation.waker  # this variable has a type where the module is compiled, and `wakes` has none
         if self.refusal is not None:
             self._refuse()
         self.accel.prepare(operation)

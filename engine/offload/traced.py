@@ -20,10 +20,10 @@ from typing import Any
 from engine.jobs.thread import RunningJob
 from engine.offload.operation import Operation, Waker
 from engine.offload.perform import Performer
-from engine.protocol import BatchCallback, Tracer
+from engine.protocol import Tracer
 
 
-class TracedWaker:
+class TracedWaker(Waker):
     """A waker that tells the trace what it is asked for, and then does what the waker inside does."""
 
     __slots__ = (
@@ -36,16 +36,13 @@ class TracedWaker:
         "_wait",
         "_waiting",
         "_waker",
-        "blocking",
-        "silent_eagain",
     )
-    batch_callback: BatchCallback | None = None
-    """None, so that each operation's own `wake` is called."""
-    arg = None
 
     def __init__(
         self, waker: Waker, add: Callable[..., object], now_ns: Callable[[], int], job: int = 0, ctx: int = 0
     ) -> None:
+        # Its `batch_callback` stays None, so that each operation's own `wake` is called.
+        super().__init__(blocking=waker.blocking, silent_eagain=waker.silent_eagain)
         self._waker = waker
         self._add = add
         self._now_ns = now_ns
@@ -55,8 +52,6 @@ class TracedWaker:
         """The wait that goes on, or the last one."""
         self._waiting = self._done = False
         self._operation: Operation | None = None
-        self.blocking = waker.blocking
-        self.silent_eagain = waker.silent_eagain
 
     def wait_for_slot(self, operation: Operation) -> None:
         self._waits("eagain", operation)
@@ -72,6 +67,7 @@ class TracedWaker:
 
     def resumed(self, operation: Operation) -> bool:
         done = self._waker.resumed(operation)
+        self.erred = self._waker.erred
         if self._done or not self._wait:  # a caller that gives up may ask twice, or before its first wait
             return done
         waited, self._waiting = self._waiting, False
@@ -91,15 +87,6 @@ class TracedWaker:
     def nudge(self) -> None:
         self._add(self._now_ns(), "nudged", self._operation, self._ctx)
         self._waker.nudge()
-
-    @property
-    def erred(self) -> bool:
-        """As the waker inside."""
-        return self._waker.erred
-
-    @erred.setter
-    def erred(self, value: bool) -> None:
-        self._waker.erred = value
 
     def end_badly(self) -> None:
         operation = self._operation
@@ -135,11 +122,10 @@ class TracedPerformer(Performer):
             identify("job", job, name),
             identify("wait context", ctx, ""),
         )
-        operation = Operation(op, payload, aux, session, self.flight, waker)
-        return self.perform(operation, waker, deadline_ns, job)
+        return self.perform(op, payload, aux, session, waker, deadline_ns, job)
 
     def for_waker(
         self, waker: Waker, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None
     ) -> Coroutine[Any, Any, bytes]:
         traced = TracedWaker(waker, self._trace.add, self.accel.clock.now_ns)
-        return self.perform(Operation(op, payload, aux, session, self.flight, traced), traced, deadline_ns)
+        return self.perform(op, payload, aux, session, traced, deadline_ns)

@@ -6,11 +6,9 @@ lock keeps a token from being written while the fd is being closed: a moment lat
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import threading
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import starmap
 from weakref import WeakValueDictionary
@@ -19,9 +17,11 @@ from engine.ending import interpreter_ends
 from engine.errors import OperationError
 
 HAS_EVENTFD = hasattr(os, "eventfd")
+if HAS_EVENTFD:
+    from engine.offload.tokens import BUFFER, last_errno, read_tokens, write_tokens
 
 
-class WakeFd(ABC):
+class WakeFd:
     """A non-blocking fd that is readable while a token is in it. It is open from the start until `close`.
 
     An open fd must be in an attribute of this object, and a closed one must not, even if Ctrl-C comes. So one call of C
@@ -31,12 +31,10 @@ class WakeFd(ABC):
 
     __slots__ = ("__weakref__", "_closing", "fd", "lock")
 
-    fd: int
-    """The fd to be polled; -1 once it is closed."""
-
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.fd = -1
+        """The fd to be polled; -1 once it is closed."""
         self._closing: Sequence[int] = ()
         """Open fds that are in no other attribute: `close` has begun, or `__init__` has not ended."""
 
@@ -45,17 +43,17 @@ class WakeFd(ABC):
         with self.lock:
             return self.put_locked()
 
-    @abstractmethod
     def put_locked(self) -> bool:
         """The same as `put`, for a caller that holds the lock."""
+        raise NotImplementedError  # pragma: no cover - both kinds have their own
 
-    @abstractmethod
     def drain(self) -> bool:
         """Take all tokens. Returns whether there was one. Raises OperationError if somebody else closed the fd."""
+        raise NotImplementedError  # pragma: no cover - both kinds have their own
 
-    @abstractmethod
     def _move_to_closing(self) -> None:
         """Move all fds into `_closing`, without a call between the first and the last assignment."""
+        raise NotImplementedError  # pragma: no cover - both kinds have their own
 
     def close(self) -> None:
         """Close the fd. Calling it again does nothing."""
@@ -86,20 +84,6 @@ class WakeFd(ABC):
             self.close()
 
 
-if HAS_EVENTFD:
-    # Called through PyDLL, which keeps the GIL. os.eventfd_read gives the GIL away for a call of 0.2 us, and while a
-    # worker runs it takes 5 to 10 us to get it back. With 64 jobs by fd this was half of all time: 105,000 operations/s
-    # instead of 160,000. os.eventfd_write is as bad: the thread that the first token wakes would take the GIL from the
-    # thread that is still writing the others. Nobody needs the value of the counter, so all reads share one buffer.
-    _libc = ctypes.PyDLL(None, use_errno=True)
-    _eventfd_write = _libc.eventfd_write
-    _eventfd_write.argtypes = [ctypes.c_int, ctypes.c_uint64]
-    _eventfd_read = _libc.eventfd_read
-    _eventfd_read.argtypes = [ctypes.c_int, ctypes.c_void_p]
-    _counter = ctypes.c_uint64()
-    _counter_address = ctypes.addressof(_counter)
-
-
 class EventFd(WakeFd):
     """Tokens in an eventfd (Linux): one fd, and one read drains all tokens."""
 
@@ -112,9 +96,9 @@ class EventFd(WakeFd):
     def put_locked(self) -> bool:
         if self.fd < 0:
             return False
-        if _eventfd_write(self.fd, 1) == 0:
+        if write_tokens(self.fd, 1) == 0:
             return True
-        code = ctypes.get_errno()
+        code = last_errno()
         if code == errno.EAGAIN:  # full of tokens, and so readable
             return True
         if code != errno.EBADF:
@@ -122,9 +106,9 @@ class EventFd(WakeFd):
         return False
 
     def drain(self) -> bool:
-        if _eventfd_read(self.fd, _counter_address) == 0:
+        if read_tokens(self.fd, BUFFER) == 0:
             return True
-        if ctypes.get_errno() != errno.EAGAIN:
+        if last_errno() != errno.EAGAIN:
             raise self._lost()
         return False
 

@@ -17,37 +17,27 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from engine.errors import OperationError
-from engine.offload.operation import Operation
+from engine.offload.operation import Operation, Waker
 from engine.offload.wake_fds import WakeFd
 from engine.protocol import BatchCallback
-from waitctx import Callback, Status, WaitCtx
+from waitctx.context import Callback, WaitCtx
+from waitctx.status import Status
 
 # Looked up once: an attribute of an enum class takes as long as a call.
 _UNSUPPORTED, _ERR, _OK, _EAGAIN = Status.UNSUPPORTED, Status.ERR, Status.OK, Status.EAGAIN
 
 
-class FdWaker:
+class FdWaker(Waker):
     """Wakes by the fd of a wait context. It serves all operations of one engine on that context."""
 
-    __slots__ = ("_ctx", "erred", "gone", "owner", "wake_fd")
-    blocking = False
-    silent_eagain = False
-    batch_callback: BatchCallback | None = None
-    arg = None
+    __slots__ = ("_ctx", "gone", "wake_fd")
 
     def __init__(self, owner: object, ctx: WaitCtx, wake_fd: WakeFd) -> None:
-        self.owner = owner
+        super().__init__(owner)
         self.gone = False
         """Whether the fd was found closed, although only the wait context may close it."""
         self._ctx = ctx
         self.wake_fd = wake_fd
-        self.erred = False
-
-    def wait_for_slot(self, operation: Operation) -> None:
-        pass
-
-    def wait_for_completion(self, operation: Operation) -> None:
-        pass
 
     def resumed(self, operation: Operation) -> bool:
         # First take the token, then look at `done`. In the other order, a completion could come between the two: its
@@ -96,18 +86,14 @@ class FdWaker:
             self._ctx.status = _UNSUPPORTED
 
 
-class QatCallback:
+class QatCallback(Waker):
     """Wakes by callback, as QAT_Engine does. The status is set before the pause; only the callback tells of the end."""
 
-    __slots__ = ("_ctx", "_fn", "arg", "batch_callback", "owner")
-    blocking = False
-    silent_eagain = True
-    batch_callback: BatchCallback | None
-    erred: bool = False  # the next operation sets a status of its own
+    __slots__ = ("_ctx", "_fn")
 
     def __init__(self, owner: object, ctx: WaitCtx, callback: Callback, sleep: Callable[[BlockedThread], None]) -> None:
         """`sleep(thread)` blocks the calling thread until that `BlockedThread` is roused. `DasyncCallback` uses it."""
-        self.owner = owner
+        super().__init__(owner, silent_eagain=True)
         self._ctx = ctx
         self._fn, self.arg = fn, _ = callback
         self.batch_callback = fn if isinstance(fn, BatchCallback) else None
@@ -120,9 +106,6 @@ class QatCallback:
         if ctx.stored_status is not _OK:  # it stays from one operation to the next
             ctx.status = _OK
 
-    def resumed(self, operation: Operation) -> bool:
-        return operation.done
-
     def wake(self, operation: Operation) -> None:
         self._fn(self.arg)
         operation.fired = True
@@ -132,10 +115,7 @@ class QatCallback:
 
     def end_badly(self) -> None:
         if not self._ctx.closed:
-            self._ctx.status = _ERR
-
-    def end_well(self) -> None:
-        pass
+            self._ctx.status = _ERR  # `erred` stays False, because the next operation sets a status of its own
 
 
 class StrictCallback(QatCallback):
@@ -164,12 +144,11 @@ class DasyncCallback(QatCallback):
     """Wakes by callback, as OpenSSL's dasync engine does. The operation completes, and the callback is called, before
     the job pauses. A success sets no status. Nothing is asynchronous, but code that misses an early callback hangs."""
 
-    __slots__ = ("_sleep", "_thread", "erred")
+    __slots__ = ("_sleep", "_thread")
 
     def __init__(self, owner: object, ctx: WaitCtx, callback: Callback, sleep: Callable[[BlockedThread], None]) -> None:
         super().__init__(owner, ctx, callback, sleep)
         self.batch_callback = None
-        self.erred = False
         self._sleep = sleep
         self._thread = BlockedThread()
 
@@ -194,28 +173,15 @@ class DasyncCallback(QatCallback):
             self._ctx.status = _UNSUPPORTED
 
 
-class BlockedThread:
+class BlockedThread(Waker):
     """Wakes a thread that waits outside of a job, or in a job whose pauses are blocked."""
 
     __slots__ = ("_lock",)
-    blocking = True
-    silent_eagain = False
-    batch_callback: BatchCallback | None = None
-    arg = None
-    erred = False
 
     def __init__(self) -> None:
+        super().__init__(blocking=True)
         self._lock = threading.Lock()
         self._lock.acquire()
-
-    def wait_for_slot(self, operation: Operation) -> None:
-        pass
-
-    def wait_for_completion(self, operation: Operation) -> None:
-        pass
-
-    def resumed(self, operation: Operation) -> bool:
-        return operation.done
 
     def wake(self, operation: Operation) -> None:
         self.rouse()
@@ -235,12 +201,6 @@ class BlockedThread:
     def roused(self) -> bool:
         """Returns whether the thread was roused, so that a sleep would end at once, and forgets it. Does not block."""
         return self._lock.acquire(blocking=False)
-
-    def end_badly(self) -> None:
-        pass
-
-    def end_well(self) -> None:
-        pass
 
 
 def _final(operation: Operation) -> Status:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from engine.offload.operation import Operation
-from engine.protocol import BatchCallback
+from engine.offload.operation import Operation, Waker
 
 
-class Bell:
+class Bell(Waker):
     """Notes its wakes and nudges. Each call raises the next of `errors` before it does anything, until none is left."""
 
-    blocking = False
-    silent_eagain = False
-    erred = False
-    batch_callback: BatchCallback | None = None
-
     def __init__(self, *errors: BaseException, fires_first: bool = False) -> None:
+        super().__init__()
         self.calls: list[str] = []
-        self.arg: Any = self
+        self.arg = self
         self._errors = list(errors)
         self._fires_first = fires_first
         """Whether the wake was given when it raises."""
@@ -36,21 +29,6 @@ class Bell:
         self.calls.append(what)
         if self._errors:
             raise self._errors.pop(0)
-
-    def wait_for_slot(self, operation: Operation) -> None:
-        """Not asked here."""
-
-    def wait_for_completion(self, operation: Operation) -> None:
-        """Not asked here."""
-
-    def resumed(self, operation: Operation) -> bool:
-        return operation.done
-
-    def end_badly(self) -> None:
-        """Not asked here."""
-
-    def end_well(self) -> None:
-        """Not asked here."""
 
 
 def operation_in(flight: dict[Operation, None], bell: Bell | None = None) -> tuple[Operation, Bell]:

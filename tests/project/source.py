@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("waitctx", "sim", "engine", "simaccel")
+PACKAGES = ("hotpath", "waitctx", "sim", "engine", "simaccel")
 
 
 def modules(*folders: str) -> list[Path]:

@@ -14,6 +14,7 @@ from importlib.metadata import version
 
 from cryptography.hazmat.backends.openssl import backend
 
+import hotpath
 from engine.offload.wake_fds import HAS_EVENTFD
 from sim.kernels import Kernels
 from sim.randomness import Randomness
@@ -43,6 +44,7 @@ def facts() -> dict[str, str]:
     return {
         "simaccel": __version__,
         "Python": f"{platform.python_version()}, {platform.python_implementation()}",
+        "hot path": hotpath.RUNNING,
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
         "cores": _cores(),
         "eventfd": "yes" if HAS_EVENTFD else "no: --notify fd works with pipes, two fds for each wait context",

@@ -17,6 +17,7 @@ from functools import cache
 from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+import hotpath
 from simaccel.testing.exploration.errors import ModelError
 from simaccel.testing.exploration.step_hook import Hook
 
@@ -60,10 +61,12 @@ def stepped(targets: Iterable[object], cell: list[Run | None]) -> Iterator[None]
 
 def _functions(target: object) -> Iterator[FunctionType]:
     """The functions of a target that come from its own source file."""
+    home = target.__name__ if isinstance(target, ModuleType) else getattr(target, "__module__", None)
+    if hotpath.COMPILED and home in hotpath.MODULES:
+        raise ModelError(f"step_into {target!r}: it is compiled, and has no Python: set {hotpath.VARIABLE}=1")
     if isinstance(target, FunctionType):
         yield target
     elif isinstance(target, (ModuleType, type)):
-        home = target.__name__ if isinstance(target, ModuleType) else target.__module__
         for value in list(vars(target).values()):
             if isinstance(value, property):
                 for accessor in (value.fget, value.fset):

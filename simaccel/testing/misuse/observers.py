@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+import hotpath
+from engine.errors import UsageError
 from engine.jobs.job import Job
 from engine.jobs.stackful import StackfulJob
 from engine.jobs.stackless import StacklessJob
@@ -25,7 +27,12 @@ OURS = ("engine", "waitctx", "sim", "simaccel")
 
 @contextmanager
 def observing(rules: Rules) -> Iterator[None]:
-    """Inside the `with`, tell the rules what happens to all wait contexts and jobs, in all threads."""
+    """Inside the `with`, tell the rules what happens to all wait contexts and jobs, in all threads.
+
+    Raises UsageError where the hot path is compiled.
+    """
+    if hotpath.COMPILED:
+        raise UsageError(f"the misuse detector needs the Python of the hot path: set {hotpath.VARIABLE}=1")
     saved: list[tuple[type, str, Any]] = []
 
     def put(owner: type, name: str, make: Callable[[Any], Any]) -> None:

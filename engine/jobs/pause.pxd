@@ -1,0 +1,6 @@
+cimport cython
+
+from engine.jobs.thread cimport ThreadState
+
+@cython.locals(thread=ThreadState)
+cpdef pause_job()

@@ -1,0 +1,48 @@
+"""The main function of a pooled greenlet, and what it hands back when the function of a job has ended.
+
+This module is never compiled. A paused greenlet without a frame of Python would look to greenlet like one that runs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from greenlet import GreenletExit, getcurrent
+
+from engine.jobs.thread import ThreadState
+
+
+class Outcome:
+    """How a job's function ended."""
+
+    __slots__ = ("error", "value")
+
+    def __init__(self, value: Any, error: BaseException | None) -> None:
+        self.value = value
+        self.error = error
+
+
+def serve(thread: ThreadState, first: list[Any]) -> None:
+    """The main function of a pooled greenlet: it runs the functions of jobs, one after the other."""
+    # The list is emptied, because the greenlet keeps it for as long as it lives.
+    args, fn = first.pop(), first.pop()
+    while True:
+        thread.outcome = None
+        try:
+            outcome = Outcome(fn(*args), None)
+        except GreenletExit as error:
+            if thread.current is None or thread.current._slot is not getcurrent():
+                # The job became garbage while it was paused, so nobody will ever end it: give back what it held.
+                thread.alive -= 1
+                thread.pool.idle.append(None)
+                raise
+            outcome = Outcome(None, error)  # the function itself has raised GreenletExit
+        except BaseException as error:
+            outcome = Outcome(None, error)
+        thread.outcome = outcome
+        del fn, args
+        assert thread.dispatcher is not None
+        work = thread.dispatcher.switch(outcome)
+        del outcome
+        fn, args = work
+        del work

@@ -1,0 +1,41 @@
+cimport cython
+
+from sim.completion cimport Reaper
+from sim.gate cimport Gate
+from sim.interrupt cimport Interrupt
+from sim.ring cimport CompletionRing, SubmissionRing
+from sim.schedule cimport Schedule, Scheduled
+from sim.timers cimport Timer, Timers
+from sim.units cimport UnitBank
+
+cdef class Device:
+    cdef object __weakref__
+    cdef public object clock, counters, foreign, _timing, _service_rng, _latency_rng
+    cdef public Gate gate
+    cdef public SubmissionRing ring
+    cdef public CompletionRing completions
+    cdef public Interrupt interrupt
+    cdef public Reaper reaper
+    cdef public UnitBank units
+    cdef public Timers timers
+    cdef public Schedule schedule
+    cdef public bint _straight
+    cdef public list _fetched
+    cdef public long long _passed
+    cdef public Scheduled placing
+
+    cpdef bint has_work(self) except -1
+    cpdef bint drained(self) except -1
+    @cython.locals(ring=SubmissionRing, schedule=Schedule, batch=list, count=cython.longlong, head=cython.longlong, now_ns=cython.longlong)
+    cpdef step(self)
+    cpdef _next_due_ns(self)
+    @cython.locals(timers=Timers, timer=Timer)
+    cpdef _call_timers(self, now_ns)
+    @cython.locals(done=list, done_ns=cython.longlong, first_ns=cython.longlong, shown_ns=cython.longlong)
+    cpdef _run_straight(self, list batch)
+    cpdef _complete_straight(self, list done, long long now_ns)
+    cpdef _assign(self)
+    cpdef Scheduled place(self, request, long long now_ns, fault=*)
+    @cython.locals(schedule=Schedule, scheduled=Scheduled)
+    cpdef _retire(self, long long now_ns)
+    cpdef land(self, Scheduled scheduled)
