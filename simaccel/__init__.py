@@ -1,8 +1,8 @@
 """simaccel: an asynchronous crypto accelerator that needs no hardware.
 
-The names that most programs need, from the packages that they live in: `waitctx` (wait contexts), `sim` (the device),
-`engine` (jobs, the engine, schedulers) and `simaccel.bridge` (a device in another process). A name is imported when it
-is first asked for, so `import simaccel` costs next to nothing.
+It has the names that most programs need. They come from `waitctx` (wait contexts), `sim` (the device), `engine` (jobs,
+the engine, schedulers) and `simaccel.bridge` (a device in another process). A name is imported when it is first used,
+so `import simaccel` takes almost no time.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from importlib import import_module
 from simaccel.version import __version__
 
 TYPE_CHECKING = False
-"""Type checkers take this name for true. To import it from typing would take longer than all the rest."""
+"""Type checkers treat this name as true. To import it from typing would take longer than all the rest."""
 
 if TYPE_CHECKING:
     from engine import (
@@ -70,7 +70,7 @@ _HOMES = {
     ),
     "simaccel.bridge": ("connect", "device_process"),
 }
-"""The package that each name is imported from. A test holds this, the imports above and `__all__` together."""
+"""The package from which each name is imported. A test checks that this, the imports above and `__all__` agree."""
 
 
 def __getattr__(name: str) -> object:

@@ -1,7 +1,7 @@
-"""The pytest plugin, as far as every run pays for it: options, a mark, and a fixture that imports what it needs.
+"""The pytest plugin: options, a mark, and a fixture. Every run of pytest loads this file.
 
-It imports nothing of simaccel by itself, so that suites that do not use the fixture `accel` pay a millisecond for it.
-What the fixture does is in `simaccel.testing.fixture`.
+So it imports nothing of simaccel by itself, and costs a millisecond in suites that do not use the fixture `accel`. What
+the fixture does is in `simaccel.testing.fixture`.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ os.environ.setdefault("SIMACCEL_PURE", "1")
 pytest, here and in the processes that tests start, unless the variable is set to 0."""
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 PACKAGES = ("engine", "sim", "waitctx")
-"""Our packages that another one of the same name can shadow. They are in the folder HERE; this file is in the last."""
+"""Our packages that another package of the same name can shadow. They are in the folder HERE."""
 
 _explain = pytest.StashKey[Callable[[pytest.Item, pytest.TestReport], None]]()
-"""Of a test that uses our fixture: what adds to the report of its failure."""
+"""For a test that uses our fixture: the function that adds to the report of its failure."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -75,7 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """xdist starts a worker: all have one seed, also because the seed may be in the names of tests."""
+    """Give the seed to a worker that xdist starts. All workers need the same, because names of tests may contain it."""
     node.workerinput["accel_seed"] = node.config.option.accel_seed
 
 
@@ -89,7 +89,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def _accel_seed(request: pytest.FixtureRequest) -> int:
-    """The seed of this test. A fixture apart, so that a suite may have an `accel` of its own, built on ours or not."""
+    """The seed of this test. It is a separate fixture, so that a suite may have a fixture `accel` of its own."""
     seed: int = getattr(request, "param", request.config.option.accel_seed)
     return seed
 
@@ -108,7 +108,7 @@ def accel(request: pytest.FixtureRequest, _accel_seed: int) -> Generator[Accel]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, Any, Any]:
-    """Leave our frames out of the traceback of a failure, and say what it takes to have the failure again."""
+    """Leave our frames out of the traceback of a failure, and say how to repeat it."""
     with _hidden_frames(item) if call.excinfo is not None else nullcontext():
         report = yield
     explain = item.stash.get(_explain, None)
@@ -120,7 +120,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, A
 def _hidden_frames(item: pytest.Item) -> AbstractContextManager[None]:
     if "engine" not in sys.modules or _shadow() is not None:  # nothing of ours was run
         return nullcontext()
-    if os.path.realpath(item.config.rootpath) == HERE:  # our own suite: there it is our frames that matter
+    if os.path.realpath(item.config.rootpath) == HERE:  # this is our own suite, in which our frames matter
         return nullcontext()
     from simaccel.testing.traceback_frames import hidden_frames
 
@@ -128,10 +128,10 @@ def _hidden_frames(item: pytest.Item) -> AbstractContextManager[None]:
 
 
 def _shadow() -> str | None:
-    """What to tell the user if `import` finds another package by the name of one of ours; None if all are ours.
+    """The message if `import` finds another package with the name of one of ours; None if it finds ours.
 
-    Such a package stands before ours on sys.path, as a suite's root does. We can't run with it, for our modules import
-    each other by these names.
+    Such a package comes before ours on sys.path, where the root of a suite is. We can't run with it, because our
+    modules import each other by these names.
     """
     for name in PACKAGES:
         ours = os.path.join(HERE, name)
@@ -147,7 +147,7 @@ def _shadow() -> str | None:
 
 
 def _found(name: str) -> str | None:
-    """The file of the package or module that `import name` gives; a folder where it has no file."""
+    """The file of the package or module that `import name` finds, or its folder if it has no file."""
     module = sys.modules.get(name)
     spec = find_spec(name) if module is None else None
     file = getattr(module, "__file__", None) or (spec and spec.has_location and spec.origin)
@@ -158,7 +158,7 @@ def _found(name: str) -> str | None:
 
 
 def _whole(least: int) -> Callable[[str], int]:
-    """What reads an option's whole number."""
+    """A function that reads the whole number of an option."""
 
     def whole(text: str) -> int:
         try:

@@ -44,7 +44,8 @@ TYPERS_USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
 
 
 def plan(arguments: Sequence[str]) -> Callable[[], int]:
-    """What to do for these arguments. Prints the error of a wrong command line; the plan is then its exit code."""
+    """The plan for these arguments. If the command line is wrong, this prints why, and the plan returns the exit
+    code."""
     if not arguments:
         complain(f"give a command: {', '.join(COMMANDS)}; see simaccel --help")
         return lambda: USAGE
@@ -59,7 +60,7 @@ def plan(arguments: Sequence[str]) -> Callable[[], int]:
         return lambda: USAGE
     except typer.Abort:
         raise KeyboardInterrupt from None
-    if answer == INTERRUPTED:  # typer's own way to say so; older ones abort
+    if answer == INTERRUPTED:  # this is how typer says so; older versions abort
         raise KeyboardInterrupt
     if callable(answer):
         return answer  # type: ignore[no-any-return]
@@ -67,7 +68,7 @@ def plan(arguments: Sequence[str]) -> Callable[[], int]:
 
 
 def _app(chosen: str) -> typer.Typer:
-    """An application with the chosen subcommand alone, or with all. What is left out is not imported."""
+    """An application with only the chosen subcommand, or with all. The modules of the others are not imported."""
     app = typer.Typer(
         add_completion=False,
         pretty_exceptions_enable=False,

@@ -1,4 +1,5 @@
-"""The counts that clients report about themselves, as text: whether they pause, and what they do in software."""
+"""The counts that clients report about themselves, as text. They tell whether a client pauses, and what it does in
+software."""
 
 from __future__ import annotations
 
@@ -18,11 +19,11 @@ TEXTS = {
 """The counts that are shown, and their texts. The device knows the others itself."""
 
 ALWAYS = 4
-"""The first so many are shown even at 0: that a program never pauses is worth knowing."""
+"""This many of the first counts are shown even if they are 0: it matters that a program never pauses."""
 
 
 def told_text(told: Mapping[str, int]) -> str:
-    """Such as "12 pauses, 0 spurious resumes, ...": "" for a client that keeps no counts."""
+    """A text such as "12 pauses, 0 spurious resumes, ...". It is "" for a client that keeps no counts."""
     shown = [
         f"{told[name]:,} {text}"
         for number, (name, text) in enumerate(TEXTS.items())

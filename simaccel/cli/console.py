@@ -1,4 +1,4 @@
-"""Consoles of rich for tables and lines: what happens when nobody can read them is decided here, not by rich."""
+"""Consoles of rich for tables and lines. They differ from rich's own in what happens if the output can't be written."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from rich.console import Console
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """The exit code is not for rich to choose."""
+        """Raise, instead of exiting with rich's own exit code."""
         raise BrokenPipeError
 
 
 class _ErrorConsole(_Console):
     def print(self, *objects: Any, **options: Any) -> None:
-        """What can't be written to standard error, of a full disk for example, is lost and stops nothing."""
+        """If a text can't be written to standard error, for example to a full disk, it is lost, and the work goes
+        on."""
         with suppress(OSError):
             super().print(*objects, **options)
 
 
 def console(file: TextIO | None = None) -> Console:
-    """Where tables go. An OSError of standard output is raised, one of standard error is not."""
+    """The console for tables. An OSError of standard output is raised; one of standard error is not."""
     stream = sys.stdout if file is None else file
     return (_ErrorConsole if stream is sys.stderr else _Console)(file=stream, highlight=False, markup=False)

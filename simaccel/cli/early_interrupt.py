@@ -1,8 +1,8 @@
 """Ctrl-C before a command has begun its work: SIGINT ends the process at once, with one line and exit code 130.
 
-Python turns Ctrl-C into a KeyboardInterrupt wherever it happens to be. In the first tenths of a second that is in the
-midst of an import, which ends in a traceback. So until a command begins its work, and again after it, the process ends
-at once: there is nothing to be undone then. While the command works, KeyboardInterrupt is raised as usual.
+Python turns Ctrl-C into a KeyboardInterrupt wherever the program happens to be. In the first tenths of a second that is
+in the middle of an import, and ends in a traceback. So until a command begins its work, and again after it, the process
+ends at once, because there is nothing to undo. While the command works, KeyboardInterrupt is raised as usual.
 
 This file is imported before anything that takes time, so it imports almost nothing itself.
 """
@@ -13,14 +13,15 @@ import os
 import signal
 
 INTERRUPTED = 130
-"""128 + SIGINT, as shells have it."""
+"""128 + SIGINT, the exit code that shells use."""
 
 
 def exit_on_interrupt() -> None:
     """From now on SIGINT ends this process with one line. Does nothing where SIGINT is ignored, as under nohup."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _exit)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))  # blocked if this process has begun anew
+    # SIGINT is blocked if this process has started itself again.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
 
 
 def raise_on_interrupt() -> None:

@@ -1,4 +1,4 @@
-"""Runs a command line, and turns whatever comes out of it into an exit code.
+"""Runs a command line, and turns everything that it returns or raises into an exit code.
 
 Nothing is imported before it is needed: `simaccel --version` answers at once.
 """
@@ -15,11 +15,11 @@ from simaccel.cli.openssl_setup.without_provider import keep_provider_out
 from simaccel.cli.standard_streams import prepare, silence_stdout
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF)
-"""The errors of a write to standard output that name no file: the disk is full, or the stream was closed."""
+"""Errors of a write to standard output, such as a full disk or a closed stream. They name no file."""
 
 
 def run_process(arguments: Sequence[str]) -> int:
-    """As `run`, for a process that is ours: it uses no OpenSSL configuration, and neither do those that it starts."""
+    """The same as `run`, if the process is ours alone: then it and its children use no OpenSSL configuration."""
     keep_provider_out()
     return run(arguments)
 
@@ -33,7 +33,7 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         complain("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:  # stdout's reader has seen enough, as `head` does
+    except BrokenPipeError:  # the reader of stdout has ended, as `head` does
         silence_stdout()
         return PIPE_CLOSED
     except OutputError as error:

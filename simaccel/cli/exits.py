@@ -8,7 +8,8 @@ from contextlib import suppress
 from simaccel.version import __version__
 
 OK, FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
-"""Success; something failed or was wrong; wrong usage; Ctrl-C; stdout was closed. The last two are 128 + the signal."""
+"""The exit codes: success; something failed or was wrong; wrong usage; Ctrl-C; stdout was closed. The last two are 128
++ the signal."""
 
 NO_DEVICE = 125
 """`openssl --require-device` did not start the program. `timeout` and `env` use 125 for the same purpose."""
@@ -22,7 +23,7 @@ class OutputError(Exception):
 
 
 def complain(message: str) -> None:
-    """Print one line on stderr. If stderr can't be written the line is lost, and only the exit code remains."""
+    """Print one line on stderr. If stderr can't be written, the line is lost, and only the exit code tells."""
     with suppress(OSError):
         print(f"simaccel: {' '.join(message.splitlines())}", file=sys.stderr)
 

@@ -1,4 +1,4 @@
-"""Does a function release the GIL? Found out by trying. The one file of the command line that makes a thread."""
+"""Finds out whether a function releases the GIL, by trying. For that it makes a thread."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from collections.abc import Callable
 
 TRIES = 200
 TRY_NS = 20_000_000
-"""Tries until it was seen, for at most so many, and so long if that is longer."""
+"""It tries until it has seen that the GIL was released: at most TRIES times, or for TRY_NS if that is longer."""
 
 
 def releases_gil(function: Callable[[], object]) -> bool:
-    """Whether another thread can run Python while the function runs. Calls it many times, for at most some 20 ms.
+    """Whether another thread can run Python while the function runs. Calls it many times, for about 20 ms at most.
 
-    With a switch interval of minutes nobody takes the GIL away by force: if another thread ran during a call, the call
-    gave it up by itself. A machine so busy that the other thread never got a core looks as if it did not.
+    The switch interval is set to minutes, so that no thread takes the GIL away by force. If another thread runs during
+    a call, the call has released the GIL by itself. On a machine that is so busy that the other thread gets no core,
+    the answer is wrongly False.
     """
     ticks = 0
     stop = False

@@ -13,16 +13,16 @@ LOOK_S = 1.0
 
 
 def late_text(late: int, of: int, late_ns: int, latency: str | None, cures: str) -> str:
-    """The warning: `late` of `of` operations were late, by `late_ns` in all; `cures` says what helps."""
+    """The warning that `late` of `of` operations were late, by `late_ns` in all. `cures` says what helps."""
     return (
         f"{late:,} of {of:,} operations completed later than --latency {latency} says, by {duration(late_ns // late)} "
-        "on average: the software here is slower than the model, and the times are not the model's; "
+        "on average: the software here is slower than the model, so the times are not those of the model; "
         f"use {cures}, or a slower model"
     )
 
 
 class LateWatch:
-    """Looks at a serving device once a second and at its end, in a thread of its own. Warns at most once."""
+    """Looks at a device that serves, once a second and at the end, in a thread of its own. Warns at most once."""
 
     def __init__(self, count: Callable[[], tuple[int, int, int]], latency: str) -> None:
         """`count` returns how many operations were late, how many ended, and the sum of delays in ns. Any thread."""
@@ -33,7 +33,7 @@ class LateWatch:
         self._thread = threading.Thread(target=self._run, name="simaccel-late-watch", daemon=True)
 
     def start(self) -> None:
-        """Look from now on."""
+        """Start the thread."""
         self._thread.start()
 
     def end(self) -> None:

@@ -1,4 +1,4 @@
-"""Numbers on the command line: typer's own messages do not show the value."""
+"""Parsers of numbers on the command line. Unlike typer's own, their messages show the value."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def whole_number(value: str | int) -> int:
     try:
         return int(value)
     except ValueError:
-        raise typer.BadParameter(f"{value!r} is no whole number") from None
+        raise typer.BadParameter(f"{value!r} is not a whole number") from None
 
 
 def number(value: str | float) -> float:

@@ -1,4 +1,5 @@
-"""Files that an option names, such as `--json FILE`: tried before hours of work, written after them."""
+"""Files that an option names, such as `--json FILE`. We check that they can be written before the work, which may take
+hours, and write them after it."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ STDOUT = "-"
 
 
 def check_writable(option: str, target: str, *, make_folder: bool = False) -> None:
-    """UsageError if the file can't be written. One that is there keeps its contents until there is something better,
-    and one that is not there yet is not there afterwards either. `make_folder` makes the folder that it is in."""
+    """Raises UsageError if the file can't be written. Does not change a file that exists, and leaves no file if there
+    was none. `make_folder` makes the folder of the file."""
     if target == STDOUT:
         return
     try:
@@ -28,7 +29,7 @@ def check_writable(option: str, target: str, *, make_folder: bool = False) -> No
             os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
             os.unlink(target)
             return
-        # To open a FIFO waits for its reader, and to close it again tells that reader that all is over.
+        # To open a FIFO would wait for its reader, and to close it again would tell the reader that this was all.
         if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
             os.close(os.open(target, os.O_WRONLY | os.O_CLOEXEC))
         elif not os.access(target, os.W_OK):
@@ -39,7 +40,7 @@ def check_writable(option: str, target: str, *, make_folder: bool = False) -> No
 
 
 def write_text(target: str, text: str) -> None:
-    """Write it to the file, or to standard output for `-`. OutputError names the file that can't be written."""
+    """Write the text to the file, or to standard output if it is `-`. Raises OutputError, which names the file."""
     if target == STDOUT:
         sys.stdout.write(text)
         return

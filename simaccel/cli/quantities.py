@@ -1,15 +1,15 @@
-"""Sizes and times as texts of three digits and a unit."""
+"""Sizes and times as text, with three digits and a unit."""
 
 from __future__ import annotations
 
 
 def size(count_bytes: int) -> str:
-    """Bytes in powers of ten, three digits: 12.3MB."""
+    """A number of bytes with a decimal unit, such as 12.3MB."""
     return _scaled(count_bytes, ("B", "kB", "MB", "GB", "TB"))
 
 
 def duration(time_ns: int) -> str:
-    """A time in its unit, three digits: 12.3us."""
+    """A time with a unit, such as 12.3us."""
     return _scaled(time_ns, ("ns", "us", "ms", "s"))
 
 

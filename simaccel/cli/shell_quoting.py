@@ -9,7 +9,7 @@ _SHELL_PLAIN = re.compile(r"(?![~#])[^\s\x00-\x1f\x7f-\x9f\udc80-\udcff!\"$&'()*
 
 
 def quoted(path: str) -> str:
-    """A name for a message, on one line whatever is in it, quoted as the GNU tools do where a shell would need it."""
+    """A name for a message, always on one line. It is quoted, as the GNU tools do it, if a shell would need that."""
     if _SHELL_PLAIN.fullmatch(path):
         return path
     if "'" in path and not re.search(r"[\x00-\x1f\x7f-\x9f\udc80-\udcff\"$`\\!]", path):

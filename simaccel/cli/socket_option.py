@@ -1,4 +1,4 @@
-"""The option `--socket`, of every command that talks to a device process: where that is."""
+"""The option `--socket` of every command that talks to a device process: the address of that process."""
 
 from __future__ import annotations
 

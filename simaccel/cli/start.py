@@ -9,9 +9,9 @@ from simaccel.cli.early_interrupt import exit_on_interrupt
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit code; by default the command line of this process. Main thread only.
+    """Run a command line and return its exit code. By default it is the command line of this process. Main thread only.
 
-    With `argv` the process belongs to somebody else: its signal handlers and its environment stay as they are.
+    With `argv` the process belongs to the caller, so its signal handlers and its environment stay as they are.
     """
     if argv is not None:
         from simaccel.cli.entry import run

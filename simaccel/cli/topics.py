@@ -14,9 +14,9 @@ Each of them is a model, or one model for each operation:
   MODEL | per-op:OPERATION=MODEL;...;*=MODEL
 
   fixed:DURATION                  always the same
-  uniform:LOW,HIGH                any duration between, each as likely
-  lognormal:MEDIAN,SIGMA          a skewed distribution, as measured times have
-  exponential:MEAN                without a memory, as queueing theory has it
+  uniform:LOW,HIGH                any duration in between, all equally likely
+  lognormal:MEDIAN,SIGMA          a skewed distribution, like measured times
+  exponential:MEAN                memoryless, as in queueing theory
   bytes:BASE,BANDWIDTH            BASE, and the time of the payload
   tail:p=NUMBER,x=NUMBER,MODEL    with probability p, x times as long
   tail:p=NUMBER,add=DURATION,MODEL  with probability p, longer by DURATION
@@ -38,29 +38,29 @@ as does simaccel inject:
 
   KIND[:KEY=VALUE,...][;KIND...]
 
-  fail             completes with an error: status=WORD
+  fail             it completes with an error: status=WORD
   corrupt          bits of its result are flipped: bytes=N+N, bits=0x01
-  lose             never completes, and keeps its slot
-  hold             completes when it is released
-  delay            completes late: by=TIME
-  reorder          completes after later requests: past=N, within=TIME
-  duplicate        completes twice: after=TIME
+  lose             it never completes, and keeps its slot
+  hold             it completes when it is released
+  delay            it completes late: by=TIME
+  reorder          it completes after later requests: past=N, within=TIME
+  duplicate        it completes twice: after=TIME
   spurious-wake    its waiter is woken for nothing: after=TIME
   early-wake       its waiter is woken before the completion: by=TIME
   lose-interrupt   its owner hears of the completion at the next interrupt
   stick-doorbell   the device sees it at a later doorbell: rings=N
-  partial-batch    what was fetched with it and after it waits: for=TIME
-  reject           is refused: as=eagain or as=fatal
+  partial-batch    requests fetched after it must wait: for=TIME
+  reject           it is refused: as=eagain or as=fatal
   stall            a unit starts nothing for a while: for=TIME, unit=N
   reset            all in flight fails, and the device goes on: after=TIME
   remove           the device is gone, and everything fails: after=TIME
 
-Which requests meet the fault, with every kind; all that are given must hold:
+For every kind, these say which requests meet the fault. All of them must hold:
 
   op=NAME          of this operation
   session=N        with this session
   depth=N          submitted while at least N are in flight
-  from=TIME, until=TIME   submitted in this span, from the rule's begin
+  from=TIME, until=TIME   submitted in this window, from the rule's start
   nth=N, every=N   the Nth that matches, or every Nth
   p=NUMBER         with this probability
   count=N          at most N times
@@ -88,7 +88,7 @@ NS is the virtual time in ns. REQUEST is the number of the request, 0 for none.
   corrupt                    these bits of its result were flipped
   complete                   it is on the completion ring
   interrupt, wake            completions are handed out; its owner is told
-  orphaned, spurious         its owner did not want it any more; had it already
+  orphaned, spurious         its owner no longer wanted it; had it already
   duplicate, false-wake      its owner is told again; is woken for nothing
   doorbell-stuck, reset, remove, plug-in   what happened to the whole device
 

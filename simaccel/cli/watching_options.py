@@ -1,4 +1,4 @@
-"""The options of `simaccel serve` by which others watch the device, and what they start."""
+"""The options of `simaccel serve` with which others watch the device, and the servers that these options start."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ EXTRAS = {
     "--metrics": ("serve", ("prometheus_client",)),
     "--page": ("page", ("starlette", "uvicorn")),
 }
-"""Option -> the extra that it needs, and the modules of that."""
+"""For each option: the extra that it needs, and the modules of that extra."""
 
 
 class Watching:
-    """What was asked for, with the sockets that it will be served at."""
+    """The ways to watch that the user asked for, with the sockets at which they are served."""
 
     def __init__(self, metrics: str | None, page: str | None = None, token: str | None = None) -> None:
-        """Raises UsageError for an address that can't be listened at, and for an extra that is not installed."""
+        """Raises UsageError if we can't listen at an address, and if an extra is not installed."""
         self._opened = ExitStack()
         self._metrics: socket.socket | None = None
         self._page: socket.socket | None = None
@@ -85,12 +85,12 @@ class Watching:
 
     @property
     def wanted(self) -> bool:
-        """Whether anybody will watch."""
+        """Whether the user asked for any way to watch."""
         return self._metrics is not None or self._page is not None
 
     @contextmanager
     def of(self, server: Server, say: Callable[[str], Any]) -> Iterator[None]:
-        """Inside, the device is watched. `say` prints where."""
+        """Inside the `with`, the device can be watched. `say(line)` prints where."""
         with ExitStack() as running:
             if self._metrics is not None:
                 from simaccel.watching.metrics_server import MetricsServer

@@ -51,7 +51,7 @@ def test_from_loaded_to_connected_to_lost(toolbox: Toolbox, device: DeviceProces
         lines = check(program, OK)
         assert (
             lines[-1]
-            == f"it uses the device at {device.address}: it blocks, as its operations do not run in async jobs"
+            == f"it uses the device at {device.address}: it blocks, because its operations do not run in async jobs"
         )
         # A key to load, a key exchange, a signature.
         assert f"device      {device.address}: 3 operations completed, 0 failed, 0 in flight" in lines
@@ -61,7 +61,7 @@ def test_from_loaded_to_connected_to_lost(toolbox: Toolbox, device: DeviceProces
         )
         device.kill()
         assert (
-            f"it was connected, and finds out with its next operation: no device at {device.address}"
+            f"it was connected, and will notice the end at its next operation: no device at {device.address}"
             in check(program, FAILED)[-1]
         )
         program.do("serve")  # a program that blocks has no thread of the provider's, so an operation finds it out
@@ -74,14 +74,14 @@ def test_from_loaded_to_connected_to_lost(toolbox: Toolbox, device: DeviceProces
 def test_a_provider_that_nothing_came_to(toolbox: Toolbox, device: DeviceProcess, certificate: Path) -> None:
     with talker(toolbox.environment(device.address), certificate) as program:
         program.do("load")
-        assert "the provider is loaded, and no operation has come to it" in why_not(program)
+        assert "the provider is loaded, but no operation has come to it" in why_not(program)
 
 
 @system_only
 def test_only_operations_that_are_never_sent(toolbox: Toolbox, device: DeviceProcess, certificate: Path) -> None:
     with talker(toolbox.environment(device.address, operations="none"), certificate) as program:
         program.do("serve")
-        assert "the only operations that came are none for a device" in why_not(program)
+        assert "all operations so far were of kinds that are never sent to a device" in why_not(program)
         counts = Process.of(program.pid).counts()
         assert counts is not None
         assert counts["unsupported"] == counts["software"] > 0
@@ -109,7 +109,7 @@ def test_a_device_that_refuses(toolbox: Toolbox, certificate: Path) -> None:
 def test_a_setting_that_can_not_be_used(toolbox: Toolbox, certificate: Path) -> None:
     with talker(toolbox.environment(fresh_address(), entries=3), certificate) as program:
         program.do("serve")
-        assert "the provider did not load, as a setting can't be used: entries = 3: use a power of two" in why_not(
+        assert "the provider did not load, because a setting can't be used: entries = 3: use a power of two" in why_not(
             program
         )
 
@@ -121,7 +121,7 @@ def test_no_fds_left(toolbox: Toolbox, device: DeviceProcess, certificate: Path)
         program.do("starve")
         # Neither a socket nor a page for a report can be had; the report of before would now be wrong.
         program.do("serve")
-        assert "could not say more: the process has no fds or no memory left" in why_not(program)
+        assert "but there is no report: the process has no fds or no memory left" in why_not(program)
 
 
 @system_only
@@ -202,7 +202,7 @@ def test_haproxy_is_said_to_pause(toolbox: Toolbox, device: DeviceProcess, tmp_p
     assert done.returncode == OK
     assert done.stdout.splitlines()[-1] == f"it uses the device at {device.address}: its jobs pause"
     assert lost.returncode == FAILED
-    assert f"the device at {device.address} went away; it connects anew" in lost.stdout
+    assert f"the device at {device.address} went away; its next operation connects again" in lost.stdout
 
 
 def test_what_can_not_be_looked_at() -> None:

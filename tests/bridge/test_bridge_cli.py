@@ -50,7 +50,7 @@ TOO_LONG = "/tmp/" + "x" * 120
         (("inject", "lose:p=2"), "use a number from 0 to 1"),
         (("openssl",), "a program after --, or --module, or --config"),
         (("openssl", "--config", "--socket", TOO_LONG), "is too long: 107 bytes at most"),
-        (("openssl", "--config", "--socket", "two\nlines"), "can't stand in an openssl.cnf"),
+        (("openssl", "--config", "--socket", "two\nlines"), "can't be written in an openssl.cnf"),
     ],
 )
 def test_what_can_not_be_is_one_line_and_usage(toolbox: Toolbox, arguments: tuple[str, ...], why: str) -> None:

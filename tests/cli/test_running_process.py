@@ -116,7 +116,7 @@ def test_a_device_that_has_gone_without_its_notice(say: Say) -> None:
     ):
         verdict = diagnose(me(), ask)
         assert not verdict.good
-        assert verdict.sentence == f"it was connected, and finds out with its next operation: {why}"
+        assert verdict.sentence == f"it was connected, and will notice the end at its next operation: {why}"
 
 
 def test_a_device_that_can_not_see_pids(say: Say) -> None:

@@ -70,12 +70,12 @@ def test_subcommand(cli: Cli, arguments: list[str], part: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "value"),
     [
-        (["bench", "--rounds", "x1"], "'x1' is no whole number"),
+        (["bench", "--rounds", "x1"], "'x1' is not a whole number"),
         (["bench", "--minutes", "x2"], "'x2' is no number"),
-        (["serve", "--depth", "x3"], "'x3' is no whole number"),
-        (["serve", "--units", "1.5"], "'1.5' is no whole number"),
-        (["serve", "--workers", ""], "'' is no whole number"),
-        (["serve", "--seed", "x4"], "'x4' is no whole number"),
+        (["serve", "--depth", "x3"], "'x3' is not a whole number"),
+        (["serve", "--units", "1.5"], "'1.5' is not a whole number"),
+        (["serve", "--workers", ""], "'' is not a whole number"),
+        (["serve", "--seed", "x4"], "'x4' is not a whole number"),
         (["serve", "--stats-interval", "x5"], "'x5' is no number"),
     ],
 )
@@ -93,7 +93,7 @@ ENDLESS = Path("/dev/zero")
 @pytest.mark.parametrize(
     ("arguments", "cure"),
     [
-        (["replay", "/dev/zero"], "is no trace"),
+        (["replay", "/dev/zero"], "is not a trace"),
         (["run", "--latency", "trace:/dev/zero"], "give a shorter file"),
         (["bench", "--compare", "/dev/zero"], "that an earlier run wrote"),
     ],

@@ -34,10 +34,14 @@ RIG = Rig(Accelerator, VirtualClock, Coalescing, _device_process)
 
 
 def command(
-    row: Annotated[list[str] | None, typer.Option(help="Only this row of the table; may be repeated.")] = None,
+    row: Annotated[
+        list[str] | None, typer.Option(metavar="ROW", help="Only this row of the table; may be repeated.")
+    ] = None,
     part: Annotated[
         list[str] | None,
-        typer.Option(help="Only this part: rows, bare, depths, split, crypto, counts; may be repeated."),
+        typer.Option(
+            metavar="PART", help="Only this part: rows, bare, depths, split, crypto, counts; may be repeated."
+        ),
     ] = None,
     rounds: Annotated[
         int | None,
@@ -66,7 +70,7 @@ def command(
         ),
     ] = False,
 ) -> Callable[[], int]:
-    """Measure what pausing costs, beside other ways to wait. Takes minutes."""
+    """Measure the cost of a pause, and of other ways to wait. Takes minutes."""
     order = Order(part or (), row or (), rounds, minutes, out, compare, goals)
     carry_out = plan(RIG, order)
     if json is not None:

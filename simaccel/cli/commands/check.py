@@ -1,4 +1,5 @@
-"""`simaccel check`: says whether a running program uses the device and if not, why; or whether the set-up works."""
+"""`simaccel check`: says whether a running program uses the device, and if not, why. Or says whether the set-up
+works."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ TRIAL = (
     "-out",
     os.devnull,
 )
-"""Makes one signature, which is made on the device if the provider is loaded and preferred."""
+"""A command that makes one signature: on the device, if the provider is loaded and preferred."""
 
 _AT_EXIT = re.compile(r"^simaccel\[\d+\]: at exit: (\d+) offloaded", flags=re.MULTILINE)
 
@@ -111,7 +112,7 @@ def _why_the_trial_fails(module: Path, address: str) -> str | None:
 
 
 def _ours(said: str) -> Iterator[str]:
-    """The lines that the provider printed, without its counts; if there are none, the first lines of openssl."""
+    """The lines that the provider printed, without its counts. If there are none, the first lines of openssl."""
     lines = [line for line in said.splitlines() if line.strip() and not set(line) <= set(".+*- ")]
     ours = [line.partition(": ")[2] for line in lines if line.startswith("simaccel")]
     yield from [line for line in ours if not line.startswith("at exit: ")] or lines[:3]

@@ -35,9 +35,12 @@ def command(
         str | None, typer.Argument(metavar="FILE2", help="A second trace, of a change: print what it changed.")
     ] = None,
 ) -> Callable[[], int]:
-    """Say where the time of a trace went: stages, longest operations, full rings; for two traces, what changed.
+    """Say where the time of a trace went.
 
-    Exit code 0: it has been said. 2: a file can't be used.
+    It prints the stages, the longest operations and the times at which the ring was full. For two traces, it prints
+    what changed.
+
+    Exit code 0: it was printed. 2: a file can't be used.
     """
     devices = [_read(path) for path in (file, other) if path is not None]
     return lambda: _explain(devices)

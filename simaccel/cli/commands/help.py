@@ -18,7 +18,7 @@ def command(
     """Print a grammar: of timing models, faults or traces."""
     if topic not in TOPICS:
         raise UsageError(
-            f"help {topic}: the topics are {', '.join(TOPICS)}; simaccel {topic} --help tells of a command"
+            f"help {topic}: the topics are {', '.join(TOPICS)}; for the help of a command, use simaccel {topic} --help"
         )
     return lambda: _print(topic)
 

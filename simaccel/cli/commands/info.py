@@ -28,7 +28,7 @@ _PROBED = ("sha256", "aes-gcm-encrypt", "ecdsa-sign", "rsa-sign")
 
 
 def command() -> Callable[[], int]:
-    """Show what this machine offers: cores, wake-ups, libcrypto, the GIL."""
+    """Show what this machine offers: cores, fds, libcrypto and more."""
     return _print_info
 
 
@@ -39,7 +39,8 @@ def _print_info() -> int:
 
 
 def facts() -> dict[str, str]:
-    """The facts in the order in which they are printed. Takes about 100 ms, because it tries out what holds the GIL."""
+    """The facts, in the order in which they are printed. Takes about 100 ms, to find out which operations hold the
+    GIL."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return {
         "simaccel": __version__,
@@ -81,7 +82,7 @@ def _system_libcrypto() -> str:
 
 
 def _gil() -> str:
-    """Which operations release the GIL while they run, and which hold it. Found out by trying."""
+    """Which operations release the GIL while they run, and which hold it. It tries each of them."""
     kernels = Kernels()
     rng = Randomness(0).stream("info")
     answers: dict[bool, list[str]] = {True: [], False: []}

@@ -24,7 +24,7 @@ def command(
     if (fault is None) is not clear:
         raise UsageError("give a fault, such as lose:every=100, or --clear")
     if fault is not None:
-        parse_faults(fault)  # a wrong rule is a usage error, and the device is not asked
+        parse_faults(fault)  # an invalid rule is a usage error, for which the device need not be asked
     address = address_of(socket)
     return lambda: _inject(address, fault or "")
 

@@ -66,7 +66,7 @@ def command(
     For example: simaccel openssl -- openssl speed -async_jobs 8 rsa2048
     """
     if module + config + bool(program) != 1:
-        raise UsageError("give one of three: a program after --, or --module, or --config")
+        raise UsageError("give one of these three: a program after --, or --module, or --config")
     if require_device and not program:
         raise UsageError("--require-device needs a program after --")
     path = provider_for(program[0] if program else None, libcrypto)
@@ -78,14 +78,15 @@ def command(
 
 
 def configuration(module: Path, address: str) -> str:
-    """An openssl.cnf that loads the provider and prefers it. Raises UsageError for a path that can't stand in one."""
+    """An openssl.cnf that loads the provider and prefers it. Raises UsageError for a path that can't be written
+    there."""
     return CONFIG.format(module=quoted(str(module)), socket=quoted(address))
 
 
 def quoted(value: str) -> str:
-    """The value as an openssl.cnf needs it, with #, $ and the like escaped. Raises UsageError if it can't be."""
+    """The value for an openssl.cnf, with #, $ and the like escaped. Raises UsageError if it can't be written there."""
     if not value.isprintable():
-        raise UsageError(f"{value!r} can't stand in an openssl.cnf; use a name of printable characters")
+        raise UsageError(f"{value!r} can't be written in an openssl.cnf; use a name of printable characters")
     return "".join(f"\\{letter}" if letter in _SPECIAL else letter for letter in value)
 
 
@@ -112,7 +113,7 @@ def _run(program: list[str], config: str, socket: str, address: str, require_dev
 
 
 def _written(config: str) -> Path:
-    """Write it to a file that stays, and return its path: a program reads it again whenever it reloads."""
+    """Write the configuration to a file and return its path. The file stays, because a program may read it again."""
     folder = Path(tempfile.gettempdir()) / f"simaccel-{os.geteuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.geteuid():

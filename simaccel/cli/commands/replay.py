@@ -91,7 +91,9 @@ def _replay_test(recording: Recording, test: str, seed: int, trace: ComparedTrac
         subprocess.run(words, stdout=sys.stderr, check=False)
         files = sorted(Path(folder).glob("*.trace"))
         if len(files) != 1:
-            print(f"{test} wrote no trace, so it was not run: call this in the directory where pytest was called")
+            print(
+                f"{test} wrote no trace, so pytest did not run it: call this in the directory where pytest was called"
+            )
             return FAILED
         now = load_trace(os.fspath(files[0]))
     for line in now.lines:
@@ -100,7 +102,7 @@ def _replay_test(recording: Recording, test: str, seed: int, trace: ComparedTrac
 
 
 class _Silence(Failures):
-    """Counts failures and prints none: they are events of the trace, which is compared."""
+    """Counts failures and prints none, because they are events of the trace that is compared."""
 
     def add(self, message: str) -> None:
         self.count += 1

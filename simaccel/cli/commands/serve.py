@@ -37,20 +37,27 @@ def command(
     ] = 1024,
     units: Annotated[
         int | None,
-        typer.Option(parser=whole_number, metavar="N", help="Units of the timing model that work in parallel."),
+        typer.Option(
+            parser=whole_number, metavar="N", help="Units that work in parallel. [default: the preset's, or 1]"
+        ),
     ] = None,
     workers: Annotated[
         int, typer.Option(parser=whole_number, metavar="N", help="Threads that do long operations, such as RSA.")
     ] = 1,
     latency: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="How long it takes, such as fixed:50us or preset:qat-dh895xcc.")
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="How long the device takes, such as fixed:50us or preset:qat-dh895xcc. [default: as long as the work]",
+        ),
     ] = None,
     fault: Annotated[
         list[str] | None,
         typer.Option(metavar="RULE", help="What goes wrong, such as corrupt:op=rsa-sign,every=100; may be repeated."),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(parser=whole_number, metavar="N", help="The seed of everything random.")
+        int | None,
+        typer.Option(parser=whole_number, metavar="N", help="The seed of everything random. [default: a new one]"),
     ] = None,
     allow_user: Annotated[
         list[str] | None,

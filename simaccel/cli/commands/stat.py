@@ -18,12 +18,12 @@ from simaccel.cli.socket_option import Socket, address_of
 WATCH_S = 1.0
 
 CLIENTS = 32
-"""How many clients are shown. Those with most in flight come first, then those that have done most."""
+"""How many clients are shown: first those with the most in flight, then those that have done the most."""
 
 
 def command(
     socket: Socket = "",
-    watch: Annotated[bool, typer.Option("--watch", help="Show it again every second, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show all of it again every second, until Ctrl-C.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> Callable[[], int]:
     """Show what a running device does: operations, latencies, clients."""
@@ -69,6 +69,8 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
         yield f"fault       {fault}"
     for kind, count in report["faults"].items():
         yield f"  {kind:18}{count:>12,} met"
+    if report["by_op"]:
+        yield "operations"
     for op, count in report["by_op"].items():
         yield f"  {op:18}{count:>12,}"
     if report["short"]["service"]["max_ns"]:

@@ -1,4 +1,4 @@
-"""From what is seen of a process to a sentence: it uses the device, or why it does not."""
+"""Turns what can be seen of a process into a sentence: that it uses the device, or why it does not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MODULE_LINE = re.compile(r"^\s*module\s*=\s*(.*?)\s*$", flags=re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found: facts by name, whether all is well, and what to conclude."""
+    """The result: facts by name, whether all is well, and the conclusion in a sentence."""
 
     facts: list[tuple[str, str]]
     good: bool
@@ -52,26 +52,26 @@ def _why_not(process: Process) -> str:
             "operation has come to the provider since"
         )
     return {
-        "refused": f"the provider did not load, as a setting can't be used: {report.text}",
+        "refused": f"the provider did not load, because a setting can't be used: {report.text}",
         "loaded": (
-            "the provider is loaded, and no operation has come to it. Either the program has made none with a private "
-            "key yet, or it prefers another provider, by properties or a list of providers of its own; HAProxy wants "
+            "the provider is loaded, but no operation has come to it. Either the program has not used a private key "
+            "yet, or it prefers another provider, by its own properties or its own list of providers; HAProxy needs "
             "ssl-propquery ?simaccel.offload=yes"
         ),
-        "unsupported": f"the only operations that came are none for a device ({report.text})",
+        "unsupported": f"all operations so far were of kinds that are never sent to a device ({report.text})",
         "failed": report.text,
-        "lost": f"{report.text}; it connects anew with its next operation, once a device is there",
+        "lost": f"{report.text}; its next operation connects again, if a device is there by then",
     }.get(report.state, f"the provider says {report.state}: {report.text}")
 
 
 def _why_no_report(process: Process) -> str:
     if process.module is not None:
         return (
-            "it has loaded the provider, which could not say more: the process has no fds or no memory left (see "
+            "it has loaded the provider, but there is no report: the process has no fds or no memory left (see "
             f"/proc/{process.pid}/limits), or the provider is an older one"
         )
     if not process.libcryptos:
-        return "it has loaded no libcrypto: it does not use OpenSSL, has not loaded it yet, or has it linked in"
+        return "it has loaded no libcrypto (it does not use OpenSSL, has not loaded it yet, or contains it)"
     config = process.environment("OPENSSL_CONF")
     if config is None:
         return (
@@ -97,8 +97,8 @@ def _why_no_report(process: Process) -> str:
 
 
 def _serves(wanted: str, path: str) -> bool:
-    """Whether a provider that is linked to libcrypto.so.3 works beside that library: its own name may differ, as in the
-    wheels of Python packages, where it is libcrypto-3a1b.so.3."""
+    """Whether a provider that is linked to `wanted`, such as libcrypto.so.3, works with the library at that path. The
+    library may have another name: in the wheels of Python packages it is something like libcrypto-3a1b.so.3."""
     return path.removesuffix(" (deleted)").rpartition(".so.")[2].split(".")[0] == wanted.rpartition(".so.")[2]
 
 
@@ -112,16 +112,18 @@ def _connected(
         if address.startswith("@") and not process.in_our_network:
             sentence = f"it is connected to the device at {address}, which is in a network namespace of its own"
             return Verdict(facts, True, sentence)
-        return Verdict(facts, False, f"it was connected, and finds out with its next operation: {error}")
+        return Verdict(facts, False, f"it was connected, and will notice the end at its next operation: {error}")
     mine = [client for client in clients if client["pid"] in process.pids]
     if not mine and any(client["pid"] == 0 for client in clients):
-        # A device in a pid namespace of its own is not told the pids of those outside of it.
+        # A device in a pid namespace of its own can't see the pids of processes outside of it.
         sentence = (
             f"it is connected to the device at {address}, which runs in a container and can't tell its clients apart"
         )
         return Verdict(facts, True, sentence)
     if not mine:
-        sentence = f"it was connected, and finds out with its next operation: another device runs at {address} now"
+        sentence = (
+            f"it was connected, and will notice the end at its next operation: another device runs at {address} now"
+        )
         return Verdict(facts, False, sentence)
     (client, *_) = mine
     done = f"{client['completed']:,} operations completed, {client['failed']:,} failed, {client['in_flight']} in flight"
@@ -137,4 +139,4 @@ def _way(told: dict[str, int]) -> str:
         return ": some of its jobs pause, and some operations block a thread"
     if pauses:
         return ": its jobs pause"
-    return ": it blocks, as its operations do not run in async jobs" if blocked else ""
+    return ": it blocks, because its operations do not run in async jobs" if blocked else ""

@@ -14,7 +14,7 @@ _64_BIT, _LITTLE = 2, 1
 
 
 def needed(path: Path) -> list[str]:
-    """The libraries that the file itself names. Empty for a file that is no 64-bit little-endian ELF file."""
+    """The libraries that the file itself names. Empty if it is not a 64-bit little-endian ELF file."""
     try:
         data = path.read_bytes()
         return list(_needed(data))
@@ -23,7 +23,8 @@ def needed(path: Path) -> list[str]:
 
 
 def libcrypto_of(path: Path) -> str | None:
-    """The libcrypto that the file is linked to, such as libcrypto.so.3, directly or by its libssl. None without one."""
+    """The libcrypto to which the file is linked, directly or through libssl, such as libcrypto.so.3. None if to
+    none."""
     for name in needed(path):
         library, _, version = name.partition(".so.")
         if library in ("libcrypto", "libssl"):

@@ -1,9 +1,9 @@
-"""Becoming another program, which then runs as if it had been called directly.
+"""Replaces this process by another program, which then runs as if it had been called directly.
 
-The Python interpreter changes two things at its start that a program inherits through exec. It ignores SIGPIPE and
-SIGXFSZ, so that `yes | head` would go on, or complain, instead of ending. And in the C locale it sets LC_CTYPE in the
-environment (PEP 538). Both are undone here, in the way `subprocess` undoes the first for the programs that it starts.
-Whether a signal was ignored before the interpreter came is not known any more; it then gets its default as well.
+The Python interpreter changes two things at its start, and a program would inherit them. It ignores SIGPIPE and
+SIGXFSZ, so that `yes | head` would not end. And in the C locale it sets LC_CTYPE in the environment (PEP 538). We undo
+both, as `subprocess` undoes the first for the programs that it starts. We can't know whether one of these signals was
+ignored before the interpreter started, so it gets its default action even then.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NoReturn
 
 IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 _AT_START = Path("/proc/self/environ")
-"""The environment as the kernel gave it to this process, whatever the process has changed since."""
+"""The environment that the kernel gave to this process at its start, without later changes."""
 
 
 def become(program: list[str], environment: Mapping[str, str]) -> NoReturn:
@@ -43,6 +43,6 @@ def environment_of_caller() -> dict[str, str]:
 def _had_lc_ctype() -> bool:
     try:
         entries = _AT_START.read_bytes().split(b"\0")
-    except OSError:  # no /proc: what is there is taken to be the caller's
+    except OSError:  # there is no /proc: assume that the caller has set it
         return True
     return any(entry.startswith(b"LC_CTYPE=") for entry in entries)

@@ -1,7 +1,7 @@
-"""Where the OpenSSL provider is: in the wheel or in a checkout, one for each libcrypto that it was built for.
+"""Finds the OpenSSL provider, in the wheel or in a checkout. There is one for each libcrypto that it was built for.
 
-A provider is linked to its libcrypto, so that it also loads where a program has opened that for itself alone, as
-Python's ssl does. One for another libcrypto would bring that into the process as a second one.
+A provider is linked to its libcrypto. So it also loads if a program has opened that libcrypto only for itself, as
+Python's ssl does. But a provider for another libcrypto would load a second libcrypto into the process.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ NAME = "simaccel.so"
 
 
 def providers(folders: tuple[Path, ...] = FOLDERS) -> dict[str, Path]:
-    """By the libcrypto that they are for. The system's, as `make provider` builds it, comes before that of a prefix."""
+    """The providers by the libcrypto that they are for. One for the system's libcrypto, which `make provider` builds,
+    comes before one for a libcrypto in a prefix."""
     found: dict[str, Path] = {}
     for folder in folders:
         for path in (folder / NAME, *sorted(folder.glob(f"*/{NAME}"))):
@@ -32,9 +33,9 @@ def providers(folders: tuple[Path, ...] = FOLDERS) -> dict[str, Path]:
 
 
 def provider_for(program: str | None = None, libcrypto: str | None = None) -> Path:
-    """The provider for that libcrypto, by default the program's, else that of the openssl program.
+    """The provider for this libcrypto. The default is the libcrypto of the program, or else of the program openssl.
 
-    SIMACCEL_MODULE says which one in any case. Raises UsageError if there is none.
+    If SIMACCEL_MODULE is set, it names the provider. Raises UsageError if there is none.
     """
     said = os.environ.get("SIMACCEL_MODULE")
     if said:
@@ -48,7 +49,7 @@ def provider_for(program: str | None = None, libcrypto: str | None = None) -> Pa
             f"SIMACCEL_MODULE at provider/build/{NAME} there if this is another installation"
         )
     wanted = libcrypto or _linked_to(program)
-    if wanted is None:  # a script, or what opens its libcrypto later
+    if wanted is None:  # the program is a script, or opens its libcrypto later
         wanted = _linked_to("openssl")
         if wanted not in found:
             wanted = next(iter(found))

@@ -1,7 +1,7 @@
-"""What can be seen of a running process from outside: whether it has the provider, and what that reports of itself.
+"""What can be seen of a running process from outside: whether it has the provider, and what the provider reports.
 
-The provider maps a page whose name is its report (provider/report.h), so /proc/PID/maps is enough to read that. The
-page holds the address of the counters; to read them takes the right to look into the process's memory.
+The provider maps a page whose name is its report (provider/report.h), so /proc/PID/maps is enough to read the report.
+The page holds the address of the counters. To read these, we need the right to read the process's memory.
 """
 
 from __future__ import annotations
@@ -26,20 +26,21 @@ _LIBCRYPTO = re.compile(r"libcrypto[-.\w]*\.so[.\d]*")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the provider in a process last said of itself."""
+    """The last report of the provider in a process."""
 
     pid: int
-    """Of the process that said it, as that one sees itself: in the child of a fork that may be a parent."""
+    """The pid of the process that made the report, as it sees itself. In the child of a fork it may be that of a
+    parent."""
     at_ns: int
     state: str
     """One of the words in provider/report.c."""
     text: str
     address: int
-    """Of the page, in the process."""
+    """The address of the page in the process."""
 
     @property
     def age_s(self) -> float:
-        """For how long it has been so."""
+        """How old the report is."""
         return max(0.0, (time.monotonic_ns() - self.at_ns) / 1e9)
 
 
@@ -50,16 +51,16 @@ class Process:
     pid: int
     name: str
     pids: frozenset[int]
-    """Its pid, and those that it has in pid namespaces of its own."""
+    """Its pid, and the pids that it has in inner pid namespaces."""
     module: str | None
     """The path of the provider that it has loaded."""
     libcryptos: tuple[str, ...]
-    """Paths of all that it has loaded; those that came with a package have a name of their own."""
+    """The paths of all libcryptos that it has loaded. Those that came with a package have other names."""
     report: Report | None
 
     @classmethod
     def of(cls, pid: int) -> Process:
-        """Raises UsageError if there is none, or we may not look at it."""
+        """The process with this pid. Raises UsageError if there is none, or we may not look at it."""
         folder = Path(f"/proc/{pid}")
         try:
             maps = (folder / "maps").read_bytes()
@@ -86,19 +87,20 @@ class Process:
 
     @property
     def inherited(self) -> bool:
-        """Whether the report is that of a parent, and none was made since the fork."""
+        """Whether the report was inherited from a parent, and the process has made none since the fork."""
         return self.report is not None and self.report.pid not in self.pids
 
     @property
     def in_our_network(self) -> bool:
-        """Whether abstract names mean the same to it as to us. Also if that can't be read."""
+        """Whether the process has our network namespace, so that abstract names of sockets mean the same. True if that
+        can't be read."""
         try:
             return os.path.samefile(f"/proc/{self.pid}/ns/net", "/proc/self/ns/net")
         except OSError:
             return True
 
     def counts(self) -> dict[str, int] | None:
-        """What the provider has counted in this process. None if it can't be read: we may not, or it has ended."""
+        """What the provider has counted in this process. None if we may not read it, or the process has ended."""
         if self.report is None:
             return None
         try:
@@ -117,7 +119,7 @@ class Process:
         return dict(zip(COUNTS, values, strict=False))
 
     def environment(self, name: str) -> str | None:
-        """A variable as it was when the program was started. None: it was not set, or it can't be read."""
+        """The value of a variable when the program was started. None if it was not set or can't be read."""
         try:
             entries = Path(f"/proc/{self.pid}/environ").read_bytes().split(b"\0")
         except OSError:
@@ -126,7 +128,7 @@ class Process:
         return next((os.fsdecode(entry.removeprefix(prefix)) for entry in entries if entry.startswith(prefix)), None)
 
     def file(self, path: str) -> str | None:
-        """The text of a file by the path that the process knows it by. None if it can't be read."""
+        """The text of a file, whose path is as the process sees it. None if it can't be read."""
         base = f"/proc/{self.pid}/root" if path.startswith("/") else f"/proc/{self.pid}/cwd/"
         try:
             return Path(base + path).read_text(errors="replace")
@@ -140,7 +142,8 @@ def _namespace_pids(status: str) -> list[int]:
 
 
 def _report(mappings: list[tuple[int, str]]) -> Report | None:
-    """The latest: a provider that was unloaded because of a setting leaves its report, and may be loaded again."""
+    """The latest report. There may be several: a provider that did not load because of a setting leaves its report, and
+    may be loaded again."""
     reports = [
         Report(int(found[1]), int(found[2]), found[3], _printable(found[4]), address)
         for address, path in mappings
@@ -150,5 +153,5 @@ def _report(mappings: list[tuple[int, str]]) -> Report | None:
 
 
 def _printable(text: str) -> str:
-    """What another process says is to do nothing to the terminal."""
+    """The text without control characters, so that another process can't change our terminal with it."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -4,8 +4,8 @@ Python's OpenSSL, and the one that comes with `cryptography`, read the configura
 program's OpenSSL does. A device process with the provider in it would send its work to itself and wait for ever, and
 `simaccel run` would measure a device process instead of the software. So a process of ours uses an empty configuration.
 
-Before our own code runs, an import may have read the configuration already (asyncio imports ssl). A provider that was
-loaded can't be unloaded, so the process then starts its program anew.
+An import may have read the configuration before our own code runs (asyncio imports ssl). A provider that was loaded
+can't be unloaded, so the process then starts its program again.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ _MODULE = "/simaccel.so"
 
 
 def keep_provider_out() -> None:
-    """Make this process, and those that it starts, use no OpenSSL configuration. May start the program anew.
+    """Make this process and its children use no OpenSSL configuration. May start the program again.
 
     Call it before anything else is done. Main thread only.
     """
     named = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = EMPTY
     if named != EMPTY and (named or _is_loaded()):
-        # Until it can handle Ctrl-C, the new program keeps it waiting: see simaccel.cli.early_interrupt.
+        # Ctrl-C stays blocked until the new program can handle it: see simaccel.cli.early_interrupt.
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment_of_caller())
 
 
 def _is_loaded() -> bool:
-    """Whether the provider is loaded already, by a configuration that no variable names: the system's own."""
+    """Whether the provider was already loaded by the system's own configuration, which no variable names."""
     try:
         return _MODULE in _MAPPED.read_text(errors="replace")
     except OSError:  # no /proc here

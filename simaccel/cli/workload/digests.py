@@ -1,8 +1,8 @@
-"""`simaccel run --digests`: what sha256sum prints, computed on the device and checked against software.
+"""`simaccel run --digests`: prints what sha256sum prints, computed on the device and checked against software.
 
-A file of one block is one `sha256`. A longer one goes block by block through a kernel of our own that keeps the state
-of each file's hash on the device, as partial packets on QAT or MSG_MORE with AF_ALG do. So files of any size take two
-blocks of memory for each job.
+A file of one block is one `sha256`. A longer file goes block by block through a kernel of our own, which keeps the
+state of the file's hash on the device, as partial packets on QAT and MSG_MORE with AF_ALG do. So a file of any size
+takes only two blocks of memory for each job.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from simaccel.cli.workload.stopwatch import Stopwatch, until_interrupted
 
 PARTIAL = "sha256-partial"
 HEADER_BYTES = 9
-"""Before each block come the number of the file, and a byte that is 1 for the last block of the file."""
+"""Each block is preceded by the number of the file, and a byte that is 1 for the last block of the file."""
 
 
 class PartialHashes:
@@ -39,7 +39,8 @@ class PartialHashes:
         self._states: dict[int, Any] = {}
 
     def run(self, payload: bytes) -> bytes:
-        """Add one block; the blocks of a file come in order. Returns the digest after the last block, else b""."""
+        """Add one block. The blocks of a file come in order. Returns the digest after the last block, and b""
+        before."""
         number = int.from_bytes(payload[: HEADER_BYTES - 1], "big")
         state = self._states.get(number)
         if state is None:
@@ -57,14 +58,14 @@ class PartialHashes:
 
 
 class InOrder:
-    """Writes numbered lines to stdout in the order of their numbers, in whatever order they arrive."""
+    """Writes numbered lines to stdout in the order of their numbers, even if they arrive in another order."""
 
     def __init__(self) -> None:
         self._known: dict[int, bytes] = {}
         self._next = 0
 
     def put(self, number: int, line: bytes) -> None:
-        """b"" for a number that has no line."""
+        """Take the line of this number. b"" means that the number has no line."""
         self._known[number] = line
         while self._next in self._known:
             sys.stdout.buffer.write(self._known.pop(self._next))
@@ -124,7 +125,8 @@ class _Tally:
 
 
 def _digest(engine: Engine, file: BinaryIO, number: int, meter: Meter, bar: ProgressBar, tally: _Tally) -> bytes | None:
-    """The digest of the file; None if software disagrees. Raises what reading it or the device raises."""
+    """The digest of the file, or None if software gives another one. Raises what reading the file or the device
+    raises."""
     software = hashes.Hash(hashes.SHA256())
     now_ns = engine.clock.now_ns
     result = b""
@@ -158,8 +160,8 @@ def _open(path: str) -> BinaryIO:
 
 
 def digest_line(digest: bytes, path: str) -> bytes:
-    """A line of sha256sum's: a name with a backslash, a line feed or a carriage return is escaped, and the line says so
-    by a backslash in front."""
+    """A line as sha256sum prints it. A name with a backslash, a line feed or a carriage return is escaped, and the line
+    then begins with a backslash."""
     name = os.fsencode(path)
     escaped = name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
     return (b"\\" if escaped != name else b"") + digest.hex().encode() + b"  " + escaped + b"\n"

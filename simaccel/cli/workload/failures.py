@@ -1,4 +1,5 @@
-"""What went wrong, told on stderr as it happens: the first of it in full, then how much more."""
+"""Prints what goes wrong on stderr, as it happens: the first failures in full, and at the end how many more there
+were."""
 
 from __future__ import annotations
 
@@ -15,24 +16,24 @@ class Failures:
         self._paths: set[str] = set()
 
     def add(self, message: str) -> None:
-        """An operation failed or was wrong. Beyond the tenth they are only counted."""
+        """Note that an operation failed or was wrong. After the tenth they are only counted."""
         self.count += 1
         if self.count <= SHOWN:
             complain(message)
 
     def add_path(self, message: object) -> None:
-        """A path can't be read. Told in full, but once, however many ways come to it."""
+        """Note that a path can't be read. Each is printed, but only once, even if several ways come to it."""
         text = str(message)
         if text not in self._paths:
             self._paths.add(text)
             complain(text)
 
     def end(self) -> None:
-        """Tell how many were not told."""
+        """Print how many failures were not printed."""
         if self.count > SHOWN:
             complain(f"and {self.count - SHOWN:,} more like these")
 
     @property
     def any(self) -> bool:
-        """Whether there was anything."""
+        """Whether anything failed."""
         return bool(self.count or self._paths)

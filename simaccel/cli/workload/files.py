@@ -39,7 +39,7 @@ class Block:
 
 
 def walk(paths: Iterable[str], report: Report) -> Iterator[str]:
-    """The paths that are no folders, and the regular files in those that are, in the order of their names.
+    """The given paths that are not folders, and the regular files in the given folders, in the order of their names.
 
     Symbolic links inside folders are not followed, as with `find -type f`. Each folder is read when it is reached.
     """

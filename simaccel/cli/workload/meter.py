@@ -1,4 +1,4 @@
-"""The meter of one way: it keeps the times of each operation, and makes rows of percentiles of them at the end."""
+"""The meter of one way to be woken. It keeps the times of each operation, and makes rows of percentiles at the end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from simaccel.load import Latency
 
 
 class _Samples:
-    """The times of the operations of one kind. They take 40 bytes an operation: 400 MB for ten million."""
+    """The times of the operations of one kind. They take 40 bytes for each operation, so 400 MB for ten million."""
 
     __slots__ = ("bytes", "whole", *PHASES)
 
@@ -36,7 +36,7 @@ class Meter:
         self._last = operation
 
     def record(self, called_ns: int) -> None:
-        """Called right after a call that began at called_ns has succeeded, before any other call ends."""
+        """Must be called when a call that began at called_ns has succeeded, before any other call ends."""
         operation = self._last
         assert operation is not None, "a call succeeded that the engine did not report"
         samples = self._by_op.get(operation.op)

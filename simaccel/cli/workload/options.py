@@ -54,12 +54,12 @@ _RECORDED: dict[str, Callable[[Any], bool]] = {
     "faults": _are_names,
     "deadline_ns": lambda value: value is None or _is_count(value),
 }
-"""Which options are kept in the file of a recorded run, and whether a value read from there can be one."""
+"""The options that are kept in the file of a recorded run, each with a check of a value that was read from there."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What `simaccel run` was asked for. All of it fits together: `checked` has seen to that."""
+    """The options of `simaccel run`. They fit together, because `checked` has checked them."""
 
     paths: tuple[str, ...]
     ops: tuple[str, ...]
@@ -77,7 +77,7 @@ class RunOptions:
     deadline_ns: int | None = None
     trace: str | None = None
     virtual: bool = False
-    """Virtual time: what takes time is the timing model alone. Always so with a trace for replay."""
+    """Whether time is virtual, so that only the timing model takes time. With a trace for replay it always is."""
     load: OpenLoad | None = None
     """What arrives, and when. None for a closed load: `jobs` jobs that do one operation after the other."""
 
@@ -106,7 +106,7 @@ class RunOptions:
         return replace(options, deadline_ns=described["deadline_ns"])
 
     def accelerator(self, trace: Tracer | None = None) -> Accelerator:
-        """A new device; each way gets its own, from the same seed."""
+        """A new device. Each way gets its own, with the same seed."""
         clock = VirtualClock() if self.virtual else None
         return Accelerator(
             self.depth, self.units, self.latency, seed=self.seed, clock=clock, faults=self.faults, trace=trace

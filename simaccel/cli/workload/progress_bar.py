@@ -1,4 +1,4 @@
-"""The progress bar on a terminal's stderr. Without a thread: one would take the GIL from what is measured."""
+"""The progress bar on a terminal's stderr. It has no thread, because that would take the GIL from what is measured."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from rich.text import Text
 from sim.clock import RealClock
 
 EVERY_NS = 100_000_000
-"""Draws at most once in that time. Of the machine's clock: with `--virtual` that of the operations may stand still."""
+"""It draws at most once in this time of the machine's clock. With `--virtual` the clock of the operations may stand
+still."""
 ROOM = 80
-"""Columns of a terminal in which there is room for a bar beside the numbers. Where there is less they stand alone."""
+"""A terminal with fewer columns than this has no room for the bar, and shows only the numbers."""
 
 
 class _Done(ProgressColumn):
-    """So many of so many, or so many alone where nobody knows of how many."""
+    """How many are done of how many, or only how many are done if the total is not known."""
 
     def render(self, task: Task) -> Text:
         done = f"{int(task.completed):,}"
@@ -27,7 +28,7 @@ class _Done(ProgressColumn):
 
 
 class ProgressBar:
-    """Counts operations; draws only where stderr is a terminal. A context manager: leaving it wipes the bar."""
+    """Counts operations, and draws if stderr is a terminal. It is a context manager: leaving it wipes the bar."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)
@@ -46,12 +47,12 @@ class ProgressBar:
         self._drawn_ns = 0
 
     def begin(self, what: str, total: int | None) -> None:
-        """Start again from 0; a total of None is one that is not known."""
+        """Start again from 0. `total` is None if it is not known."""
         self._done = 0
         self._progress.reset(self._task, total=total, completed=0, description=what)
 
     def step(self) -> None:
-        """One more is done."""
+        """Note that one more is done."""
         self._done += 1
         if self._progress.disable:
             return

@@ -17,7 +17,7 @@ _COLUMNS = (
 
 
 def print_way(screen: Console, result: WayResult) -> None:
-    """All that `simaccel run` shows of one way."""
+    """Print everything that `simaccel run` shows about one way."""
     print_line(screen)
     print_line(screen, f"by {result.notify}, {result.time} time: {_rate(result)}", "bold")
     rows = [(op, *_cells(row)) for op, row in result.by_op.items()]

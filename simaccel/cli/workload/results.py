@@ -1,4 +1,4 @@
-"""What the operations of one way took: times kept as they end, percentiles made of them when all have."""
+"""The results of one way to be woken: counts, and percentiles of the times of its operations."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from sim import Statistics
 from simaccel.load import Latency
 
 PHASES = ("slot", "queue", "service", "wake")
-"""slot: from the call to the submit that found a slot; queue: to the start on a unit; service: to the completion;
-wake: until the caller went on."""
+"""The parts of an operation's time. slot: from the call to the submit that found a slot. queue: from there to the start
+on a unit. service: from there to the completion. wake: from there until the caller went on."""
 LATE_SHARE = 0.01
 """If more operations than this share were late, the percentiles that are shown are not the timing model's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The operations of one kind, those that succeeded."""
+    """The operations of one kind that succeeded."""
 
     operations: int
     bytes: int
-    """Of their payloads."""
+    """The size of their payloads in all."""
     whole: Latency
-    """From end to end: from the call until the caller went on. The others are its parts, one after the other."""
+    """The time from the call until the caller went on. The other times are its parts, one after the other."""
     slot: Latency
     queue: Latency
     service: Latency
     wake: Latency
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: the latency from end to end stands beside the counts, each part under its name."""
+        """The row for JSON. The latency of the whole is beside the counts, and each part is under its name."""
         described = asdict(self)
         return {**described.pop("whole"), **described}
 
@@ -55,32 +55,32 @@ class LoadSummary:
 
 @dataclass(frozen=True, slots=True)
 class WayResult:
-    """All that is told of one way."""
+    """All results of one way."""
 
     notify: str
     time: Literal["real", "virtual"]
-    """Which time all times here are of."""
+    """In which time all times here were measured."""
     verified: int
     failed: int
-    """Raised instead of giving a result."""
+    """How many operations raised an exception."""
     wrong: int
-    """Gave a result that the software does not agree with."""
+    """How many operations gave a result that differs from that of the software."""
     elapsed_ns: int
-    """While operations were in flight: without preparing and checking them."""
+    """The time during which operations were in flight, without the time to prepare and check them."""
     utilisation: float
-    """0 to 1: of the device's units, during elapsed_ns."""
+    """The part of elapsed_ns in which the device's units were busy, from 0 to 1."""
     total: Row
     by_op: dict[str, Row]
     engine: EngineStatistics
     device: Statistics
     interrupted: bool = False
-    """Ctrl-C came before all was done: this is what was done until then."""
+    """Whether Ctrl-C came before all was done, so that this is what was done until then."""
     load: LoadSummary | None = None
     """Of an open load. The latency of `total` is that of transactions, from their intended arrival."""
 
     @property
     def operations_per_s(self) -> float | None:
-        """Successful operations over the time. None if they took none, as in virtual time without a timing model."""
+        """Successful operations per second. None if they took no time, as in virtual time without a timing model."""
         if not self.elapsed_ns:
             return None if self.total.operations else 0.0
         return self.total.operations * 1e9 / self.elapsed_ns
