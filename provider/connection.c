@@ -89,6 +89,8 @@ unsigned connection_reap(struct connection *c)
     int broken;
     const unsigned reaped = completion_reap(&c->ring, &broken);
 
+    if (reaped > 0 && atomic_load_explicit(&c->suspect, memory_order_relaxed))
+        atomic_store(&c->suspect, 0);
     if (broken) {
         settings_trace("the device's completion index is out of range: connection given up");
         connection_end(c);

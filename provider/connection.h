@@ -27,6 +27,9 @@ struct connection {
     struct ring ring;
     atomic_uint refs;
     pid_t pid;            /* of the process that made it; no other one may touch the memory */
+    unsigned device;      /* which of the devices of the settings */
+    const char *address;  /* its socket */
+    atomic_int suspect;   /* an operation has passed its deadline, and nothing has completed since */
     uint64_t serial;      /* unique in this process and its parents; tells where a key was loaded */
     struct fd control;    /* the socket */
     struct fd doorbell;   /* an eventfd that wakes the device */

@@ -21,25 +21,51 @@
 /* Guards what follows. It is held during a connect, so that all threads wait for the first one's connection instead of
  * going on in software. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct connection *current;
+static struct {
+    struct connection *current; /* NULL: there is none now */
+    uint64_t next_attempt_ns;
+} devices[MAX_DEVICES]; /* those of the settings, in their order */
 static struct connection *unjoined; /* ended connections whose thread is still to be joined */
-static uint64_t next_serial = 1, next_attempt_ns;
+static const struct connection *counted_by; /* whose device can see our counts: the one that was connected to last */
+static unsigned last_chosen;
+static uint64_t next_serial = 1;
 static char failure[256];
 
 enum { RETRY_NS = 1000000000 };
 
-/* Takes the connection out of `current`. Called under the lock. The reference that `current` had
- * goes to the list if there is a thread to be joined; else it is returned, for the caller to drop after the unlock. */
-static struct connection *retire_current(void)
+/* Under the lock. */
+static void hide_counters(const struct connection *c)
 {
-    struct connection *c = current;
+    if (counted_by != c)
+        return;
+    counted_by = NULL;
+    counters_hide();
+}
 
-    current = NULL;
+/* Takes the connection away from its device. Called under the lock. The reference that the device had
+ * goes to the list if there is a thread to be joined; else it is returned, for the caller to drop after the unlock. */
+static struct connection *retire(struct connection *c)
+{
+    devices[c->device].current = NULL;
+    hide_counters(c);
     if (!connection_has_dispatcher(c))
         return c;
     c->unjoined = unjoined;
     unjoined = c;
     return NULL;
+}
+
+/* Tells of the end of a connection; if there are others, that they are there. Called under the lock. */
+static void report_end(const struct connection *c)
+{
+    snprintf(failure, sizeof(failure), "the device at %.120s went away", c->address);
+    for (unsigned i = 0; i < settings.device_count; i++)
+        if (devices[i].current != NULL) {
+            settings_trace("%s", failure);
+            report(REPORT_CONNECTED, settings.sockets[i]);
+            return;
+        }
+    report(REPORT_LOST, failure);
 }
 
 /* Called by connection_end. Does nothing for a connection that is not the current one any more. */
@@ -49,12 +75,10 @@ static void connection_has_ended(struct connection *c)
     int was_current;
 
     pthread_mutex_lock(&lock);
-    was_current = current == c;
+    was_current = devices[c->device].current == c;
     if (was_current) {
-        unheld = retire_current();
-        snprintf(failure, sizeof(failure), "the device at %.120s went away", settings.socket);
-        report(REPORT_LOST, failure);
-        counters_hide();
+        unheld = retire(c);
+        report_end(c);
     }
     pthread_mutex_unlock(&lock);
     /* A device that only broke the protocol still runs. It and our dispatcher must see the end of the socket. */
@@ -72,7 +96,7 @@ static int prepare(struct connection *c)
     return ring_prepare(&c->ring) && c->quit.number >= 0 && c->timer.number >= 0;
 }
 
-static struct connection *make(void)
+static struct connection *make(unsigned device)
 {
     struct connection *c = calloc(1, sizeof(*c));
 
@@ -81,6 +105,8 @@ static struct connection *make(void)
     atomic_init(&c->refs, 1);
     c->quit = c->timer = NO_FD;
     c->pid = getpid();
+    c->device = device;
+    c->address = settings.sockets[device];
     c->serial = next_serial++;
     c->next_key = 1;
     c->ended = connection_has_ended;
@@ -88,22 +114,23 @@ static struct connection *make(void)
         free(c);
         return NULL;
     }
+    counted_by = c;
     if (!prepare(c)) {
         snprintf(failure, sizeof(failure), "no memory or fd for a connection");
-        counters_hide();
+        hide_counters(c);
         connection_unref(c);
         return NULL;
     }
     if (!events_open(c)) {
-        snprintf(failure, sizeof(failure), "the device at %.120s has given us no interrupt", settings.socket);
-        counters_hide();
+        snprintf(failure, sizeof(failure), "the device at %.120s has given us no interrupt", c->address);
+        hide_counters(c);
         connection_unref(c);
         return NULL;
     }
     failure[0] = '\0';
     COUNT(connects);
-    report(REPORT_CONNECTED, settings.socket);
-    settings_trace("connected to %s, %u slots of %u bytes", settings.socket, c->ring.entries, c->ring.slot_bytes);
+    report(REPORT_CONNECTED, c->address);
+    settings_trace("connected to %s, %u slots of %u bytes", c->address, c->ring.entries, c->ring.slot_bytes);
     return c;
 }
 
@@ -127,11 +154,15 @@ static void join_the_ended(void)
  * to the parent's jobs. The fds must be closed, or the device would not see the parent's end. */
 static void abandon_inherited(void)
 {
-    if (current != NULL && !connection_is_ours(current)) {
-        connection_close_fds(current);
-        counters_hide();
-        current = NULL;
-        next_attempt_ns = 0;
+    for (unsigned i = 0; i < MAX_DEVICES; i++) {
+        struct connection *c = devices[i].current;
+
+        if (c == NULL || connection_is_ours(c))
+            continue;
+        connection_close_fds(c);
+        hide_counters(c);
+        devices[i].current = NULL;
+        devices[i].next_attempt_ns = 0;
     }
     if (unjoined != NULL && !connection_is_ours(unjoined))
         unjoined = NULL;
@@ -144,7 +175,7 @@ int device_start_dispatcher(struct connection *c)
     if (state == DISPATCHER_NONE) {
         pthread_mutex_lock(&lock);
         state = atomic_load(&c->dispatcher);
-        if (state == DISPATCHER_NONE && current == c) {
+        if (state == DISPATCHER_NONE && devices[c->device].current == c) {
             state = dispatcher_start(c) ? DISPATCHER_RUNS : DISPATCHER_IMPOSSIBLE;
             if (state == DISPATCHER_IMPOSSIBLE)
                 settings_trace("no thread can be made: paused jobs wait for the device themselves");
@@ -155,15 +186,14 @@ int device_start_dispatcher(struct connection *c)
     return state == DISPATCHER_RUNS;
 }
 
-struct connection *device_connection(void)
+/* Sees to it that a device has a connection that works, if it can have one now. Returns 0 if it tried in vain. Called under
+ * the lock, which it drops while it ends a connection. */
+static int keep_connected(unsigned device)
 {
     struct connection *c;
 
-    pthread_mutex_lock(&lock);
-    abandon_inherited();
     /* An operation that begins now must not go to a device that can't be woken for it. */
-    while (current != NULL && !fd_is_ours(&current->control)) {
-        c = current;
+    while ((c = devices[device].current) != NULL && !fd_is_ours(&c->control)) {
         connection_ref(c);
         pthread_mutex_unlock(&lock);
         settings_trace("the application has closed the provider's fds: connection given up");
@@ -171,20 +201,63 @@ struct connection *device_connection(void)
         connection_unref(c);
         pthread_mutex_lock(&lock);
     }
-    if (current == NULL && now_ns() >= next_attempt_ns) {
-        join_the_ended();
-        current = make();
-        next_attempt_ns = now_ns() + RETRY_NS;
-        if (current == NULL) {
-            report(REPORT_FAILED, failure);
-            settings_trace("%s", failure);
-        }
+    if (c != NULL || now_ns() < devices[device].next_attempt_ns)
+        return 1;
+    join_the_ended();
+    devices[device].current = make(device);
+    devices[device].next_attempt_ns = now_ns() + RETRY_NS;
+    if (devices[device].current == NULL)
+        settings_trace("%s", failure);
+    return devices[device].current != NULL;
+}
+
+/* Whether an operation should rather go to the first of two connections: to one that is not suspect, and else to the one
+ * with more free slots. */
+static int is_better(struct connection *c, struct connection *than)
+{
+    const int suspect = atomic_load_explicit(&c->suspect, memory_order_relaxed);
+    const int other = atomic_load_explicit(&than->suspect, memory_order_relaxed);
+
+    if (suspect != other)
+        return !suspect;
+    return c->ring.entries - ring_in_flight(&c->ring) > than->ring.entries - ring_in_flight(&than->ring);
+}
+
+/* Equals take turns: it begins with the one after the last. Called under the lock. */
+static struct connection *best(void)
+{
+    struct connection *found = NULL;
+
+    for (unsigned i = 1; i <= settings.device_count; i++) {
+        struct connection *c = devices[(last_chosen + i) % settings.device_count].current;
+
+        if (c != NULL && (found == NULL || is_better(c, found)))
+            found = c;
     }
-    c = current;
-    if (c != NULL)
-        connection_ref(c);
+    return found;
+}
+
+struct connection *device_connection(const struct connection *preferred)
+{
+    struct connection *chosen = NULL;
+    int failed = 0;
+
+    pthread_mutex_lock(&lock);
+    abandon_inherited();
+    for (unsigned i = 0; i < settings.device_count; i++)
+        failed |= !keep_connected(i);
+    if (preferred != NULL && devices[preferred->device].current == preferred)
+        chosen = devices[preferred->device].current;
+    else
+        chosen = best();
+    if (chosen != NULL) {
+        last_chosen = chosen->device;
+        connection_ref(chosen);
+    } else if (failed) {
+        report(REPORT_FAILED, failure);
+    }
     pthread_mutex_unlock(&lock);
-    return c;
+    return chosen;
 }
 
 const char *device_failure(void)
@@ -192,32 +265,34 @@ const char *device_failure(void)
     return failure;
 }
 
-void device_forget_key(uint64_t serial, uint32_t key)
+void device_forget_key(unsigned device, uint64_t serial, uint32_t key)
 {
     const struct wire_forget message = {.header = {WIRE_MAGIC, WIRE_VERSION, WIRE_FORGET}, .key = key};
+    const struct connection *c;
 
     pthread_mutex_lock(&lock);
-    if (current != NULL && connection_is_ours(current) && current->serial == serial && fd_is_ours(&current->control))
+    c = devices[device].current;
+    if (c != NULL && connection_is_ours(c) && c->serial == serial && fd_is_ours(&c->control))
         /* If the socket is full, the device keeps the key until the connection ends. */
-        if (send(current->control.number, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+        if (send(c->control.number, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
             settings_trace("key %u not forgotten", key);
     pthread_mutex_unlock(&lock);
 }
 
 void device_disconnect(void)
 {
-    struct connection *c = NULL, *unheld = NULL;
+    struct connection *c = NULL;
 
     pthread_mutex_lock(&lock);
     abandon_inherited();
-    if (current != NULL) {
-        unheld = retire_current();
-        counters_hide();
-    }
-    if (unheld != NULL) {
+    for (unsigned i = 0; i < MAX_DEVICES; i++) {
+        c = devices[i].current != NULL ? retire(devices[i].current) : NULL;
+        devices[i].next_attempt_ns = 0;
+        if (c == NULL)
+            continue;
         pthread_mutex_unlock(&lock);
-        completion_kill(&unheld->ring);
-        connection_unref(unheld);
+        completion_kill(&c->ring);
+        connection_unref(c);
         pthread_mutex_lock(&lock);
     }
     while ((c = unjoined) != NULL) {
@@ -227,7 +302,6 @@ void device_disconnect(void)
         connection_unref(c);
         pthread_mutex_lock(&lock);
     }
-    next_attempt_ns = 0;
     pthread_mutex_unlock(&lock);
 }
 

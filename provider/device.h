@@ -1,17 +1,21 @@
-/* The device, as this process reaches it: through one connection, or none.
+/* The devices, as this process reaches them: each through one connection, or none.
  *
- * The connection is made when an operation first needs it. When it has ended, whether because the device went away or
+ * Connections are made when an operation first needs one. When one has ended, whether because the device went away or
  * because this process is the child of a fork, the next operation makes a new one, at most once a second. A connection
  * that has ended may still have a dispatcher's thread; such connections are kept in a list until their thread is joined.
+ *
+ * An operation goes to the device with the most free slots. A device that has let an operation pass its deadline, and
+ * has completed nothing since, is the last choice.
  */
 #ifndef SIMACCEL_DEVICE_H
 #define SIMACCEL_DEVICE_H
 
 #include "connection.h"
 
-/* The living connection, with a reference, or NULL: there is no device now. Blocks for as long as a connect takes, a
- * quarter of a second at most. */
-struct connection *device_connection(void);
+/* A living connection, with a reference, or NULL: there is no device now. It is `preferred`, if that is not NULL and still
+ * lives: an operation that stands in a device's queue for a slot must stay there, because its turn would be lost. Blocks for
+ * as long as a connect takes, a quarter of a second at most for each device that is missing. */
+struct connection *device_connection(const struct connection *preferred);
 
 /* Why the last connect failed; "" if it did not. */
 const char *device_failure(void);
@@ -20,10 +24,10 @@ const char *device_failure(void);
  * not tried again. */
 int device_start_dispatcher(struct connection *connection);
 
-/* Tells the device that a key is no longer used, if the connection of that serial is still the current one. */
-void device_forget_key(uint64_t serial, uint32_t key);
+/* Tells the device of that number that a key is no longer used, if its connection still has that serial. */
+void device_forget_key(unsigned device, uint64_t serial, uint32_t key);
 
-/* Ends the connection and joins all threads. A later device_connection makes a new one. */
+/* Ends the connections and joins all threads. A later device_connection makes a new one. */
 void device_disconnect(void);
 
 /* To be called around a fork. If another thread held the lock at that moment, it would stay locked in the child. */

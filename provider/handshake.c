@@ -91,7 +91,7 @@ static int connect_patiently(int control, const struct sockaddr_un *address, soc
     }
 }
 
-static int connect_to_device(char *reason, size_t reason_bytes)
+static int connect_to_device(const char *name, char *reason, size_t reason_bytes)
 {
     const struct timeval patience = {.tv_usec = PATIENCE_US};
     struct sockaddr_un address;
@@ -99,8 +99,8 @@ static int connect_to_device(char *reason, size_t reason_bytes)
     struct ucred peer;
     int control, error;
 
-    if (!address_of(settings.socket, &address, &length))
-        return fail(reason, reason_bytes, "socket %.20s... is too long: 107 bytes at most", settings.socket), -1;
+    if (!address_of(name, &address, &length))
+        return fail(reason, reason_bytes, "socket %.20s... is too long: 107 bytes at most", name), -1;
     control = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (control < 0)
         return fail(reason, reason_bytes, "no socket: %s", strerror(errno)), -1;
@@ -108,16 +108,16 @@ static int connect_to_device(char *reason, size_t reason_bytes)
     setsockopt(control, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     setsockopt(control, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     if (error == EAGAIN) {
-        fail(reason, reason_bytes, "the device at %.120s is busy: it has let nobody in for %d ms", settings.socket,
+        fail(reason, reason_bytes, "the device at %.120s is busy: it has let nobody in for %d ms", name,
              PATIENCE_US / 1000);
     } else if (error != 0) {
-        fail(reason, reason_bytes, "no device at %.120s: %s", settings.socket, strerror(error));
+        fail(reason, reason_bytes, "no device at %.120s: %s", name, strerror(error));
     } else if (!trusted(control, &peer)) {
         fail(reason, reason_bytes, "the device at %.100s belongs to another user, %u: if you trust it, trusted_users = %u",
-             settings.socket, (unsigned)peer.uid, (unsigned)peer.uid);
+             name, (unsigned)peer.uid, (unsigned)peer.uid);
     } else if (peer.pid == getpid()) {
         /* This thread waits for the answer, but it may be the thread that would have to give it. */
-        fail(reason, reason_bytes, "the device at %.120s is this very process, which can't wait for itself", settings.socket);
+        fail(reason, reason_bytes, "the device at %.120s is this very process, which can't wait for itself", name);
     } else {
         return control;
     }
@@ -176,7 +176,7 @@ static int layout_is_right(const struct wire_welcome *w, int memfd)
 }
 
 /* Says hello and reads the device's answer. The caller must close the fds that came with it, even after a failure. */
-static int agree(int control, struct ring *ring, int *fds, int *fd_count, char *reason, size_t reason_bytes)
+static int agree(int control, const char *name, struct ring *ring, int *fds, int *fd_count, char *reason, size_t reason_bytes)
 {
     const struct wire_hello hello = {.header = {WIRE_MAGIC, WIRE_VERSION, WIRE_HELLO},
                                      .entries = settings.entries,
@@ -193,7 +193,7 @@ static int agree(int control, struct ring *ring, int *fds, int *fd_count, char *
         return fail(reason, reason_bytes, "the device does not listen: %s", strerror(errno));
     got = receive(control, &answer, sizeof(answer), fds, fd_count);
     if (got < (ssize_t)sizeof(answer.header) || answer.header.magic != WIRE_MAGIC)
-        return fail(reason, reason_bytes, "no answer from the device at %.120s", settings.socket);
+        return fail(reason, reason_bytes, "no answer from the device at %.120s", name);
     if (answer.header.type == WIRE_REFUSED)
         return fail(reason, reason_bytes, "the device refused: %.*s", (int)(got - (ssize_t)sizeof(answer.header)),
                     answer.text + sizeof(answer.header));
@@ -202,7 +202,7 @@ static int agree(int control, struct ring *ring, int *fds, int *fd_count, char *
                     answer.header.version, WIRE_VERSION);
     if (answer.header.type != WIRE_WELCOME || got != (ssize_t)sizeof(answer.welcome) || *fd_count != FDS ||
         !layout_is_right(&answer.welcome, fds[0]))
-        return fail(reason, reason_bytes, "the device at %.120s sent a welcome that makes no sense", settings.socket);
+        return fail(reason, reason_bytes, "the device at %.120s sent a welcome that makes no sense", name);
     ring->memory = mmap(NULL, answer.welcome.memory_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
     if (ring->memory == MAP_FAILED)
         return fail(reason, reason_bytes, "no memory: %s", strerror(errno));
@@ -223,10 +223,10 @@ int handshake(struct connection *c, char *reason, size_t reason_bytes)
 {
     int fds[FDS] = {-1, -1, -1}, fd_count = 0;
 
-    c->control = fd_of(connect_to_device(reason, reason_bytes));
+    c->control = fd_of(connect_to_device(c->address, reason, reason_bytes));
     if (c->control.number < 0)
         return 0;
-    if (!agree(c->control.number, &c->ring, fds, &fd_count, reason, reason_bytes)) {
+    if (!agree(c->control.number, c->address, &c->ring, fds, &fd_count, reason, reason_bytes)) {
         for (int i = 0; i < fd_count; i++)
             close(fds[i]);
         fd_close(&c->control);

@@ -26,9 +26,11 @@ struct key {
     int has_hash;
     unsigned char hash[KEY_HASH_BYTES];
     atomic_int unusable;
-    atomic_int load_failed; /* it must be loaded again */
-    uint64_t serial;        /* of the connection it is loaded on. This and the id under the table's lock */
-    uint32_t id;            /* 0: it is not loaded */
+    struct {
+        atomic_int load_failed; /* it must be loaded again */
+        uint64_t serial;        /* of the connection it is loaded on. This and the id under the table's lock */
+        uint32_t id;            /* 0: it is not loaded */
+    } on[MAX_DEVICES];
 };
 
 static struct address_table keys = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -138,8 +140,9 @@ void key_unref(struct key *key)
 {
     if (atomic_fetch_sub_explicit(&key->refs, 1, memory_order_acq_rel) != 1)
         return;
-    if (key->id != 0)
-        device_forget_key(key->serial, key->id);
+    for (unsigned i = 0; i < MAX_DEVICES; i++)
+        if (key->on[i].id != 0)
+            device_forget_key(i, key->on[i].serial, key->on[i].id);
     free(key);
 }
 
@@ -166,7 +169,8 @@ int key_is_unusable(const struct key *key)
 /* Called under the table's lock. */
 static int is_loaded_on(const struct key *key, const struct connection *c)
 {
-    return key->id != 0 && key->serial == c->serial && !atomic_load(&key->load_failed);
+    return key->on[c->device].id != 0 && key->on[c->device].serial == c->serial &&
+           !atomic_load(&key->on[c->device].load_failed);
 }
 
 uint32_t key_id(struct key *key, const struct connection *connection)
@@ -174,7 +178,7 @@ uint32_t key_id(struct key *key, const struct connection *connection)
     uint32_t id;
 
     pthread_mutex_lock(&keys.lock);
-    id = is_loaded_on(key, connection) ? key->id : 0;
+    id = is_loaded_on(key, connection) ? key->on[connection->device].id : 0;
     pthread_mutex_unlock(&keys.lock);
     return id;
 }
@@ -188,7 +192,7 @@ static void load_completed(struct record *r)
     if (r->status == WIRE_UNSUPPORTED)
         atomic_store(&key->unusable, 1);
     else if (r->status != WIRE_OK)
-        atomic_store(&key->load_failed, 1);
+        atomic_store(&key->on[connection_of(r)->device].load_failed, 1);
     key_unref(key);
     connection_release(r);
 }
@@ -201,12 +205,12 @@ static void submit_load(struct key *key, struct record *r, const unsigned char *
     /* If a key were damaged on its way, all signatures with it would be wrong. */
     const uint32_t sum = checksum(0, der, der_bytes);
 
-    key->id = c->next_key++;
-    key->serial = c->serial;
-    atomic_store(&key->load_failed, 0);
+    key->on[c->device].id = c->next_key++;
+    key->on[c->device].serial = c->serial;
+    atomic_store(&key->on[c->device].load_failed, 0);
     memcpy(ring_slot(r), der, der_bytes);
     memcpy(ring_slot(r) + der_bytes, &sum, sizeof(sum));
-    load.key = key->id;
+    load.key = key->on[c->device].id;
     load.in_len = load.out_off = (uint32_t)(der_bytes + sizeof(sum));
     key_ref(key);
     r->owner = key;

@@ -151,7 +151,8 @@ static struct record *take_slot(struct place *place, const char **why)
     const uint64_t until_ns = settings.deadline_ns == 0 ? UINT64_MAX : now_ns() + settings.deadline_ns;
 
     for (int turns = 0;; turns++) {
-        struct connection *connection = device_connection();
+        const struct connection *queued = turns > 0 && place->waiter != NULL ? waiter_queue(place->waiter) : NULL;
+        struct connection *connection = device_connection(queued);
         struct record *record;
         int waits, dead;
 
@@ -269,8 +270,16 @@ static int collect(struct record *record, const struct request *request, struct 
     return 0;
 }
 
-/* Runs the operation in a taken slot, and frees the slot. */
-static enum outcome run_in_slot(struct operation *o, struct record *record, uint32_t key, struct place *place)
+/* Whether another device may do what this one has not done. */
+static int can_go_elsewhere(int32_t status, int tries)
+{
+    return (status == STATUS_GONE || status == STATUS_EXPIRED || status == WIRE_RESET) && tries < (int)settings.device_count;
+}
+
+/* Runs the operation in a taken slot, and frees the slot. `elsewhere` is set to 1 if another device should be asked: then
+ * there is no outcome yet. */
+static enum outcome run_in_slot(struct operation *o, struct record *record, uint32_t key, struct place *place, int tries,
+                                int *elsewhere)
 {
     struct waiter *waiter;
     struct request request;
@@ -295,6 +304,8 @@ static enum outcome run_in_slot(struct operation *o, struct record *record, uint
     }
     status = record->status;
     good = status == WIRE_OK && collect(record, &request, o);
+    if (status == STATUS_EXPIRED)
+        atomic_store(&connection_of(record)->suspect, 1);
     if (waiter != NULL)
         waiter_detach(waiter, record);
     connection_release(record);
@@ -302,6 +313,9 @@ static enum outcome run_in_slot(struct operation *o, struct record *record, uint
         COUNT(offloaded);
         return OUTCOME_DONE;
     }
+    *elsewhere = can_go_elsewhere(status, tries);
+    if (*elsewhere)
+        return OUTCOME_FAILED;
     if (status != STATUS_GONE && status != STATUS_EXPIRED)
         COUNT(failed);
     return without_device(place->context, status == WIRE_OK ? "the result was damaged on its way" : reason(status));
@@ -315,16 +329,20 @@ enum outcome offload_run(struct operation *o)
     struct record *record;
     enum outcome outcome;
     uint32_t id;
+    int tries = 0, elsewhere;
 
     if (o->key != NULL && key_is_unusable(o->key))
         return offload_unsupported("key");
-    record = take_slot_with_key(o->key, &id, &place, &why);
-    if (record != NULL)
-        outcome = run_in_slot(o, record, id, &place);
-    else if (o->key != NULL && key_is_unusable(o->key))
-        outcome = offload_unsupported("key");
-    else
-        outcome = without_device(place.context, why);
+    do {
+        elsewhere = 0;
+        record = take_slot_with_key(o->key, &id, &place, &why);
+        if (record != NULL)
+            outcome = run_in_slot(o, record, id, &place, ++tries, &elsewhere);
+        else if (o->key != NULL && key_is_unusable(o->key))
+            outcome = offload_unsupported("key");
+        else
+            outcome = without_device(place.context, why);
+    } while (elsewhere);
     settle(&place);
     return outcome;
 }

@@ -212,7 +212,7 @@ static int set_up_all(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in)
         return 0;
     }
     counters_set_up();
-    report(REPORT_LOADED, settings.socket);
+    report(REPORT_LOADED, settings.sockets[0]);
     if (!fork_hooks)
         fork_hooks = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) == 0;
     return 1;

@@ -16,7 +16,8 @@
 enum { ALL_OPERATIONS = (1 << OFFLOADED_COUNT) - 1 };
 
 static const struct settings defaults = {
-    .socket = "@simaccel",
+    .sockets = {"@simaccel"},
+    .device_count = 1,
     .entries = 128,
     .slot_bytes = 5120, /* an ML-DSA-87 signature has 4,627 bytes */
     .deadline_ns = 10000000000u,
@@ -25,9 +26,6 @@ static const struct settings defaults = {
 };
 
 struct settings settings;
-
-/* The longest name of a socket that an address can hold. */
-enum { SOCKET_BYTES = 107 };
 
 /* Bytes of the DER of an RSA-2048 key and its checksum, rounded up to a multiple of 64. */
 enum { RSA_SLOT_BYTES = 1216 };
@@ -153,14 +151,44 @@ static int parse_users(const char *value)
     return 1;
 }
 
+/* Names with commas between them; blanks around a name do not count. */
+static int parse_sockets(const char *value)
+{
+    char sockets[MAX_DEVICES][SOCKET_BYTES + 1];
+    unsigned count = 0;
+
+    for (;;) {
+        const size_t length = strcspn(value, ",");
+        const char *begin = value + strspn(value, " \t"), *end = value + length;
+
+        while (end > begin && (end[-1] == ' ' || end[-1] == '\t'))
+            end--;
+        if (end <= begin || end - begin > SOCKET_BYTES || (end - begin == 1 && *begin == '@') || count == MAX_DEVICES)
+            return 0;
+        memcpy(sockets[count], begin, (size_t)(end - begin));
+        sockets[count][end - begin] = '\0';
+        for (unsigned i = 0; i < count; i++)
+            if (strcmp(sockets[i], sockets[count]) == 0)
+                return 0;
+        count++;
+        if (value[length] == '\0')
+            break;
+        value += length + 1;
+    }
+    memcpy(settings.sockets, sockets, count * sizeof(*sockets));
+    settings.device_count = count;
+    return 1;
+}
+
 int settings_set(const char *name, const char *value, char *reason, size_t reason_bytes)
 {
     uint64_t number;
 
     if (strcmp(name, "socket") == 0) {
-        if (*value == '\0' || strcmp(value, "@") == 0 || strlen(value) > SOCKET_BYTES)
-            return refuse(reason, reason_bytes, name, value, "use a path, or @ and a name, of at most 107 bytes");
-        strcpy(settings.socket, value);
+        if (!parse_sockets(value))
+            return refuse(reason, reason_bytes, name, value,
+                          "use a path, or @ and a name, of at most 107 bytes; for several devices at most 8 of them, all "
+                          "different, with commas between");
     } else if (strcmp(name, "entries") == 0) {
         if (!parse_number(value, &number) || number < 2 || number > WIRE_MAX_ENTRIES || (number & (number - 1)) != 0)
             return refuse(reason, reason_bytes, name, value, "use a power of two from 2 to 4096");

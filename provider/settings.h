@@ -9,10 +9,12 @@
 
 #include "offloaded.h"
 
-enum { MAX_TRUSTED_USERS = 16 };
+/* The longest name of a socket that an address can hold, and the most devices that a program can use. */
+enum { MAX_TRUSTED_USERS = 16, SOCKET_BYTES = 107, MAX_DEVICES = 8 };
 
 struct settings {
-    char socket[256];     /* a path, or @ and an abstract name */
+    char sockets[MAX_DEVICES][SOCKET_BYTES + 1]; /* each a path, or @ and an abstract name */
+    unsigned device_count;
     uint32_t entries;     /* slots of the ring */
     uint32_t slot_bytes;  /* bytes of a slot */
     uint64_t deadline_ns; /* how long an operation in flight may take before it counts as lost; 0: for ever */

@@ -47,8 +47,11 @@ static void set_queue_of(struct waiter *w, struct connection *c)
         return;
     if (c != NULL)
         connection_ref(c);
-    if (w->queue_of != NULL)
+    if (w->queue_of != NULL) {
+        /* It may still stand in the queue of another device. */
+        ring_leave_queue(&w->queue_of->ring, &w->entry);
         connection_unref(w->queue_of);
+    }
     w->queue_of = c;
 }
 
@@ -89,10 +92,7 @@ static void context_freed(ASYNC_WAIT_CTX *context, const void *key, OSSL_ASYNC_F
         connection_release(r);
         waiter_unref(w);
     }
-    if (w->queue_of != NULL) {
-        ring_leave_queue(&w->queue_of->ring, &w->entry);
-        set_queue_of(w, NULL);
-    }
+    set_queue_of(w, NULL);
     pthread_mutex_lock(&w->lock);
     wait_fd_unwatch(&w->fd);
     pthread_mutex_unlock(&w->lock);
@@ -218,7 +218,14 @@ int waiter_watch(struct waiter *w, struct connection *c)
     if (!w->fd.is_epoll)
         return 1;
     pthread_mutex_lock(&w->lock);
-    watches = wait_fd_watch(&w->fd, c);
+    /* The fd watches one device. Two jobs may share a wait context and its fd; if the other one waits for another device,
+     * this one can't be woken. */
+    watches = 1;
+    for (const struct record *r = w->records; r != NULL; r = r->owner_next)
+        if (connection_of(r) != c)
+            watches = 0;
+    if (watches)
+        watches = wait_fd_watch(&w->fd, c);
     pthread_mutex_unlock(&w->lock);
     return watches;
 }
@@ -300,6 +307,11 @@ struct record *waiter_take_slot(struct waiter *w, struct connection *c)
 {
     set_queue_of(w, c);
     return connection_take(c, &w->entry);
+}
+
+const struct connection *waiter_queue(const struct waiter *w)
+{
+    return w->queue_of;
 }
 
 void waiter_take_token(struct waiter *w)

@@ -49,6 +49,9 @@ void waiter_detach(struct waiter *waiter, struct record *record);
 /* Takes a slot, or puts the waiter into the connection's queue; see ring_take. */
 struct record *waiter_take_slot(struct waiter *waiter, struct connection *connection);
 
+/* The connection whose slots it last asked for; NULL: none. */
+const struct connection *waiter_queue(const struct waiter *waiter);
+
 /* Takes a token that meant 'a slot is free'. */
 void waiter_take_token(struct waiter *waiter);
 

@@ -133,5 +133,5 @@ def _ask(name: str, message: bytes) -> dict[str, Any]:
 
 
 def default_address() -> str:
-    """The address of the device by default: that of SIMACCEL_SOCKET, as for the provider, or else @simaccel."""
-    return os.environ.get("SIMACCEL_SOCKET") or "@simaccel"
+    """The address of the device by default: the first of SIMACCEL_SOCKET, as for the provider, or else @simaccel."""
+    return os.environ.get("SIMACCEL_SOCKET", "").partition(",")[0].strip() or "@simaccel"

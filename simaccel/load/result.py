@@ -51,6 +51,10 @@ class LoadResult:
     """Operations by card."""
     mean_inside: float
     """Transactions inside, on average over the time: L of Little's law."""
+    most_in_flight: int
+    """Operations that had a slot, at the worst moment: over all cards."""
+    fullest_ring: int
+    """The same on one card."""
     latencies_ns: _Ints
     """Of each transaction that ended after the warm-up, in the order of their arrival."""
 
@@ -74,6 +78,8 @@ def measured(
     waits_ns: _Ints,
     delayed: int,
     inside_ns: int,
+    most_in_flight: int,
+    fullest_ring: int,
     busy_ns: Sequence[int],
     by_card: tuple[int, ...],
     units: int,
@@ -109,6 +115,8 @@ def measured(
         utilisation=min(sum(busy_ns) / possible_ns, 1.0) if possible_ns else 0.0,
         by_card=by_card,
         mean_inside=inside_ns / elapsed_ns if elapsed_ns else 0.0,
+        most_in_flight=most_in_flight,
+        fullest_ring=fullest_ring,
         latencies_ns=latencies,
     )
 

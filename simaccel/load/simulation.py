@@ -83,6 +83,8 @@ def simulate(
         waits_ns=np.asarray(run.waits, np.int64),
         delayed=run.delayed,
         inside_ns=run.inside_ns,
+        most_in_flight=run.most_in_flight,
+        fullest_ring=run.fullest_ring,
         busy_ns=tuple(one.busy_ns for one in run.cards),
         by_card=tuple(one.operations for one in run.cards),
         units=card.units,
@@ -140,6 +142,8 @@ class _Run:
         """How long each operation waited from when it was asked for until a unit began with it."""
         self.delayed = 0
         """Operations that found no slot at once."""
+        self.most_in_flight = self.fullest_ring = 0
+        """The most operations that ever were in flight, over all cards and on one."""
         self.inside_ns = 0
         """The number of transactions inside, added up over the time: counted as they come and go."""
         self.cards: list[_CardState] = []
@@ -197,6 +201,7 @@ class _Run:
         counts = [0] * len(cards)
         single = len(cards) == 1
         total = arrived = inside = last_ns = area = 0
+        most_in_flight = fullest = 0
         count = len(times)
         for time_ns in first:
             heappush(heap, (time_ns, serial, -1, asked_for, 0))
@@ -257,7 +262,11 @@ class _Run:
                 if asked_ns != now_ns:
                     self.delayed += 1
                 total += 1
+                if total > most_in_flight:
+                    most_in_flight = total
                 held = counts[card] + 1
+                if held > fullest:
+                    fullest = held
                 counts[card] = held
                 loads[card] = held if held < depth else FULL
                 heappush(heap, (end_ns + latency_ns, serial, card, transaction, step))
@@ -268,3 +277,4 @@ class _Run:
                     area -= now_ns - begins[transaction]
                 waiting.clear()
         self.inside_ns = area
+        self.most_in_flight, self.fullest_ring = most_in_flight, fullest

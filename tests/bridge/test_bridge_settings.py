@@ -11,6 +11,10 @@ from tests.bridge.toolbox import ALL_KINDS, Toolbox, by_op, run
 from tests.keys import rsa_bytes
 from tests.limits import WAIT_S
 
+_SOCKETS = (
+    "use a path, or @ and a name, of at most 107 bytes; for several devices at most 8 of them, all different, with "
+    "commas between"
+)
 _UNUSABLE: list[tuple[dict[str, object], str]] = [
     ({"entries": "3"}, "entries = 3: use a power of two from 2 to 4096"),
     ({"entries": "8192"}, "entries = 8192: use a power of two from 2 to 4096"),
@@ -30,8 +34,8 @@ _UNUSABLE: list[tuple[dict[str, object], str]] = [
     ),
     ({"fallback": "perhaps"}, "fallback = perhaps: use yes or no"),
     ({"operations": "des"}, "operations = des: use rsa, ecdsa, ed25519, x25519, mldsa, mlkem, all or none"),
-    ({"socket": "@"}, "socket = @: use a path, or @ and a name, of at most 107 bytes"),
-    ({"socket": "/" + 107 * "x"}, f"socket = /{79 * 'x'}: use a path, or @ and a name, of at most 107 bytes"),
+    ({"socket": "@"}, f"socket = @: {_SOCKETS}"),
+    ({"socket": "/" + 107 * "x"}, f"socket = /{79 * 'x'}: {_SOCKETS}"),
 ]
 
 

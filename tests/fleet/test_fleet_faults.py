@@ -18,6 +18,7 @@ from tests.fleet.under_faults import Storm
 COUNT = 1_000_000 if os.environ.get("SIMACCEL_SOAK_SECONDS") else 4_000
 
 
+@pytest.mark.watchdog(600 + COUNT / 100)
 @pytest.mark.parametrize(("policy", "software"), list(zip(POLICIES, (False, True, False, True), strict=True)))
 def test_every_request_ends_once_and_right(policy: str, software: bool) -> None:
     outcome = Storm(1, COUNT, policy, software=software).run()

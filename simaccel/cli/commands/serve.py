@@ -16,6 +16,7 @@ from sim import UsageError
 from simaccel.bridge import Server
 from simaccel.bridge.device.admission import Refused
 from simaccel.bridge.users import group_id, user_id, user_name
+from simaccel.cli.device_group import DeviceGroup, group_addresses, option_words
 from simaccel.cli.exits import OK
 from simaccel.cli.model_lateness import LateWatch
 from simaccel.cli.number_options import number, whole_number
@@ -28,7 +29,16 @@ STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 def command(
+    context: typer.Context,
     socket: Socket = "",
+    devices: Annotated[
+        int,
+        typer.Option(
+            parser=whole_number,
+            metavar="N",
+            help="So many devices, each a process, at ADDRESS-1 to ADDRESS-N. One that ends is started again.",
+        ),
+    ] = 1,
     depth: Annotated[
         int,
         typer.Option(
@@ -84,8 +94,12 @@ def command(
     """Run a device as a process, until SIGTERM or Ctrl-C."""
     if not 0 <= stats_interval <= LONGEST_S:
         raise UsageError(f"--stats-interval {stats_interval}: use 0 to {LONGEST_S:,} seconds")
+    address = address_of(socket)
+    if devices != 1:
+        group_of_devices = DeviceGroup(group_addresses(address, devices), option_words(context))
+        address = f"{address}-1"
     options: dict[str, Any] = {
-        "address": address_of(socket),
+        "address": address,
         "depth": depth,
         "workers": workers,
         "units": units,
@@ -107,6 +121,10 @@ def command(
         if traced is not None:
             traced.close()
         raise
+    if devices != 1:
+        server.close()  # it has checked the options
+        watching.close()
+        return group_of_devices.run
     return lambda: _serve(server, watching, stats_interval, latency)
 
 
