@@ -60,6 +60,26 @@ def test_in_the_child_of_a_fork_each_operation_ends_and_says_why(lost: bool) -> 
         accel.requests.clear()
 
 
+def test_an_operation_that_the_device_did_not_take_was_not_submitted() -> None:
+    prepared: list[Operation] = []
+
+    class TakesNone(ManualAccelerator):
+        def prepare(self, request: Any) -> None:
+            super().prepare(request)
+            prepared.append(request)
+
+        def submit(self, request: Any) -> bool:
+            assert request.submitted  # it may complete before the submit returns
+            raise ValueError("the device's own")
+
+    with Engine(TakesNone()) as engine, WaitCtx() as ctx:
+        job = start_job(engine.call, "echo", b"x", wait_ctx=ctx)
+        assert isinstance(job.exception, OperationError)
+        assert "the device did not take echo: the device's own" in str(job.exception)
+        assert [operation.submitted for operation in prepared] == [False]
+        assert engine.in_flight == 0
+
+
 def test_a_deadline_leaves_no_timer_when_the_device_fails_the_operation() -> None:
     with manual() as (accel, engine), WaitCtx() as ctx:
         job = start_job(lambda: engine.call("echo", b"x", deadline_ns=1_000), wait_ctx=ctx)

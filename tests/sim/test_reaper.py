@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -115,6 +117,36 @@ def test_second_completions_are_told_and_counted_and_noted(real: bool) -> None:
     assert told == ["a", "a", "a"]
     assert hook.notes == [("wake", owner), ("duplicate", owner), ("duplicate", owner)]
     assert (line.completions.taken, line.counters.completed, line.counters.spurious) == (3, 1, 2)
+    line.check_empty()
+
+
+class Interrupted(Counter[str]):
+    """Counts by operation. A Ctrl-C comes after the next update."""
+
+    armed = False
+
+    def update(self, *args: Any, **more: Any) -> None:
+        super().update(*args, **more)
+        if Interrupted.armed:
+            Interrupted.armed = False
+            raise KeyboardInterrupt
+
+
+def test_a_ctrl_c_while_a_batch_is_counted_counts_nothing_twice() -> None:
+    told: list[str] = []
+    line = Line(real=False)
+    owners = [Owner("a", told), Owner("b", told)]
+    owners[1].op = "sha256"
+    line.put(*owners)
+    line.counters.by_op = Interrupted()
+    Interrupted.armed = True
+    with pytest.raises(KeyboardInterrupt):
+        line.reaper.reap()
+    assert told == []
+    assert line.reaper.reap() == 2
+    assert told == ["a", "b"]
+    assert line.counters.by_op == {"echo": 1, "sha256": 1}
+    assert line.counters.completed == 2
     line.check_empty()
 
 
