@@ -63,12 +63,12 @@ class Together(Owner):
 class Line:
     """A reaper with what it needs. In real time this thread is the worker's, as far as the reaper can tell."""
 
-    def __init__(self, *, real: bool) -> None:
+    def __init__(self, *, real: bool, now_ns: int = 0) -> None:
         self.ring = SubmissionRing(16)
         self.completions = CompletionRing(16)
         self.interrupt = Interrupt(Coalescing())
         self.counters = Counters(0)
-        clock = RealClock() if real else VirtualClock()
+        clock = RealClock() if real else VirtualClock(now_ns)
         self.gate = Gate()
         self.reaper = Reaper(self.ring, self.completions, self.interrupt, self.counters, clock, self.gate)
 
@@ -160,6 +160,37 @@ def test_a_completion_for_nobody_is_noted_as_what_it_was(delivery: Delivery) -> 
     line.reaper.reap()
     assert hook.notes == [("wake", owner), (delivery.name.lower(), owner)]
     assert (line.counters.completed, line.counters.orphaned, line.counters.by_op["echo"]) == (0, 1, 0)
+
+
+def test_a_second_completion_of_what_nobody_wanted_is_no_second_orphan() -> None:
+    hook = Notes()
+    line = Line(real=False)
+    line.gate.hook = hook  # type: ignore[assignment]
+    owner = Owner("a", [], answers=Delivery.ORPHANED)
+    line.put(owner, Echo(owner))  # type: ignore[arg-type]
+    assert line.reaper.reap() == 2
+    assert (line.counters.orphaned, line.counters.spurious) == (1, 1)
+
+
+def test_the_interrupt_is_noted_with_the_longest_time_that_it_took() -> None:
+    hook = Notes()
+    line = Line(real=False, now_ns=1_000)
+    line.gate.hook = hook  # type: ignore[assignment]
+    for entered_ns, longest_ns in ((900, 100), (300, 700), (800, 700)):
+        line.put(Owner("a", []))
+        line.reaper.handle_interrupt(entered_ns)
+        assert line.counters.longest_interrupt_ns == longest_ns
+        line.check_empty()
+    assert [what for what, _ in hook.notes] == ["interrupt", "wake"] * 3
+
+
+def test_what_an_owner_raises_is_reported_and_the_others_are_told(reported: list[BaseException]) -> None:
+    told: list[str] = []
+    line = Line(real=False)
+    error = ValueError("of the owner")
+    line.put(Owner("a", told, error), Owner("b", told))
+    assert line.reaper.reap() == 2
+    assert (told, reported, line.counters.handler_errors) == (["a", "b"], [error], 1)
 
 
 def test_what_a_call_for_all_raises_is_reported_once_and_they_are_told(reported: list[BaseException]) -> None:
