@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 from weakref import WeakSet
@@ -10,7 +11,7 @@ from weakref import WeakSet
 import pytest
 
 import engine.drivers.scheduler as scheduler_module
-from engine import ClosedError, Engine, Retry, Scheduler, StalledError, UsageError, pause_job, start_job
+from engine import ClosedError, Retry, Scheduler, StalledError, UsageError, pause_job, start_job
 from engine.drivers.poller import Poller
 from engine.drivers.seats import Seats
 from engine.errors import Errors
@@ -130,51 +131,66 @@ class Polled:
         """Never."""
 
 
-@pytest.mark.parametrize("how", ["pauses", "operations", "ends"])
-def test_while_jobs_go_on_what_is_polled_is_polled_every_sixteen_turns(how: str) -> None:
+def pauses(scheduler: Scheduler, polled: Polled) -> None:
+    def job() -> None:
+        for _ in range(64):
+            polled.turns += 1
+            pause_job()
+
+    scheduler.spawn(job)
+    scheduler.run()
+
+
+def ends_and_spawns_the_next(scheduler: Scheduler, polled: Polled) -> None:
+    callbacks: list[Callback] = []
+
+    def waits() -> None:
+        ctx = own_ctx()
+        assert ctx.callback is not None
+        callbacks.append(ctx.callback)
+        ctx.status = Status.OK
+        pause_job()
+
+    def job() -> None:
+        polled.turns += 1
+        if polled.turns < 64:
+            scheduler.spawn(job)
+        else:
+            callbacks[0].fn(callbacks[0].arg)
+
+    scheduler.spawn(waits)
+    scheduler.spawn(job)
+    scheduler.run()
+
+
+def completes_the_others(scheduler: Scheduler, polled: Polled) -> None:
+    """Two jobs in turn: each completes the operation of the other, and begins one of its own."""
+    with manual("callback", real=True) as (accel, engine):
+
+        def job() -> None:
+            while polled.turns < 64:
+                polled.turns += 1
+                if accel.requests:
+                    accel.complete(accel.requests[0])
+                engine.call("null")
+            if accel.requests:
+                accel.complete(accel.requests[0])
+
+        for _ in range(2):
+            scheduler.spawn(job)
+        scheduler.run()
+
+
+@pytest.mark.parametrize(("way", "first"), [(pauses, 17), (ends_and_spawns_the_next, 16), (completes_the_others, 18)])
+def test_while_jobs_go_on_what_is_polled_is_polled_every_sixteen_turns(
+    way: Callable[[Scheduler, Polled], None], first: int
+) -> None:
     """Jobs that always go on must not hold up those that wait for a poll, and not be held up by polls."""
-    with manual("callback", real=True) as (accel, _), Scheduler() as scheduler:
-        submit = accel.submit
-
-        def submit_and_complete(request: Any) -> bool:
-            taken = submit(request)
-            accel.complete(request)
-            return taken
-
-        accel.submit = submit_and_complete  # type: ignore[method-assign]
-        source: Any = Polled()
-        with Engine(accel, "callback") as engine:
-
-            def job() -> None:
-                scheduler.keep_going(source)
-                for _ in range(64):
-                    engine.call("null") if how == "operations" else pause_job()
-                    source.turns += 1
-
-            callbacks: list[Callback] = []
-
-            def waits() -> None:
-                ctx = own_ctx()
-                assert ctx.callback is not None
-                callbacks.append(ctx.callback)
-                ctx.status = Status.OK
-                pause_job()
-
-            def ends() -> None:
-                source.turns += 1
-                if source.turns < 64:
-                    scheduler.spawn(ends)
-                else:
-                    callbacks[0].fn(callbacks[0].arg)
-
-            if how == "ends":
-                scheduler.keep_going(source)
-                scheduler.spawn(waits)
-                scheduler.spawn(ends)
-            else:
-                scheduler.spawn(job)
-            scheduler.run()
-        assert source.polls == [16, 32, 48]
+    with Scheduler() as scheduler:
+        polled: Any = Polled()
+        scheduler.keep_going(polled)
+        way(scheduler, polled)
+        assert polled.polls == [first, first + 16, first + 32]
 
 
 def test_no_run_begins_while_the_interpreter_ends(monkeypatch: pytest.MonkeyPatch) -> None:
