@@ -80,6 +80,24 @@ def test_an_operation_that_the_device_did_not_take_was_not_submitted() -> None:
         assert engine.in_flight == 0
 
 
+def test_a_job_tells_what_it_waits_for_and_whether_the_device_has_it() -> None:
+    with manual(depth=1) as (accel, engine), WaitCtx() as ctx, WaitCtx() as other:
+        jobs = [start_job(engine.call, "echo", name, wait_ctx=own) for name, own in ((b"x", ctx), (b"y", other))]
+        first, second = (job.waiting for job in jobs)
+        assert first is accel.requests[0]
+        assert second is not None
+        assert second.payload == b"y"
+        assert [first.submitted, second.submitted] == [True, False]
+        complete_next(accel)
+        jobs[0].resume()
+        jobs[1].resume()
+        assert jobs[0].waiting is None
+        assert [second.submitted] == [True]
+        complete_next(accel)
+        jobs[1].resume()
+        assert jobs[1].result() == b"echo:y"
+
+
 def test_a_deadline_leaves_no_timer_when_the_device_fails_the_operation() -> None:
     with manual() as (accel, engine), WaitCtx() as ctx:
         job = start_job(lambda: engine.call("echo", b"x", deadline_ns=1_000), wait_ctx=ctx)
