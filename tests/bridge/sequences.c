@@ -11,7 +11,6 @@
 #include <openssl/err.h>
 #include <openssl/params.h>
 #include <openssl/provider.h>
-#include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <poll.h>
 #include <stdio.h>
@@ -57,13 +56,14 @@ _Noreturn void differ(const char *name, const char *what)
 
 int both(const char *name, call *function, const void *argument, struct answer answers[SIDES])
 {
+    static unsigned char out[SIDES][OUT_BYTES];
     unsigned long errors[SIDES];
     char what[200];
 
     snprintf(log_text + strlen(log_text), LOG_BYTES - strlen(log_text), " %s", name);
     calls++;
     for (int i = 0; i < SIDES; i++) {
-        answers[i] = (struct answer){.status = 0};
+        answers[i] = (struct answer){.out = out[i]};
         ERR_clear_error();
         function(&sides[i], &answers[i], argument);
         errors[i] = ERR_peek_last_error();
@@ -79,42 +79,13 @@ int both(const char *name, call *function, const void *argument, struct answer a
     return 1;
 }
 
-static void must(int status, const char *what)
+void must(int status, const char *what)
 {
     if (status > 0)
         return;
     fprintf(stderr, "%s\n", what);
     ERR_print_errors_fp(stderr);
     exit(3);
-}
-
-static EVP_PKEY *make(enum key key)
-{
-    OSSL_LIB_CTX *libctx = sides[PLAIN].libctx;
-    const int bound = key == RSA_PSS_BOUND, pss = bound || key == RSA_PSS;
-    EVP_PKEY_CTX *ctx;
-    EVP_PKEY *pkey = NULL;
-
-    switch (key) {
-    case P256:
-    case P521:
-        return EVP_PKEY_Q_keygen(libctx, NULL, "EC", key == P256 ? "P-256" : "P-521");
-    case ED25519:
-    case X25519:
-        return EVP_PKEY_Q_keygen(libctx, NULL, key == ED25519 ? "ED25519" : "X25519");
-    default:
-        ctx = EVP_PKEY_CTX_new_from_name(libctx, pss ? "RSA-PSS" : "RSA", NULL);
-        must(EVP_PKEY_keygen_init(ctx), "keygen");
-        must(EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, key == RSA1024 ? 1024 : 2048), "bits");
-        if (bound) {
-            must(EVP_PKEY_CTX_ctrl_str(ctx, "rsa_pss_keygen_md", "sha256"), "digest");
-            must(EVP_PKEY_CTX_ctrl_str(ctx, "rsa_pss_keygen_mgf1_md", "sha256"), "digest");
-            must(EVP_PKEY_CTX_ctrl_str(ctx, "rsa_pss_keygen_saltlen", "40"), "salt");
-        }
-        must(EVP_PKEY_keygen(ctx, &pkey), "keygen");
-        EVP_PKEY_CTX_free(ctx);
-        return pkey;
-    }
 }
 
 /* Gives both sides the same keys, each as if read from a file. */
@@ -127,8 +98,8 @@ static void begin(const char *module)
         must((providers[i] = OSSL_PROVIDER_load(sides[i].libctx, "default")) != NULL, "default");
     }
     must(EVP_set_default_properties(sides[OURS].libctx, "?simaccel.offload=yes"), "properties");
-    for (enum key key = 0; key < KEYS; key++) {
-        EVP_PKEY *pkey = make(key);
+    for (int key = 0; key < key_count; key++) {
+        EVP_PKEY *pkey = make_key(key);
         unsigned char *der = NULL;
         int length = i2d_PrivateKey(pkey, &der);
 
@@ -147,7 +118,7 @@ static void begin(const char *module)
 static void end(void)
 {
     for (int i = 0; i < SIDES; i++) {
-        for (enum key key = 0; key < KEYS; key++)
+        for (int key = 0; key < key_count; key++)
             EVP_PKEY_free(sides[i].keys[key]);
         OSSL_PROVIDER_unload(providers[i]);
         if (i == OURS)
@@ -158,10 +129,8 @@ static void end(void)
 
 static int sequence(void *unused)
 {
-    static void (*const kinds[])(void) = {sign_digests, sign_messages, sign_messages, decrypt, derive};
-
     (void)unused;
-    kinds[any(sizeof(kinds) / sizeof(*kinds))]();
+    kinds[any(kind_count)]();
     for (int i = 0; i < SIDES; i++) {
         if (sides[i].message == NULL)
             EVP_PKEY_CTX_free(sides[i].ctx);

@@ -8,12 +8,11 @@
 #include <stdint.h>
 
 enum { OURS, PLAIN, SIDES };
-enum key { RSA1024, RSA2048, RSA_PSS, RSA_PSS_BOUND, P256, P521, ED25519, X25519, KEYS };
-enum { OUT_BYTES = 300, MESSAGE_BYTES = 5000 };
+enum { MOST_KEYS = 16, OUT_BYTES = 4700, MESSAGE_BYTES = 5000 };
 
 struct side {
     OSSL_LIB_CTX *libctx;
-    EVP_PKEY *keys[KEYS];
+    EVP_PKEY *keys[MOST_KEYS];
     EVP_PKEY_CTX *ctx; /* what the sequence acts on; in a message's context, borrowed from it */
     EVP_MD_CTX *message;
     EVP_PKEY *changed; /* a key that the sequence has made */
@@ -21,11 +20,11 @@ struct side {
 
 extern struct side sides[SIDES];
 
-/* The answer to a call. */
+/* The answer to a call. Its output is not in it, because a job has only 32 KiB of stack; the next call overwrites it. */
 struct answer {
     int status;
     size_t length;
-    unsigned char out[OUT_BYTES];
+    unsigned char *out; /* OUT_BYTES */
 };
 
 /* A random number below `limit`. */
@@ -42,11 +41,14 @@ int both(const char *name, call *function, const void *argument, struct answer a
 /* Reports what differs, with the number of the sequence, and ends the program. */
 _Noreturn void differ(const char *name, const char *what);
 
-/* Each runs one sequence. */
-void sign_digests(void);
-void sign_messages(void);
-void decrypt(void);
-void derive(void);
+/* Ends the program if a call that must succeed did not. */
+void must(int status, const char *what);
+
+/* What one program has: its keys, each made with the default provider, and functions that run one sequence each. */
+extern const int key_count;
+EVP_PKEY *make_key(int key);
+extern void (*const kinds[])(void);
+extern const unsigned kind_count;
 
 /* How many signatures were compared byte by byte, and how many by verification. */
 extern unsigned long same_bytes, verified;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sequences.h"
+#include "sequences_classic.h"
 
 struct setting {
     const char *name, *value;
@@ -30,8 +30,10 @@ static void duplicate(struct side *side, struct answer *answer, const void *argu
     side->ctx = copy;
 }
 
+enum { MOST_BYTES = 300 };
+
 struct ciphertext {
-    unsigned char bytes[OUT_BYTES];
+    unsigned char bytes[MOST_BYTES];
     size_t length;
     int room;
 };
@@ -61,7 +63,7 @@ static void read_oaep(struct side *side, struct answer *answer, const void *argu
 
     (void)argument;
     answer->status = EVP_PKEY_CTX_get_params(side->ctx, params);
-    answer->length = (size_t)snprintf((char *)answer->out, sizeof(answer->out), "%s %s", digest, mgf1);
+    answer->length = (size_t)snprintf((char *)answer->out, OUT_BYTES, "%s %s", digest, mgf1);
 }
 
 static const struct setting settings[] = {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sequences.h"
+#include "sequences_classic.h"
 
 static const char *const digests[] = {"SHA1",     "SHA256", "SHA2-512", "SHA512-224", "SHA3-256", "MD5",
                                       "MD5-SHA1", "SM3",    "SHA256",   "SHAKE128",   "unknown",  "SHA256"};

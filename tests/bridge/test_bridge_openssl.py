@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.bridge.device import DeviceProcess
-from tests.bridge.tls import PLAIN, client_context, free_port, make_certificate, wait_for_port
+from tests.bridge.tls import PLAIN, client_context, make_certificate, s_server
 from tests.bridge.toolbox import Toolbox, by_op, run
 from tests.keys import rsa_bytes
 
@@ -207,20 +204,6 @@ def test_certificates_and_cms(toolbox: Toolbox, device: DeviceProcess, tmp_path:
     opened = run(["openssl", "cms", "-verify", "-noverify", "-in", cms], PLAIN)
     assert opened.stdout == b"to be signed"
     assert device.stat()["by_op"] == {"ecdsa-sign": 1, "rsa-sign": 1}
-
-
-@contextmanager
-def s_server(toolbox: Toolbox, address: str, pem: Path, *options: str) -> Iterator[int]:
-    """`openssl s_server -async` that answers requests; its port."""
-    port = free_port()
-    command = ["openssl", "s_server", "-async", "-accept", f"127.0.0.1:{port}", "-cert", str(pem), "-quiet", *options]
-    process = subprocess.Popen(command, env=toolbox.environment(address), stdin=subprocess.PIPE, stderr=subprocess.PIPE)
-    try:
-        wait_for_port(port, process)
-        yield port
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["tls12", "tls13"])

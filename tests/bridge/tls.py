@@ -7,15 +7,15 @@ import socket
 import ssl
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from itertools import cycle, islice
 from pathlib import Path
-from subprocess import Popen
+from subprocess import PIPE, Popen
 
-from tests.bridge.toolbox import PATH, run
+from tests.bridge.toolbox import PATH, Toolbox, run
 from tests.keys import rsa_bytes
 from tests.limits import WAIT_S
 
@@ -136,3 +136,17 @@ def wait_until(reached: Callable[[], bool]) -> None:
     end_s = time.monotonic() + WAIT_S
     while not reached():
         assert time.monotonic() < end_s, "the watchdog's time is over"
+
+
+@contextmanager
+def s_server(toolbox: Toolbox, address: str, pem: Path, *options: str) -> Iterator[int]:
+    """`openssl s_server -async` that answers requests; its port."""
+    port = free_port()
+    command = ["openssl", "s_server", "-async", "-accept", f"127.0.0.1:{port}", "-cert", str(pem), "-quiet", *options]
+    process = Popen(command, env=toolbox.environment(address), stdin=PIPE, stderr=PIPE)
+    try:
+        wait_for_port(port, process)
+        yield port
+    finally:
+        process.kill()
+        process.communicate()

@@ -20,7 +20,32 @@ ROOT = HERE.parent.parent
 PREFIX = os.environ.get("SIMACCEL_OPENSSL", "")
 """Another OpenSSL than the system's, as `build_openssl.sh` makes it. HAProxy, nginx and curl use the system's."""
 
-PATH = f"{PREFIX}/bin:/usr/sbin:/usr/bin:/sbin:/bin" if PREFIX else "/usr/sbin:/usr/bin:/sbin:/bin"
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """An OpenSSL: the folder that it was installed into, or "" for the system's."""
+
+    prefix: str
+
+    @property
+    def path(self) -> str:
+        """PATH for programs that are to find this one's `openssl`."""
+        return f"{self.prefix}/bin:/usr/sbin:/usr/bin:/sbin:/bin" if self.prefix else "/usr/sbin:/usr/bin:/sbin:/bin"
+
+    @property
+    def flags(self) -> list[str]:
+        """For the C compiler. `debian_openssl.sh` brings a libc and a loader of its own."""
+        if not self.prefix:
+            return []
+        flags = [f"-I{self.prefix}/include", f"-L{self.prefix}/lib", f"-Wl,-rpath,{self.prefix}/lib"]
+        loader = Path(self.prefix, "lib", "loader.so")
+        return [*flags, f"-Wl,--dynamic-linker={loader},--allow-shlib-undefined"] if loader.exists() else flags
+
+
+USUAL = Installed(PREFIX)
+"""That of most tests."""
+
+PATH = USUAL.path
 
 AFTER_SIGNAL = 200
 """Operations that `jobs.c` runs after it was told to end."""
@@ -54,35 +79,41 @@ class Toolbox:
     config: Path
     jobs: Path
     lifecycle: Path
+    openssl: Installed
 
     @classmethod
-    def built_in(cls, folder: Path) -> Toolbox:
+    def built_in(cls, folder: Path, openssl: Installed = USUAL) -> Toolbox:
         """What `build` has made in that folder."""
         provider = folder / "provider" / "simaccel.so"
-        return cls(folder, provider, folder / "openssl.cnf", folder / "jobs", folder / "lifecycle")
+        return cls(folder, provider, folder / "openssl.cnf", folder / "jobs", folder / "lifecycle", openssl)
+
+    @classmethod
+    def build_provider(cls, folder: Path, openssl: Installed = USUAL, *, sanitize: bool = False) -> Toolbox:
+        """Compiles the provider alone. `sanitize`: with AddressSanitizer and UBSan."""
+        made = cls.built_in(folder, openssl)
+        out = made.provider.parent
+        extra = [*(["SANITIZE=1"] if sanitize else []), *([f"OPENSSL={openssl.prefix}"] if openssl.prefix else [])]
+        _run(["make", "-C", str(ROOT / "provider"), f"OUT={out}", *extra])
+        made.config.write_text(_CONFIG.format(module=made.provider))
+        return made
 
     @classmethod
     def build(cls, folder: Path, *, sanitize: bool = False) -> Toolbox:
-        """Compiles all with the system's libcrypto. `sanitize`: with AddressSanitizer and UBSan."""
-        made = cls.built_in(folder)
-        out = made.provider.parent
-        extra = [*(["SANITIZE=1"] if sanitize else []), *([f"OPENSSL={PREFIX}"] if PREFIX else [])]
-        _run(["make", "-C", str(ROOT / "provider"), f"OUT={out}", *extra])
+        """Compiles all. `sanitize`: with AddressSanitizer and UBSan."""
+        made = cls.build_provider(folder, sanitize=sanitize)
         flags = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"] if sanitize else ["-O2"]
-        if PREFIX:
-            flags += [f"-I{PREFIX}/include", f"-L{PREFIX}/lib", f"-Wl,-rpath,{PREFIX}/lib"]
+        flags += made.openssl.flags
         key = folder / "rsa.pem"
         key.write_bytes(rsa_bytes())
         flags.append(f'-DRSA_KEY_FILE="{key}"')
         for program in (made.jobs, made.lifecycle):
             sources = [str(HERE / f"{program.name}.c"), str(HERE / "load.c")]
             _run(["cc", "-g", "-Wall", "-Wextra", *flags, "-o", str(program), *sources, "-lcrypto", "-pthread"])
-        made.config.write_text(_CONFIG.format(module=made.provider))
         return made
 
     def compile(self, binary: Path, *sources: Path, static: bool = False, sanitize: bool = False) -> None:
         """Compiles a C program of a test. It uses the libcrypto of the tests, or with `static` has one inside it."""
-        flags = [f"-I{PREFIX}/include", f"-L{PREFIX}/lib", f"-Wl,-rpath,{PREFIX}/lib"] if PREFIX else []
+        flags = self.openssl.flags
         flags += ["-fsanitize=address,undefined"] if sanitize else []
         libcrypto = ["-l:libcrypto.a", "-ldl"] if static else ["-lcrypto"]
         warnings = ["-Wall", "-Wextra", "-Werror"]
@@ -91,7 +122,7 @@ class Toolbox:
     def environment(self, address: str, **settings: object) -> dict[str, str]:
         """For a program that is to use the device at that address."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SIMACCEL_")}
-        environment.update(OPENSSL_CONF=str(self.config), SIMACCEL_SOCKET=address, PATH=PATH)
+        environment.update(OPENSSL_CONF=str(self.config), SIMACCEL_SOCKET=address, PATH=self.openssl.path)
         environment.update({f"SIMACCEL_{name.upper()}": str(value) for name, value in settings.items()})
         return environment
 

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Takes OpenSSL of a newer Debian into a folder, with program, headers, and the libc and loader that it needs:
+#   tests/bridge/debian_openssl.sh trixie /var/cache/openssl-3.5
+# Costs some seconds, where build_openssl.sh takes minutes. apt checks the signatures; nothing is installed.
+# What is there already is left alone, so the folder can be cached.
+set -euo pipefail
+suite=$1
+prefix=$2
+
+[ -x "$prefix/bin/openssl" ] && exec "$prefix/bin/openssl" version
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$work"/lists/partial "$work"/cache/archives/partial "$work"/tree "$work"/parts
+cat > "$work/suite.sources" <<SOURCES
+Types: deb
+URIs: ${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+Suites: $suite
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+SOURCES
+cat > "$work/apt.conf" <<CONFIG
+Dir::State::Lists "$work/lists";
+Dir::State::Status "/dev/null";
+Dir::Cache "$work/cache";
+Dir::Etc::SourceList "$work/suite.sources";
+Dir::Etc::SourceParts "$work/parts";
+Acquire::Languages "none";
+APT::Sandbox::User "root";
+CONFIG
+export APT_CONFIG=$work/apt.conf
+cd "$work"
+apt-get update -qq
+apt-get download -qq openssl libssl3t64 libssl-dev libc6 libzstd1 zlib1g
+for package in *.deb; do
+    dpkg-deb --extract "$package" tree
+done
+libraries=$(dirname "$(find tree -name libcrypto.so.3)")
+mkdir -p "$prefix"/bin "$prefix"/lib "$prefix"/libexec "$prefix"/include
+cp --no-dereference "$libraries"/{libcrypto,libssl}.so* "$libraries"/lib{c,z,zstd}.so.* "$prefix/lib"
+cp --dereference "$(find tree -name 'ld-linux*.so.*' -path '*/lib/*' | head -1)" "$prefix/lib/loader.so"
+cp -r tree/usr/include/openssl "$prefix/include"
+cp tree/usr/include/*/openssl/* "$prefix/include/openssl"
+cp tree/usr/bin/openssl "$prefix/libexec"
+# The program with its own loader and libc, because those of this machine are too old for it.
+cat > "$work/openssl" <<'PROGRAM'
+#!/bin/sh
+prefix=$(dirname "$(dirname "$(readlink -f "$0")")")
+exec "$prefix/lib/loader.so" --library-path "$prefix/lib" "$prefix/libexec/openssl" "$@"
+PROGRAM
+chmod +x "$work/openssl"
+cp "$work/openssl" "$prefix/bin/openssl"
+"$prefix/bin/openssl" version

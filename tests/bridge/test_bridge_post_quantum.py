@@ -1,0 +1,253 @@
+"""ML-DSA and ML-KEM with OpenSSL 3.5 and later: random sequences, real programs, handshakes, faults, older devices.
+
+They need an OpenSSL that has both. README.md says where it comes from. Handshakes run alone: a program that gets no
+answer from the device within 250 ms works in software, and on a busy machine two programs that begin at once may have
+to wait.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bridge.conftest import require
+from tests.bridge.device import SERVE, DeviceProcess
+from tests.bridge.tls import make_certificate, s_server
+from tests.bridge.toolbox import HERE, PREFIX, Toolbox, run
+from tests.limits import WAIT_S
+from tests.shared import once
+
+pytestmark = pytest.mark.xdist_group("post_quantum")
+
+SEED = int(os.environ.get("SIMACCEL_SEQUENCE_SEED", "1"))
+COUNT = int(os.environ.get("SIMACCEL_SEQUENCES", "1000"))
+SIZES = (44, 65, 87)
+GROUP = "X25519MLKEM768"
+
+
+@pytest.fixture(scope="module")
+def sequences(post_quantum: Toolbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program that makes random sequences of calls."""
+    sources = [HERE / name for name in ("sequences.c", "sequences_post_quantum.c")]
+    folder = once(
+        tmp_path_factory, "sequences-post-quantum", lambda folder: post_quantum.compile(folder / "sequences", *sources)
+    )
+    return folder / "sequences"
+
+
+def run_sequences(
+    toolbox: Toolbox, program: Path, device: DeviceProcess, mode: str, count: int = COUNT, **settings: object
+) -> tuple[dict[str, int], dict[str, int]]:
+    """What the program counted, and what the device's clients did."""
+    environment = toolbox.environment(device.address, **settings)
+    del environment["OPENSSL_CONF"]  # it loads the provider itself
+    command = [str(program), str(toolbox.provider), str(SEED), str(count), mode]
+    limit_s = WAIT_S * (2 + count / 1000)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=limit_s, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}: exit {done.returncode}\n{done.stderr}"
+    return json.loads(done.stdout), device.stat()["told"]
+
+
+@pytest.mark.parametrize("mode", ["blocking", "job"])
+def test_every_call_is_answered_as_by_the_default_provider(
+    post_quantum: Toolbox, device: DeviceProcess, sequences: Path, mode: str
+) -> None:
+    """Status, last error, secrets and deterministic signatures; other signatures by verifying both. Among the calls are
+    context strings that are too long, damaged ciphertexts and such of a wrong length, and keys without a seed."""
+    counted, told = run_sequences(post_quantum, sequences, device, mode)
+    # That much of it was worth comparing, and done on the device.
+    assert counted["succeeded"] > COUNT
+    assert counted["offloaded"] > COUNT / 3
+    assert counted["same_bytes"] > COUNT / 3
+    assert counted["verified"] > COUNT / 5
+    assert counted["pauses"] >= (counted["offloaded"] if mode == "job" else 0)
+    assert told["unsupported"] == told["software"] > 0
+    assert told["failed"] == told["damaged"] == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "count", "settings"),
+    [
+        ("corrupt:every=2", "damaged", {}),
+        ("corrupt:every=2,bytes=0+-1", "damaged", {}),
+        ("fail:every=2", "failed", {}),
+        ("lose:nth=3", "expired", {"deadline_ms": 500}),
+        ("duplicate:every=2", None, {}),
+    ],
+)
+def test_no_fault_lets_a_wrong_answer_out(
+    post_quantum: Toolbox, sequences: Path, fault: str, count: str | None, settings: dict[str, object]
+) -> None:
+    """Whatever the device makes of it, each answer is as the default provider's: software repairs it."""
+    with DeviceProcess(None, "--fault", fault, module=SERVE) as device:
+        counted, told = run_sequences(post_quantum, sequences, device, "job", 200, **settings)
+        assert counted["verified"] > 0
+        assert counted["same_bytes"] > 0
+        assert count is None or told[count] > 0
+        assert sum(device.stat()["faults"].values()) > 0
+
+
+def programs_counts(device: DeviceProcess) -> dict[str, int]:
+    """What was done on the device, by operation."""
+    by_op: dict[str, int] = device.stat()["by_op"]
+    return by_op
+
+
+def plain(toolbox: Toolbox) -> dict[str, str]:
+    """The environment of a program that does without the device."""
+    return {"PATH": toolbox.openssl.path}
+
+
+def certify(toolbox: Toolbox, environment: dict[str, str], folder: Path, size: int) -> Path:
+    """A self-signed certificate with its key in one PEM file."""
+    key, certificate, both = (folder / f"ml-dsa-{size}.{kind}" for kind in ("key", "crt", "pem"))
+    request = ["openssl", "req", "-x509", "-newkey", f"ML-DSA-{size}", "-nodes", "-subj", "/CN=localhost"]
+    run([*request, "-keyout", str(key), "-out", str(certificate)], environment)
+    both.write_bytes(certificate.read_bytes() + key.read_bytes())
+    run(["openssl", "verify", "-CAfile", str(certificate), str(certificate)], plain(toolbox))
+    return both
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_certificates_and_messages_are_signed_on_the_device(
+    post_quantum: Toolbox, device: DeviceProcess, tmp_path: Path, size: int
+) -> None:
+    ours = post_quantum.environment(device.address)
+    pem = certify(post_quantum, ours, tmp_path, size)
+    assert programs_counts(device) == {f"ml-dsa-{size}-sign": 1}
+    message, signed = tmp_path / "message", str(tmp_path / "signed")
+    message.write_bytes(b"to be signed" * 1000)
+    # A digest for the signed attributes: version 3.5 has no default one for ML-DSA.
+    sign = ["openssl", "cms", "-sign", "-binary", "-md", "sha512", "-signer", str(pem), "-in", str(message)]
+    run([*sign, "-out", signed], ours)
+    opened = run(["openssl", "cms", "-verify", "-noverify", "-in", signed], plain(post_quantum))
+    assert opened.stdout == message.read_bytes()
+    assert programs_counts(device) == {f"ml-dsa-{size}-sign": 2}
+
+
+def test_a_key_without_its_seed_signs_in_software(post_quantum: Toolbox, device: DeviceProcess, tmp_path: Path) -> None:
+    ours, key = post_quantum.environment(device.address), str(tmp_path / "key")
+    make = ["openssl", "genpkey", "-algorithm", "ML-DSA-65", "-provparam", "ml-dsa.output_formats=priv-only"]
+    run([*make, "-out", key], plain(post_quantum))
+    request = ["openssl", "req", "-x509", "-key", key, "-subj", "/CN=x", "-out", str(tmp_path / "crt")]
+    run(request, {**ours, "SIMACCEL_TRACE": "yes"})
+    run(["openssl", "verify", "-CAfile", str(tmp_path / "crt"), str(tmp_path / "crt")], plain(post_quantum))
+    assert programs_counts(device) == {}
+    assert device.stat()["told"]["unsupported"] == 1
+
+
+def test_decapsulation_also_of_a_damaged_ciphertext(
+    post_quantum: Toolbox, device: DeviceProcess, tmp_path: Path
+) -> None:
+    ours, without = post_quantum.environment(device.address), plain(post_quantum)
+    key, public, sealed = (str(tmp_path / name) for name in ("key", "public", "sealed"))
+    run(["openssl", "genpkey", "-algorithm", "ML-KEM-768", "-out", key], without)
+    run(["openssl", "pkey", "-in", key, "-pubout", "-out", public], without)
+    encapsulate = ["openssl", "pkeyutl", "-encap", "-pubin", "-inkey", public, "-out", sealed]
+    run([*encapsulate, "-secret", str(tmp_path / "secret")], without)
+
+    def opened(environment: dict[str, str]) -> bytes:
+        secret = tmp_path / "opened"
+        run(["openssl", "pkeyutl", "-decap", "-inkey", key, "-in", sealed, "-secret", str(secret)], environment)
+        return secret.read_bytes()
+
+    assert opened(ours) == (tmp_path / "secret").read_bytes()
+    damaged = bytearray(Path(sealed).read_bytes())
+    damaged[100] ^= 1
+    Path(sealed).write_bytes(damaged)
+    assert opened(ours) == opened(without) != (tmp_path / "secret").read_bytes()
+    assert programs_counts(device) == {"ml-kem-768-decapsulate": 2}
+
+
+def handshake(toolbox: Toolbox, device: DeviceProcess, pem: Path, peer: dict[str, str], *options: str) -> bytes:
+    """One handshake between `s_server -async` and `s_client -async`: what the client says of it."""
+    with s_server(toolbox, device.address, pem, "-groups", GROUP) as port:
+        command = ["openssl", "s_client", "-async", "-connect", f"127.0.0.1:{port}", "-CAfile", str(pem), *options]
+        done = run([*command, "-verify_return_error"], peer, text=b"Q\n")
+    assert GROUP.encode() in done.stdout
+    return done.stdout
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("size", SIZES)
+def test_a_handshake_pauses_on_both_sides(
+    post_quantum: Toolbox, device: DeviceProcess, tmp_path: Path, size: int
+) -> None:
+    """The server signs, the client decapsulates; both do X25519."""
+    pem = certify(post_quantum, plain(post_quantum), tmp_path, size)
+    said = handshake(post_quantum, device, pem, post_quantum.environment(device.address))
+    assert f"mldsa{size}".encode() in said
+    assert programs_counts(device) == {f"ml-dsa-{size}-sign": 1, "ml-kem-768-decapsulate": 1, "x25519": 2}
+    told = device.stat()["told"]
+    assert told["offloaded"] == 4
+    assert told["pauses"] == 4 + told["spurious"]
+    assert told["blocked"] == told["software"] == 0
+
+
+@pytest.mark.alone
+def test_the_group_works_with_an_rsa_certificate(post_quantum: Toolbox, device: DeviceProcess, tmp_path: Path) -> None:
+    pem = make_certificate(tmp_path, "rsa")
+    handshake(post_quantum, device, pem, post_quantum.environment(device.address))
+    assert programs_counts(device) == {"rsa-sign": 1, "ml-kem-768-decapsulate": 1, "x25519": 2}
+    assert device.stat()["told"]["pauses"] >= 4
+
+
+@pytest.mark.alone
+def test_a_client_in_software_agrees_with_the_server(
+    post_quantum: Toolbox, device: DeviceProcess, tmp_path: Path
+) -> None:
+    pem = certify(post_quantum, plain(post_quantum), tmp_path, 65)
+    handshake(post_quantum, device, pem, plain(post_quantum))
+    assert programs_counts(device) == {"ml-dsa-65-sign": 1, "x25519": 1}
+
+
+@pytest.mark.parametrize(
+    ("settings", "by_op"),
+    [
+        ({"slot_bytes": 4736}, {"ml-dsa-65-sign": 1, "ml-dsa-87-sign": 1}),
+        ({"slot_bytes": 4096}, {"ml-dsa-65-sign": 1}),
+        ({"operations": "mldsa"}, {"ml-dsa-65-sign": 1, "ml-dsa-87-sign": 1}),
+        ({"operations": "rsa,mlkem"}, {}),
+    ],
+)
+def test_settings_leave_the_rest_to_software(
+    post_quantum: Toolbox, device: DeviceProcess, tmp_path: Path, settings: dict[str, object], by_op: dict[str, int]
+) -> None:
+    """4096 was the default of older versions: a signature by ML-DSA-87 does not fit such a slot."""
+    for size in (65, 87):
+        certify(post_quantum, post_quantum.environment(device.address, **settings), tmp_path, size)
+    assert programs_counts(device) == by_op
+
+
+@pytest.mark.parametrize("fallback", ["yes", "no"])
+def test_an_older_device_leaves_it_to_software(post_quantum: Toolbox, tmp_path: Path, fallback: str) -> None:
+    """It refuses keys and operations that it does not know. Without fallback that is an error, and a clear one."""
+    with DeviceProcess(module="tests.bridge.older_device") as device:
+        ours = post_quantum.environment(device.address, fallback=fallback)
+        request = ["openssl", "req", "-x509", "-newkey", "ML-DSA-65", "-nodes", "-subj", "/CN=x"]
+        done = run([*request, "-keyout", os.devnull, "-out", str(tmp_path / "crt")], ours, check=False)
+        assert programs_counts(device) == {}
+    if fallback == "yes":
+        assert done.returncode == 0
+        run(["openssl", "verify", "-CAfile", str(tmp_path / "crt"), str(tmp_path / "crt")], plain(post_quantum))
+    else:
+        assert done.returncode != 0
+        assert b"the device does not do this operation" in done.stderr
+
+
+@pytest.mark.alone
+@pytest.mark.skipif(bool(PREFIX), reason="there is one OpenSSL")
+def test_a_provider_built_for_3_0_does_it_with_3_5(
+    toolbox: Toolbox, post_quantum: Toolbox, device: DeviceProcess, tmp_path: Path
+) -> None:
+    """Both have the file name libcrypto.so.3, so a machine that is updated keeps its provider."""
+    require("openssl")
+    environment: dict[str, Any] = toolbox.environment(device.address) | plain(post_quantum)
+    pem = certify(post_quantum, environment, tmp_path, 87)
+    handshake(post_quantum, device, pem, environment)
+    assert programs_counts(device) == {"ml-dsa-87-sign": 2, "ml-kem-768-decapsulate": 1, "x25519": 2}
