@@ -1,6 +1,6 @@
-"""`python -m benchmarks.figures RUN.json`: put the figures of a run into docs/performance.md, its pictures beside it.
+"""`python -m benchmarks.figures RUN.json` puts the figures of a run into docs/performance.md, and pictures beside it.
 
-The text there is written by hand; what stands between `<!-- NAME -->` and `<!-- end -->` is not.
+The text of that page is written by hand, except what is between `<!-- NAME -->` and `<!-- end -->`.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ MAKERS: dict[str, Callable[[Report], str]] = {
 
 
 def filled(page: str, report: Report) -> str:
-    """The page with the figures of that report. KeyError for a part that the report does not have."""
+    """The page with the figures of this report. Raises KeyError for a part that the report does not have."""
 
     def made(match: re.Match[str]) -> str:
         return f"<!-- {match[1]} -->\n{MAKERS[match[1]](report)}\n<!-- end -->"

@@ -1,8 +1,8 @@
-"""The bridge's figures, software and device side by side in interleaved rounds; medians, and whether the target is met.
+"""`python -m benchmarks.bridge [ROUNDS]`: the figures of the bridge, and whether they reach their targets.
 
-`python -m benchmarks.bridge [ROUNDS]`. Needs gcc, make, openssl and HAProxy. A round takes 30 s. On a machine that is
-not idle the figures mean little, so its load is printed with them. Ratios are medians of the rounds' own ratios: what
-slows the machine down slows a whole round.
+Software and device are measured side by side in interleaved rounds. Needs gcc, make, openssl and HAProxy. A round takes
+30 s. On a machine that is not idle the figures mean little, so its load is printed with them. A ratio is the median of
+the ratios of the rounds, because a busy machine slows down a whole round.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from benchmarks.bridge.speed import SECONDS, sign, sign_in_processes
 from simaccel.cli.commands.openssl import CONFIG
 
 Round = dict[str, tuple[float, float]]
-"""By what was measured: a rate, and for programs the time of the processor that they took."""
+"""For each thing that was measured: a rate, and for programs the processor time that they took."""
 
 
 def main() -> None:
@@ -106,7 +106,7 @@ def _print(rounds: list[Round], load: float) -> None:
 
 
 def _print_row(row: str, figure: float, target: float) -> None:
-    """A negative target is a limit; 0: there is none."""
+    """A negative target is an upper limit. 0 means that there is no target."""
     text = f"{row:44}{figure:>12,.2f}"
     if target:
         reached = figure >= target if target > 0 else figure <= -target

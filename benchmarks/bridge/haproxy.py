@@ -1,7 +1,7 @@
 """HAProxy, one thread, TLS 1.3 with RSA-2048, under 32 connections at a time.
 
-The load comes from tls_client.c, which speaks TLS by itself: with libssl a client takes 420 us for its side of a
-handshake, and on two cores that is time the device then does not have. This one takes 105.
+The load comes from tls_client.c, which speaks TLS by itself. A client with libssl takes 420 us for its side of a
+handshake; on a machine with two cores, the device would lose that time. This client takes 105 us.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ WAYS = tuple(_OPTIONS)
 
 
 class Served(NamedTuple):
-    """Handshakes a second, each with a request, and the processor time of HAProxy for one."""
+    """Handshakes per second, each with a request, and the processor time that HAProxy takes for one."""
 
     rate: float
     cpu_us: float
 
 
 class Bench:
-    """The load client, a certificate, and where things lie."""
+    """The load client, a certificate, and the folder with the files."""
 
     def __init__(self, folder: Path, accelerated: Mapping[str, str], software: Mapping[str, str]) -> None:
         self._folder = folder
@@ -62,7 +62,7 @@ class Bench:
         self._pem.write_bytes(made.stdout)
 
     def serve(self, way: str) -> Served:
-        """Starts HAProxy that way, loads it, and stops it."""
+        """Starts HAProxy in this way, puts load on it, and stops it."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""The device as a process of its own, and what a process has used of the processor."""
+"""The device as a process of its own, and the processor time that a process has used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 class Device:
-    """`simaccel serve` with so many workers."""
+    """`simaccel serve` with this many workers."""
 
     def __init__(self, name: str, workers: int) -> None:
         self.name = name
@@ -26,7 +26,7 @@ class Device:
 
 
 def cpu_s(pid: int) -> float:
-    """Seconds of processor, user and system, that all living threads of a process have had, to the nanosecond."""
+    """The processor time in seconds, user and system, of all living threads of a process, exact to a nanosecond."""
     threads = Path(f"/proc/{pid}/task").iterdir()
     return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 

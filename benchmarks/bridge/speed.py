@@ -1,4 +1,4 @@
-"""Signatures a second by `openssl speed`, and what they take of the calling process's time."""
+"""Signatures per second by `openssl speed`, and the processor time that they take in the calling process."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ SECONDS = 2
 
 
 class Signed(NamedTuple):
-    """What a run gave: signatures a second by the wall clock, and cores that its process kept busy meanwhile."""
+    """The results of a run: signatures per second by the wall clock, and how many cores its process kept busy."""
 
     rate: float
     cores: float
 
 
 def sign(algorithm: str, environment: Mapping[str, str], jobs: int | None) -> Signed:
-    """Signs for SECONDS, with so many jobs, or without.
+    """Signs for SECONDS, with this many jobs, or without jobs.
 
-    The process's time is read when speed says that it begins to sign, and again when it says how often it did: neither
-    its start nor verification, which is software in any case, is in it. Verification is cut off.
+    The processor time is read when `openssl speed` prints that it begins to sign, and again when it prints how often it
+    has signed. So it includes neither the start nor the verification, which is always software and is cut off.
     """
     command = ["openssl", "speed", "-elapsed", "-seconds", str(SECONDS)]
     command += [] if jobs is None else ["-async_jobs", str(jobs)]
@@ -41,7 +41,7 @@ def sign(algorithm: str, environment: Mapping[str, str], jobs: int | None) -> Si
 
 
 def sign_in_processes(algorithm: str, environment: Mapping[str, str], count: int) -> Signed:
-    """As many processes at once: what the machine gives in software."""
+    """The same with this many processes at once: the rate that the machine reaches in software."""
     command = ["openssl", "speed", "-elapsed", "-seconds", str(SECONDS), "-multi", str(count), algorithm]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     # The last line: '... 0.000302s 0.000017s   3315.5  59569.0' or, for elliptic curves, the same with a name in front.

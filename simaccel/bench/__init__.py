@@ -1,1 +1,1 @@
-"""Benchmarks: ratios taken side by side in one run, and exact counts. Needs an accelerator handed in (`Rig`)."""
+"""Benchmarks: ratios that are measured side by side in one run, and exact counts. A `Rig` says what they run on."""

@@ -1,4 +1,4 @@
-"""A request of the benchmarks' own, straight onto a device, without engine and job."""
+"""A request of the benchmarks, which goes to a device directly, without an engine and a job."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Probe:
-    """A request of our own, that notes when it is handed out."""
+    """A request that notes when it is handed out."""
 
     def __init__(self, op: str, payload: bytes = b"", session: Any = None) -> None:
         self.op = op
@@ -20,6 +20,6 @@ class Probe:
         self.done = False
 
     def complete(self) -> None:
-        """Handed out. In the thread that reaps."""
+        """Called when it is handed out, in the thread that reaps."""
         self.delivered_ns = time.monotonic_ns()
         self.done = True

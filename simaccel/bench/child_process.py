@@ -1,4 +1,4 @@
-"""Runs a function in a new Python process: to measure memory without other users, or to be traced."""
+"""Runs a function in a new Python process, to measure its memory alone, or to trace it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ def command(fn: Callable[..., Any], *args: Any) -> list[str]:
 
 
 def call(fn: Callable[..., Any], *args: Any) -> Any:
-    """fn(*args), from a child. Blocks. CalledProcessError if it fails; its traceback is on stderr."""
+    """The result of fn(*args), called in a child process. Blocks. Raises CalledProcessError if it fails; its traceback
+    is on stderr."""
     return pickle.loads(subprocess.run(command(fn, *args), stdout=subprocess.PIPE, check=True).stdout)
 
 

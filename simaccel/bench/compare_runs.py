@@ -1,4 +1,4 @@
-"""What changed between two runs, and whether it is more than the noise."""
+"""Says what changed between two runs, and whether that is more than the noise."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Report = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One series, before and now."""
+    """One series of values, before and now."""
 
     what: str
     before: float
     now: float
     noise: float
-    """How far apart two runs of the same may lie, in the series' unit: half the sum of both interquartile ranges, and
-    for times, which the machine moves, as much as the peers beside have changed."""
+    """How far apart two runs of the same code may be, in the unit of the series. This is half the sum of both
+    interquartile ranges. For times, which depend on the machine, it is at least the change of the peers beside them."""
     more_is_better: bool
 
     @property
@@ -30,7 +30,7 @@ class Change:
 
     @property
     def verdict(self) -> str:
-        """ "better", "worse", "same", or "noise" where the difference is not larger than that."""
+        """ "better", "worse" or "same"; or "noise" if the difference is not larger than the noise."""
         if self.now == self.before:
             return "same"
         if abs(self.now - self.before) <= self.noise:
@@ -39,10 +39,10 @@ class Change:
 
 
 def compare(before: Report, now: Report) -> list[Change]:
-    """All series that both have, in the order of the new one. Exact counts have no noise.
+    """The changes of all series that both reports have, in the order of the new one. Exact counts have no noise.
 
-    A ratio is noisy by its rounds alone. The times of two runs differ by more than that: by what the machine did, which
-    the change of the peers measured beside them tells.
+    The noise of a ratio comes only from its rounds. The times of two runs also differ because the machine was not the
+    same. How much, we see from the change of the peers that were measured beside them.
     """
     old = {series.what: series.values for series in _series(before)}
     both = [series for series in _series(now) if series.what in old]
@@ -76,12 +76,12 @@ def _spread(values: list[float]) -> float:
 class _Series:
     what: str
     values: list[float]
-    """One for each round."""
+    """One value for each round."""
     more_is_better: bool = False
     group: str = ""
-    """What was measured side by side."""
+    """The group of series that were measured side by side."""
     peer: bool = False
-    """Not ours: if it changes from run to run, that is the machine."""
+    """Whether this is not our code, so that a change from run to run comes from the machine."""
 
 
 def _series(report: Report) -> Iterator[_Series]:

@@ -19,11 +19,11 @@ from simaccel.bench.rig import Rig
 from simaccel.bench.timed_accelerator import PAIR, STAGES, TimedAccelerator
 
 WAYS = ("fd", "pipe", "callback", "external", "heuristic", "inline")
-"""By fd and pipe; by callback; polled by the driver of the jobs; polled by the engine once enough is in flight; and
-polled by each caller, which keeps its thread: so always one in flight."""
+"""The ways of waking. fd and pipe. callback. external: the driver of the jobs polls. heuristic: the engine polls once
+enough is in flight. inline: each caller polls and blocks its thread, so there is always one in flight."""
 IN_FLIGHT = (1, 8, 64, 512, 4_096, 65_536)
 COALESCED = 32
-"""Completions that share an interrupt where it is coalesced, or so many as come within 50 us."""
+"""How many completions share an interrupt if it is coalesced; fewer if 50 us have passed before."""
 PERCENTILES = (50.0, 99.0, 99.9)
 CURVE = (0.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.8, 99.9, 100.0)
 _NOTIFY = {"external": "poll", "inline": "poll"}
@@ -47,22 +47,23 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What came of it. All in ns."""
+    """The results of a case, all in ns."""
 
     case: Case
     count: int
     stages_ns: dict[str, list[float]]
-    """By stage, "total", and PAIR where there is a job: PERCENTILES."""
+    """The values of PERCENTILES for each stage, for "total", and for PAIR if there is a job."""
     curve_ns: list[float]
-    """The total at each of CURVE."""
+    """The total at each percentile of CURVE."""
     typical_ns: dict[str, float]
-    """By stage: the mean over the operations in the middle half by total, so that the stages add up."""
+    """For each stage, its mean over the operations whose total is in the middle half. So the stages add up."""
     missing: str = ""
     """Why it could not be measured; "" if it was."""
 
 
 def cases() -> Iterator[Case]:
-    """All that make sense: polling has no interrupt to coalesce, and inline one operation in flight and no job."""
+    """All cases that make sense. With polling there is no interrupt to coalesce; inline there is no job, and only one
+    operation in flight."""
     for in_flight in IN_FLIGHT:
         for way in WAYS[:-1]:
             for kind in ("stackful", "stackless"):
@@ -73,7 +74,7 @@ def cases() -> Iterator[Case]:
 
 
 def measure(rig: Rig, case: Case) -> Cell:
-    """One cell."""
+    """Measure one case."""
     missing = _missing(case)
     if missing:
         return Cell(case, 0, {}, [], {}, missing)
@@ -98,7 +99,7 @@ def measure(rig: Rig, case: Case) -> Cell:
                 scheduler.run()
                 for job in jobs:
                     job.result()
-            # The first of each job pays for its start, its fd and the caches.
+            # The first operation of each job also pays for the job's start, its fd and cold caches.
             skip = case.in_flight if each > 2 else 0
             stages_ns = np.array([timed.stages_ns() for timed in accel.timed[skip:]], dtype=np.float64)
         return _cell(case, stages_ns)
@@ -147,7 +148,7 @@ def _missing(case: Case) -> str:
 
 
 def raise_fd_limit() -> int:
-    """How many fds this process may have, having asked for all that it may ask for."""
+    """Raise the limit of fds as far as this process may, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

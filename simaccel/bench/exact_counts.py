@@ -1,7 +1,8 @@
-"""Exact counts for one operation: system calls, switches, wakes, calls, memory blocks. The same on every machine.
+"""Exact counts for one operation: system calls, switches, wakes, calls, memory blocks.
 
-Taken in virtual time, where one thread does everything in an order that nothing disturbs. What two threads add, the
-futexes of the GIL above all, does depend on the machine: `straced` looks at that.
+They are the same on every machine. They are taken in virtual time, in which one thread does everything in a fixed
+order. A second thread adds more, above all the futexes of the GIL, and this does depend on the machine.
+strace_counts.py counts it.
 """
 
 from __future__ import annotations
@@ -39,12 +40,12 @@ class Counts:
     system_calls: float
     by_call: dict[str, float]
     switches: float
-    """Into a job and out of it."""
+    """Switches into a job and out of it."""
     wakes: float
     locks: float
-    """Acquired or released."""
+    """How many times a lock was acquired or released."""
     python_calls: float
-    """Functions written in Python that were entered, or entered again."""
+    """How many times a Python function was entered, or a generator or coroutine went on."""
     c_calls: float
     blocks_in_flight: float
     """Memory blocks held by a job with its wait context and its operation in flight."""
@@ -53,14 +54,14 @@ class Counts:
 
 
 def measure(rig: Rig, way: str, kind: str) -> Counts:
-    """Count, in a process of its own: what others have left in the interpreter's free lists must not count here."""
+    """Count in a new process, because what other code has left in the free lists of the interpreter would count too."""
     counted = child_process.call(_measure, rig, way, kind)
     assert isinstance(counted, Counts)
     return counted
 
 
 def _measure(rig: Rig, way: str, kind: str) -> Counts:
-    _run(rig, way, kind, 1)  # what is imported or cached at a first time is no cost of an operation
+    _run(rig, way, kind, 1)  # imports and caches of the first run are no cost of an operation
     few, _ = _run(rig, way, kind, _FEW)
     many, wakes = _run(rig, way, kind, _MANY)
     operations = _JOBS * (_MANY - _FEW)
@@ -82,7 +83,7 @@ def _measure(rig: Rig, way: str, kind: str) -> Counts:
 
 
 def _run(rig: Rig, way: str, kind: str, each: int) -> tuple[Counter[str], float]:
-    """All calls of a run, and the wakes an operation."""
+    """All calls of a run, and the number of wakes for each operation."""
     calls: Counter[str] = Counter()
 
     def count(frame: FrameType, event: str, arg: Any) -> None:
@@ -116,7 +117,7 @@ def _run(rig: Rig, way: str, kind: str, each: int) -> tuple[Counter[str], float]
 
 @contextmanager
 def _counted_foreign(calls: Counter[str]) -> Iterator[None]:
-    """Inside, the C functions that engine's modules call through ctypes are counted: the profile does not see them."""
+    """Inside the `with`, count the C functions that the engine calls through ctypes. The profiler does not see them."""
     found = [
         (module, name, value)
         for module in [module for key, module in sys.modules.items() if key.startswith("engine.")]
@@ -142,7 +143,8 @@ def _counted_foreign(calls: Counter[str]) -> Iterator[None]:
 
 
 def _blocks_in_flight(rig: Rig, way: str, kind: str) -> float:
-    """Memory blocks of a paused job: as many jobs as are in flight when the first of them asks the second time."""
+    """Memory blocks of a paused job. They are counted when the first job makes its second call, while all others are in
+    flight."""
     seen: list[int] = []
     number = 200
     try:
@@ -171,7 +173,7 @@ def _blocks_in_flight(rig: Rig, way: str, kind: str) -> float:
 
 
 def _blocks_left(rig: Rig, way: str, kind: str) -> float:
-    """Memory blocks that an operation leaves behind when all is closed."""
+    """How many memory blocks an operation leaves behind when everything is closed."""
     left = array("q", bytes(3 * 8))  # not a list: the ints in it would be blocks themselves
     for place, each in enumerate((_FEW, _FEW, _MANY)):
         _run(rig, way, kind, each)
@@ -187,7 +189,7 @@ def _set_up(rig: Rig, way: str, stack: ExitStack, in_flight: int = _JOBS) -> tup
 
 
 def _name(function: Any) -> str:
-    """Of a C function: with its type, if it is a method."""
+    """The name of a C function, with its type if it is a method."""
     owner = getattr(function, "__self__", None)
     if owner is None or type(owner).__name__ == "module":
         return str(function.__name__)

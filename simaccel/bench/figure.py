@@ -11,11 +11,11 @@ from simaccel.bench.rig import Rig
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured number beside what it must reach."""
+    """One measured number, and what it must reach."""
 
     what: str
     samples: Samples | None
-    """None where it could not be measured; the row's notes say why."""
+    """None if it could not be measured; the notes of the row say why."""
     target: float
     at_least: bool
     """Whether more is better."""
@@ -32,11 +32,11 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What measuring a row gave."""
+    """The results of measuring a row."""
 
     figures: list[Figure]
     times_ns: dict[str, Samples] = field(default_factory=dict)
-    """What the contenders took, an operation. They depend on the machine and are there for information."""
+    """The time that each contender took for an operation. It depends on the machine, and is for information only."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -47,7 +47,7 @@ class Row:
     name: str
     text: str
     part: str
-    """Which list asks for it: "A", the floor, "C", the testing tools, or "D", the goal."""
+    """The list that has this row: "A" is the floor, "C" the testing tools, and "D" the goals."""
     measure: Callable[[Rig, int], Outcome]
     """Called as measure(rig, rounds)."""
     rounds: int = 7

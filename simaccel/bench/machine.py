@@ -1,4 +1,4 @@
-"""The machine that the figures are of."""
+"""Describes the machine on which the figures were measured."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WANTED = ("cpu_config", "cpu_freq", "aslr", "runnable_threads", "python_compile
 
 
 def describe() -> dict[str, Any]:
-    """Its processor, system, load and Python, and the versions of what is measured. For JSON."""
+    """Its processor, system, load and Python, and the versions of the measured packages. For JSON."""
     found: dict[str, Any] = {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
@@ -34,7 +34,7 @@ def describe() -> dict[str, Any]:
 
 
 def one_line(machine: dict[str, Any]) -> str:
-    """For a title."""
+    """The description on one line, for a title."""
     return f"{machine['processor']}, {machine['cores']} cores, {machine['python']}, load {machine['load']} at the start"
 
 

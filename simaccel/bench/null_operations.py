@@ -1,7 +1,7 @@
-"""Null operations through a worker thread, so many in flight: by our jobs, and by what Python has of its own.
+"""Null operations through a worker thread, many in flight: with our jobs, and with what Python itself has.
 
-Every load is closed: so many callers, each of which asks again as soon as it has its answer. The work itself is
-nothing, so what is measured is the way there and back.
+Every load is closed: there is a fixed number of callers, and each asks again as soon as it has its answer. The
+operation does no work, so what is measured is the way to the worker and back.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def ring_depth(in_flight: int) -> int:
 
 
 def jobs_ns(rig: Rig, notify: str, stackless: bool, jobs: int, each: int, *, repeat: int = 1) -> float:
-    """ns an operation: so many jobs at once in one scheduler, each with `each` null operations; `repeat` times over."""
+    """The ns for an operation with `jobs` jobs at once in one scheduler, each of which does `each` null operations. All
+    of it is done `repeat` times."""
     try:
         with ExitStack() as stack:
             accel = stack.enter_context(rig.accelerator(depth=ring_depth(jobs)))
@@ -48,7 +49,7 @@ def jobs_ns(rig: Rig, notify: str, stackless: bool, jobs: int, each: int, *, rep
 
 
 def asks(engine: Engine, stackless: bool, op: str = "null", payload: bytes = b"") -> FunctionType:
-    """A job's function that asks so many times, one after the other."""
+    """The function of a job that takes a number, and calls the operation that many times, one after the other."""
 
     async def awaits(each: int) -> None:
         call = engine.aio.call
@@ -64,12 +65,12 @@ def asks(engine: Engine, stackless: bool, op: str = "null", payload: bytes = b""
 
 
 def null() -> bytes:
-    """The null kernel, for the peers."""
+    """The null kernel for Python's own executors."""
     return b""
 
 
 def pool_ns(in_flight: int, count: int, workers: int | None = 1) -> float:
-    """ThreadPoolExecutor: submit, and take the oldest result whenever so many are in flight."""
+    """ThreadPoolExecutor: submit, and wait for the oldest result whenever `in_flight` calls are in flight."""
     with ThreadPoolExecutor(workers) as pool:
         submit = pool.submit
         before_ns = perf_counter_ns()
@@ -85,7 +86,7 @@ def pool_ns(in_flight: int, count: int, workers: int | None = 1) -> float:
 def run_in_executor_ns(
     in_flight: int, each: int, workers: int | None = 1, loop: Callable[[], asyncio.AbstractEventLoop] | None = None
 ) -> float:
-    """loop.run_in_executor: so many tasks, each with `each` calls; on an asyncio loop, or the one given."""
+    """loop.run_in_executor: `in_flight` tasks, each with `each` calls, on an asyncio loop or on the given one."""
 
     async def ask(pool: ThreadPoolExecutor) -> None:
         run = asyncio.get_running_loop().run_in_executor
@@ -104,7 +105,8 @@ def run_in_executor_ns(
 
 
 def gevent_ns(in_flight: int, each: int) -> float:
-    """gevent's threadpool, of one thread: so many greenlets, each with `each` calls. ImportError without gevent."""
+    """gevent's threadpool with one thread: `in_flight` greenlets, each with `each` calls. Raises ImportError without
+    gevent."""
     import gevent
     from gevent.threadpool import ThreadPool
 

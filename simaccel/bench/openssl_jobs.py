@@ -1,4 +1,4 @@
-"""OpenSSL's own jobs as a contender: a small C program, built here and run for each turn."""
+"""OpenSSL's own jobs as a contender: a small C program, which is compiled here and run for each turn."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ class MissingError(Exception):
 
 
 def turn_ns(what: str, count: int) -> float:
-    """ns an operation of "pair" (pause and resume), "callback" or "eventfd" (a whole cycle). Raises MissingError."""
+    """The ns for an operation. `what` is "pair" (a pause and resume), or "callback" or "eventfd" (a whole cycle).
+
+    Raises MissingError.
+    """
     program, library = build(), libcrypto()
     run = subprocess.run([program, library, what, str(count)], capture_output=True, text=True, check=True)
     return float(run.stdout)
@@ -28,7 +31,7 @@ def turn_ns(what: str, count: int) -> float:
 
 @functools.cache
 def libcrypto() -> str:
-    """The name under which the loader finds it; SIMACCEL_LIBCRYPTO names another."""
+    """The name under which the loader finds libcrypto, or the name in SIMACCEL_LIBCRYPTO."""
     name = os.environ.get("SIMACCEL_LIBCRYPTO") or ctypes.util.find_library("crypto")
     if name is None:
         raise MissingError("no libcrypto: name one with SIMACCEL_LIBCRYPTO")
@@ -37,7 +40,7 @@ def libcrypto() -> str:
 
 @functools.cache
 def build() -> str:
-    """The compiled program, in a folder that goes with this process."""
+    """The path of the compiled program, in a folder that is removed when this process ends."""
     compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         raise MissingError("no C compiler (cc, gcc, clang)")
@@ -52,7 +55,7 @@ def build() -> str:
 
 
 def missing() -> str | None:
-    """Why there is no such contender on this machine; None if there is one."""
+    """Why this contender can't run on this machine; None if it can."""
     try:
         turn_ns("pair", 10)
     except (MissingError, subprocess.CalledProcessError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Pausing and resuming without a device: our jobs, and the bare things that they are made of."""
+"""Pauses and resumes without a device: of our jobs, and of the bare greenlets and generators that they are made of."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _pair_ns(body: Any, count: int) -> float:
 
 
 def pair_samples_ns(stackless: bool, count: int) -> list[int]:
-    """So many pairs, each timed by itself; the two looks at the clock, some 50 ns, are in it."""
+    """The times of `count` pairs, each measured by itself. Each includes about 50 ns for reading the clock twice."""
     job = start_job(_await_forever if stackless else _pause_forever)
     resume = job.resume
     samples_ns = []
@@ -80,7 +80,7 @@ def greenlet_pair_ns(count: int) -> float:
 
 
 def generator_pair_ns(count: int) -> float:
-    """A bare generator's send, which is all that a coroutine's await comes to."""
+    """A `send` to a bare generator, which is all that the `await` of a coroutine does."""
 
     def body() -> Generator[None, None, None]:
         while True:
@@ -98,7 +98,7 @@ def generator_pair_ns(count: int) -> float:
 
 
 def eventfd_ns(count: int) -> float:
-    """An eventfd written, polled and read: what no fd path can do without."""
+    """An eventfd that is written, polled and read. No way by fd can do with less."""
     fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
     poller = select.epoll()
     poller.register(fd, select.EPOLLIN)
@@ -139,7 +139,7 @@ def stackless_callback_cycle_ns(count: int) -> float:
 
 
 def stackful_callback_cycle_ns(count: int) -> float:
-    """The same of a plain function."""
+    """The same for a plain function."""
     return _callback_cycle_ns(_pause_once, count)
 
 
@@ -179,7 +179,7 @@ def stackful_eventfd_cycle_ns(count: int) -> float:
 
 
 def stackless_eventfd_cycle_ns(count: int) -> float:
-    """The same of an `async def`."""
+    """The same for an `async def`."""
     return _eventfd_cycle_ns(_await_fd, count)
 
 

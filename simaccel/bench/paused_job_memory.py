@@ -1,4 +1,4 @@
-"""What a paused job with an operation in flight costs in resident memory. Taken in a process of its own."""
+"""How much resident memory a paused job with an operation in flight takes. It is measured in a process of its own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ _COUNT = 16_000
 
 
 def bytes_each(rig: Rig, kind: str) -> float:
-    """Bytes for each "stackful" or "stackless" job with its wait context and operation, or bare paused "greenlet"."""
+    """The bytes for one "stackful" or "stackless" job with its wait context and operation, or for one bare paused
+    "greenlet"."""
     return float(child_process.call(_bytes_each, rig, kind))
 
 
@@ -34,7 +35,7 @@ def _bytes_each(rig: Rig, kind: str) -> float:
             bare.switch()
         return taken
     with ExitStack() as stack:
-        # On a virtual clock that nobody jumps, all stay in flight.
+        # Nobody jumps this virtual clock, so all operations stay in flight.
         accel = stack.enter_context(rig.accelerator(depth=1 << 15, clock=rig.virtual_clock()))
         engine = stack.enter_context(Engine(accel, notify="callback"))
         _grow_jobs(engine, kind, keep, _WARM)

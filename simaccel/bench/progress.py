@@ -1,6 +1,7 @@
-"""How far a run of the benchmarks is, on stderr: a bar on a terminal, elsewhere a line for each step.
+"""Shows on stderr how far a run of the benchmarks is: a bar on a terminal, and elsewhere a line for each step.
 
-Without a thread: one would take turns with what is measured. So the bar moves between the turns of the contenders.
+It has no thread, because a thread would take time from what is measured. So the bar moves only between the turns of the
+contenders.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from simaccel.bench.interleaved_rounds import watched
 
 
 class Progress:
-    """Of so many steps. A context manager: leaving it wipes the bar."""
+    """The progress through a number of steps. It is a context manager: leaving it wipes the bar."""
 
     def __init__(self, steps: int) -> None:
         self._steps = steps
@@ -29,7 +30,7 @@ class Progress:
             progress.BarColumn(bar_width=10),
             progress.MofNCompleteColumn(),
             progress.TimeElapsedColumn(),
-            # The rest of the line: where that is short, words are cut and no number is.
+            # This column gets the rest of the line. If that is short, words are cut, but no numbers.
             progress.TextColumn(
                 "{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
             ),
@@ -43,7 +44,7 @@ class Progress:
         self._stack = ExitStack()
 
     def begin(self, what: str) -> None:
-        """A step begins."""
+        """Note that a step begins."""
         self._what = what
         if self._terminal:
             self._bar.update(self._task, description=what, refresh=True)
@@ -52,7 +53,7 @@ class Progress:
                 print(f"measuring {what}, {self._done + 1} of {self._steps}", file=sys.stderr, flush=True)
 
     def end(self) -> None:
-        """It has ended."""
+        """Note that the step has ended."""
         self._done += 1
         self._bar.advance(self._task)
 

@@ -1,4 +1,4 @@
-"""Real crypto: offloaded against inline, and how much of the driving thread is left free meanwhile."""
+"""Real crypto: offloaded, compared with inline, and how much of the driving thread's time is free meanwhile."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ _KEY, _NONCE = bytes(32), bytes(12)
 
 @dataclass(frozen=True, slots=True)
 class Offload:
-    """One operation, both ways."""
+    """The results for one operation, both ways."""
 
     what: str
     offloaded: Samples
     """Operations/s."""
     inline: Samples
-    """Operations/s, called straight on the driving thread."""
+    """Operations/s, called directly on the driving thread."""
     gain: Samples
-    """The first over the second: below 1 the way there and back costs more than is won."""
+    """offloaded / inline. Below 1, the way to the device and back costs more than it gains."""
     free: Samples
-    """Share of the driving thread's time in which it had nothing to do, 0 to 1, while offloading; inline it is 0."""
+    """The part of its time in which the driving thread had nothing to do while offloading, from 0 to 1. Inline it is
+    0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def _works() -> list[_Work]:
 
 
 def measure(rig: Rig, rounds: int) -> list[Offload]:
-    """All of them."""
+    """The results for all operations."""
     return [_measure(rig, work, rounds) for work in _works()]
 
 

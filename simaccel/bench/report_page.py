@@ -23,14 +23,14 @@ td.yes { color: #06703c; font-weight: 600 } td.no { color: #b00020; font-weight:
 .scroll { overflow-x: auto }
 """
 _PICTURES = {
-    "throughput": "Closed loop: so many callers, each asks again as soon as it has its answer.",
+    "throughput": "Closed loop: a fixed number of callers, each of which asks again as soon as it has its answer.",
     "latency": "From the call to its result. Each further nine takes the same room; the y axis is logarithmic.",
     "split": "From the call to its result, without a gap. Each panel has its own scale.",
 }
 
 
 def write(report: dict[str, Any], folder: Path, goals: bool = False) -> Path:
-    """Write index.html beside the pictures that are in the folder; `goals` as for `tables.show_rows`."""
+    """Write index.html into the folder, beside the pictures. `goals`: as in `report_tables.show_rows`."""
     parts = [
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>simaccel: benchmarks</title>',
         f"<style>{_STYLE}</style><h1>simaccel: benchmarks</h1>",

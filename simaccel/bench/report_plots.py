@@ -19,7 +19,7 @@ _WAYS = {
     "heuristic": "#cc79a7",
     "inline": "#777777",
 }
-"""Colours that the colour-blind tell apart (Okabe and Ito)."""
+"""Colours that colour-blind people can tell apart (Okabe and Ito)."""
 _STAGES = ("#999999", "#e69f00", "#f0e442", "#56b4e9", "#0072b2")
 _CONTENDERS = {
     "callback, stackless": ("#d55e00", "-", "o"),
@@ -38,7 +38,8 @@ _PANELS = (1, 64, 4_096)
 
 
 def draw(report: Report, folder: Path) -> list[Path]:
-    """Draw what the report has; the files written, two for each picture. ImportError without matplotlib."""
+    """Draw everything that the report has. Returns the files, two for each picture. Raises ImportError without
+    matplotlib."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -65,7 +66,7 @@ def draw(report: Report, folder: Path) -> list[Path]:
 
 
 def _latency(cells: list[dict[str, Any]]) -> Any:
-    """Latency at each percentile, as HdrHistogram draws it: the tail gets as much room as the rest."""
+    """The latency at each percentile, as HdrHistogram draws it, with as much room for the tail as for the rest."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(13, 4.6), layout="constrained")
@@ -106,7 +107,7 @@ def _log_ticks(axis: Any) -> None:
 
 
 def _place(percentile: float) -> float:
-    """Where a percentile goes on an axis on which each further nine takes the same room."""
+    """The position of a percentile on an axis on which each further nine takes the same room."""
     from math import log10
 
     return -log10(1 - min(percentile, 99.97) / 100)

@@ -1,4 +1,5 @@
-"""What was measured, as tables on the terminal. Takes the report as plain data, so that an old one shows the same."""
+"""Shows the results as tables on the terminal. It takes the report as plain data, so an old one is shown in the same
+way."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ _VERDICT_STYLES = (("better", "green"), ("worse", "red"))
 
 
 def show(report: dict[str, Any], console: Console, goals: bool = False) -> None:
-    """All of it."""
+    """Show the whole report."""
     print_line(console, machine.one_line(report["machine"]))
     if report.get("bare"):
         _show_bare(report["bare"], console)
@@ -40,8 +41,9 @@ def show(report: dict[str, Any], console: Console, goals: bool = False) -> None:
 
 
 def show_rows(rows: Sequence[dict[str, Any]], console: Console, times: bool = False, goals: bool = False) -> None:
-    """The figures; with `times`, what the contenders took, and the notes. With `goals` also what this project wants to
-    reach, and whether it does: a user's machine is no failure if it does not."""
+    """Show the figures; with `times`, also the times of the contenders, and the notes. With `goals`, also the goals of
+    this project, and whether they are reached. By default they are not shown, because a user's machine need not reach
+    them."""
     names, spread = (_text("row"), _text("what"), _text("figure")), Column("middle half of the rounds")
     if not goals:
         _table(console, "Figures", (*names, Column("measured"), spread), _row_lines(rows, (0, 2, 4)))
@@ -58,7 +60,7 @@ def show_rows(rows: Sequence[dict[str, Any]], console: Console, times: bool = Fa
 
 
 def _row_lines(rows: Sequence[dict[str, Any]], chosen: Sequence[int]) -> list[list[str]]:
-    """A line for each figure, with those of its cells; what a row is stands on its first line alone."""
+    """A line for each figure, with the chosen cells. The name and text of a row are only on its first line."""
     lines = []
     for row in rows:
         names = [row["name"], row["text"]]
@@ -70,7 +72,7 @@ def _row_lines(rows: Sequence[dict[str, Any]], chosen: Sequence[int]) -> list[li
 
 
 def figure_cells(figure: dict[str, Any], reached: dict[bool | None, str]) -> tuple[str, str, str, str, str]:
-    """What, target, value, whether that is reached in the words given, spread."""
+    """The cells of a figure: what it is, target, value, whether the target is reached (in the given words), spread."""
     unit, values = figure["unit"], figure["samples"]
     target = f"{'at least' if figure['at_least'] else 'at most'} {number_text(figure['target'], unit)}"
     value = number_text(statistics.median(values), unit) if values else "missing"
@@ -92,7 +94,7 @@ def number_text(value: float, unit: str) -> str:
 
 
 def split_text(values_ns: Sequence[float]) -> str:
-    """Percentiles in us, three digits each, or all of them where there are more before the point."""
+    """Percentiles in us, with three digits each, or more if there are more before the point."""
     return "/".join(f"{ns / 1000:.0f}" if ns >= 99_950 else f"{ns / 1000:.3g}" for ns in values_ns)
 
 

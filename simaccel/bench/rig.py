@@ -1,4 +1,4 @@
-"""What the benchmarks run on: how to make an accelerator. Handed in, so that nothing here knows a device."""
+"""The rig says how to make the accelerators on which the benchmarks run. So the benchmarks know no device."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """Makers of what is measured. All must be importable by name: some figures are taken in a process of their own.
+    """The functions that make what is measured. They must be importable by name, because some figures are taken in a
+    process of their own.
 
-    `accelerator` is called as accelerator(depth=, latency=, units=, clock=, coalescing=), by keyword and with those
-    that matter; what it returns is a context manager. `coalescing(count=, time_ns=)` makes the last of these.
+    `accelerator` is called with some of the keywords depth, latency, units, clock and coalescing, and returns a context
+    manager. `coalescing(count=, time_ns=)` makes the value for the keyword coalescing.
     """
 
     accelerator: Callable[..., Any]
     virtual_clock: Callable[[], Any]
     coalescing: Callable[..., Any]
     device_process: Callable[[], AbstractContextManager[Callable[..., Any]]]
-    """Starts a device that is a process of its own, and gives what is called as accelerator(depth=)."""
+    """Starts a device process, and yields a function that is called as accelerator(depth=)."""

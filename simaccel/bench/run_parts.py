@@ -1,4 +1,4 @@
-"""A whole run: all parts, one after the other, and the report of it as plain data."""
+"""A whole run: it does all parts, one after the other, and makes a report of plain data."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ PARTS = ("rows", "bare", "depths", "split", "crypto", "counts")
 VERSION = 1
 
 Report = dict[str, Any]
-"""What a run gave, as it is in its JSON file: "version", "machine", "notes", and one entry for each of PARTS that ran.
-Samples are lists, one number a round."""
+"""The results of a run, as in its JSON file: "version", "machine", "notes", and an entry for each of PARTS that ran.
+Samples are lists with a number for each round."""
 Step = tuple[str, Callable[[], None]]
-"""What is measured now, in words, and how to measure it."""
+"""The name of what is measured, and a function that measures it."""
 
 
 def steps(rig: Rig, report: Report, parts: Sequence[str], rows: Sequence[str], budget: Budget) -> Iterator[Step]:
-    """What there is to do, in order; doing it fills the report."""
+    """The steps of a run, in order. Each adds its results to the report."""
     report.update({"version": VERSION, "machine": machine.describe(), "notes": []})
     notes: list[str] = report["notes"]
     if "rows" in parts:
@@ -80,7 +80,7 @@ def _bare(report: Report, notes: list[str], rounds: int) -> None:
 
 
 def row_data(row: Row, outcome: Outcome) -> dict[str, Any]:
-    """A row and what came of it, as plain data."""
+    """A row and its results, as plain data."""
     return {
         "name": row.name,
         "text": row.text,
@@ -92,7 +92,7 @@ def row_data(row: Row, outcome: Outcome) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it: Samples become lists, dataclasses dicts."""
+    """The value for JSON: Samples become lists, and dataclasses become dicts."""
     if isinstance(value, Samples):
         return list(value.values)
     if isinstance(value, dict):

@@ -24,7 +24,7 @@ from simaccel.bench.time_budget import Budget
 
 LONGEST_MINUTES = 100_000
 MAX_CHARACTERS = 1 << 26
-"""Of a report. A full one has half a million; /dev/zero has no end."""
+"""The largest report that is read. A full one has half a million characters, but /dev/zero has no end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +32,19 @@ class Order:
     """What to do."""
 
     parts: Sequence[str] = ()
-    """Of run_parts.PARTS; none for all, or for the rows alone where `rows` names some."""
+    """Names from run_parts.PARTS. If it is empty, all parts; or only the rows, if `rows` names some."""
     rows: Sequence[str] = ()
-    """Names of rows; none for all."""
+    """Names of rows. If it is empty, all rows."""
     rounds: int | None = None
-    """Interleaved rounds; None for what each part takes by itself."""
+    """How many interleaved rounds. With None each part has its own number."""
     minutes: float = 10.0
-    """How long it may take, about; 0 for as long as it does."""
+    """Roughly how long it may take. 0 is no limit."""
     folder: Path | None = None
-    """Where the pictures and the page go."""
+    """The folder for the pictures and the page."""
     compare_path: Path | None = None
-    """The JSON of an earlier run."""
+    """The JSON file of an earlier run to compare with."""
     goals: bool = False
-    """Whether to show what this project wants to reach, and whether it does."""
+    """Whether to show the goals of this project, and whether they are reached."""
 
     @property
     def chosen_parts(self) -> Sequence[str]:
@@ -53,8 +53,9 @@ class Order:
 
 
 def plan(rig: Rig, order: Order) -> Callable[[Console], run_parts.Report]:
-    """Check the order, and return what carries it out and shows it on a console; that takes minutes, and its report has
-    "interrupted" if Ctrl-C ended it early. Raises UsageError; nothing has been measured then."""
+    """Check the order, and return a function that carries it out and shows the results on a console. That takes
+    minutes. Its report has "interrupted" if Ctrl-C ended it early. Raises UsageError; nothing has been measured
+    then."""
     for given, known, what in ((order.parts, run_parts.PARTS, "part"), (order.rows, BY_NAME, "row")):
         for name in given:
             if name not in known:
@@ -70,7 +71,7 @@ def plan(rig: Rig, order: Order) -> Callable[[Console], run_parts.Report]:
 
 
 def load(path: Path) -> run_parts.Report:
-    """The report of an earlier run. UsageError if it is none."""
+    """The report of an earlier run. Raises UsageError if the file is not a report."""
     try:
         with path.open(encoding="utf-8") as file:
             text = file.read(MAX_CHARACTERS + 1)
@@ -81,7 +82,7 @@ def load(path: Path) -> run_parts.Report:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"{path}: {reason}; give the file that an earlier run wrote with --json") from None
     if not isinstance(report, dict) or report.get("version") != run_parts.VERSION:
-        raise UsageError(f"{path} is no report of this version of the benchmarks: measure again with --json")
+        raise UsageError(f"{path} is not a report of this version of the benchmarks: measure again with --json")
     try:
         compare(report, report)
     except (TypeError, LookupError, AttributeError, ArithmeticError, ValueError, statistics.StatisticsError):
@@ -90,7 +91,7 @@ def load(path: Path) -> run_parts.Report:
 
 
 def missing(order: Order) -> list[str]:
-    """What can't be measured or drawn on this machine, each with the cure. Print it before the minutes of measuring."""
+    """What can't be measured or drawn on this machine, each with the cure. For printing before the measurements."""
     told = []
     if order.folder and not find_spec("matplotlib"):
         told.append("no pictures will be drawn: matplotlib is not installed; pip install 'simaccel[bench]'")

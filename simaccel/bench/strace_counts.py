@@ -1,6 +1,6 @@
-"""System calls for one operation in real time, both threads and the GIL included, as strace counts them.
+"""System calls for one operation in real time, as strace counts them. They include both threads and the GIL.
 
-Unlike `counts` these depend on the machine, on its load, and on strace, which slows every call down.
+Unlike exact_counts.py, these depend on the machine, on its load, and on strace, which slows down every call.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ _JOBS, _FEW, _MANY = 64, 20, 120
 
 
 def measure(rig: Rig, notify: str, stackless: bool) -> dict[str, float]:
-    """Calls an operation, by name, most frequent first. Empty where there is no strace, or it is not allowed."""
+    """The calls for an operation, by name, the most frequent first. Empty if there is no strace, or it is not
+    allowed."""
     few, many = (_traced(rig, notify, stackless, each) for each in (_FEW, _MANY))
     if few is None or many is None:
         return {}

@@ -1,8 +1,8 @@
-"""Tables as text that never lose a character, whatever the width of the terminal.
+"""Tables as text that never lose a character, however narrow the terminal is.
 
-A table that is wider than the terminal first gets its long texts wrapped. If that is not enough, its columns are spread
-over several tables, one below the other, each of which begins with the first column. Where there is no terminal, such
-as in a pipe or a file, a table is as wide as it needs.
+If a table is wider than the terminal, its long texts are wrapped. If that is not enough, its columns are divided among
+several tables, one below the other, each of which begins with the first column. In a pipe or a file, a table is as wide
+as it needs to be.
 """
 
 from __future__ import annotations
@@ -16,30 +16,31 @@ from rich.text import Text
 
 GAP = "  "
 NARROWEST_TEXT = 18
-"""Long texts are wrapped to no less than this."""
+"""The smallest width to which long texts are wrapped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its heading, which may have several lines, and what stands in it."""
+    """One column: its heading, which may have several lines, and what it contains."""
 
     heading: str
-    """Columns side by side whose headings have the same first line of two stay together where there is room."""
+    """Neighbouring columns whose headings have two lines, and the same first line, stay together if there is room."""
     text: bool = False
-    """Words, which stand at the left and may be wrapped, instead of numbers, which stand at the right and may not."""
+    """Whether it contains words, which are aligned left and may be wrapped. Numbers are aligned right, on one line."""
     styles: tuple[tuple[str, str], ...] = ()
-    """How cells look that have exactly these contents, such as (("worse", "red"),)."""
+    """The styles of cells with exactly these contents, such as (("worse", "red"),)."""
 
 
 def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]], title: str = "") -> None:
-    """Print it, in as many parts as the console's width asks for. A console that is no terminal has any width."""
+    """Print the table, in as many parts as the width of the console requires. Without a terminal there is no limit."""
     width = console.width if console.is_terminal else None
     if title:
         print_line(console, title, "bold")
     for chosen, widths in _parts(columns, rows, width):
         headings = [columns[index].heading for index in chosen]
         most = max(heading.count("\n") for heading in headings)
-        headings = ["\n" * (most - heading.count("\n")) + heading for heading in headings]  # they stand at the bottom
+        # Short headings are aligned at the bottom.
+        headings = ["\n" * (most - heading.count("\n")) + heading for heading in headings]
         if any(headings):
             _print_row(console, [columns[index] for index in chosen], headings, widths, "dim")
         for row in rows:
@@ -47,14 +48,14 @@ def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequ
 
 
 def print_line(console: Console, line: str = "", style: str = "") -> None:
-    """Print a line as it is: a terminal wraps it, and nothing is cut off, highlighted or taken for markup."""
+    """Print a line as it is. A terminal wraps it; nothing is cut off, highlighted or treated as markup."""
     console.print(Text(line, style), soft_wrap=True)
 
 
 def _parts(
     columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None
 ) -> list[tuple[list[int], list[int]]]:
-    """Which columns stand beside each other, and how wide each is."""
+    """For each part of the table, its columns and their widths."""
     every = list(range(len(columns)))
     natural = [_width([columns[index].heading, *(row[index] for row in rows)]) for index in every]
     if width is None or _total(natural) <= width:
@@ -76,7 +77,7 @@ def _parts(
 
 
 def _groups(columns: Sequence[Column]) -> list[list[int]]:
-    """The columns after the first: what stays together."""
+    """The columns after the first, in groups that stay together."""
     groups: list[list[int]] = []
     before = ""
     for index, column in enumerate(columns[1:], 1):
@@ -90,7 +91,7 @@ def _groups(columns: Sequence[Column]) -> list[list[int]]:
 
 
 def _widened(floors: list[int], natural: list[int], width: int) -> list[int]:
-    """The widths from `floors` up to `natural`, the first columns first, as far as there is room."""
+    """The widths, grown from `floors` up to `natural` as far as there is room. The first columns grow first."""
     widths = list(floors)
     for index, wanted in enumerate(natural):
         room = width - _total(widths)

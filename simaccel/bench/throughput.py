@@ -28,14 +28,14 @@ _FULL_COUNT = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """Times an operation, by contender, with so many in flight."""
+    """The time for an operation by contender, with this many in flight."""
 
     in_flight: int
     times_ns: dict[str, Samples]
 
 
 def measure(rig: Rig, in_flight: int, rounds: int) -> Depth:
-    """One number in flight. What can't be had here, for lack of fds or of a package, is left out."""
+    """Measure with `in_flight` operations in flight. Contenders for which fds or a package are missing are left out."""
     count = _COUNT.get(in_flight, _FULL_COUNT)
     each = max(2, count // in_flight)
     contenders: dict[str, Turn] = {}
@@ -55,7 +55,7 @@ def measure(rig: Rig, in_flight: int, rounds: int) -> Depth:
 
 
 def missing_peers() -> list[str]:
-    """What is not installed here."""
+    """Messages about peers that are not installed here."""
     return [
         f"{name} is not installed: pip install 'simaccel[bench]'"
         for name in ("uvloop", "gevent")

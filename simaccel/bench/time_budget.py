@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 _FEWER = ((0.6, 3), (0.8, 1))
-"""(share, rounds): after this share of the time has passed, at most so many rounds are run."""
+"""(share, rounds): after this share of the time has passed, at most this many rounds are run."""
 
 
 class Budget:
@@ -19,7 +19,7 @@ class Budget:
 
     @property
     def used_ns(self) -> int:
-        """Since the run began."""
+        """The time since the run began."""
         return self._now_ns() - self._began_ns
 
     @property

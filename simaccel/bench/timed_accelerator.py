@@ -1,6 +1,6 @@
-"""An accelerator around another, which notes when each request was called, submitted, started, finished and handed out.
+"""A wrapper around an accelerator. It notes when each request was called, submitted, started, done and handed out.
 
-It is put between an engine and its device: nothing in either knows of it.
+It is put between an engine and its device, and neither knows of it.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from time import monotonic_ns
 from typing import Any
 
 STAGES = ("submit", "queue", "service", "notify", "wake to resume")
-"""Of an operation, in order, without a gap: the call until it is on the ring; until a unit starts it; until it is done;
-until its completion is handed out, which wakes the job; until the statement after the call."""
+"""The stages of an operation, in order and without a gap. Each begins at the end of the one before, and they end when
+the operation is on the ring; when a unit starts it; when it is done; when its completion is handed out, which wakes the
+job; and at the statement after the call."""
 PAIR = "pause/resume"
-"""The pause and resume itself, as it is without a device. The pause happens while the device works, so it is in none of
-the stages but the last, in which the job is resumed."""
+"""The pause and resume alone, as measured without a device. The pause happens while the device works, so it is in no
+stage. The resume is in the last one."""
 
 
 class Timed:
-    """A request with its times, in the place of the operation that it stands for."""
+    """A request that notes its times. It goes to the device instead of the operation that it belongs to."""
 
     __slots__ = (
         "aux",
@@ -52,11 +53,11 @@ class Timed:
         self.submitted_ns = self.started_ns = self.finished_ns = self.woken_ns = self.returned_ns = 0
 
     def complete(self) -> Any:
-        """Hand it on."""
+        """Complete the operation."""
         operation = self.operation
         operation.result = self.result
         operation.error = self.error
-        self.woken_ns = monotonic_ns()  # before the next line: after it the job may already run
+        self.woken_ns = monotonic_ns()  # set before the next line, because after that the job may already run
         return operation.complete()
 
     def stages_ns(self) -> tuple[int, ...]:
@@ -71,7 +72,7 @@ class Timed:
 
 
 class TimedAccelerator:
-    """Fits `engine.protocol.Accelerator`. For one driving thread, whose callers say `calls` just before they call."""
+    """Fits `engine.protocol.Accelerator`. It is for one driving thread, which calls `calls` just before each call."""
 
     def __init__(self, accel: Any) -> None:
         self._accel = accel
@@ -80,11 +81,11 @@ class TimedAccelerator:
         self.timed: list[Timed] = []
 
     def calls(self) -> None:
-        """A call begins now."""
+        """Note that a call begins now."""
         self._called_ns = monotonic_ns()
 
     def returned(self, payload: bytes) -> None:
-        """The call with that payload, of which only one is in flight, has returned."""
+        """Note that the call with this payload has returned. Only one with this payload is in flight."""
         self._last[payload].returned_ns = monotonic_ns()
 
     def submit(self, operation: Any) -> bool:

@@ -1,4 +1,5 @@
-"""What the parts cost alone: pairs of pause and resume, whole cycles, and an eventfd, beside OpenSSL's own in C."""
+"""The cost of the parts alone: pairs of pause and resume, whole cycles, and an eventfd. And the same of OpenSSL in
+C."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ IN_C = {
 
 
 def measure(rounds: int) -> tuple[dict[str, Samples], list[str]]:
-    """ns each, and what is missing here."""
+    """The ns for each part, and messages about what is missing here."""
     contenders: dict[str, Turn] = {name: partial(turn, _COUNT) for name, turn in {**OURS, **PEERS}.items()}
     missing = openssl_jobs.missing()
     if missing is None:

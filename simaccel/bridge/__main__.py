@@ -13,7 +13,7 @@ def main() -> None:
     """Serves until SIGTERM or SIGINT. Prints one line when it is ready."""
     if os.environ.get("OPENSSL_CONF", os.devnull) != os.devnull:
         # libcrypto has read that file during the imports above, and it may have loaded the provider. The device would
-        # then be its own client. So begin again without it.
+        # then be its own client. So start again without it.
         os.environ["OPENSSL_CONF"] = os.devnull
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     address = sys.argv[1]

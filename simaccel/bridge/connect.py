@@ -18,10 +18,10 @@ def connect(
 ) -> RemoteAccelerator:
     """An accelerator like any other, whose device is the process that `simaccel serve` runs at that address.
 
-    By default the address is that of SIMACCEL_SOCKET, or else @simaccel. If the device allows fewer slots than `depth`
+    By default the address is that of SIMACCEL_SOCKET, or else @simaccel. If the device allows fewer slots than `depth`,
     it gives as many as it allows, and the accelerator's `depth` says how many. The device must run as our own user, as
-    root, or as one of `trusted_users`, which are names or uids. For None these are the users that
-    SIMACCEL_TRUSTED_USERS names, separated by commas or spaces.
+    root, or as one of `trusted_users`, which are names or uids. With None, these are the users in
+    SIMACCEL_TRUSTED_USERS, separated by commas or spaces.
 
     Blocks until the device lets us in, 5 s at most. Raises NoDeviceError (of `simaccel.bridge`) if no device answers,
     or if it belongs to somebody else. Raises UsageError if the address, the users or the sizes are not valid.

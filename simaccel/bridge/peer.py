@@ -1,4 +1,4 @@
-"""Who is at the other end of a socket. The kernel says so, which nobody can forge."""
+"""Who is at the other end of a socket. The kernel says it, so nobody can pretend to be somebody else."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def open_control(name: str, *, any_user: bool = False, trusted: tuple[int, ...] 
     try:
         _connect_patiently(peer, address)
         peer.settimeout(PATIENCE_S)
-        # Anybody may take an abstract name that is free, and we are about to send keys there.
+        # Anybody may bind an abstract name that is free, and we are about to send keys there.
         _, uid = credentials(peer)
         if not any_user and uid not in (0, os.geteuid(), os.getuid(), *trusted):
             raise NoDeviceError(
@@ -82,7 +82,7 @@ def _connect_patiently(peer: socket.socket, address: str) -> None:
 
 
 def read_report(name: str) -> dict[str, Any]:
-    """What the device at that socket says of itself, with all its clients. Blocks and raises as `open_control` does."""
+    """The report of the device at that socket, with all its clients. Blocks and raises as `open_control` does."""
     report = _ask(name, wire.stat())
     # One connection for each page, so that nobody waits long for us. Clients that come meanwhile are on the last page.
     for _ in range(MAX_PAGES):
@@ -100,7 +100,7 @@ def read_report(name: str) -> dict[str, Any]:
 def inject(name: str, faults: str) -> dict[str, Any]:
     """Makes the device meet these faults from now on, or with an empty text no faults. Returns its report after that.
 
-    Blocks and raises as `open_control` does. Raises NoDeviceError also if the device refuses the text.
+    Blocks and raises as `open_control` does. Also raises NoDeviceError if the device refuses the text.
     """
     return _ask(name, wire.message(wire.Message.INJECT, faults.encode()))
 

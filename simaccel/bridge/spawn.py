@@ -14,10 +14,10 @@ _serial = count(1)
 
 @contextmanager
 def device_process(workers: int = 1) -> Iterator[str]:
-    """Starts a device process with so many workers. Yields its address, for `simaccel.connect` and SIMACCEL_SOCKET.
+    """Starts a device process with this many workers. Yields its address, for `simaccel.connect` and SIMACCEL_SOCKET.
 
-    At the end the process is stopped and waited for. Raises RuntimeError if it does not start; what it said is on
-    stderr. Blocks while it starts and ends.
+    At the end it stops the process and waits for it. Raises RuntimeError if the process does not start; stderr says
+    why. Blocks while it starts and ends.
     """
     address = f"@simaccel-{os.getpid()}-{next(_serial)}"
     command = [sys.executable, "-m", "simaccel.bridge", address, str(workers)]

@@ -36,7 +36,7 @@ def group_id(group: str | int) -> int:
 
 
 def user_name(uid: int) -> str:
-    """For people: the user's name with its uid, or the uid alone where no name is known."""
+    """The user's name with its uid, for people; or only the uid if it has no name."""
     try:
         return f"{pwd.getpwuid(uid).pw_name} ({uid})"
     except (KeyError, OverflowError):
@@ -46,7 +46,7 @@ def user_name(uid: int) -> str:
 def trusted_ids(users: Iterable[str | int] | None) -> tuple[int, ...]:
     """The uids whose devices we trust with keys, besides root's and our own.
 
-    They are those of `users`. For None they are those that SIMACCEL_TRUSTED_USERS names, as for the provider. Raises
+    They are those of `users`. With None they are those in SIMACCEL_TRUSTED_USERS, as for the provider. Raises
     UsageError for a user that does not exist.
     """
     if users is None:

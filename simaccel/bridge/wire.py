@@ -165,7 +165,7 @@ class Layout:
 
     @classmethod
     def of(cls, entries: int, slot_bytes: int) -> Layout:
-        """The layout for so many entries. Raises ValueError, with the reason, if no device allows it."""
+        """The layout for this many entries. Raises ValueError, with the reason, if no device allows it."""
         if not 2 <= entries <= MAX_ENTRIES or entries & (entries - 1):
             raise ValueError(f"entries={entries}: use a power of two from 2 to {MAX_ENTRIES}")
         if not 256 <= slot_bytes <= MAX_SLOT_BYTES or slot_bytes % 64:
@@ -182,7 +182,7 @@ class Layout:
 
     @classmethod
     def agreed(cls, entries: int, slot_bytes: int, allowed: int) -> Layout:
-        """The layout for a client that asks for so many entries, of which the device allows at most `allowed`.
+        """The layout for a client that asks for this many entries, if the device allows at most `allowed`.
 
         Raises ValueError as `of` does.
         """

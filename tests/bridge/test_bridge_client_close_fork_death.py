@@ -113,7 +113,7 @@ def test_what_nobody_holds_any_more_the_device_forgets(device: DeviceProcess) ->
 def test_a_session_is_for_its_own_connection(device: DeviceProcess) -> None:
     with connect(device.address) as one, connect(device.address) as other:
         session = one.session("hmac", b"key")
-        with pytest.raises(UsageError, match="is no session of"):
+        with pytest.raises(UsageError, match="is not a session of"):
             other.prepare(Request("hmac", b"", session=session))  # type: ignore[arg-type]
 
 

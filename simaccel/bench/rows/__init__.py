@@ -1,4 +1,4 @@
-"""The rows of the table of speed, each of which can be measured alone."""
+"""The rows of the table of speed. Each can be measured alone."""
 
 from simaccel.bench.rows.table import BY_NAME, ROWS
 

@@ -1,8 +1,8 @@
-"""Row: RSA-2048 signatures on the device, while the driving thread is busy with Python of its own.
+"""Row: RSA-2048 signatures on the device, while the driving thread is busy with Python code of its own.
 
-A device thread of this process needs the GIL for some us after each signature, and gets it from a thread that runs
-Python only after the switch interval, 5 ms. So the device is a process of its own here; that it is a thread is noted
-beside it.
+A device thread of this process needs the GIL for some us after each signature. A thread that runs Python code gives it
+up only after the switch interval of 5 ms. So here the device is a process of its own. The figures with a device thread
+are in the notes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from simaccel.bench.rig import Rig
 
 _TURN_NS = 400_000_000
 _IN_FLIGHT = 64
-"""So many that the device has something to do until a driving thread that is busy looks again."""
+"""Enough operations in flight that the device has something to do until the busy driving thread looks again."""
 _MESSAGE = b"m" * 64
 
 
@@ -37,7 +37,7 @@ def python_chunk() -> int:
 
 
 async def _own_work(until_ns: int, paces: list[float]) -> None:
-    """The driving thread's own Python, in pieces, with a look at the other jobs in between."""
+    """The driving thread's own work, in pieces, so that the other jobs run in between."""
     chunks, before_ns = 0, perf_counter_ns()
     while perf_counter_ns() < until_ns:
         python_chunk()
@@ -66,7 +66,7 @@ def _rsa(rig: Rig, rounds: int) -> Outcome:
         return paces[0]
 
     def offloaded(accelerator: Callable[..., Any], beside: list[float]) -> float:
-        """Signatures a ns; the driving thread's pace meanwhile goes to `beside`."""
+        """Signatures per ns. The pace of the driving thread meanwhile is added to `beside`."""
         with ExitStack() as stack:
             accel = stack.enter_context(accelerator(depth=_IN_FLIGHT))
             engine = stack.enter_context(Engine(accel, notify="callback"))
@@ -103,7 +103,8 @@ def _rsa(rig: Rig, rounds: int) -> Outcome:
         )
 
     def shares(name: str, beside: list[float]) -> tuple[Samples, Samples]:
-        """Of a free core, and of the driving thread's own pace; the first is of the turn that does not count."""
+        """The rate as a share of a free core, and the driving thread's pace as a share of its own. The first value of
+        `beside` belongs to the turn that does not count."""
         return ratio(rates[name], rates["a free core"]), ratio(Samples(tuple(beside[1:])), rates["own pace"])
 
     device, driver = shares("process", in_process)

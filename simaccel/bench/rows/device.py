@@ -1,4 +1,4 @@
-"""Rows: a device with a timing model. How near it comes to its own model, and what it burns while it waits."""
+"""Rows: a device with a timing model. How close it comes to its model, and how much CPU it uses while it waits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PUBLISHED = 20_020.2 / 940.7
 
 
 def _busy(rig: Rig, notify: str, stackless: bool, each: int) -> tuple[float, float]:
-    """Operations/s and CPU seconds a second, of 64 jobs on 8 units with a service of 1 ms."""
+    """Operations/s and CPU seconds per second, with 64 jobs on 8 units and a service of 1 ms."""
     with ExitStack() as stack:
         accel = stack.enter_context(rig.accelerator(depth=256, units=8, latency="fixed:1ms"))
         engine = stack.enter_context(Engine(accel, notify=notify))
@@ -52,7 +52,7 @@ def _device(rig: Rig, rounds: int) -> Outcome:
 
 
 def _lateness_us(rig: Rig) -> float:
-    """Median over 100 completions, one at a time, of how late each was handed out."""
+    """How late a completion was handed out: the median of 100 completions, one at a time."""
     late_ns = []
     with rig.accelerator(depth=64, latency="fixed:1ms") as accel:
         for _ in range(100):
@@ -71,10 +71,12 @@ def _lateness(rig: Rig, rounds: int) -> Outcome:
 
 
 def _sync_and_async(rig: Rig, clock: Any, one_at_a_time: int, each: int) -> float:
-    """What async jobs give over one operation at a time, with the preset of a card."""
+    """How many times the rate of one operation at a time async jobs reach, with the preset of a card."""
     with ExitStack() as stack:
         accel = stack.enter_context(rig.accelerator(depth=256, latency="preset:qat-dh895xcc", clock=clock))
-        # The time is the model's. A real signature takes this machine as long as the card: twenty would not fit.
+        # All time is that of the model. A real signature takes as long on this machine as on the card, so twenty at
+        # once would
+        # be too slow.
         accel.register("rsa-sign", _sign, replace=True)
         engine = stack.enter_context(Engine(accel, notify="callback"))
         now_ns = accel.clock.now_ns

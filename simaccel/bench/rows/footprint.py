@@ -32,7 +32,7 @@ def _memory_floor(rig: Rig, rounds: int) -> Outcome:
 
 
 def _import_ms() -> float:
-    """What `-X importtime` says `import engine` takes, all that it imports included."""
+    """How long `import engine` takes, with everything that it imports, according to `-X importtime`."""
     run = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", "import engine"], capture_output=True, text=True, check=True
     )
@@ -44,7 +44,7 @@ def _import_ms() -> float:
 
 
 def _import(rig: Rig, rounds: int) -> Outcome:
-    # The best of three: what else the machine does is no part of the import.
+    # The best of three, because other work of the machine is not part of the import.
     taken = interleave({"import": lambda: min(_import_ms() for _ in range(3))}, rounds)["import"]
     return Outcome([at_most("import engine", Samples(taken.values), 150.0, "ms")])
 

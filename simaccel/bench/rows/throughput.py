@@ -14,7 +14,7 @@ _POOL_DEFAULT, _EXECUTOR_DEFAULT = f"{POOL}, default size", f"{EXECUTOR}, defaul
 
 
 def _peers(jobs: int, each: int) -> dict[str, Turn]:
-    """Like for like with a device of one worker thread; beside them, for information, the pool that Python makes."""
+    """Executors with one worker thread, like the device; and for information the pool that Python makes by default."""
     count = jobs * each
     return {
         POOL: partial(pool_ns, jobs, count),

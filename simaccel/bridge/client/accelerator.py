@@ -63,7 +63,7 @@ class RemoteAccelerator:
         """
         self.address = address or default_address()
         self.kernels = Kernels()
-        self._closed = True  # until all is made
+        self._closed = True  # so that __del__ does nothing if this constructor raises
         try:
             rings = SharedRings(self.address, depth, slot_bytes, trusted_ids(trusted_users))
         except ValueError as error:
@@ -128,15 +128,15 @@ class RemoteAccelerator:
             request.key = session.id
             key = session.local.key
         else:
-            raise UsageError(f"{session!r} is no session of {self!r}: give one that its `session` returned, or None")
+            raise UsageError(f"{session!r} is not a session of {self!r}: give one that its `session` returned, or None")
         if kernel.check is not None:
             kernel.check(request.payload, request.aux, key)
         request.kernel = kernel
 
     def submit(self, request: Submittable) -> bool:
-        """Puts a prepared request onto the ring and rings the doorbell. False: the ring is full. Never blocks.
+        """Puts a prepared request onto the ring and rings the doorbell. Returns False if the ring is full.
 
-        Raises ClosedError after `close`, after the device has gone away, and in the child of a fork.
+        Never blocks. Raises ClosedError after `close`, after the device has gone away, and in the child of a fork.
         """
         return self._connection.push(request, Opcode.CALL, request.key, request.payload, request.aux)
 
@@ -150,20 +150,20 @@ class RemoteAccelerator:
         return self._connection.poll(quota) if self._connection.interrupt.masked else 0
 
     def attach(self, on_space: Callable[[int], None], *, polled: bool) -> None:
-        """For an engine: from now on, on_space(count) is called when slots were freed.
+        """Connects an engine: from now on, on_space(count) is called when slots were freed.
 
-        `polled` says whether the engine polls for completions or they come by interrupt. Raises UsageError if another
-        engine is attached that takes them the other way.
+        With `polled`, completions come only by `poll`; without, by interrupt. Raises UsageError if another engine is
+        attached with the other value of `polled`.
         """
         self._connection.reaper.attach(on_space, polled=polled)
 
     def detach(self, on_space: Callable[[int], None]) -> None:
         """Ends an `attach`. After the last one completions come by interrupt again. May be called again."""
         if self._connection.reaper.detach(on_space):
-            self._reader.wake()  # it hands out what nobody polls for any more
+            self._reader.wake()  # the reader now hands out the completions that were left for polling
 
     def notify_once(self, fn: Callable[[], object]) -> None:
-        """While polling: calls fn once, as soon as there is something to poll for. That may be at once."""
+        """Calls fn once: now if there is something to poll for, else as soon as there is. Only for polled engines."""
         connection = self._connection
         connection.interrupt.ask(fn)
         connection.drain()
@@ -183,7 +183,7 @@ class RemoteAccelerator:
 
     @property
     def free_slots(self) -> int:
-        """How many requests the ring has room for now."""
+        """How many more requests the ring can take now."""
         return self._connection.free_slots
 
     @property
@@ -210,8 +210,8 @@ class RemoteAccelerator:
     def close(self, *, drain: bool = True) -> None:
         """Ends the connection. With `drain` it first waits for what is in flight, as long as the device completes any.
 
-        What is left fails with ClosedError. Calling it again does nothing. Raises UsageError inside a completion's
-        handler. While the interpreter ends it only marks the accelerator as closed: see `_interpreter_ends`.
+        Requests that are left fail with ClosedError. Calling it again does nothing. Raises UsageError in the handler of
+        a completion. While the interpreter ends, it only marks the accelerator as closed: see `_interpreter_ends`.
         """
         if self._closed or self._interpreter_ends():
             return

@@ -1,8 +1,8 @@
 """A remote accelerator's end of its rings: what is in flight, and how it completes.
 
-The reaper, which hands out completions, is that of a device in one's own process. So counts, interrupts and polling
-are the same. There are two steps. `drain` takes completions off the shared ring. It calls nobody, so any thread may do
-it at any time. `deliver` is the interrupt: it hands them out, in the reader's thread.
+The reaper, which hands out completions, is the same class as in a device in our own process. So counts, interrupts and
+polling are the same. There are two steps. `drain` takes completions off the shared ring. It calls no owner, so any
+thread may do it at any time. `deliver` is the interrupt: it hands the completions out, in the reader's thread.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Connection:
         self.reaper = Reaper(self.ring, self.completions, self.interrupt, self.counters, self.clock, self.gate)
         self.rings = rings
         self.strays = 0
-        """Completions whose cookie is that of no request in flight."""
+        """How many completions had a cookie that belongs to no request in flight."""
         self.severed = False
         """Whether the shared memory is unmapped."""
         self._free = list(range(rings.layout.entries))
@@ -66,7 +66,7 @@ class Connection:
         self._tell_device()
 
     def make_locks(self) -> None:
-        """Makes the locks, again in the child of a fork: threads that do not exist there may hold the old ones."""
+        """Makes the locks. In the child of a fork it makes new ones, because threads of the parent may hold the old."""
         self.gate.lock = threading.RLock()
         self._drainers = threading.Lock()
         self.reaper.lock = threading.RLock()
@@ -118,13 +118,13 @@ class Connection:
                 if rings.ring_doorbell():
                     self.counters.doorbells += 1
             except OSError:
-                # This is no device of ours: its doorbell can't be rung. The reader sees the end of the connection, and
+                # A device whose doorbell can't be rung is not ours. The reader sees the end of the connection, and
                 # fails this request together with all others.
                 rings.hang_up()
         return True
 
     def forget(self, key: int) -> None:
-        """Tells the device that a session is not used any more. If it can't be told now it is told at the next call."""
+        """Tells the device that a session is not used any more. If that is not possible now, the next call does it."""
         self._forgotten.append(key)
         while True:
             try:
@@ -203,7 +203,7 @@ class Connection:
             self.changed.notify_all()
 
     def deliver(self) -> None:
-        """The interrupt: hands out what was drained, or notifies whoever polls. Only for the reader's thread."""
+        """The interrupt: hands out what was drained, or notifies those who poll. Only for the reader's thread."""
         while self.completions.entries:
             if self.interrupt.masked:
                 self.interrupt.notify()
@@ -236,7 +236,7 @@ class Connection:
     # End
 
     def refuse(self, why: SimError) -> None:
-        """From now on nothing may be pushed, for that reason. The first reason stays."""
+        """Refuses every push from now on, for this reason. The first reason stays."""
         with self.gate.lock:
             self.gate.change_refusal(ClosedError(str(why)), instead_of=None)
 

@@ -57,7 +57,7 @@ class SessionOpener:
             if connection.interrupt.masked:
                 connection.poll(0)
             if not self._reader.wait_for(self._may_push, PATIENCE_S):
-                raise NoDeviceError(f"the device at {self._address} frees no slot")
+                raise NoDeviceError(f"the device at {self._address} has freed no slot for {PATIENCE_S:.0f} s")
         return number, opening
 
     def _may_push(self) -> bool:

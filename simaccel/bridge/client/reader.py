@@ -21,7 +21,8 @@ thread busy for ever. A working device has a completion for each interrupt, but 
 
 
 class Reader:
-    """A daemon thread, so that a program that forgets to close its accelerator still ends. Timers are exact to a ms."""
+    """The thread. It is a daemon, so that a program that forgets to close its accelerator still ends. Its timers are
+    exact to a ms."""
 
     def __init__(self, connection: Connection) -> None:
         """Starts the thread. Raises ClosedError while the interpreter ends, because no new thread runs then."""
@@ -43,7 +44,7 @@ class Reader:
 
     @property
     def inside(self) -> bool:
-        """Whether the caller is this thread."""
+        """Whether this is called in the reader's own thread."""
         return self._thread is threading.current_thread()
 
     def call_at(self, due_ns: int, fn: Callable[[], object]) -> Timer:
@@ -61,8 +62,8 @@ class Reader:
     def wait_for(self, reached: Callable[[], bool], patience_s: float) -> bool:
         """Blocks until `reached()` is true. It is called after every completion and every reap.
 
-        Returns False if that takes longer than `patience_s`. In this very thread, it takes over completions while it
-        waits, because nobody else would.
+        Returns False if that takes longer than `patience_s`. In the reader's own thread, it takes over completions
+        while it waits, because no other thread would.
         """
         if not self.inside:
             with self._connection.changed:
@@ -76,7 +77,7 @@ class Reader:
         return True
 
     def stop(self) -> None:
-        """Ends the thread, and makes the calls that were due later, because their time will not come. Blocks."""
+        """Ends the thread, and calls the timers that were due later, because their time will not come. Blocks."""
         with self._waking:
             if self._stopping:
                 return
@@ -96,7 +97,7 @@ class Reader:
     def _run(self) -> None:
         try:
             self._serve()
-        except BaseException as error:  # a bug of ours: what is in flight fails, so that nobody waits for ever
+        except BaseException as error:  # a bug of ours: fail what is in flight, so that no caller waits for ever
             self._connection.lose(InternalError(f"the accelerator's reader crashed: {error!r}"))
             self._connection.deliver()
             raise
@@ -119,7 +120,7 @@ class Reader:
         if interrupt in ready:
             self._connection.rings.acknowledge()
         if not ready.isdisjoint(self._watched):
-            # First the completions: what the device completed before it went away is good.
+            # First the completions, because what the device completed before it went away is valid.
             self._connection.drain()
         if control in ready:
             self._give_up("the device went away")

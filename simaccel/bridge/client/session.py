@@ -38,9 +38,9 @@ class Opening:
 def material_bytes(local: Session, key: object) -> bytes:
     """Key material as the device gets it: a private key as unencrypted PKCS #8, anything else as it is.
 
-    `local` is the session that was opened here with the same key. That did what takes long: decrypting the key and
-    checking its numbers. The device, which serves nobody while it loads a key, does neither. Raises UsageError if the
-    key is neither bytes nor a private key.
+    `local` is the session that was opened here with the same key. Opening it has decrypted the key and checked its
+    numbers, which takes long. So the device, which serves no client while it loads a key, need do neither. Raises
+    UsageError if the key is neither bytes nor a private key.
     """
     loaded: Any = getattr(local.key, "key", local.key)  # a key with parameters is wrapped
     if local.kernel.asymmetric:

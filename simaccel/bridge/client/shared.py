@@ -62,7 +62,7 @@ class SharedRings:
 
     @property
     def interrupt(self) -> int:
-        """An fd that is readable from an interrupt of the device until `acknowledge` is called."""
+        """An fd that becomes readable when the device interrupts, and stays so until `acknowledge` is called."""
         return self._interrupt.fileno()
 
     def acknowledge(self) -> None:
@@ -93,7 +93,7 @@ class SharedRings:
         return True
 
     def hang_up(self) -> None:
-        """Ends the connection for both sides: whoever waits for the socket is woken. Does not block."""
+        """Ends the connection for both sides, so that a thread that waits for the socket wakes. Does not block."""
         with suppress(OSError):  # the device has done so already
             self.control.shutdown(socket.SHUT_RDWR)
 
@@ -127,7 +127,7 @@ class SharedRings:
             self._words[AT_CLIENT_COUNTED // _WORD_BYTES] |= 1 << bit
 
     def unmap(self) -> None:
-        """Unmaps the memory: nobody may use it any more. Not for the child of a fork, where it is not mapped."""
+        """Unmaps the memory, which must not be used after that. Not for the child of a fork, where it is not mapped."""
         self._words.release()
         self.bytes.release()
         self._mapping.close()

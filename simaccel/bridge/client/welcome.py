@@ -36,7 +36,7 @@ class Welcome:
 
 
 def agree(control: socket.socket, name: str, entries: int, slot_bytes: int) -> Welcome:
-    """Asks the device for a ring of at most so many entries, and takes what it gives.
+    """Asks the device for a ring of at most this many entries, and takes what it gives.
 
     Blocks for at most the socket's time-out. Raises ValueError for invalid sizes, and NoDeviceError if the device
     refuses, does not answer, or sends something wrong.
@@ -96,22 +96,22 @@ def _layout(data: bytes, name: str, most: Layout) -> Layout:
 
 
 def _mapped(memfd: int, layout: Layout) -> mmap.mmap:
-    """The memory. Whoever reads from a memory that is too small, or becomes too small, gets a SIGBUS."""
+    """Maps the memory, after a check: to read from memory that is, or becomes, too small would be a SIGBUS."""
     if not fcntl.fcntl(memfd, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK:
         raise ValueError("its memory can shrink")
     size_bytes = os.fstat(memfd).st_size
     if size_bytes < layout.memory_bytes:
         raise ValueError(f"its memory has {size_bytes} bytes, and the message says {layout.memory_bytes}")
     mapping = mmap.mmap(memfd, layout.memory_bytes)
-    # Not for children: two processes on one ring would overwrite each other's submissions. Not for core dumps: keys
-    # pass through it.
+    # The child of a fork must not have it, because two processes on one ring would overwrite each other's submissions.
+    # Core dumps must not have it, because keys pass through it.
     mapping.madvise(mmap.MADV_DONTFORK)
     mapping.madvise(mmap.MADV_DONTDUMP)
     return mapping
 
 
 def _check_doorbell(doorbell: int) -> None:
-    """It must be an eventfd: then a write to it does not block, and does not end up in some file."""
+    """Raises unless it is an eventfd. A write to another fd could block, or end up in some file."""
     with suppress(FileNotFoundError):  # there is no /proc
         if (kind := os.readlink(f"/proc/self/fd/{doorbell}")) != _EVENTFD:
             raise ValueError(f"its doorbell is {kind}")
@@ -119,9 +119,9 @@ def _check_doorbell(doorbell: int) -> None:
 
 
 def _check_interrupt(interrupt: int) -> None:
-    """It must be an epoll: nothing else can be acknowledged, so it would be readable for ever."""
+    """Raises unless it is an epoll. Another fd could not be acknowledged, and would be readable for ever."""
     with select.epoll.fromfd(os.dup(interrupt)) as epoll:
         try:
             epoll.poll(0, 1)
         except OSError as error:
-            raise ValueError(f"its interrupt is no epoll: {error.strerror}") from None
+            raise ValueError(f"its interrupt is not an epoll: {error.strerror}") from None

@@ -1,1 +1,6 @@
-"""The device process: what runs in `simaccel serve`."""
+"""The device process: all code that runs only in `simaccel serve`.
+
+`server` is the main loop. `listener`, `admission` and `connections` let clients in; `connected_client`, `memory`,
+`key_table` and `endpoint` are the device's side of one client. `decode` makes requests of submissions, and `executors`
+chooses where each is done: `inline`, in `workers` or in `cores`. `totals` counts.
+"""

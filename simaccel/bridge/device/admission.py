@@ -16,10 +16,10 @@ from simaccel.bridge.peer import credentials, group
 
 SO_PEERGROUPS = 59
 MAX_GROUPS = 256
-"""Supplementary groups of a peer that we ask the kernel for. A user with more of them is taken to be in none."""
+"""How many supplementary groups of a peer we ask the kernel for. A user with more is treated as being in none."""
 
 MAX_ROWS = 64
-"""Rows of refusals that are kept. A user that can take on other uids must not make the list grow for ever."""
+"""How many rows of refusals are kept. A user that can change its uid must not make the list grow for ever."""
 
 _GID = Struct("I")
 
@@ -39,8 +39,8 @@ class Admission:
     """Decides who gets in. Belongs to the server's thread, except `rows`, which any thread may call.
 
     - `uids`: users that may connect, besides our own and root. `gid`: a group whose members may, or None.
-    - `own_process`: whether clients in the device's own process may connect. An OpenSSL provider there would wait for
-      the thread that serves it, and may be in that very thread.
+    - `own_process`: whether clients in the device's own process may connect. An OpenSSL provider in this process would
+      wait for the thread that serves it, and it may run in that very thread.
     - `tell`: called with the first refusal of each user, in the server's thread.
     """
 

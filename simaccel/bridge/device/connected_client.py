@@ -38,9 +38,9 @@ class ConnectedClient:
         self.serial = serial
         self.keys = KeyTable()
         self.times_full = 0
-        """How often its ring was full when the server's thread came by."""
+        """How often the server's thread found its ring full."""
         self.cost_ns = 1
-        """How long the server's thread took for one of its submissions at the last visit, in the mean."""
+        """How long the server's thread took on average for a submission of this client at the last visit."""
         flags = os.EFD_CLOEXEC | os.EFD_NONBLOCK
         with ExitStack() as opened:  # in case there are no fds left for all of it
             self.memory = Memory(layout)
@@ -48,9 +48,9 @@ class ConnectedClient:
             interrupt = os.eventfd(0, flags)
             opened.callback(os.close, interrupt)
             self.endpoint = Endpoint(self.memory, interrupt)
-            # Whoever holds an eventfd can make it blocking and fill it, which stops everybody who writes to it. So the
-            # client does not get ours. It gets an epoll that watches ours for edges: it can wait for that and
-            # acknowledge it, and can't reach the eventfd through it.
+            # A process that has an eventfd can make it blocking and fill it, and then every write to it blocks. So the
+            # client does not get our eventfd. It gets an epoll that watches ours for edges. It can wait for that and
+            # acknowledge it, but can't reach the eventfd through it.
             self._interrupt: select.epoll | None = select.epoll()
             self._interrupt.register(interrupt, select.EPOLLIN | select.EPOLLET)
             opened.callback(self._interrupt.close)
@@ -84,7 +84,7 @@ class ConnectedClient:
         return batch
 
     def close(self) -> None:
-        """Frees everything: the client is gone, or could not be welcomed."""
+        """Frees everything, because the client is gone or could not be welcomed."""
         if self._interrupt is not None:
             self.welcomed()
         self.endpoint.close()

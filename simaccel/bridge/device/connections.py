@@ -24,10 +24,10 @@ from simaccel.bridge.peer import credentials
 from simaccel.bridge.wire import Layout, Message
 
 ACCEPTED_AT_ONCE = 32
-"""Connections that are let in before clients are served again. One takes some 100 us."""
+"""How many connections are let in before clients are served again. Each takes about 100 us."""
 
 SPARE_FDS = 8
-"""Left free when clients are let in, so that `simaccel stat` gets an answer however many clients there are."""
+"""How many fds stay free when clients are let in, so that `simaccel stat` always gets an answer."""
 
 
 class Connections:
@@ -66,18 +66,19 @@ class Connections:
             self._listen_to(fd, self._silent[fd])
 
     def _accept(self) -> None:
-        """Lets in who waits: several at a time, because every client may be visited before the next look at it."""
+        """Lets in those who wait, several at a time, because all clients may be visited before the next look at
+        this."""
         for _ in range(ACCEPTED_AT_ONCE):
             try:
                 connection, _ = self._listener.accept()
-            except OSError as error:  # the clients that are served go on in any case
+            except OSError as error:  # the clients that we have go on
                 if error.errno not in (errno.EMFILE, errno.ENFILE):
                     return
                 if self._silent:
                     self._drop_longest_silent()
                     continue
                 if self.clients:
-                    # The listener stays readable, so polling it before anybody has gone would spin.
+                    # The listener stays readable, so to poll it before a client has gone would be a busy loop.
                     self.epoll.unregister(self._listener)
                     self._no_fds = True
                 return
@@ -245,7 +246,7 @@ class Connections:
     # End
 
     def close(self) -> None:
-        """Ends all connections. The listener stays open: whoever waits there sees the end when that closes."""
+        """Ends all connections. The listener stays open. Those who wait there see the end when it is closed."""
         for fd in [*self.clients, *self._silent]:
             self.drop(fd)
         self.epoll.close()

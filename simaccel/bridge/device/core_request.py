@@ -64,7 +64,7 @@ class CoreRequest:
         self.dirty: set[Endpoint] = _NOBODY
         """The core that takes the request collects here the clients that it has to interrupt."""
         self.charge: Callable[[Endpoint, int], object] = _charge_nobody
-        """Told how long the core has worked on it; set by whoever gives it to a core."""
+        """Is called with the time that the core has worked on the request. The code that submits it sets this."""
 
     def complete(self) -> Delivery | None:
         """Called by the core: result and completion go into the client's memory."""
@@ -90,7 +90,7 @@ class CoreRequest:
         return None
 
     def refuse(self, error: BaseException | None) -> None:
-        """No core took it: completes it with that error, and interrupts the client."""
+        """Completes the request with this error, because no core took it, and interrupts the client."""
         self.error = error
         self.complete()
         self.request.endpoint.fire()

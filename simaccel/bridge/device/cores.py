@@ -1,8 +1,8 @@
 """The device cores: accelerators like any other, one for each worker.
 
-With a timing model or faults everything runs here, because a core decides then how long a request takes and what goes
-wrong. A core does its requests in the order in which they came. So it is given only a few at once. The rest waits in a
-fair queue, from which each client is served in its turn, and which a client leaves when it goes.
+With a timing model or faults every request runs here, because then a core decides how long it takes and what goes
+wrong. A core does its requests in the order in which they came, so it gets only a few at once. The others wait in a
+fair queue, from which each client is served in its turn. When a client goes, its requests leave the queue.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from simaccel.bridge.device.latencies import Latencies
 from simaccel.bridge.device.request import Request
 
 DEPTH = 4096
-"""Of each core's ring."""
+"""The depth of each core's ring."""
 
 AHEAD = 32
-"""How many requests a core has before it without a timing model. They come before whatever is asked for next. With a
-timing model, where each may take long, it is a quarter of that."""
+"""How many requests a core gets ahead, if there is no timing model. They are done before all later ones. With a timing
+model, in which each may take long, it is a quarter of this."""
 
 AHEAD_NS = 1_000_000
 """A core gets no more requests while all its units are busy for longer than this."""
@@ -45,7 +45,7 @@ class Core:
         accelerator.attach(self._fire, polled=False)
 
     def wants_more(self, ahead: int) -> bool:
-        """Whether fewer than `ahead` requests wait for it, and its units will soon be free."""
+        """Whether fewer than `ahead` requests wait for this core, and its units will soon be free."""
         accelerator = self.accelerator
         return accelerator.queued < ahead and accelerator.frees_in_ns < AHEAD_NS and accelerator.in_flight < DEPTH
 
@@ -69,7 +69,8 @@ class Cores:
         accelerators: list[Accelerator] = []
         try:
             for index in range(count):
-                # Units are dealt out, so that their number limits the rate whatever the number of workers.
+                # The units are divided among the cores, so that they limit the rate in the same way with any number of
+                # workers.
                 share = None if units is None else max(1, (units + index) // count)
                 accelerators.append(Accelerator(DEPTH, share, latency, seed=seed if seed is None else seed + index))
         except BaseException:
@@ -111,11 +112,11 @@ class Cores:
         self.refill()
 
     def drop(self, endpoint: Endpoint) -> int:
-        """Forgets what waits of a client that is gone. Returns how many requests that were."""
+        """Forgets the requests that wait of a client that is gone. Returns how many these were."""
         return self._queue.drop(endpoint)
 
     def refill(self) -> None:
-        """Gives the cores what waits, as long as they want more. Any thread may call it."""
+        """Gives waiting requests to the cores, as long as they want more. Any thread may call it."""
         ahead = AHEAD // 4 if self.decides else AHEAD
         touched: set[int] = set()
         while True:
@@ -138,8 +139,8 @@ class Cores:
             self._cores[index].accelerator.doorbell()
 
     def inject(self, faults: str) -> None:
-        """Installs fault rules, given as text, on every core until `clear`. Raises UsageError for text that is none."""
-        parse_faults(faults)  # all of it first: if anything is wrong nothing is installed
+        """Installs fault rules, given as text, on every core until `clear`. Raises UsageError for an invalid text."""
+        parse_faults(faults)  # all of it first, so that nothing is installed if anything is wrong
         self.injected.append(faults)
         self._guards += [core.accelerator.faults.install(faults) for core in self._cores]
 

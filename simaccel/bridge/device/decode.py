@@ -1,4 +1,4 @@
-"""Submissions into requests: the one place that reads the fields of a submission.
+"""Turns submissions into requests. This is the only place that reads the fields of a submission.
 
 Everything that a client sends is checked here against what is its own: its part of the memory and its keys. Keys are
 loaded here too, in the order of submission, so that a request may use a key that was submitted just before it.
@@ -51,11 +51,11 @@ _PLAIN, _SEALED = _rows(PROVIDER_KERNELS), _rows(SEALED_KERNELS)
 def decode(
     client: ConnectedClient, batch: list[tuple[int, ...]], kernels: Kernels
 ) -> tuple[list[Request], list[Completion]]:
-    """The requests of a batch in their order, and the completions of what is answered already.
+    """The requests of a batch in their order, and the completions of those that are already answered.
 
-    Answered at once are loads of keys, and what asks for a key or a kernel that is not there. Raises Violation if any
+    Loads of keys are answered at once, and requests for a key or a kernel that does not exist. Raises Violation if any
     submission names a place outside of the client's slots; then the client must go, and nothing of the batch is done.
-    Belongs to the server's thread. Does not block; loading a key takes some 100 us.
+    Belongs to the server's thread. Does not block; to load a key takes about 100 us.
     """
     endpoint, memory, keys = client.endpoint, client.memory, client.keys.by_id
     view, first, last = memory.bytes, memory.layout.slots_off, memory.layout.memory_bytes
@@ -136,11 +136,11 @@ def _called(
 
 
 def _route_of_long(kernel: Kernel) -> Route:
-    """RSA and elliptic curves compute without the GIL. What kernels of other kinds do is for the cores."""
+    """The route of long work. RSA and elliptic curves compute without the GIL; other kernels run on the cores."""
     return Route.WORKER if kernel.asymmetric else Route.CORE
 
 
 def _now_twice() -> tuple[int, int]:
-    """Start and end of what was answered at once."""
+    """The start and the end of a submission that is answered at once."""
     now_ns = monotonic_ns()
     return now_ns, now_ns

@@ -60,7 +60,7 @@ class Endpoint:
         """Submissions that were fetched and are not completed yet. Changed under the lock."""
 
     def fetched(self, count: int) -> None:
-        """So many submissions were fetched."""
+        """Notes that this many submissions were fetched."""
         with self.lock:
             self.outstanding += count
         self.submitted += count
@@ -76,12 +76,12 @@ class Endpoint:
                 self.watcher.completed(self, completions)
 
     def note_failure(self, op: str) -> None:
-        """A request of that operation fails; `complete` will count it among all."""
+        """Notes that a request of this operation fails. `complete` counts it among all failed ones."""
         with self.lock:
             self.failures[op] = self.failures.get(op, 0) + 1
 
     def fire(self) -> None:
-        """Interrupts the client, unless it polls or is gone."""
+        """Interrupts the client, unless the client polls or is gone."""
         # The lock is also the fence between our store of the completion index and our load of what the client wants.
         with self.lock:
             if self.gone:
@@ -97,7 +97,7 @@ class Endpoint:
                     os.eventfd_write(self.interrupt, 1)
 
     def close(self) -> None:
-        """The client is gone. What it has in flight completes for nobody."""
+        """Called when the client is gone. What it has in flight completes for nobody."""
         with self.lock:
             self.gone = True
             os.close(self.interrupt)

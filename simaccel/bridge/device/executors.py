@@ -1,4 +1,4 @@
-"""What does the requests of a device process, and the choice between them.
+"""The executors do the requests of a device process. This file has the choice between them.
 
 - `InlineExecutor`: in the server's thread, the short ones. A short request costs less than handing it to a thread.
 - `WorkerThreads`: the long ones (RSA and ML-DSA, and what a Python program asks of public-key cryptography). They
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from simaccel.bridge.device.request_trace import RequestTrace  # which needs numpy
 
 INJECTED_TEXTS, INJECTED_CHARACTERS = 50, 200
-"""A report shows so many of the faults that were asked for, and so much of each."""
+"""How many of the injected faults a report shows, and how many characters of each."""
 
 BATCH_SIZES = 16
-"""A report shows so many sizes of batches, the most frequent ones."""
+"""How many sizes of batches a report shows: the most frequent ones."""
 
 
 class Executors:
-    """All three of them. Belongs to the server's thread."""
+    """All three executors. Belongs to the server's thread."""
 
     def __init__(
         self,
@@ -73,11 +73,11 @@ class Executors:
 
     @property
     def backlog_ns(self) -> int:
-        """About how long the worker threads are busy with what waits now."""
+        """Roughly how long the worker threads are busy with what waits now."""
         return self._threads.backlog_ns
 
     def run(self, client: ConnectedClient, batch: list[tuple[int, ...]]) -> None:
-        """Does the short ones of a client's submissions, and queues the others.
+        """Does the short submissions of a client, and queues the others.
 
         Raises Violation; then the client must go, and nothing of the batch is done.
         """
@@ -106,7 +106,7 @@ class Executors:
             self.cores.add(for_cores)
 
     def drop(self, endpoint: Endpoint) -> None:
-        """The client is gone: what waits of it is not done."""
+        """Forgets the requests that wait of a client that is gone."""
         if self._trace is not None:
             self._trace.gone(endpoint)
         self.dropped += self.cores.drop(endpoint) + self._threads.drop(endpoint)
@@ -150,6 +150,6 @@ class Executors:
 
 
 def _bounded(part: dict[str, Any]) -> dict[str, Any]:
-    """Without the rarer sizes of batches. There may be thousands of them, and a report is one message."""
+    """The same statistics without the rarer sizes of batches. There may be thousands, and a report is one message."""
     sizes = sorted(part["batch_sizes"].items(), key=lambda size_and_count: -size_and_count[1])
     return {**part, "batch_sizes": dict(sorted(sizes[:BATCH_SIZES]))}

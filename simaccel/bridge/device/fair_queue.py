@@ -1,13 +1,13 @@
-"""Whose request is done next: fair queueing over the clients of a device.
+"""Decides whose request is done next: fair queueing over the clients of a device.
 
 Each owner (a client) has a queue of its own, and an account of the time that its requests have taken. The owner that
-has had the least time is served for a turn, then again the one that has had the least. An owner that comes, or comes
-back after a while, starts with the account that the owner being served had when its turn began. So nobody has a claim
-on time that it did not ask for.
+has had the least time is served for a turn. Then comes the one that has had the least by then, and so on. An owner that
+is new, or comes back after a while, starts with the account that the served owner had when its turn began. So no owner
+can save up time by not asking for it.
 
-So a client with one request waits only for the request that is being done, for the rest of a turn, and for the requests
-of clients that have had no more time than it has. It does not matter how much the others have asked for. And clients
-that always have requests get equal shares of the time, however long the requests of each are.
+A client with one request waits only for the request that is being done, for the rest of a turn, and for the requests of
+clients that have had no more time than it has. It does not matter how many requests the others have. And clients that
+always have requests get equal shares of the time, however long their requests are.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from heapq import heappop, heappush
 from typing import Generic, TypeVar
 
 TURN_NS = 2_000_000
-"""How long one client is served before the next, if it has so much to do: its completions then share interrupts.
-What was begun in a turn is finished, so a turn may last one request longer for each worker."""
+"""How long one client is served before the next one, if it has enough to do. Its completions then share interrupts. A
+request that was begun in a turn is finished, so a turn may last one request longer for each worker."""
 
 Item = TypeVar("Item")
 
@@ -35,7 +35,7 @@ class OwnQueue(Generic[Item]):
         self.used_ns = 0
         """The account: how long the owner's items have taken."""
         self.listed = False
-        """Whether it is being served, or in the heap of those that will be."""
+        """Whether the queue is being served, or is in the heap of those that will be."""
 
 
 class FairQueue(Generic[Item]):
@@ -45,7 +45,8 @@ class FairQueue(Generic[Item]):
         self._lock = threading.Lock()
         self._queues: dict[Hashable, OwnQueue[Item]] = {}
         self._heap: list[tuple[int, int, OwnQueue[Item]]] = []
-        """Ordered by the account as it was when a queue was put here. Of equal ones the first comes first."""
+        """The queues, ordered by the account that each had when it was put here. Of equal ones the older comes
+        first."""
         self._serial = 0
         self._served: OwnQueue[Item] | None = None
         self._turn_ends_ns = 0
@@ -72,7 +73,7 @@ class FairQueue(Generic[Item]):
                 self._list(queue)
 
     def take(self) -> Item | None:
-        """Takes the item that is to be done next, or None. Whoever does it then calls `charge`."""
+        """Takes the item that is to be done next, or None. The caller does it and then calls `charge`."""
         with self._lock:
             queue = self._served
             if queue is None or not queue.waiting or queue.used_ns >= self._turn_ends_ns:

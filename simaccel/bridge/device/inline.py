@@ -1,8 +1,9 @@
-"""Short requests, done at once in the server's thread: the path that decides how many a second there can be.
+"""Short requests, which are done at once in the server's thread. This is the path that decides how many requests a
+second are possible.
 
-The device core could do them too (`Device._run_straight`), but it takes them as requests on a ring of its own, for
-owners that it does not know: a null operation takes it 5.5 us of CPU, and 1.2 us here. With a timing model or faults
-nothing comes this way.
+A device core could do them too (`Device._run_straight`). But it takes them over a ring of its own, for owners that it
+does not know, and needs 5.5 us of CPU for a null operation instead of 1.2 us here. With a timing model or faults this
+path is not used.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from simaccel.bridge.device.latencies import Latencies
 from simaccel.bridge.device.request import Request, Route
 
 SHOWN_NS = 200_000
-"""A completion is held back at most this long, so that others share its interrupt."""
+"""The longest time for which a completion is held back, so that others share its interrupt."""
 
 
 class InlineExecutor:
@@ -31,9 +32,9 @@ class InlineExecutor:
         self.service_samples: deque[int] = deque(maxlen=SAMPLES)
 
     def run(self, endpoint: Endpoint, requests: list[Request], answered: list[Completion]) -> list[Request]:
-        """Does those of a client's requests that go inline, and returns the others.
+        """Does the client's requests that are short, and returns the others.
 
-        Completes them, and with them what is `answered` already, and interrupts the client.
+        Completes them, and the completions in `answered` with them, and interrupts the client.
         """
         others: list[Request] = []
         done = answered
@@ -68,7 +69,7 @@ class InlineExecutor:
         return others
 
     def _sample(self, request: Request, started_ns: int, finished_ns: int) -> None:
-        """Notes the times of the last of several requests that are shown together. More samples would only cost."""
+        """Notes the times of the last of several requests that complete together. One sample is enough."""
         # The client says when it submitted, and may say anything.
         queue_ns = max(0, started_ns - request.submitted_ns)
         self.queue_samples.append(queue_ns)

@@ -98,15 +98,15 @@ PROVIDER_KERNELS: dict[int, tuple[Kernel, type | None]] = {
         None,
     ),
 }
-"""By opcode: the kernel, and the class that its key must have, None if it takes no key."""
+"""For each opcode: the kernel, and the class that its key must have, or None if it takes no key."""
 
 
 @cache
 def sealed(kernel: Kernel) -> Kernel:
     """The same kernel, whose result is followed by the CRC-32 of payload, aux and result.
 
-    The kernel itself computes the checksum, from what it was given. So the client notices whatever is damaged on the
-    way to the kernel or back, also where an injected fault damages it.
+    The kernel itself computes the checksum, from what it was given. So the client notices any damage on the way to the
+    kernel or back, even if an injected fault has caused it.
     """
 
     def run(payload: bytes, aux: bytes, key: Any) -> bytes:
@@ -119,4 +119,4 @@ def sealed(kernel: Kernel) -> Kernel:
 SEALED_KERNELS: dict[int, tuple[Kernel, type | None]] = {
     opcode: (sealed(kernel), key_class) for opcode, (kernel, key_class) in PROVIDER_KERNELS.items()
 }
-"""The same, sealed, for requests that want a checksum."""
+"""The same with sealed kernels, for requests that want a checksum."""

@@ -29,14 +29,14 @@ _LOADABLE = (
 """The types of keys that the provider loads."""
 
 MAX_KEYS = 65_536
-"""Keys and sessions of one client."""
+"""How many keys and sessions one client may have."""
 
 
 class KeyTable:
     """Private keys of the provider, and sessions of Python clients, by the client's own ids.
 
-    Belongs to the server's thread. While a key is loaded no client is served, so what takes long (to decrypt a key, and
-    to check its numbers) was done by the client.
+    Belongs to the server's thread. While a key is loaded no client is served. So the client has done before what takes
+    long: it has decrypted the key and checked its numbers.
     """
 
     __slots__ = ("by_id",)
@@ -100,15 +100,16 @@ class KeyTable:
 
 
 def _loaded(kernel: Kernel, material: bytearray) -> object:
-    """Key material as a session of that kernel takes it: what `client.session.material_bytes` made, turned back."""
+    """Key material in the form that a session of the kernel takes, from the bytes of
+    `client.session.material_bytes`."""
     return _private_key(material) if kernel.asymmetric else bytes(material)
 
 
 def _private_key(der: bytearray) -> object:
     """Raises UsageError, whose text never shows any of the key."""
     try:
-        # Validating the primes takes 34 ms, during which no client is served, and the client has accepted the key
-        # already. A client that hands over a wrong key gets wrong signatures, and nobody else does.
+        # To validate the primes takes 34 ms, during which no client is served, and the client has already accepted the
+        # key. A client that sends a wrong key gets wrong signatures, but other clients do not.
         return load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise UsageError(f"key of {len(der)} bytes: {type(error).__name__}") from None

@@ -1,4 +1,5 @@
-"""The server's socket: a path or an abstract name. It is taken over from a dead server, and left to a living one."""
+"""The server's socket: a path or an abstract name. We take over the socket of a server that is dead, but not that of
+one that runs."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ def listen(name: str, mode: int = 0o600, gid: int | None = None) -> socket.socke
         raise UsageError(str(error)) from None
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
-        # Until it listens it looks like a stale one, so no other device may look at it until then.
+        # Until it listens, the socket looks as if its server were dead. So no other device may look at it before.
         with _locked_folder(name):
             _bind(listener, name, address, mode)
             if gid is not None:

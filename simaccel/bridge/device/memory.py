@@ -1,9 +1,9 @@
 """One client's shared memory, from the device's side: a sealed memfd with both rings and the slots.
 
-The client can write to all of it at any time. So whatever the client writes is read once and then checked, and our own
-indices are kept here and never read back. The order of stores matters: an entry must be complete before the index that
-shows it. CPython does not reorder stores, and neither does x86-64; a machine that does would need a fence before each
-index.
+The client can write to all of it at any time. So what the client writes is read only once and then checked, and we keep
+our own indices and never read them back. The order of stores matters: an entry must be complete before the index that
+shows it. CPython does not reorder stores, and x86-64 does not either. On a machine that does, a fence would be needed
+before each index.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _COMPLETION_BYTES = COMPLETION.size
 
 
 class Violation(Exception):
-    """The client broke the protocol; its connection is to end."""
+    """The client broke the protocol, so its connection must end."""
 
 
 class Memory:
@@ -95,7 +95,7 @@ class Memory:
 
     @property
     def waiting(self) -> int:
-        """How many submissions were not fetched yet. The client says so, and may say any number."""
+        """How many submissions were not fetched yet, according to the client. It may be any number."""
         return self._words[AT_SQ_TAIL // _WORD_BYTES] - self.sq_head
 
     def has_submissions(self) -> bool:
@@ -117,14 +117,14 @@ class Memory:
         return secret
 
     def check(self, offset: int, length: int) -> None:
-        """Raises Violation unless so many bytes from there lie within the slots."""
+        """Raises Violation unless `length` bytes at that offset are inside of the slots."""
         if offset < self.layout.slots_off or offset + length > self.layout.memory_bytes:
             raise Violation(f"{length} bytes at {offset} are outside of the slots")
 
     def complete(self, completions: list[tuple[int, int, int, int, int]]) -> int:
         """Adds completions and shows all of them at once. Returns how many of them say that they failed.
 
-        There is room: no more is outstanding than the ring has entries.
+        There is always room, because no more is outstanding than the ring has entries.
         """
         pack_into, view, mask = COMPLETION.pack_into, self.bytes, self._mask
         cq_off, tail, failed = self.layout.cq_off, self.cq_tail, 0
@@ -151,9 +151,9 @@ class Memory:
         self._words[at], self._words[at + 1], self._words[at + 2] = submitted, completed, failed
 
     def client_counts(self) -> dict[str, int]:
-        """What the client has counted about itself since it connected, as far as it counts.
+        """What the client has counted about itself since it connected. It need not count everything.
 
-        It may say any numbers, so nothing in the device may depend on them.
+        These may be any numbers, so nothing in the device may depend on them.
         """
         kept, at = self._words[AT_CLIENT_COUNTED // _WORD_BYTES], AT_CLIENT_COUNTS // _WORD_BYTES
         return {name: self._words[at + bit] for bit, name in enumerate(COUNTS) if kept >> bit & 1}

@@ -16,16 +16,16 @@ from simaccel.bridge.device.schemes import UnsupportedScheme
 from simaccel.bridge.wire import CHECKSUM_WORD, Status
 
 OK = int(Status.OK)
-"""A plain int: on the hot path a member of an enum is slower to test and to pack."""
+"""A plain int, because on the hot path a member of an enum is slower to test and to pack."""
 
 
 class Route(Enum):
     """Where a request runs as long as there is no timing model and no fault."""
 
     INLINE = auto()
-    """In the server's thread: it takes less time than handing it over would."""
+    """In the server's thread, because the request takes less time than handing it over would."""
     WORKER = auto()
-    """In a worker thread: it computes for long, and without the GIL."""
+    """In a worker thread, because the request computes for long, and without the GIL."""
     CORE = auto()
     """On a device core."""
 

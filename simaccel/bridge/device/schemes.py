@@ -25,7 +25,8 @@ _HASHES: dict[int, hashes.HashAlgorithm] = {
     Digest.SHA3_512: hashes.SHA3_512(),
 }
 
-# ECDSA signs the bytes of a digest whatever hash made them. `cryptography` wants to be given a hash of that length.
+# ECDSA signs the bytes of a digest, and it does not matter which hash made them. But `cryptography` needs a hash of
+# that length.
 _ECDSA_BY_LENGTH = {
     algorithm.digest_size: ECDSA(Prehashed(algorithm))
     for algorithm in (hashes.SHA1(), hashes.SHA224(), hashes.SHA256(), hashes.SHA384(), hashes.SHA512())

@@ -36,11 +36,12 @@ BUDGET = 32
 """Submissions that are taken in one round of visits, over all clients together; at least one from each."""
 
 ROUND_NS = 5_000_000
-"""After this long a round of visits stops for a look at the sockets. The next round goes on where it stopped."""
+"""After this time a round of visits stops for a look at the sockets. The next round goes on where it stopped."""
 
 DOZE_NS = 1_000_000
-"""How long we look away while the workers are busy for at least twice as long. Clients need not ring meanwhile, which
-costs them 10 to 25 us where it wakes a core. A short request may have to wait this long."""
+"""How long the thread sleeps without telling the clients, if the workers are busy for at least twice this time. Then
+the clients need not ring, which would cost them 10 to 25 us if it wakes a core. A short request may have to wait this
+long."""
 
 
 class Server:
@@ -183,7 +184,7 @@ class Server:
         except Violation:
             self._counts["violations"] += 1
             self._connections.drop(client.control.fileno())
-        except Exception as error:  # a bug of ours: it costs this client its connection, and the others nothing
+        except Exception as error:  # a bug of ours: this client loses its connection, and the others go on
             report_unraisable(error, "serving a client failed; it is dropped, and the device goes on", client)
             self._connections.drop(client.control.fileno())
         else:
@@ -193,8 +194,8 @@ class Server:
     def _sleep(self) -> None:
         """Sleeps until a doorbell, a message or a signal, or for a moment if the workers have enough to do.
 
-        It says first that it sleeps, and looks at the rings after that. A client that submits before it can see that we
-        sleep is found by that look, and a client that submits later rings.
+        It first tells the clients that it sleeps, and then looks at the rings. If a client submits before it can see
+        that we sleep, that look finds its submission. If it submits later, it rings.
         """
         if self._executors.backlog_ns > 2 * DOZE_NS:
             self._handle(self._epoll.poll(DOZE_NS / 1e9))

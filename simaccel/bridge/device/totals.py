@@ -14,7 +14,7 @@ from typing import Any
 from simaccel.bridge.device.connected_client import ConnectedClient
 
 PAGE_CLIENTS = 64
-"""Clients on one page. A row takes up to some 700 bytes, and a message up to some 200,000."""
+"""How many clients are on one page. A row takes up to about 700 bytes, and a message up to about 200,000."""
 
 
 class Totals:
@@ -24,20 +24,20 @@ class Totals:
         self._started_ns = time.monotonic_ns()
         self._past = {"submitted": 0, "completed": 0, "failed": 0, "interrupts": 0}
         self._told: Counter[str] = Counter()
-        """What clients that have gone had counted about themselves."""
+        """What the clients that have gone had counted about themselves."""
         self._failures: Counter[str] = Counter()
         """Failed requests of clients that have gone, by operation."""
         self.counts = {"connects": 0, "refused": 0, "violations": 0, "wakes": 0, "ring_full": 0}
 
     def keep(self, client: ConnectedClient) -> None:
-        """Called when a client goes: what it did stays in the sums."""
+        """Keeps what a client that goes has done in the sums."""
         self._told.update(client.memory.client_counts())
         self._failures.update(client.endpoint.failures)
         for name in self._past:
             self._past[name] += getattr(client.endpoint, name)
 
     def sums(self, clients: Sequence[ConnectedClient]) -> dict[str, Any]:
-        """Over the clients that are given, and over all that have gone."""
+        """The sums over these clients, and over all that have gone."""
         told = self._told.copy()
         for client in clients:
             told.update(client.memory.client_counts())

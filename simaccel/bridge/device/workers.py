@@ -1,11 +1,12 @@
-"""Where long requests run without a timing model: threads that take them off one queue, each client in its turn.
+"""The threads in which long requests run if there is no timing model. They take them off one queue, which serves each
+client in its turn.
 
-The device core could run them too. But Python code that runs once in 300 us finds its caches cold: around an RSA-2048
-signature the core spent 50 us, this spends 15. So a worker does as little as possible, and the server's thread does the
-rest before: it decodes the request and reads its input.
+A device core could run them too. But Python code that runs once in 300 us finds the caches of the processor cold. For
+an RSA-2048 signature the core spent 50 us on everything else, and a worker spends 15. So a worker does as little as
+possible: the server's thread has decoded the request and read its input before.
 
-`cryptography` sets up a libcrypto context for each signature. Calling libcrypto through ctypes with a context that is
-kept gained nothing that could be measured (both reach 0.97 of software), so it stays.
+`cryptography` sets up a libcrypto context for each signature. To call libcrypto through ctypes, with a context that is
+kept, gained nothing that we could measure (both reach 0.97 of the rate of software). So we use `cryptography`.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from simaccel.bridge.device.request import Request
 from simaccel.bridge.wire import Status
 
 HELD_NS = 2_000_000
-"""A completion is held back at most this long, plus one request, so that others share its interrupt."""
+"""A completion is held back for at most this time and one request more, so that others share its interrupt."""
 
 _SHARE = 8
-"""At most an eighth of a client's requests in flight share an interrupt. With 64 in flight it is woken an eighth as
-often, and waits at most an eighth longer than it would in any case."""
+"""At most an eighth of a client's requests in flight share an interrupt. So with 64 in flight, a client is woken only
+an eighth as often, and waits at most an eighth longer."""
 
 
 class WorkerThread:
@@ -46,7 +47,7 @@ class WorkerThread:
         self.worker = Worker(self, monotonic_ns, self._crashed)
 
     def has_work(self) -> bool:
-        """Whether a step would do something."""
+        """Whether a step would do something now."""
         return len(self._queue) > 0
 
     def step(self) -> int | None:
@@ -93,9 +94,9 @@ class WorkerThread:
         done.clear()
 
     def add_to(self, part: Statistics) -> Statistics:
-        """The statistics of the device core with the same number, with what this thread did added.
+        """The statistics of the device core with the same number, plus those of this thread.
 
-        The times are of the one of both that has done something.
+        Only one of the two does requests, so the times are those of the one that has done some.
         """
         ended = sum(self.by_op.values())
         by_op = Counter(dict(self.by_op)) + Counter(part.by_op)
@@ -114,14 +115,14 @@ class WorkerThread:
         )
 
     def _crashed(self, error: BaseException) -> None:
-        """After a bug of ours, which was reported: fails what this thread would have done, so that nobody waits."""
+        """Fails the requests of this thread after a bug of ours, which was reported, so that no client waits."""
         while (request := self._queue.take()) is not None:
             request.endpoint.complete([(request.cookie, Status.FAILED, 0, 0, 0)])
             request.endpoint.fire()
 
 
 class WorkerThreads:
-    """So many threads on one queue. `add` and `close` belong to the server's thread."""
+    """The threads, which share one queue. `add` and `close` belong to the server's thread."""
 
     def __init__(self, count: int, *, latencies: bool = False) -> None:
         """`latencies`: each thread keeps histograms."""
@@ -130,7 +131,7 @@ class WorkerThreads:
 
     @property
     def backlog_ns(self) -> int:
-        """How long all threads will be busy with what waits, estimated from what each did last."""
+        """How long all threads will be busy with what waits. This is estimated from what each did last."""
         last = [thread.service_samples[-1] for thread in self.threads if thread.service_samples]
         return len(self._queue) * min(last) // len(self.threads) if last else 0
 
@@ -148,7 +149,7 @@ class WorkerThreads:
         return self._queue.drop(endpoint)
 
     def close(self) -> None:
-        """Drops what waits, whose clients are gone, and joins the threads. Blocks while a request is being done."""
+        """Drops the requests that wait, whose clients are gone, and joins the threads. Blocks while they finish one."""
         self._queue.clear()
         for thread in self.threads:
             thread.worker.stop(lambda: True)
