@@ -12,7 +12,11 @@ OK, FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 + the signal."""
 
 NO_DEVICE = 125
-"""`openssl --require-device` did not start the program. `timeout` and `env` use 125 for the same purpose."""
+"""`openssl --require-device`: there is no device, or the program did nothing on it. As for `timeout` and `env`, 125 is a
+failure that is not the program's."""
+
+NOT_RUNNABLE, NOT_FOUND = 126, 127
+"""A program that can't be run, or that is not there, as shells have it."""
 
 
 class OutputError(Exception):
@@ -26,6 +30,11 @@ def complain(message: str) -> None:
     """Print one line on stderr. If stderr can't be written, the line is lost, and only the exit code tells."""
     with suppress(OSError):
         print(f"simaccel: {' '.join(message.splitlines())}", file=sys.stderr)
+
+
+def unable_to_run(error: OSError) -> int:
+    """The exit code for a program that could not be run for this reason."""
+    return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_RUNNABLE
 
 
 def print_version() -> None:

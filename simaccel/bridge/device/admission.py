@@ -39,18 +39,26 @@ class Admission:
     """Decides who gets in. Belongs to the server's thread, except `rows`, which any thread may call.
 
     - `uids`: users that may connect, besides our own and root. `gid`: a group whose members may, or None.
+    - `admit`: says of a process, by its pid, whether it may connect though its user may not. Called in the server's
+      thread.
     - `own_process`: whether clients in the device's own process may connect. An OpenSSL provider in this process would
       wait for the thread that serves it, and it may run in that very thread.
     - `tell`: called with the first refusal of each user, in the server's thread.
     """
 
     def __init__(
-        self, uids: tuple[int, ...], gid: int | None, own_process: bool, tell: Callable[[Refused], object] | None
+        self,
+        uids: tuple[int, ...],
+        gid: int | None,
+        own_process: bool,
+        tell: Callable[[Refused], object] | None,
+        admit: Callable[[int], bool] | None = None,
     ) -> None:
         self._uids = frozenset({os.geteuid(), 0, *uids})
         self._gid = gid
         self._own_pid = None if own_process else os.getpid()
         self._tell = tell
+        self._admit = admit
         self._rows: dict[tuple[int, str], Refused] = {}
         self.unlisted = 0
         """Refusals of users for whom there was no row left."""
@@ -58,7 +66,7 @@ class Admission:
     def refusal_of_peer(self, connection: socket.socket) -> str | None:
         """Why the peer may not send anything, or None if it may."""
         pid, uid = credentials(connection)
-        if uid in self._uids or self._is_member(connection):
+        if uid in self._uids or self._is_member(connection) or (self._admit is not None and self._admit(pid)):
             return None
         why = f"user {uid} may not use this device: allow it with --allow-user {uid}"
         self._note(uid, pid, why)

@@ -53,6 +53,7 @@ class Server:
     - `uids`: users that may connect besides our own and root. `gid`: a group whose members may.
     - `mode`: of the socket's file. The default is the strictest that lets those in: 0600, with `gid` 0660, with `uids`
       0666. Everybody who connects is checked in any case.
+    - `admit`: says of a process, by its pid, whether it may connect though its user may not.
     - `own_process`: whether clients in this very process may connect.
     - `latencies`: keep histograms of the times of requests, which are then part of the report.
     - `trace`: the file for Perfetto that is written as it goes; closed with the server.
@@ -75,6 +76,7 @@ class Server:
         uids: tuple[int, ...] = (),
         gid: int | None = None,
         mode: int | None = None,
+        admit: Callable[[int], bool] | None = None,
         own_process: bool = False,
         on_refused: Callable[[Refused], object] | None = None,
         latencies: bool = False,
@@ -89,7 +91,7 @@ class Server:
         self.address = address
         self.depth = depth
         self.kernels = Kernels()
-        admission = Admission(uids, gid, own_process, on_refused)
+        admission = Admission(uids, gid, own_process, on_refused, admit)
         self._executors = Executors(
             self.kernels, workers, units, latency, seed, faults, latencies=latencies, trace=trace
         )

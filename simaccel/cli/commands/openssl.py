@@ -5,17 +5,25 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from sim import UsageError
-from simaccel.cli.exits import FAILED, NO_DEVICE, OK, complain
+from simaccel.bridge import Server
+from simaccel.cli.commands.serve import tell_refused
+from simaccel.cli.device_options import DEPTH, Depth, Faults, Latency, Seed, Units, Workers
+from simaccel.cli.exits import NO_DEVICE, OK, complain, unable_to_run
 from simaccel.cli.openssl_setup.device_answers import why_no_device
 from simaccel.cli.openssl_setup.exec_program import become, environment_of_caller
+from simaccel.cli.openssl_setup.family import is_descendant
+from simaccel.cli.openssl_setup.private_device import private_address, run_with_device
 from simaccel.cli.openssl_setup.provider_files import provider_for
+from simaccel.cli.openssl_setup.supervised import Supervised
+from simaccel.cli.output_files import check_writable
 from simaccel.cli.socket_option import Socket, address_of
 
 CONFIG = """\
@@ -37,6 +45,9 @@ activate = 1
 """
 
 
+OPTIONS = {"depth": DEPTH, "units": None, "workers": 1, "latency": None, "seed": None}
+"""The options of a private device, with their defaults."""
+
 _SPECIAL = frozenset("\\#$;'\"` ")
 
 
@@ -57,24 +68,79 @@ def command(
     require_device: Annotated[
         bool,
         typer.Option(
-            "--require-device", help=f"Exit with code {NO_DEVICE} if no device answers, instead of printing a warning."
+            "--require-device",
+            help=f"Exit with code {NO_DEVICE} if no device answers, instead of printing a warning. With --device: also "
+            "if the program did nothing on it.",
         ),
     ] = False,
+    device: Annotated[
+        bool,
+        typer.Option("--device", help="Start a device for the program alone. It ends with the program."),
+    ] = False,
+    depth: Depth = DEPTH,
+    units: Units = None,
+    workers: Workers = 1,
+    latency: Latency = None,
+    fault: Faults = None,
+    seed: Seed = None,
+    stats_json: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Write what the device of --device did to this file, as simaccel stat --json."
+        ),
+    ] = None,
 ) -> Callable[[], int]:
     """Run a program with the provider, or print its configuration.
 
-    For example: simaccel openssl -- openssl speed -async_jobs 8 rsa2048
+    For example: simaccel openssl --device -- openssl speed -elapsed -async_jobs 8 rsa2048
     """
     if module + config + bool(program) != 1:
         raise UsageError("give one of these three: a program after --, or --module, or --config")
     if require_device and not program:
         raise UsageError("--require-device needs a program after --")
     path = provider_for(program[0] if program else None, libcrypto)
+    options = {"depth": depth, "units": units, "workers": workers, "latency": latency, "seed": seed}
+    if device:
+        return _on_private_device(program, path, socket, options | {"faults": fault or ()}, require_device, stats_json)
+    given = [name for name, value in options.items() if value not in (None, OPTIONS[name])]
+    given += ["fault"] * bool(fault) + ["stats-json"] * (stats_json is not None)
+    if given:
+        raise UsageError(f"--{given[0]} is for the device that --device starts: give --device as well")
     address = address_of(socket)
     text = configuration(path, address)
     if program:
         return lambda: _run(program, text, socket, address, require_device)
     return lambda: _print(text.rstrip() if config else str(path))
+
+
+def _on_private_device(
+    program: list[str] | None,
+    module: Path,
+    socket: str,
+    options: dict[str, Any],
+    require_device: bool,
+    stats_json: str | None,
+) -> Callable[[], int]:
+    if not program:
+        raise UsageError("--device needs a program after --")
+    if socket:
+        raise UsageError(f"--socket {socket}: a device of --device has an address of its own; give one of the two")
+    if stats_json is not None:
+        check_writable("--stats-json", stats_json)
+    address = private_address()
+    with ExitStack() as opened:
+        config = _written(configuration(module, address))
+        opened.callback(config.unlink, missing_ok=True)
+        environment = environment_of_caller() | {"OPENSSL_CONF": str(config), "SIMACCEL_SOCKET": address}
+        running = opened.enter_context(Supervised(program, environment))
+        server = opened.enter_context(Server(address, **options, admit=is_descendant, on_refused=tell_refused))
+        kept = opened.pop_all()
+
+    def run() -> int:
+        with kept:
+            return run_with_device(running, server, require_device=require_device, stats_json=stats_json)
+
+    return run
 
 
 def configuration(module: Path, address: str) -> str:
@@ -109,7 +175,7 @@ def _run(program: list[str], config: str, socket: str, address: str, require_dev
         become(program, environment)
     except OSError as error:
         complain(f"{program[0]}: {error.strerror}")
-        return FAILED
+        return unable_to_run(error)
 
 
 def _written(config: str) -> Path:

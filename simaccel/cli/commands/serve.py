@@ -17,6 +17,7 @@ from simaccel.bridge import Server
 from simaccel.bridge.device.admission import Refused
 from simaccel.bridge.users import group_id, user_id, user_name
 from simaccel.cli.device_group import DeviceGroup, group_addresses, option_words
+from simaccel.cli.device_options import DEPTH, AllowUser, Depth, Faults, Latency, Seed, Units, Workers
 from simaccel.cli.exits import OK
 from simaccel.cli.model_lateness import LateWatch
 from simaccel.cli.number_options import number, whole_number
@@ -39,40 +40,13 @@ def command(
             help="So many devices, each a process, at ADDRESS-1 to ADDRESS-N. One that ends is started again.",
         ),
     ] = 1,
-    depth: Annotated[
-        int,
-        typer.Option(
-            parser=whole_number, metavar="N", help="The most slots that a client's ring may have: a power of two."
-        ),
-    ] = 1024,
-    units: Annotated[
-        int | None,
-        typer.Option(
-            parser=whole_number, metavar="N", help="Units that work in parallel. [default: the preset's, or 1]"
-        ),
-    ] = None,
-    workers: Annotated[
-        int, typer.Option(parser=whole_number, metavar="N", help="Threads that do long operations, such as RSA.")
-    ] = 1,
-    latency: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MODEL",
-            help="How long the device takes, such as fixed:50us or preset:qat-dh895xcc. [default: as long as the work]",
-        ),
-    ] = None,
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(metavar="RULE", help="What goes wrong, such as corrupt:op=rsa-sign,every=100; may be repeated."),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(parser=whole_number, metavar="N", help="The seed of everything random. [default: a new one]"),
-    ] = None,
-    allow_user: Annotated[
-        list[str] | None,
-        typer.Option(metavar="USER", help="A user, by name or uid, that may connect; may be repeated."),
-    ] = None,
+    depth: Depth = DEPTH,
+    units: Units = None,
+    workers: Workers = 1,
+    latency: Latency = None,
+    fault: Faults = None,
+    seed: Seed = None,
+    allow_user: AllowUser = None,
     group: Annotated[
         str | None, typer.Option(metavar="GROUP", help="A group whose members may connect. It gets the socket's file.")
     ] = None,
@@ -109,7 +83,7 @@ def command(
         "uids": tuple(user_id(user) for user in allow_user or ()),
         "gid": None if group is None else group_id(group),
         "mode": None if mode is None else _mode(mode),
-        "on_refused": _tell_refused,
+        "on_refused": tell_refused,
     }
     watching = Watching(metrics, page, page_token)
     traced = None
@@ -135,7 +109,8 @@ def _mode(text: str) -> int:
     return mode
 
 
-def _tell_refused(refused: Refused) -> None:
+def tell_refused(refused: Refused) -> None:
+    """Prints a line on stderr."""
     # Only the first refusal of a user is printed. `simaccel stat` counts the others.
     print(
         f"simaccel: refused pid {refused.pid} of user {user_name(refused.uid)}: {refused.why}",
