@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from tests import forked
-from tests.bridge.toolbox import ROOT
+from tests.bridge.toolbox import PATH, ROOT
 from tests.limits import WAIT_S
 
 
@@ -19,7 +19,12 @@ def simaccel(
     Of the environment variables that begin with SIMACCEL_ it sees only those that are given.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SIMACCEL_")}
-    environment |= {"PYTHONPATH": str(ROOT), **({"SIMACCEL_SOCKET": address} if address else {}), **variables}
+    environment |= {
+        "PYTHONPATH": str(ROOT),
+        "PATH": f"{PATH}:{environment['PATH']}",
+        **({"SIMACCEL_SOCKET": address} if address else {}),
+        **variables,
+    }
     if "openssl" in arguments or "OPENSSL_CONF" in environment:  # what it turns into is to come from a new interpreter
         command = [sys.executable, "-m", "simaccel", *arguments]
         done = subprocess.run(command, env=environment, capture_output=True, timeout=WAIT_S, check=False)

@@ -13,9 +13,11 @@ import pytest
 from simaccel.bridge import NoDeviceError, Server, connect, device_process, read_report
 from simaccel.bridge.peer import credentials
 from tests.bridge.device import SERVE, DeviceProcess, fresh_address
-from tests.bridge.toolbox import ROOT, Toolbox, by_op, run
+from tests.bridge.toolbox import PREFIX, ROOT, Toolbox, by_op, run
 from tests.keys import rsa_bytes
 from tests.limits import WAIT_S
+
+system_only = pytest.mark.skipif(bool(PREFIX), reason="Python finds only the system's libcrypto")
 
 
 def mapped(pid: int) -> bool:
@@ -56,6 +58,7 @@ sys.exit(main())
 """As the script that pip writes, with a look at what has come with the imports."""
 
 
+@system_only
 def test_the_command_line_does_not_use_the_device_that_it_might_measure(
     toolbox: Toolbox, device: DeviceProcess
 ) -> None:
@@ -112,6 +115,7 @@ print(server.report()["connects"], "/simaccel.so" in open("/proc/self/maps").rea
 """
 
 
+@system_only
 def test_the_provider_does_not_wait_for_a_device_in_its_own_process(toolbox: Toolbox) -> None:
     """Where a program embeds the device and is configured to use it."""
     address = fresh_address()
