@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,6 +25,7 @@ from simaccel.cli.openssl_setup.provider_files import provider_for
 from simaccel.cli.openssl_setup.supervised import Supervised
 from simaccel.cli.output_files import check_writable
 from simaccel.cli.socket_option import Socket, address_of
+from simaccel.cli.watching_options import TraceFile, request_trace
 
 CONFIG = """\
 openssl_conf = simaccel_init
@@ -83,6 +84,7 @@ def command(
     latency: Latency = None,
     fault: Faults = None,
     seed: Seed = None,
+    trace: TraceFile = None,
     stats_json: Annotated[
         str | None,
         typer.Option(
@@ -101,9 +103,11 @@ def command(
     path = provider_for(program[0] if program else None, libcrypto)
     options = {"depth": depth, "units": units, "workers": workers, "latency": latency, "seed": seed}
     if device:
-        return _on_private_device(program, path, socket, options | {"faults": fault or ()}, require_device, stats_json)
+        return _on_private_device(
+            program, path, socket, options | {"faults": fault or ()}, trace, require_device, stats_json
+        )
     given = [name for name, value in options.items() if value not in (None, OPTIONS[name])]
-    given += ["fault"] * bool(fault) + ["stats-json"] * (stats_json is not None)
+    given += ["fault"] * bool(fault) + ["trace"] * (trace is not None) + ["stats-json"] * (stats_json is not None)
     if given:
         raise UsageError(f"--{given[0]} is for the device that --device starts: give --device as well")
     address = address_of(socket)
@@ -118,6 +122,7 @@ def _on_private_device(
     module: Path,
     socket: str,
     options: dict[str, Any],
+    trace: str | None,
     require_device: bool,
     stats_json: str | None,
 ) -> Callable[[], int]:
@@ -133,7 +138,10 @@ def _on_private_device(
         opened.callback(config.unlink, missing_ok=True)
         environment = environment_of_caller() | {"OPENSSL_CONF": str(config), "SIMACCEL_SOCKET": address}
         running = opened.enter_context(Supervised(program, environment))
-        server = opened.enter_context(Server(address, **options, admit=is_descendant, on_refused=tell_refused))
+        traced = None if trace is None else opened.enter_context(closing(request_trace(trace)))
+        server = opened.enter_context(
+            Server(address, **options, trace=traced, admit=is_descendant, on_refused=tell_refused)
+        )
         kept = opened.pop_all()
 
     def run() -> int:
@@ -179,14 +187,19 @@ def _run(program: list[str], config: str, socket: str, address: str, require_dev
 
 
 def _written(config: str) -> Path:
-    """Write the configuration to a file and return its path. The file stays, because a program may read it again."""
+    """Write the configuration to a file and return its path. The file stays, because a program may read it again.
+
+    All users may read it, because the program may turn into another one.
+    """
     folder = Path(tempfile.gettempdir()) / f"simaccel-{os.geteuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
         raise UsageError(f"{folder} belongs to somebody else: remove it, or set TMPDIR")
+    folder.chmod(0o755)
     path = folder / f"openssl-{sha256(config.encode()).hexdigest()[:16]}.cnf"
     if not path.exists():
         with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as file:
             file.write(config)
+            os.fchmod(file.fileno(), 0o644)
         Path(file.name).replace(path)
     return path
