@@ -13,7 +13,7 @@ from engine import OperationError, start_job
 from engine.modes import CALLBACKS, CONTRACTS
 from engine.offload.operation import Operation
 from engine.offload.wake_fds import wake_fd
-from engine.offload.wakers import FdWaker, QatCallback
+from engine.offload.wakers import BlockedThread, FdWaker, QatCallback
 from tests.engine.ways import complete_next, manual, readable
 from waitctx import Callback, Status, WaitCtx
 
@@ -152,3 +152,27 @@ def test_a_status_that_was_changed_meanwhile_is_set_again_before_the_next_pause(
         complete_next(accel)
         job.resume()
         assert job.result() == b"echo:x"
+
+
+def test_the_end_of_the_context_closes_the_fd_whoever_still_has_its_waker() -> None:
+    with manual() as (accel, engine):
+        with WaitCtx() as ctx:
+            job = start_job(engine.call, "echo", b"x", wait_ctx=ctx)
+            fd, waker = ctx.get_fd(engine._performer._wakers._key)
+            complete_next(accel)
+            job.resume()
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(fd)
+        assert waker.wake_fd.fd == -1
+
+
+def test_a_thread_is_roused_when_it_was_and_not_before() -> None:
+    thread = BlockedThread()
+    assert not thread.roused()
+    thread.rouse()
+    thread.rouse()
+    assert thread.roused()
+    assert not thread.roused()
+    thread.rouse()
+    thread.sleep()  # ends at once
+    assert not thread.roused()
