@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Takes OpenSSL of a newer Debian into a folder, with program, headers, and the libc and loader that it needs:
+# Takes OpenSSL and HAProxy of a newer Debian into a folder, with headers, and with the libc and loader that they need:
 #   tests/bridge/debian_openssl.sh trixie /var/cache/openssl-3.5
 # Costs some seconds, where build_openssl.sh takes minutes. apt checks the signatures; nothing is installed.
 # What is there already is left alone, so the folder can be cached.
@@ -31,23 +31,24 @@ CONFIG
 export APT_CONFIG=$work/apt.conf
 cd "$work"
 apt-get update -qq
-apt-get download -qq openssl libssl3t64 libssl-dev libc6 libzstd1 zlib1g
+apt-get download -qq openssl libssl3t64 libssl-dev libc6 libzstd1 zlib1g \
+    haproxy libcrypt1 libjemalloc2 liblua5.4-0 libopentracing-c-wrapper0t64 libopentracing1 libpcre2-8-0 libstdc++6 libgcc-s1
 for package in *.deb; do
     dpkg-deb --extract "$package" tree
 done
-libraries=$(dirname "$(find tree -name libcrypto.so.3)")
 mkdir -p "$prefix"/bin "$prefix"/lib "$prefix"/libexec "$prefix"/include
-cp --no-dereference "$libraries"/{libcrypto,libssl}.so* "$libraries"/lib{c,z,zstd}.so.* "$prefix/lib"
+find tree/usr/lib/*-linux-gnu* -maxdepth 1 -name 'lib*.so*' -exec cp --no-dereference {} "$prefix/lib" \;
 cp --dereference "$(find tree -name 'ld-linux*.so.*' -path '*/lib/*' | head -1)" "$prefix/lib/loader.so"
 cp -r tree/usr/include/openssl "$prefix/include"
 cp tree/usr/include/*/openssl/* "$prefix/include/openssl"
-cp tree/usr/bin/openssl "$prefix/libexec"
-# The program with its own loader and libc, because those of this machine are too old for it.
-cat > "$work/openssl" <<'PROGRAM'
+cp tree/usr/bin/openssl tree/usr/sbin/haproxy "$prefix/libexec"
+# A program with its own loader and libc, because those of this machine are too old for it.
+cat > "$work/program" <<'PROGRAM'
 #!/bin/sh
 prefix=$(dirname "$(dirname "$(readlink -f "$0")")")
-exec "$prefix/lib/loader.so" --library-path "$prefix/lib" "$prefix/libexec/openssl" "$@"
+exec "$prefix/lib/loader.so" --library-path "$prefix/lib" "$prefix/libexec/${0##*/}" "$@"
 PROGRAM
-chmod +x "$work/openssl"
-cp "$work/openssl" "$prefix/bin/openssl"
+chmod +x "$work/program"
+cp "$work/program" "$prefix/bin/haproxy"
+cp "$work/program" "$prefix/bin/openssl"
 "$prefix/bin/openssl" version

@@ -17,7 +17,7 @@ import pytest
 
 from tests.bridge.conftest import require
 from tests.bridge.device import SERVE, DeviceProcess
-from tests.bridge.tls import make_certificate, s_server
+from tests.bridge.tls import free_port, make_certificate, s_server, wait_for_port
 from tests.bridge.toolbox import HERE, PREFIX, Toolbox, run
 from tests.limits import WAIT_S
 from tests.shared import once
@@ -204,6 +204,61 @@ def test_a_client_in_software_agrees_with_the_server(
     pem = certify(post_quantum, plain(post_quantum), tmp_path, 65)
     handshake(post_quantum, device, pem, plain(post_quantum))
     assert programs_counts(device) == {"ml-dsa-65-sign": 1, "x25519": 1}
+
+
+def test_speed_pauses(post_quantum: Toolbox, device: DeviceProcess) -> None:
+    speed = ["openssl", "speed", "-elapsed", "-seconds", "1", "-async_jobs", "4", "ML-DSA-44"]
+    run(speed, post_quantum.environment(device.address))
+    assert programs_counts(device)["ml-dsa-44-sign"] > 4
+    told = device.stat()["told"]
+    assert told["pauses"] > 0
+    assert told["failed"] == told["software"] == 0
+
+
+_HAPROXY = """\
+global
+    ssl-mode-async
+    ssl-propquery ?simaccel.offload=yes
+    nbthread 1
+    log stderr local0
+defaults
+    mode http
+    timeout client 99s
+    timeout server 99s
+    timeout connect 99s
+frontend tls
+    bind 127.0.0.1:{port} ssl crt {pem}
+    http-request return status 200 content-type text/plain string "served by haproxy"
+"""
+
+
+@pytest.mark.alone
+def test_haproxy_pauses(post_quantum: Toolbox, device: DeviceProcess, tmp_path: Path) -> None:
+    """That of Debian 13, whose OpenSSL is 3.5."""
+    program = Path(post_quantum.openssl.prefix, "bin", "haproxy")
+    if not program.exists():
+        pytest.skip("debian_openssl.sh has made no haproxy for this OpenSSL")
+    handshakes, port = 4, free_port()
+    pem, config = certify(post_quantum, plain(post_quantum), tmp_path, 65), tmp_path / "haproxy.cfg"
+    config.write_text(_HAPROXY.format(port=port, pem=pem))
+    environment = post_quantum.environment(device.address)
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen([str(program), "-db", "-f", str(config)], env=environment, stdout=log, stderr=log)
+    try:
+        wait_for_port(port, process)
+        for _ in range(handshakes):
+            client = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-CAfile", str(pem), "-quiet", "-ign_eof"]
+            done = run(
+                [*client, "-verify_return_error", "-groups", GROUP], plain(post_quantum), text=b"GET / HTTP/1.0\n\n"
+            )
+            assert b"served by haproxy" in done.stdout
+        assert programs_counts(device) == {"ml-dsa-65-sign": handshakes, "x25519": handshakes}
+        told = device.stat()["told"]
+        assert told["pauses"] == 2 * handshakes + told["spurious"]
+        assert told["blocked"] == told["software"] == 0
+    finally:
+        process.terminate()
+        process.wait(WAIT_S)
 
 
 @pytest.mark.parametrize(
