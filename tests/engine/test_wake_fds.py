@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
+import gc
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -107,16 +107,13 @@ def test_in_the_child_of_a_fork_it_is_closed_though_another_thread_held_its_lock
 
 
 def test_an_error_of_the_system_that_means_nothing_here_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(*args: Any) -> int:
-        ctypes.set_errno(errno.EIO)
-        return -1
-
     def raises(*args: Any) -> int:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     event, pipe = EventFd(), Pipe()
     with monkeypatch.context() as patch:
-        patch.setattr(wake_fds, "_eventfd_write", fails)
+        patch.setattr(wake_fds, "write_tokens", lambda fd, count: -1)
+        patch.setattr(wake_fds, "last_errno", lambda: errno.EIO)
         patch.setattr(os, "write", raises)
         for made in (event, pipe):
             with pytest.raises(OSError, match=os.strerror(errno.EIO)):
@@ -186,3 +183,41 @@ def test_the_child_of_a_fork_closes_its_copies_of_all(monkeypatch: pytest.Monkey
     fd = os.open(os.devnull, os.O_RDONLY)  # has a number that was one of theirs
     assert not is_wake_fd(fd)
     os.close(fd)
+
+
+@kinds
+def test_each_fd_is_closed_once(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second close of a number might hit a file that has got it meanwhile."""
+    closed: list[int] = []
+    close = os.close
+
+    def counted(fd: int) -> None:
+        closed.append(fd)
+        close(fd)
+
+    made = wake_fd(kind)
+    fds = fds_of(made)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "close", counted)
+        made.close()
+        made.close()
+    assert sorted(closed) == sorted(fds)
+
+
+@kinds
+def test_a_ctrl_c_when_it_was_just_made_leaves_no_fd_open(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[object] = []
+
+    def interrupted(step: Iterator[object]) -> None:
+        steps.append(next(step))
+        if len(steps) == 1:
+            raise KeyboardInterrupt
+
+    before = os.listdir("/proc/self/fd")
+    with monkeypatch.context() as patch:
+        patch.setattr(wake_fds, "next", interrupted, raising=False)
+        with suppress(KeyboardInterrupt):
+            wake_fd(kind)
+        gc.collect()
+    assert len(steps) == 1 + len(fds_of(wake_fd(kind)))  # made, and each of its fds closed
+    assert os.listdir("/proc/self/fd") == before
