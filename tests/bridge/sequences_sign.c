@@ -1,169 +1,8 @@
 /* Signatures: of digests, and of messages. */
 #include <openssl/core_names.h>
-#include <openssl/err.h>
-#include <openssl/params.h>
-#include <openssl/rsa.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "sequences_classic.h"
-
-static const char *const digests[] = {"SHA1",     "SHA256", "SHA2-512", "SHA512-224", "SHA3-256", "MD5",
-                                      "MD5-SHA1", "SM3",    "SHA256",   "SHAKE128",   "unknown",  "SHA256"};
-static const char *const paddings[] = {"pkcs1", "pss", "pss", "x931", "none", "oaep"};
-static const char *const salts[] = {"digest", "max", "auto", "0", "20", "32", "39", "40", "94", "222", "223", "-7"};
-static const size_t lengths[] = {0, 1, 16, 20, 28, 32, 32, 36, 48, 64, 64, 117, 118, 128, 245, 246, 256};
-
-static enum key key;
-
-struct setting {
-    const char *name, *value;
-};
-
-static void set(struct side *side, struct answer *answer, const void *argument)
-{
-    const struct setting *setting = argument;
-
-    answer->status = EVP_PKEY_CTX_ctrl_str(side->ctx, setting->name, setting->value);
-}
-
-static void set_size(struct side *side, struct answer *answer, const void *argument)
-{
-    size_t size = *(const size_t *)argument;
-    OSSL_PARAM params[] = {OSSL_PARAM_construct_size_t(OSSL_SIGNATURE_PARAM_DIGEST_SIZE, &size),
-                           OSSL_PARAM_construct_end()};
-
-    answer->status = EVP_PKEY_CTX_set_params(side->ctx, params);
-}
-
-/* The nonce type of deterministic ECDSA. libcrypto also takes other numbers, and then signs with random nonces. */
-enum { DETERMINISTIC = 1 };
-
-static void set_nonce(struct side *side, struct answer *answer, const void *argument)
-{
-    unsigned type = *(const unsigned *)argument;
-    OSSL_PARAM params[] = {OSSL_PARAM_construct_uint("nonce-type", &type), OSSL_PARAM_construct_end()};
-
-    answer->status = EVP_PKEY_CTX_set_params(side->ctx, params);
-}
-
-/* One random setting. */
-static void set_something(void)
-{
-    struct answer answers[SIDES];
-    struct setting setting;
-    char name[80];
-
-    switch (any(key <= RSA_PSS_BOUND ? 4 : 3)) {
-    case 0:
-        setting = (struct setting){"digest", ANY_OF(digests)};
-        break;
-    case 1:
-        if (key == P256 || key == P521) {
-            both("digest-size", set_size, &ANY_OF(lengths), answers);
-            return;
-        }
-        setting = (struct setting){"rsa_padding_mode", ANY_OF(paddings)};
-        break;
-    case 2:
-        if (key == P256 || key == P521) {
-            unsigned type = any(3);
-
-            both("nonce-type", set_nonce, &type, answers);
-            return;
-        }
-        setting = (struct setting){"rsa_pss_saltlen", ANY_OF(salts)};
-        break;
-    default:
-        setting = (struct setting){"rsa_mgf1_md", ANY_OF(digests)};
-    }
-    snprintf(name, sizeof(name), "%s:%s", setting.name, setting.value);
-    both(name, set, &setting, answers);
-}
-
-/* The parameters that a context has. */
-struct scheme {
-    char digest[50], mgf1[50];
-    int padding, salt;
-    unsigned nonce;
-};
-
-static void read_scheme(struct side *side, struct answer *answer, const void *argument)
-{
-    struct scheme scheme = {.salt = 0};
-    OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST, scheme.digest, sizeof(scheme.digest)),
-        OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, scheme.mgf1, sizeof(scheme.mgf1)),
-        OSSL_PARAM_construct_int(OSSL_SIGNATURE_PARAM_PAD_MODE, &scheme.padding),
-        OSSL_PARAM_construct_int(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, &scheme.salt),
-        OSSL_PARAM_construct_uint("nonce-type", &scheme.nonce), OSSL_PARAM_construct_end()};
-
-    (void)argument;
-    answer->status = side->ctx != NULL && EVP_PKEY_CTX_get_params(side->ctx, params);
-    answer->length = sizeof(scheme);
-    memcpy(answer->out, &scheme, sizeof(scheme));
-}
-
-static struct scheme scheme_now(void)
-{
-    struct answer answers[SIDES];
-    struct scheme scheme = {.padding = -1};
-
-    if (!both("get", read_scheme, NULL, answers))
-        return scheme;
-    if (memcmp(answers[OURS].out, answers[PLAIN].out, sizeof(scheme)) != 0)
-        differ("get", "the contexts say different things");
-    memcpy(&scheme, answers[PLAIN].out, sizeof(scheme));
-    return scheme;
-}
-
-/* Verifies a signature in software. `salt` is the length of the salt of PSS; -2: any. */
-static int verifies(const struct answer *answer, const struct scheme *scheme, const unsigned char *tbs, size_t length,
-                    int salt)
-{
-    struct side *plain = &sides[PLAIN];
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(plain->libctx, plain->keys[key], NULL);
-    char number[16];
-    int good;
-
-    snprintf(number, sizeof(number), "%d", salt);
-    ERR_set_mark();
-    good = EVP_PKEY_verify_init(ctx) > 0 &&
-           (*scheme->digest == '\0' || EVP_PKEY_CTX_ctrl_str(ctx, "digest", scheme->digest) > 0) &&
-           (key > RSA_PSS_BOUND || EVP_PKEY_CTX_set_rsa_padding(ctx, scheme->padding) > 0) &&
-           (scheme->padding != RSA_PKCS1_PSS_PADDING || key > RSA_PSS_BOUND ||
-            (EVP_PKEY_CTX_ctrl_str(ctx, "rsa_pss_saltlen", salt == -2 ? "auto" : number) > 0 &&
-             (*scheme->mgf1 == '\0' || EVP_PKEY_CTX_ctrl_str(ctx, "rsa_mgf1_md", scheme->mgf1) > 0))) &&
-           EVP_PKEY_verify(ctx, answer->out, answer->length, tbs, length) > 0;
-    ERR_pop_to_mark();
-    EVP_PKEY_CTX_free(ctx);
-    return good;
-}
-
-/* Compares two signatures of the same input. They must be equal, or, if signatures are random, both valid and with salts of the
- * same length. */
-static void compare(const char *name, const struct answer answers[SIDES], const struct scheme *scheme,
-                    const unsigned char *tbs, size_t length)
-{
-    const int is_rsa = key <= RSA_PSS_BOUND, pss = is_rsa && scheme->padding == RSA_PKCS1_PSS_PADDING;
-    const struct answer *ours = &answers[OURS], *plain = &answers[PLAIN];
-    int salt = 0;
-
-    if (key == ED25519 || (is_rsa && !pss) || scheme->nonce == DETERMINISTIC) {
-        if (ours->length != plain->length || memcmp(ours->out, plain->out, ours->length) != 0)
-            differ(name, "different signatures");
-        same_bytes++;
-        return;
-    }
-    /* Not even the default provider signs its input in this state. */
-    if (!verifies(plain, scheme, tbs, length, -2))
-        return;
-    while (pss && salt < 256 && !verifies(plain, scheme, tbs, length, salt))
-        salt++;
-    if (!verifies(ours, scheme, tbs, length, pss ? salt : -2))
-        differ(name, "a signature that does not verify, or with another length of salt");
-    verified++;
-}
+#include "sequences_scheme.h"
 
 struct input {
     size_t length;
@@ -182,7 +21,7 @@ static struct input some_input(const size_t *from, size_t count)
 /* The size of the buffer for a signature; 0: there is no buffer. */
 static size_t room_for(const struct input *input)
 {
-    const int full = EVP_PKEY_get_size(sides[PLAIN].keys[key]) + input->room;
+    const int full = EVP_PKEY_get_size(sides[PLAIN].keys[signing_key]) + input->room;
 
     return input->room == NO_BUFFER || full < 0 ? 0 : (size_t)full;
 }
@@ -225,9 +64,9 @@ void sign_digests(void)
     const unsigned steps = 2 + any(8);
     struct answer answers[SIDES];
 
-    key = (enum key)any(X25519);
+    signing_key = (enum key)any(X25519);
     for (int i = 0; i < SIDES; i++)
-        sides[i].ctx = EVP_PKEY_CTX_new_from_pkey(sides[i].libctx, sides[i].keys[key], NULL);
+        sides[i].ctx = EVP_PKEY_CTX_new_from_pkey(sides[i].libctx, sides[i].keys[signing_key], NULL);
     if (any(20) != 0)
         both("sign_init", init, NULL, answers);
     for (unsigned step = 0; step < steps; step++) {
@@ -236,7 +75,7 @@ void sign_digests(void)
         if (what < 5) {
             set_something();
         } else if (what < 10) {
-            struct input input = some_input(lengths, sizeof(lengths) / sizeof(*lengths));
+            struct input input = some_input(lengths, LENGTHS);
             struct scheme scheme = scheme_now();
             /* In half of the cases of the length that fits the digest. */
             EVP_MD *md = any(2) ? EVP_MD_fetch(sides[PLAIN].libctx, scheme.digest, NULL) : NULL;
@@ -245,7 +84,7 @@ void sign_digests(void)
                 input.length = (size_t)EVP_MD_get_size(md);
             EVP_MD_free(md);
             if (both("sign", sign, &input, answers) && input.room != NO_BUFFER)
-                compare("sign", answers, &scheme, some_bytes(), input.length);
+                compare_signatures("sign", answers, &scheme, some_bytes(), input.length);
         } else if (what < 11) {
             both("dup", duplicate, NULL, answers);
         } else {
@@ -269,7 +108,7 @@ struct beginning {
 static void begin(struct side *side, struct answer *answer, const void *argument)
 {
     const struct beginning *b = argument;
-    EVP_PKEY *pkey = side->changed != NULL ? side->changed : side->keys[key];
+    EVP_PKEY *pkey = side->changed != NULL ? side->changed : side->keys[signing_key];
     OSSL_PARAM params[] = {OSSL_PARAM_construct_end(), OSSL_PARAM_construct_end(), OSSL_PARAM_construct_end()};
 
     if (b->instance != NULL) {
@@ -331,8 +170,8 @@ static void change_key(struct side *side, struct answer *answer, const void *arg
 
     (void)argument;
     if (side->changed == NULL)
-        side->changed = EVP_PKEY_dup(side->keys[key]);
-    if (!EVP_PKEY_get_octet_string_param(side->keys[key], OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, public, sizeof(public),
+        side->changed = EVP_PKEY_dup(side->keys[signing_key]);
+    if (!EVP_PKEY_get_octet_string_param(side->keys[signing_key], OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, public, sizeof(public),
                                          &length))
         length = 0;
     answer->status = EVP_PKEY_set1_encoded_public_key(side->changed, public, length);
@@ -343,10 +182,10 @@ static void compare_message(const char *name, const struct answer answers[SIDES]
     unsigned char digest[EVP_MAX_MD_SIZE];
     size_t length = 0;
 
-    if (key == ED25519)
-        compare(name, answers, scheme, NULL, 0);
+    if (signing_key == ED25519)
+        compare_signatures(name, answers, scheme, NULL, 0);
     else if (given.known && EVP_Q_digest(sides[PLAIN].libctx, scheme->digest, NULL, given.bytes, given.length, digest, &length))
-        compare(name, answers, scheme, digest, length);
+        compare_signatures(name, answers, scheme, digest, length);
 }
 
 static void give(size_t length)
@@ -366,7 +205,7 @@ static void begin_something(void)
     struct beginning b = {.digest = ANY_OF(names), .same_key = any(4) == 0};
     struct answer answers[SIDES];
 
-    if (key == ED25519) {
+    if (signing_key == ED25519) {
         b.digest = any(8) ? NULL : b.digest;
         b.instance = ANY_OF(instances);
     }
@@ -380,7 +219,7 @@ void sign_messages(void)
     const unsigned steps = 2 + any(8);
     struct answer answers[SIDES];
 
-    key = (enum key)any(X25519);
+    signing_key = (enum key)any(X25519);
     for (int i = 0; i < SIDES; i++)
         sides[i].message = EVP_MD_CTX_new();
     begin_something();
@@ -392,7 +231,7 @@ void sign_messages(void)
             differ("DigestSignInit", "a context on one side only");
         /* Without calls that crash libcrypto of 3.0: in a context whose initialization failed, EdDSA piece by piece, and EdDSA with
          * a key whose public part was set, which drops the private part. */
-        switch (!given.begun ? 7 : key == ED25519 ? 5 + any(3) : any(8)) {
+        switch (!given.begun ? 7 : signing_key == ED25519 ? 5 + any(3) : any(8)) {
         case 0:
             set_something();
             break;
@@ -424,7 +263,7 @@ void sign_messages(void)
                 both("finalise", finalise, NULL, answers);
             break;
         default:
-            if (key != ED25519 && any(3) == 0)
+            if (signing_key != ED25519 && any(3) == 0)
                 both("change key", change_key, NULL, answers);
             else
                 begin_something();

@@ -21,7 +21,8 @@ COUNT = int(os.environ.get("SIMACCEL_SEQUENCES", "1000"))
 @pytest.fixture(scope="module")
 def program(toolbox: Toolbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program that makes them."""
-    sources = [HERE / name for name in ("sequences.c", "sequences_classic.c", "sequences_sign.c", "sequences_keys.c")]
+    names = ("sequences", "sequences_classic", "sequences_scheme", "sequences_sign", "sequences_keys")
+    sources = [HERE / f"{name}.c" for name in names]
     folder = once(tmp_path_factory, "sequences", lambda folder: toolbox.compile(folder / "sequences", *sources))
     return folder / "sequences"
 
