@@ -1,17 +1,18 @@
 /* jobs MODULE MODE JOBS COUNT KIND[,KIND...] [ABANDON]
  *
- * Runs COUNT operations, JOBS of them at a time, and verifies every result. With a COUNT of 0 it runs until it gets a
- * SIGUSR1, and AFTER_SIGNAL operations more. MODE is fd, callback, blocking, or fork: COUNT
- * operations blocking, then a fork, and then COUNT operations by fd in each of the two processes. With a + after MODE (not for fork) no thread can be made once the provider is
- * loaded, as under HAProxy and Dovecot. With ABANDON the wait context of every ABANDON-th job is freed while it is
- * paused, as SSL_free does, and the job is never resumed.
+ * Runs COUNT operations, JOBS of them at a time, and verifies every result. If COUNT is 0, it runs until it gets a SIGUSR1,
+ * and then does AFTER_SIGNAL operations more.
  *
- * Prints one line of JSON. Exit 0 if no result was wrong and none is missing. If nothing completes for WATCHDOG_SECONDS
- * it is ended by SIGALRM: however slow the machine is, work that goes on is not ended.
+ * MODE is fd, callback, blocking, or fork. In the mode fork it does COUNT operations blocking, then forks, and then does
+ * COUNT operations by fd in each of the two processes. With a + after MODE (not for fork) no thread can be made once the
+ * provider is loaded, as under HAProxy and Dovecot. With ABANDON, the wait context of every ABANDON-th job is freed while the
+ * job is paused, as SSL_free does, and the job is never resumed.
+ *
+ * Prints one line of JSON. Exits with 0 if no result was wrong and none is missing. If nothing completes for
+ * WATCHDOG_SECONDS, SIGALRM ends it. So a slow machine does not end it as long as the work goes on.
  */
 #define _GNU_SOURCE
 #include <openssl/async.h>
-#include <linux/capability.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -19,11 +20,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "forbid_threads.h"
 #include "load.h"
 
 enum { MAX_JOBS = 1024, WATCHDOG_SECONDS = 250, AFTER_SIGNAL = 200 };
@@ -45,7 +45,7 @@ static unsigned kind_count;
 static uint64_t outcomes[3], abandoned, pauses, eagains, errs;
 static int poller;
 
-static uint64_t wanted; /* operations in all; UINT64_MAX: until told */
+static uint64_t wanted; /* how many operations in all; UINT64_MAX: until the signal */
 static volatile sig_atomic_t told;
 
 static void on_signal(int number)
@@ -54,7 +54,7 @@ static void on_signal(int number)
     told = 1;
 }
 
-/* Whether operation number `next` is not to be begun any more. */
+/* Whether operation number `next` must not begin any more. */
 static int is_over(uint64_t next)
 {
     if (told && wanted == UINT64_MAX)
@@ -244,38 +244,6 @@ static void *block(void *unused)
     }
 }
 
-static void *do_nothing(void *unused)
-{
-    return unused;
-}
-
-/* Sets RLIMIT_NPROC to 0. That limit does not apply to root, so root gives up its real user and the capabilities that
- * override limits. The effective user, which the device sees, stays root. */
-static void forbid_threads(void)
-{
-    const struct rlimit none = {0, 0};
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct powers[2];
-    pthread_t thread;
-
-    if (setrlimit(RLIMIT_NPROC, &none) != 0 ||
-        (geteuid() == 0 && (setresuid(65534, 0, 0) != 0 || syscall(SYS_capget, &header, powers) != 0))) {
-        perror("setrlimit, setresuid, capget");
-        exit(4);
-    }
-    if (geteuid() == 0) {
-        powers[0].effective &= ~((1u << CAP_SYS_RESOURCE) | (1u << CAP_SYS_ADMIN));
-        if (syscall(SYS_capset, &header, powers) != 0) {
-            perror("capset");
-            exit(4);
-        }
-    }
-    if (pthread_create(&thread, NULL, do_nothing, NULL) == 0) {
-        fprintf(stderr, "a thread can be made all the same\n");
-        exit(4);
-    }
-}
-
 static void run_threads(unsigned jobs)
 {
     pthread_t threads[MAX_JOBS];
@@ -290,7 +258,7 @@ static void run_threads(unsigned jobs)
         pthread_join(threads[i], NULL);
 }
 
-/* The child inherits a connection that is not its own; the parent must not notice that it is gone again. */
+/* The child inherits a connection that is not its own. When the child ends, the parent must not notice it. */
 static void run_forked(unsigned jobs, uint64_t count)
 {
     const pid_t child = fork();

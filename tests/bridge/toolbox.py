@@ -48,7 +48,7 @@ USUAL = Installed(PREFIX)
 PATH = USUAL.path
 
 AFTER_SIGNAL = 200
-"""Operations that `jobs.c` runs after it was told to end."""
+"""How many operations `jobs.c` runs after the signal that ends it."""
 
 ALL_KINDS = "rsa-pkcs1,rsa-pss,rsa-oaep,ecdsa,ed25519,x25519"
 
@@ -107,7 +107,7 @@ class Toolbox:
         key.write_bytes(rsa_bytes())
         flags.append(f'-DRSA_KEY_FILE="{key}"')
         for program in (made.jobs, made.lifecycle):
-            sources = [str(HERE / f"{program.name}.c"), str(HERE / "load.c")]
+            sources = [str(HERE / f"{name}.c") for name in (program.name, "load", "forbid_threads")]
             _run(["cc", "-g", "-Wall", "-Wextra", *flags, "-o", str(program), *sources, "-lcrypto", "-pthread"])
         return made
 
