@@ -1,6 +1,7 @@
 """The rules of the misuse detector: they get all events that the observers see, and decide what is a misuse.
 
-They keep a track of each wait context and of each job (track.py). What is left behind is judged in `finish`.
+They keep a track of each wait context and of each job (track.py). The rules about wait fds are in wait_fds.py. What is
+left behind is judged in `finish`.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from itertools import count
 from weakref import WeakKeyDictionary
 
 from engine.jobs.job import Job
-from simaccel.testing.misuse.fd_identity import identity
 from simaccel.testing.misuse.report import Kind, MisuseError, MisuseReport
 from simaccel.testing.misuse.resume_arguments import ignored_at_resume
 from simaccel.testing.misuse.stalled_clock import Standstill
-from simaccel.testing.misuse.track import CtxTrack, FdTrack, JobTrack
+from simaccel.testing.misuse.track import CtxTrack, JobTrack
 from simaccel.testing.misuse.unowned_fds import LooseFds
+from simaccel.testing.misuse.wait_fds import WaitFds
 from waitctx import Status, WaitCtx
 
 
@@ -38,8 +39,7 @@ class Rules:
         self._jobs: WeakKeyDictionary[Job, JobTrack] = WeakKeyDictionary()
         self._all_ctxs: list[CtxTrack] = []
         self._all_jobs: list[JobTrack] = []
-        self._dropped: list[tuple[FdTrack, CtxTrack, str]] = []
-        """Fds that should be closed at the end, each with its context and the reason."""
+        self._fds = WaitFds(self._all_ctxs, self._report)
         self._progress = 0
         """Counts everything that moves: wakes, and jobs that end or wait for something new."""
 
@@ -59,25 +59,17 @@ class Rules:
     def fd_set(self, ctx: WaitCtx, key: object, fd: int) -> None:
         track = self.track(ctx)
         self._tell(track, None, f"fd {fd} set")
-        new = FdTrack(key, fd)
-        for other in self._all_ctxs:
-            for old in other.fds:
-                if old.fd == fd and new.identity is not None and old.identity not in (None, new.identity):
-                    self._fd_is_gone(other, old, f"; it was now set again, in {track}")
-        track.fds.append(new)
+        self._fds.announce(track, key, fd)
 
     def fd_cleared(self, ctx: WaitCtx, key: object) -> None:
         track = self.track(ctx)
-        for fd in reversed(track.fds):
-            if fd.key is key:
-                self._tell(track, None, f"fd {fd.fd} cleared")
-                track.fds.remove(fd)
-                self._dropped.append((fd, track, "its entry was cleared: the code that clears it must close the fd"))
-                return
+        number = self._fds.clear(track, key)
+        if number is not None:
+            self._tell(track, None, f"fd {number} cleared")
 
     def ctx_closing(self, ctx: WaitCtx) -> None:
         track = self.track(ctx)
-        self._look_at_fds(track)
+        self._fds.look(track)
         for job in track.jobs:
             if job.paused and job.op is not None and not job.op.done:
                 self._report(
@@ -91,9 +83,7 @@ class Rules:
     def ctx_closed(self, ctx: WaitCtx) -> None:
         track = self.track(ctx)
         track.closed = True
-        for fd in track.fds:
-            self._dropped.append((fd, track, "its context was closed: give set_wait_fd a cleanup that closes it"))
-        track.fds = []
+        self._fds.close(track)
 
     def status_set(self, ctx: WaitCtx, status: int) -> None:
         self._tell(self.track(ctx), None, f"status {_named(status)} set")
@@ -149,7 +139,7 @@ class Rules:
         if track is None or track.ctx is None or not track.paused:
             return
         ctx = track.ctx
-        self._look_at_fds(ctx)
+        self._fds.look(ctx)
         self._tell(ctx, track, "resumed")
         if track.woken or not track.waits() or ctx.token() is not None or track.blind:
             return
@@ -231,7 +221,7 @@ class Rules:
         ctx.cancelled = str(track) if cancelled and not ctx.jobs else None
         if ctx.closed:
             return
-        self._look_at_fds(ctx)
+        self._fds.look(ctx)
         fd = ctx.token() if not ctx.jobs else None
         if fd is not None:
             self._report(
@@ -287,16 +277,7 @@ class Rules:
                     f"{job} paused and was never resumed{gone}: resume it to its end, or cancel it",
                     job,
                 )
-        for ctx in self._all_ctxs:
-            self._look_at_fds(ctx)
-            if ctx.born_here and not ctx.closed:
-                for fd in ctx.fds:
-                    self._dropped.append((fd, ctx, "nobody ever closed its context: use `with WaitCtx()`"))
-        for fd, ctx, why in self._dropped:
-            if fd.identity is not None and not fd.reported and identity(fd.fd) == fd.identity:
-                fd.reported = True
-                self._report(Kind.FD_LEAKED, f"wait fd {fd.fd} of {ctx} is still open: {why}", ctx)
-        known = {fd.fd for ctx in self._all_ctxs for fd in ctx.fds} | {fd.fd for fd, _, _ in self._dropped}
+        known = self._fds.find_leaks()
         message = self._loose_fds.piled_up(known)
         if message is not None and Kind.FDS_PILE_UP not in self._ignore:
             self.reports.append(MisuseReport(Kind.FDS_PILE_UP, message, ()))
@@ -306,24 +287,6 @@ class Rules:
     def _has_callback(self, track: CtxTrack) -> bool:
         ctx = track.ref()
         return ctx is not None and not ctx.closed and ctx._callback is not None
-
-    def _look_at_fds(self, track: CtxTrack) -> None:
-        for fd in track.fds:
-            if fd.identity is not None and identity(fd.fd) != fd.identity:
-                self._fd_is_gone(track, fd)
-
-    def _fd_is_gone(self, track: CtxTrack, fd: FdTrack, more: str = "") -> None:
-        if fd.reported:
-            return
-        fd.reported = True
-        reused = bool(more) or identity(fd.fd) is not None
-        self._report(
-            Kind.FD_REUSED if reused else Kind.FD_CLOSED,
-            f"fd {fd.fd} was closed while {track} announced it"
-            + (", and its number stands for another file" if reused else "")
-            + f"{more}: clear it first, and close it when the change was reported",
-            track,
-        )
 
     def _tell(self, ctx: CtxTrack | None, job: JobTrack | None, event: str) -> None:
         number = next(self._serial)
