@@ -38,7 +38,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         "engine/drivers/poller.py",
     ),
 }
-COPIED = ("waitctx", "sim", "engine", "simaccel", "provider", "tests", "pyproject.toml")
+COPIED = ("hotpath", "waitctx", "sim", "engine", "simaccel", "provider", "tests", "pyproject.toml")
 
 
 def main() -> int:
@@ -74,8 +74,9 @@ def main() -> int:
                     "results": str(results),
                     "again": options.again,
                 }
-                # The same random examples for each mutant, and programs that tests start import the copy, too.
-                environment = {**os.environ, "CI": "true", "PYTHONPATH": str(copy)}
+                # The same random examples for each mutant; programs that tests start import the copy, too; and a mutant
+                # is put into functions of Python, so nothing is compiled.
+                environment = {**os.environ, "CI": "true", "PYTHONPATH": str(copy), "SIMACCEL_PURE": "1"}
                 command = [sys.executable, "-m", "tests.mutation.trying", json.dumps(settings)]
                 status |= subprocess.run(command, cwd=copy, env=environment, check=False).returncode
         for line in Results(results).summary(options.files):
