@@ -7,7 +7,7 @@ READY     := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 PIP       := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run hot test check pythons lint types bench pictures provider wheel conformance conformance-waits conformance-rest openssl-own-tests mutants clean
+.PHONY: run hot test thorough check pythons lint types bench pictures provider wheel conformance conformance-waits conformance-rest openssl-own-tests mutants clean
 
 run: hot
 	$(BIN)/simaccel run
@@ -22,6 +22,10 @@ hot: $(READY)
 TESTS ?= here
 test: $(READY_DEV) hot
 	$(BIN)/python -m tests.run_all $(TESTS)
+
+# The same with more schedules, ways and sizes: tests/effort.py.
+thorough: $(READY_DEV) hot
+	SIMACCEL_EFFORT=full $(BIN)/python -m tests.run_all here
 
 check: lint types test
 

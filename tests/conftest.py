@@ -59,7 +59,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """The cores that this process may use: `-n auto` would count those of the whole machine."""
+    """One more than the cores that this process may use, because many tests wait for processes and timers."""
+    return _cores() + 1
+
+
+def _cores() -> int:
+    """What `-n auto` would count are the cores of the whole machine."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()  # of a container

@@ -12,11 +12,17 @@ import pytest
 from tests.bridge.device import DeviceProcess
 from tests.bridge.tls import PLAIN, client_context, make_certificate, s_server
 from tests.bridge.toolbox import Toolbox, by_op, run
+from tests.effort import FULL
 from tests.keys import rsa_bytes
 
+RSA, ECDSA = ("rsa2048", "rsa-sign"), ("ecdsap256", "ecdsa-sign")
+SPEED = [(*RSA, 8), (*ECDSA, 1), (*ECDSA, 64)]
+"""Two seconds each, with both processes busy all the time."""
 
-@pytest.mark.parametrize("jobs", [1, 8, 64])
-@pytest.mark.parametrize(("algorithm", "op"), [("rsa2048", "rsa-sign"), ("ecdsap256", "ecdsa-sign")])
+
+@pytest.mark.parametrize(
+    ("algorithm", "op", "jobs"), [(*way, jobs) for way in (RSA, ECDSA) for jobs in (1, 8, 64)] if FULL else SPEED
+)
 def test_speed_runs_on_the_device(toolbox: Toolbox, device: DeviceProcess, algorithm: str, op: str, jobs: int) -> None:
     environment = toolbox.environment(device.address)
     command = ["openssl", "speed", "-elapsed", "-seconds", "1", "-async_jobs", str(jobs), algorithm]

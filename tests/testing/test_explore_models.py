@@ -9,13 +9,14 @@ import pytest
 
 from simaccel.testing import ScheduleFailure, explore, replay
 from simaccel.testing.models import MODELS, TWINS
+from tests import effort
 from tests.limits import TEST_S
 
-FULL = os.environ.get("SIMACCEL_EXPLORE") == "full"
-PREEMPTIONS, SCHEDULES = (2, 200_000) if FULL else (1, 1_500)
+ALL = os.environ.get("SIMACCEL_EXPLORE") == "full"
+PREEMPTIONS, SCHEDULES = (2, 200_000) if ALL else (1, 1_500 if effort.FULL else 500)
 
 
-@pytest.mark.watchdog(3_600 if FULL else TEST_S)
+@pytest.mark.watchdog(3_600 if ALL else TEST_S)
 @pytest.mark.parametrize("name", MODELS)
 def test_the_engine_passes(name: str) -> None:
     explore(MODELS[name], PREEMPTIONS, max_schedules=SCHEDULES)
