@@ -19,6 +19,7 @@ from simaccel.cli.exits import INTERRUPTED, OK, USAGE, complain, print_version
 COMMANDS = {
     "run": "simaccel.cli.commands.run",
     "info": "simaccel.cli.commands.info",
+    "plan": "simaccel.cli.commands.plan",
     "replay": "simaccel.cli.commands.replay",
     "explain": "simaccel.cli.commands.explain",
     "bench": "simaccel.cli.commands.bench",
