@@ -28,6 +28,13 @@ static struct record *accept_completion(struct ring *ring, const struct wire_com
         return NULL;
     }
     state = atomic_load(&r->state);
+    if (e->status == WIRE_WAKE) {
+        if (state != RECORD_BUSY || !r->needs_resume)
+            return NULL;
+        r->status = WIRE_WAKE;
+        atomic_store(&r->state, RECORD_FIRING);
+        return r;
+    }
     if (state == RECORD_BUSY) {
         r->status = e->status;
         r->out_len = e->out_len;
@@ -56,6 +63,26 @@ int completion_is_there(const struct ring *ring)
            atomic_load_explicit(ring_word(ring, WIRE_AT_CQ_HEAD), memory_order_relaxed);
 }
 
+/* Wakes a job whose operation goes on. The record is in FIRING meanwhile, so that neither the job nor a real completion can
+ * end it, and in BUSY again after that. If the connection has died in between, nobody else gives the record up any more. */
+static void wake_early(struct record *r)
+{
+    struct ring *ring = r->ring;
+    int died;
+
+    r->woken_early = 1;
+    r->wake(r);
+    pthread_mutex_lock(&ring->lock);
+    died = ring_is_dead(ring);
+    if (died)
+        r->status = STATUS_GONE;
+    else
+        atomic_store(&r->state, RECORD_BUSY);
+    pthread_mutex_unlock(&ring->lock);
+    if (died)
+        r->complete(r);
+}
+
 /* A LOST record has no owner any more: its slot is free now. */
 static void finish_all(struct record *list)
 {
@@ -65,25 +92,29 @@ static void finish_all(struct record *list)
         list = r->next;
         if (atomic_load(&r->state) == RECORD_LOST)
             ring_release(r);
+        else if (r->status == WIRE_WAKE)
+            wake_early(r);
         else
             r->complete(r);
     }
 }
 
-unsigned completion_reap(struct ring *ring, int *broken)
+/* Reaps what is there, up to and including a wake-up. What follows a wake-up may complete the same record, so it must wait
+ * until that is BUSY again; `*more` says whether there is any. */
+static unsigned reap_some(struct ring *ring, int *broken, int *more)
 {
     struct record *first = NULL, **last = &first;
     uint64_t tail, pending, now;
     unsigned reaped = 0;
 
-    *broken = 0;
+    *broken = *more = 0;
     pthread_mutex_lock(&ring->lock);
     if (!ring_is_dead(ring)) {
         tail = atomic_load_explicit(ring_word(ring, WIRE_AT_CQ_TAIL), memory_order_acquire);
         pending = tail - ring->cq_head;
         *broken = pending > ring->entries;
         now = pending > 0 ? now_ns() : 0;
-        for (; !*broken && pending > 0; pending--) {
+        for (; !*broken && !*more && pending > 0; pending--) {
             struct wire_completion e;
 
             memcpy(&e, ring->memory + ring->cq_off + (ring->cq_head & (ring->entries - 1)) * sizeof(e), sizeof(e));
@@ -91,6 +122,7 @@ unsigned completion_reap(struct ring *ring, int *broken)
             reaped++;
             *last = accept_completion(ring, &e, now);
             if (*last != NULL) {
+                *more = (*last)->status == WIRE_WAKE;
                 (*last)->next = NULL;
                 last = &(*last)->next;
             }
@@ -99,6 +131,17 @@ unsigned completion_reap(struct ring *ring, int *broken)
     }
     pthread_mutex_unlock(&ring->lock);
     finish_all(first);
+    return reaped;
+}
+
+unsigned completion_reap(struct ring *ring, int *broken)
+{
+    unsigned reaped = 0;
+    int more;
+
+    do
+        reaped += reap_some(ring, broken, &more);
+    while (more);
     return reaped;
 }
 

@@ -229,12 +229,24 @@ static int fill_slot(struct record *record, const struct operation *o, uint32_t 
     return 1;
 }
 
+/* Waits in place until the job has been woken, so that the wake-up comes before the pause. */
+static void wait_until_done(struct connection *connection, struct record *record)
+{
+    while (atomic_load(&record->state) != RECORD_DONE) {
+        if (!connection_has_dispatcher(connection))
+            events_handle(connection);
+        events_wait(connection, 1);
+    }
+}
+
 /* Pauses until the record is done, and at least once. Returns 0 if this is no longer the process that submitted it. */
 static int pause_until_done(struct place *place, struct record *record)
 {
     struct connection *connection = connection_of(record);
     int resumes = 0;
 
+    if (settings.late_pause)
+        wait_until_done(connection, record);
     for (;;) {
         uint32_t state;
 
@@ -250,6 +262,12 @@ static int pause_until_done(struct place *place, struct record *record)
         if (state == RECORD_DONE)
             return 1;
         COUNT(spurious);
+        /* This wake-up was for an operation that goes on. With its token left in the fd the application would resume the job
+         * again and again. */
+        if (record->woken_early) {
+            record->woken_early = 0;
+            waiter_take_token(place->waiter);
+        }
         if (++resumes > PATIENCE)
             events_wait(connection, 1);
     }

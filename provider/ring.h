@@ -49,10 +49,12 @@ struct record {
     uint64_t submit_ns, deadline_ns;
     int needs_resume; /* only the resume of a job will free the slot. Set by the owner before it submits */
     int held;         /* whether this record is counted in the ring's `held`. Under the ring's lock */
+    int woken_early;  /* it was woken by a WIRE_WAKE, and its job has not taken the token. Set in FIRING */
     int answer_owed;  /* it passed its deadline, and its completion has not come. Under the ring's lock */
 
     void (*complete)(struct record *record); /* wakes the owner and makes the record DONE. Called once, in FIRING */
-    void *owner;                             /* for that function */
+    void (*wake)(struct record *record);     /* wakes the owner alone. Called in FIRING; NULL unless needs_resume */
+    void *owner;                             /* for these functions */
     struct record *owner_next;               /* the next record of the same owner. Under the owner's lock */
     struct record *next;                     /* in a list of completed records, while they are worked off */
     _Atomic uint32_t bell;                   /* a futex, for threads that block */

@@ -35,8 +35,8 @@ void settings_reset(void)
     settings = defaults;
 }
 
-const char *const settings_names[] = {"socket",     "entries",  "slot_bytes", "deadline_ms",
-                                      "operations", "fallback", "trace",      "trusted_users", NULL};
+const char *const settings_names[] = {"socket",   "entries", "slot_bytes",    "deadline_ms", "operations",
+                                      "fallback", "trace",   "trusted_users", "late_pause",  NULL};
 
 static int refuse(char *reason, size_t reason_bytes, const char *name, const char *value, const char *cure)
 {
@@ -210,6 +210,9 @@ int settings_set(const char *name, const char *value, char *reason, size_t reaso
             return refuse(reason, reason_bytes, name, value, "use yes or no");
     } else if (strcmp(name, "trace") == 0) {
         if (!parse_flag(value, &settings.trace))
+            return refuse(reason, reason_bytes, name, value, "use yes or no");
+    } else if (strcmp(name, "late_pause") == 0) {
+        if (!parse_flag(value, &settings.late_pause))
             return refuse(reason, reason_bytes, name, value, "use yes or no");
     } else if (strcmp(name, "trusted_users") == 0) {
         if (!parse_users(value))

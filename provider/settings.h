@@ -20,6 +20,7 @@ struct settings {
     uint64_t deadline_ns; /* how long an operation in flight may take before it counts as lost; 0: for ever */
     uint32_t operations;  /* which algorithms are offloaded: a bit for each of enum offloaded */
     int fallback;         /* whether software does what the device can't; if not, that is an error */
+    int late_pause;       /* whether a job pauses only when its operation is done, so that its wake-up comes first */
     int trace;            /* whether to write a line to stderr for each connection, and for its end */
     uid_t trusted_users[MAX_TRUSTED_USERS]; /* whose device may have our keys, besides our own user and root */
     unsigned trusted_count;

@@ -270,10 +270,18 @@ static void complete(struct record *r)
     waiter_unref(w);
 }
 
+/* Wakes the job of an operation that goes on. The record is in FIRING, so it keeps its reference to the waiter. */
+static void wake_owner(struct record *r)
+{
+    waiter_wake(r->owner);
+}
+
 void waiter_attach(struct waiter *w, struct record *r)
 {
     waiter_ref(w);
     r->complete = complete;
+    r->wake = wake_owner;
+    r->woken_early = 0;
     r->owner = w;
     r->needs_resume = 1;
     pthread_mutex_lock(&w->lock);

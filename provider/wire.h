@@ -131,6 +131,8 @@ enum wire_status {
     WIRE_UNSUPPORTED = -4, /* an operation, scheme or type of key that the device does not do */
     WIRE_TOO_LONG = -5,    /* the output does not fit out_max */
     WIRE_RESET = -6,       /* in flight when the device was reset */
+    WIRE_WAKE = 1,         /* no completion: the operation goes on, and whoever waits for it is to be woken all the same. Only
+                              a device that tests a program sends this, and only to the provider */
 };
 
 enum wire_padding { WIRE_PAD_PKCS1 = 1, WIRE_PAD_OAEP = 4, WIRE_PAD_PSS = 6 };

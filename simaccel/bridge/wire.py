@@ -61,6 +61,9 @@ class Status(IntEnum):
     UNSUPPORTED = -4
     TOO_LONG = -5
     RESET = -6
+    WAKE = 1
+    """No completion: the operation goes on, and whoever waits for it is woken all the same. Only a device that tests a
+    program sends this, and only to the provider."""
 
 
 class Padding(IntEnum):

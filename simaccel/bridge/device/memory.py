@@ -18,6 +18,7 @@ from simaccel.bridge.wire import (
     AT_CLIENT_COUNTED,
     AT_CLIENT_COUNTS,
     AT_COUNTERS,
+    AT_CQ_HEAD,
     AT_CQ_TAIL,
     AT_MAGIC,
     AT_NO_INTERRUPT,
@@ -135,6 +136,11 @@ class Memory:
                 failed += 1
         self.cq_tail = self._words[AT_CQ_TAIL // _WORD_BYTES] = tail
         return failed
+
+    @property
+    def unread(self) -> int:
+        """How many completions the client has not taken yet. It says so itself, and may say any number."""
+        return self.cq_tail - self._words[AT_CQ_HEAD // _WORD_BYTES]
 
     @property
     def wants_interrupts(self) -> bool:

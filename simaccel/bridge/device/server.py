@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from operator import attrgetter
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sim.errors import UsageError
 from sim.kernels import Kernels
@@ -63,6 +63,9 @@ class Server:
     socket that can't be used, or one at which a device is running.
     """
 
+    executors: ClassVar[type[Executors]] = Executors
+    """What does the requests. A device for tests has a class of its own."""
+
     def __init__(
         self,
         address: str,
@@ -92,7 +95,7 @@ class Server:
         self.depth = depth
         self.kernels = Kernels()
         admission = Admission(uids, gid, own_process, on_refused, admit)
-        self._executors = Executors(
+        self._executors = self.executors(
             self.kernels, workers, units, latency, seed, faults, latencies=latencies, trace=trace
         )
         if mode is None:
