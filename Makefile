@@ -7,7 +7,7 @@ READY     := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 PIP       := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run hot test thorough check pythons lint types bench pictures provider wheel conformance conformance-waits conformance-rest openssl-own-tests mutants clean
+.PHONY: run hot test thorough check pythons lint types bench pictures provider wheel conformance conformance-waits conformance-rest openssl-own-tests certify mutants clean
 
 run: hot
 	$(BIN)/simaccel run
@@ -76,6 +76,10 @@ conformance-waits: $(READY_DEV)
 
 conformance-rest: $(READY_DEV)
 	SIMACCEL_CONFORMANCE=full $(BIN)/python -m pytest tests/conformance -k 'not test_wait_contexts_agree'
+
+# All scenarios of `simaccel certify server` against our own server, HAProxy, Traffic Server and openssl s_server.
+certify: $(READY_DEV)
+	CI=true SIMACCEL_CERTIFY=full $(BIN)/python -m pytest tests/certify -v
 
 # Small changes to the core, one at a time: which of them does no test see? Hours; FILES=sim/ring.py for less.
 mutants: $(READY)

@@ -33,7 +33,7 @@ from tests.limits import WAIT_S
 ROOT = Path(__file__).resolve().parents[1]
 PRELOADED = (
     *("simaccel.bridge", "simaccel.bridge.device.server", "simaccel.cli.app", "simaccel.cli.entry"),
-    *(f"simaccel.cli.commands.{name}" for name in ("serve", "stat", "inject", "check")),
+    *(f"simaccel.cli.commands.{name}" for name in ("serve", "stat", "inject", "check", "certify")),
 )
 _MOST_BYTES = 1 << 17
 """Of a message: an environment, most of all."""

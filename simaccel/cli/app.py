@@ -28,6 +28,7 @@ COMMANDS = {
     "inject": "simaccel.cli.commands.inject",
     "openssl": "simaccel.cli.commands.openssl",
     "check": "simaccel.cli.commands.check",
+    "certify": "simaccel.cli.commands.certify",
     "help": "simaccel.cli.commands.help",
 }
 """Each subcommand and its module, in the order of the help."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
@@ -40,7 +41,7 @@ default = simaccel_default_section
 [simaccel_section]
 module = {module}
 socket = {socket}
-activate = 1
+{more}activate = 1
 [simaccel_default_section]
 activate = 1
 """
@@ -151,10 +152,13 @@ def _on_private_device(
     return run
 
 
-def configuration(module: Path, address: str) -> str:
-    """An openssl.cnf that loads the provider and prefers it. Raises UsageError for a path that can't be written
-    there."""
-    return CONFIG.format(module=quoted(str(module)), socket=quoted(address))
+def configuration(module: Path, address: str, settings: Mapping[str, object] = MappingProxyType({})) -> str:
+    """An openssl.cnf that loads the provider with these settings, and prefers it.
+
+    Raises UsageError for a path that can't be written there.
+    """
+    more = "".join(f"{name} = {quoted(str(value))}\n" for name, value in settings.items())
+    return CONFIG.format(module=quoted(str(module)), socket=quoted(address), more=more)
 
 
 def quoted(value: str) -> str:

@@ -1,0 +1,1 @@
+"""`simaccel certify`: puts a server through everything that ever broke one, and judges it from outside."""

@@ -1,0 +1,26 @@
+"""A result as a table for people."""
+
+from __future__ import annotations
+
+from simaccel.certify.results.verdict import Outcome, Result, Verdict
+
+MARKS = {Outcome.PASSED: "pass", Outcome.FAILED: "FAIL", Outcome.DOES_NOT_APPLY: "-"}
+
+
+def line(verdict: Verdict) -> str:
+    """One line: the mark, the name, and what was seen."""
+    seen = verdict.seen if verdict.outcome is not Outcome.FAILED else verdict.what
+    return f"{MARKS[verdict.outcome]:5}{verdict.name:24}{seen}".rstrip()
+
+
+def end(result: Result) -> str:
+    """What follows the lines: the failures in detail, and the sums."""
+    text = []
+    for verdict in result.verdicts:
+        if verdict.outcome is Outcome.FAILED:
+            since = f" (for {verdict.since_s:.1f} s)" if verdict.since_s else ""
+            text += ["", f"{verdict.name} failed: {verdict.seen}{since}", f"    again: {verdict.again}"]
+    counts = f"{result.count(Outcome.PASSED)} passed, {result.count(Outcome.FAILED)} failed"
+    rest = result.count(Outcome.DOES_NOT_APPLY)
+    text += ["", f"{counts}" + (f", {rest} do not apply" if rest else "") + f"; seed {result.seed}"]
+    return "\n".join(text)

@@ -1,0 +1,51 @@
+"""The verdict on one scenario, and the result of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """How a scenario or a rule ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    DOES_NOT_APPLY = "does not apply"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came out of one scenario or rule."""
+
+    name: str
+    what: str
+    outcome: Outcome
+    seen: str
+    """What was seen: why it failed or does not apply, or what is worth knowing of a pass."""
+    since_s: float = 0.0
+    """Of a failure: for how long it had been so when it was found."""
+    took_s: float = 0.0
+    again: str = ""
+    """The command that plays it alone, with the same seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """All verdicts on one server, provider or engine."""
+
+    subject: str
+    summary: str
+    """What was found out about it as a whole."""
+    seed: int
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing failed, and something passed."""
+        outcomes = [verdict.outcome for verdict in self.verdicts]
+        return Outcome.FAILED not in outcomes and Outcome.PASSED in outcomes
+
+    def count(self, outcome: Outcome) -> int:
+        """How many ended so."""
+        return sum(verdict.outcome is outcome for verdict in self.verdicts)

@@ -1,0 +1,146 @@
+"""Plays scenarios on a server: a fresh server and a fresh device for each, so that none depends on another."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from simaccel.certify.certificates import write_client_certificate
+from simaccel.certify.clients import Clients
+from simaccel.certify.device.handle import Device, DeviceGone
+from simaccel.certify.results.verdict import Outcome, Result, Verdict
+from simaccel.certify.scenarios.scenario import BASE, For, Scenario
+from simaccel.certify.stage import DoesNotApply, Failed, Manner, Stage, Way
+from simaccel.certify.target import Target
+from simaccel.certify.watch.processes import NotOurs
+from simaccel.certify.watch.server import CannotStart, Server
+from simaccel.cli.commands.openssl import configuration
+from simaccel.cli.openssl_setup.diagnosis import diagnose
+from simaccel.cli.openssl_setup.exec_program import environment_of_caller
+from simaccel.cli.openssl_setup.running_process import Process
+
+PROBED = 4
+"""Handshakes that must be paused at a time for a server to count as parallel."""
+
+
+class Certification:
+    """Scenarios played on one server."""
+
+    def __init__(self, target: Target, module: Path, folder: Path, seed: int) -> None:
+        """`module`: the provider. `folder`: for configurations and output; the server must be able to read it."""
+        self.target = target
+        self.seed = seed
+        self._module = module
+        self._folder = folder
+        self._certificate = target.certificate or folder / "client.pem"
+        if target.certificate is None:
+            write_client_certificate(self._certificate)
+
+    def play(
+        self, scenarios: Sequence[Scenario], again: Callable[[Scenario], str], tell: Callable[[Verdict], object]
+    ) -> Result:
+        """Play them. `tell` gets each verdict as it comes; `again` says which command plays one alone.
+
+        Blocks. Raises CannotStart if the server can't be judged at all.
+        """
+        manner = self._probe()
+        verdicts = []
+        for scenario in scenarios:
+            verdict = self._verdict(scenario, manner, again(scenario))
+            verdicts.append(verdict)
+            tell(verdict)
+        summary = manner.way.value
+        if manner.way is Way.PAUSES and not manner.parallel:
+            summary += ", one handshake at a time"
+        if manner.why:
+            summary += f": {manner.why}"
+        return Result(" ".join(self.target.command), summary, self.seed, tuple(verdicts))
+
+    def _probe(self) -> Manner:
+        """Find out how the server waits for the device."""
+        unknown = Manner(Way.PAUSES, True)
+        with self._stage("probe", BASE, unknown) as stage:
+            try:
+                for _ in range(2):
+                    stage.handshakes()
+            except Failed:  # the scenarios will say so, one by one
+                return unknown
+            told = stage.device.state().told
+            if not stage.device.state().done:
+                return Manner(Way.UNUSED, False, _why_unused(stage.server))
+            if not told.get("pauses"):
+                return Manner(Way.BLOCKS, False)
+            return Manner(Way.PAUSES, self._is_parallel(stage))
+
+    def _is_parallel(self, stage: Stage) -> bool:
+        try:
+            stage.paused(PROBED)
+        except Failed:
+            return False
+        return True
+
+    def _verdict(self, scenario: Scenario, manner: Manner, again: str) -> Verdict:
+        begun_s = time.monotonic()
+        outcome, since_s = Outcome.PASSED, 0.0
+        try:
+            _check_applies(scenario, manner)
+            with self._stage(scenario.name, {**BASE, **scenario.settings}, manner) as stage:
+                try:
+                    stage.warm_up()
+                    scenario.play(stage)
+                    stage.calm()
+                    seen = "; ".join(stage.notes)
+                except (Failed, DeviceGone, NotOurs) as failed:
+                    outcome, seen = Outcome.FAILED, str(failed)
+                    since_s = time.monotonic() - stage.since_s
+        except DoesNotApply as reason:
+            outcome, seen = Outcome.DOES_NOT_APPLY, str(reason)
+        except (Failed, CannotStart) as failed:
+            outcome, seen = Outcome.FAILED, str(failed)
+        took_s = time.monotonic() - begun_s
+        return Verdict(scenario.name, scenario.what, outcome, seen, since_s, took_s, again)
+
+    @contextmanager
+    def _stage(self, name: str, settings: Mapping[str, object], manner: Manner) -> Iterator[Stage]:
+        with ExitStack() as opened:
+            device = opened.enter_context(Device(self.target.uids))
+            config = self._folder / f"{name}.cnf"
+            config.write_text(configuration(self._module, device.address, settings))
+            environment = {
+                name: value for name, value in environment_of_caller().items() if not name.startswith("SIMACCEL_")
+            }
+            environment["OPENSSL_CONF"] = str(config)
+            server = opened.enter_context(Server(self.target, environment, self._folder / f"{name}.log"))
+            clients = Clients(self.target.host, self.target.port)
+            opened.callback(clients.close)
+            yield Stage(
+                self.target,
+                device,
+                server,
+                clients,
+                self.seed,
+                manner,
+                random.Random(f"{self.seed} {name}"),
+                str(self._certificate),
+            )
+
+
+def _check_applies(scenario: Scenario, manner: Manner) -> None:
+    if manner.way is Way.UNUSED:
+        if scenario.name == "offload":
+            raise Failed(f"no operation reached the device: {manner.why}")
+        raise DoesNotApply("the server does not use the device")
+    if manner.way is Way.BLOCKS and scenario.whom is not For.ALL:
+        raise DoesNotApply("it blocks: its operations do not run in async jobs")
+    if scenario.whom is For.PARALLEL and not manner.parallel:
+        raise DoesNotApply("it serves one paused handshake at a time")
+
+
+def _why_unused(server: Server) -> str:
+    sentences = [diagnose(Process.of(pid)).sentence for pid in server.pids()]
+    return next(
+        (sentence for sentence in sentences if "OPENSSL_CONF" not in sentence), sentences[0] if sentences else ""
+    )

@@ -1,0 +1,68 @@
+"""What operators do to a server, and what happens on a busy day: reload, stop, a thousand clients at once."""
+
+from __future__ import annotations
+
+import resource
+import signal
+
+from simaccel.certify.clients import State
+from simaccel.certify.scenarios.scenario import For, Scenario
+from simaccel.certify.stage import FEW, DoesNotApply, Failed, Stage, Way
+
+CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}
+SPARE_FDS = 100
+
+
+def reload_under_load(stage: Stage) -> None:
+    """The server reads its configuration anew while handshakes are paused, and others come."""
+    if stage.target.reload is None:
+        raise DoesNotApply("give --reload-signal if the server can reload")
+    stage.may_change = True
+    paused = stage.paused() if stage.manner.way is Way.PAUSES else []
+    stage.server.signal(stage.target.reload)
+    stage.device.pass_on(delay_ns=1_000_000)
+    for _ in range(3):
+        stage.handshakes()
+    stage.device.release()
+    stage.all_done(paused)
+
+
+def graceful_stop(stage: Stage) -> None:
+    """The server is told to end while handshakes are paused, which then complete."""
+    clients = stage.paused() if stage.manner.way is Way.PAUSES else stage.clients.open(FEW)
+    stage.over = True
+    stage.server.signal(stage.target.stop)
+    stage.device.go()
+    stage.until(lambda: not stage.server.pids(), f"it has not ended after {stage.target.stop.name}")
+    how = stage.server.how_it_ended()
+    status = stage.server.status or 0
+    if -status in CRASHES or status - 128 in CRASHES:
+        raise Failed(f"it ended{how}{stage.server.tail()}")
+    stage.all_ended(clients)
+    done = sum(client.shaken for client in clients)
+    stage.notes.append(f"ended{how}; {done} of {len(clients)} paused handshakes were completed")
+
+
+def many_connects(stage: Stage) -> None:
+    """All clients connect at once, and each gets its handshake."""
+    count = stage.target.connects
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < count + SPARE_FDS:
+        if 0 <= most < count + SPARE_FDS:
+            raise DoesNotApply(
+                f"{count:,} clients take {count + SPARE_FDS:,} open files, and only root can raise the hard limit of "
+                f"{most:,}: give fewer with --connects"
+            )
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count + SPARE_FDS, most))
+    clients = stage.clients.open(count)
+    stage.all_ended(clients)
+    failed = [client.why for client in clients if client.state is State.FAILED]
+    if failed:
+        raise Failed(f"{len(failed):,} of {count:,} handshakes failed, the first one: {failed[0]}")
+
+
+SCENARIOS = (
+    Scenario("reload", "the server reloads under load", reload_under_load, For.ALL),
+    Scenario("graceful-stop", "the server is told to end with operations in flight", graceful_stop, For.ALL),
+    Scenario("many-connects", "very many clients connect at once", many_connects, For.ALL),
+)

@@ -1,0 +1,197 @@
+"""What a scenario acts on: the device, the server, the clients, and ways to wait and to look.
+
+Nothing is judged by how long it takes. A scenario waits for what must happen, with a limit far above what a busy
+machine takes, and then looks at counts and states.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from simaccel.certify.clients import Client, Clients, State
+from simaccel.certify.device.handle import Device
+from simaccel.certify.target import Target
+from simaccel.certify.watch.processes import Seen
+from simaccel.certify.watch.rival import Rival
+from simaccel.certify.watch.server import Server
+
+POLL_S = 0.005
+FEW = 8
+"""Clients at a time, where a scenario needs several."""
+SLACK_FDS = 4
+"""A server may open some files late. What leaks leaks one for each of at least FEW connections."""
+SLACK_THREADS = 4
+
+
+class Failed(Exception):
+    """The server did not do what must hold. The message says what was seen."""
+
+
+class DoesNotApply(Exception):
+    """The scenario says nothing about this server. The message says why."""
+
+
+class Way(StrEnum):
+    """How the server waits for the device."""
+
+    PAUSES = "its jobs pause"
+    BLOCKS = "it blocks"
+    UNUSED = "it does not use the device"
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How the server works, as far as the scenarios have to know."""
+
+    way: Way
+    parallel: bool
+    """Whether several handshakes can be paused at a time."""
+    why: str = ""
+    """Why it does not use the device."""
+
+
+@dataclass
+class Stage:
+    """One server and one device for one scenario."""
+
+    target: Target
+    device: Device
+    server: Server
+    clients: Clients
+    seed: int
+    manner: Manner
+    random: random.Random
+    certificate: str
+    """The PEM file that a client shows if it is asked for a certificate."""
+    notes: list[str] = field(default_factory=list)
+    """What was seen and is no failure."""
+    before: Seen | None = None
+    """The server as it was before the scenario, warm and idle."""
+    may_change: bool = False
+    """Whether processes may come and go: after a reload."""
+    over: bool = False
+    """Whether the server has been ended on purpose."""
+    since_s: float = field(default_factory=time.monotonic)
+    """When what is waited for now began to be waited for."""
+
+    # Waiting
+
+    def until(
+        self,
+        reached: Callable[[], bool],
+        what: str | Callable[[], str],
+        progress: Callable[[], int] | None = None,
+    ) -> None:
+        """Let clients and server go on until it is so. Raises Failed with `what`, or what it returns, after the limit.
+
+        The limit begins anew whenever `progress` changes.
+        """
+        since_s = self.since_s = time.monotonic()
+        last = None
+        while not reached():
+            if progress is not None and last != (now := progress()):
+                last, since_s = now, time.monotonic()
+            self.clients.step(POLL_S)
+            self.check_alive()
+            if time.monotonic() - since_s > self.target.limit_s:
+                self.since_s = since_s
+                seen = what if isinstance(what, str) else what()
+                raise Failed(f"{seen}, for {self.target.limit_s:,.0f} s")
+
+    def check_alive(self) -> None:
+        """Raises Failed if a process of the server has ended that must not."""
+        if self.over:
+            return
+        pids = self.server.pids()
+        if not pids:
+            raise Failed(f"the server ended{self.server.how_it_ended()}{self.server.tail()}")
+        if self.before is not None and not self.may_change:
+            lost = self.before.pids - set(pids)
+            if lost:
+                raise Failed(f"process {min(lost)} of the server ended{self.server.tail()}")
+
+    # Clients
+
+    def all_ended(self, clients: list[Client]) -> None:
+        """Wait until nothing more happens to any of them."""
+        self.until(
+            lambda: all(client.ended for client in clients),
+            "the server neither completes the handshakes nor closes the connections of some clients",
+            lambda: sum(client.ended for client in clients),
+        )
+
+    def all_done(self, clients: list[Client]) -> None:
+        """Wait until all handshakes are completed and the server has closed. Raises Failed otherwise."""
+        self.until(
+            lambda: any(client.state is State.FAILED for client in clients) or all(client.ended for client in clients),
+            "of some clients the server does not complete the handshake, or does not close after their good-bye",
+            lambda: sum(client.ended for client in clients),
+        )
+        failed = [client.why for client in clients if client.state is State.FAILED]
+        if failed:
+            raise Failed(f"a handshake failed: {failed[0]}")
+
+    def handshakes(self, count: int = FEW) -> None:
+        """So many at a time, all of which must succeed."""
+        self.all_done(self.clients.open(count))
+
+    def paused(self, count: int = FEW) -> list[Client]:
+        """New clients whose handshakes are all in flight at the device, which holds them. One if it is not parallel."""
+        self.device.hold()
+        held = self.device.state().held
+        clients = self.clients.open(count)
+        wanted = held + (count if self.manner.parallel else 1)
+        self.until(
+            lambda: self.device.state().held >= wanted, f"of {wanted} handshakes at a time fewer reach the device"
+        )
+        return clients
+
+    def told(self, name: str) -> int:
+        """A count of the provider in the server."""
+        return self.device.told(name)
+
+    def await_told(self, name: str, at_least: int, what: str) -> None:
+        """Wait until the provider has counted so many."""
+        self.until(lambda: self.told(name) >= at_least, what)
+
+    # Looking
+
+    def warm_up(self) -> None:
+        """Let the server connect to the device, load its keys and fill its pools, and look at it then."""
+        self.device.pass_on()
+        for _ in range(2):
+            self.handshakes()
+        self.before = self.server.look()
+
+    def calm(self) -> None:
+        """Afterwards: the server serves, and holds no more than before. Raises Failed."""
+        if self.over:
+            return
+        if self.device.runs:
+            self.device.go()
+        self.handshakes()
+        if self.device.runs:
+            self.until(lambda: not self.device.state().in_flight, "operations are in flight for nobody")
+        before = self.before
+        if before is None or self.may_change:
+            return
+        self.until(
+            lambda: self.server.look().fds <= before.fds + SLACK_FDS,
+            lambda: f"it had {before.fds} fds before the scenario, and has {self.server.look().fds} when all is over",
+        )
+        self.until(
+            lambda: self.server.look().threads <= before.threads + SLACK_THREADS,
+            lambda: f"it had {before.threads} threads before, and has {self.server.look().threads} when all is over",
+        )
+        self.notes.append(f"memory {(self.server.look().rss_bytes - before.rss_bytes) / 1e6:+.1f} MB")
+
+    def cpu_share(self) -> float:
+        """How much CPU time the server takes, compared with a process that wants all it can get."""
+        with Rival() as rival:
+            before_ns = self.server.look().cpu_ns
+            self.until(rival.is_done, "a process that only counts did not end")
+            return (self.server.look().cpu_ns - before_ns) / rival.cpu_ns

@@ -1,0 +1,1 @@
+"""The server's processes: started and ended without leaving anything behind, and watched from outside."""

@@ -1,0 +1,73 @@
+"""Who dies with whom: what Linux offers so that no process is left when `simaccel certify` ends, however it ends."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with(parent: int) -> None:
+    """From now on the kernel kills this process when its parent ends. For the child of a fork."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it has ended in between
+        os._exit(1)
+
+
+def adopt_orphans() -> None:
+    """From now on descendants whose parent ends become children of this process, and not of init."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def keep_only(*fds: int) -> None:
+    """Close all fds but these and the standard streams.
+
+    The child of a fork has copies of its parent's sockets. A connection whose copy is open does not end when the parent
+    closes it.
+    """
+    low = 3
+    for fd in sorted(fds):
+        os.closerange(low, fd)
+        low = fd + 1
+    os.closerange(low, os.sysconf("SC_OPEN_MAX"))
+
+
+def descendants(pid: int) -> list[int]:
+    """The pids of its children, their children, and so on, without those that have ended and wait to be reaped."""
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        for child in _children(waiting.pop()):
+            waiting.append(child)
+            if not _is_zombie(child):
+                found.append(child)
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    children: list[int] = []
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
+                children += map(int, file.read().split())
+    except OSError:  # it has ended
+        pass
+    return children
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
+def _prctl(option: int, value: int) -> None:
+    if _libc.prctl(option, value, 0, 0, 0):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

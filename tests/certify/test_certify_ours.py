@@ -1,0 +1,61 @@
+"""The judge judged: our own server passes, and with a fault planted fails in the scenario that is to find it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from simaccel.certify.scenarios.table import SCENARIOS
+from tests.bridge.toolbox import ROOT, Toolbox
+from tests.certify.servers import SOON_S, Workshop, certify, outcomes
+
+NAMES = [scenario.name for scenario in SCENARIOS]
+BY_CALLBACK = [
+    "fd-reuse",
+    "many-pauses",
+    "wake-before-pause",
+    "spurious-wake",
+    "early-resume",
+    "duplicate",
+    "ring-full",
+]
+"""Those whose faults are others in a server that is told by callback."""
+
+
+def test_there_are_at_least_18_and_each_has_its_section() -> None:
+    page = (ROOT / "docs" / "certify.md").read_text(encoding="utf-8")
+    assert len(NAMES) == len(set(NAMES)) >= 18
+    assert re.findall(r"^### `(.*)`$", page, flags=re.MULTILINE) == NAMES
+
+
+@pytest.mark.parametrize("by", ["fd", "callback"])
+def test_the_right_server_passes(workshop: Workshop, toolbox: Toolbox, by: str) -> None:
+    code, result = certify(workshop.ours(by), toolbox)
+    assert outcomes(result) == dict.fromkeys(NAMES, "passed"), result
+    assert (code, result["passed"], result["summary"]) == (0, True, "its jobs pause")
+
+
+@pytest.mark.parametrize(
+    ("by", "fault"), [*(("fd", name) for name in NAMES), *(("callback", name) for name in BY_CALLBACK)]
+)
+def test_a_planted_fault_is_caught_by_its_scenario(workshop: Workshop, toolbox: Toolbox, by: str, fault: str) -> None:
+    code, result = certify(workshop.ours(by, fault), toolbox, fault, limit_s=SOON_S, more=("--connects", "400"))
+    (verdict,) = result["verdicts"]
+    assert (code, verdict["outcome"]) == (1, "failed"), verdict
+    assert verdict["seen"]
+    assert f"--scenario {fault} --seed 1 -- {workshop.folder}/server" in verdict["again"]
+
+
+def test_a_server_that_blocks_is_told_so(workshop: Workshop, toolbox: Toolbox) -> None:
+    subject = workshop.ours("blocking")
+    code, result = certify(subject, toolbox, "offload", "asynchronous", "spurious-wake", "error", "tls-1.3")
+    assert code == 0
+    assert result["summary"] == "it blocks"
+    assert outcomes(result) == {
+        "offload": "passed",
+        "asynchronous": "does not apply",
+        "spurious-wake": "does not apply",
+        "error": "passed",
+        "tls-1.3": "passed",
+    }
