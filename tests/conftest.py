@@ -1,9 +1,9 @@
-"""What holds for every test: nothing is left behind, a hang shows where, and random tests say how to have them again.
+"""What holds for every test: nothing is left behind, a hang shows where it is, random tests say how to repeat them.
 
-- Behind each test there are the same fds, threads and jobs alive as before it.
+- After each test, the same fds, threads and jobs are alive as before it.
 - A test that takes too long ends the run and prints the stacks of all threads: ten minutes, or what its mark
   `watchdog(seconds)` says. SIMACCEL_WATCHDOG_SECONDS sets another limit for all, 0 for none.
-- Hypothesis: no deadline, for a loaded machine is no failure; where CI=true the same examples at each run.
+- Hypothesis has no deadline, because a slow machine is no failure. With CI=true it has the same examples in each run.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _stderr = pytest.StashKey[int]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Nothing is captured here yet: this is the stderr that whoever waits for the run reads."""
+    """The stderr of the run itself, because nothing is captured here yet."""
     config.addinivalue_line("markers", "watchdog(seconds): how long the test may take before the run ends")
     config.addinivalue_line("markers", "alone: the test measures time or needs the machine for itself; see run_all.py")
     config.stash[_stderr] = interrupting.STDERR[0] = os.dup(2)
@@ -49,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """The garbage collector need not look at modules and test items: a full collection takes 3 ms and not 100."""
+    """Keep modules and test items out of the garbage collector, so that a full collection takes 3 ms instead of 100."""
     gc.collect()
     gc.freeze()
 
@@ -97,7 +97,7 @@ def _limit_s(request: pytest.FixtureRequest) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What this process and thread hold that has to be given back."""
+    """What this process and thread hold and must give back."""
 
     fds: dict[int, str]
     threads: frozenset[threading.Thread]
@@ -106,11 +106,11 @@ class Held:
 
     @classmethod
     def now(cls) -> Held:
-        """As it is."""
+        """What they hold now."""
         return cls(_open_fds(), frozenset(threading.enumerate()), LOCAL.state.alive, LOCAL.state.blocked)
 
     def more_than(self, before: Held) -> list[str]:
-        """What is here that was not there before, in words."""
+        """What they hold now and did not hold before, as text."""
         found = [f"fd {fd}: {what}" for fd, what in self.fds.items() if before.fds.get(fd) != what]
         found += [repr(thread) for thread in self.threads - before.threads if thread.is_alive()]
         if self.jobs_alive != before.jobs_alive:
@@ -139,9 +139,9 @@ def leak_check(watchdog: None) -> Iterator[None]:
     yield
     if not Held.now().more_than(before):
         return
-    gc.collect()  # what only waits for the collector is not leaked
+    gc.collect()  # what only waits for the garbage collector is not a leak
     for thread in frozenset(threading.enumerate()) - before.threads:
-        thread.join(timeout=30)  # it may be on its last lines
+        thread.join(timeout=30)  # the thread may be about to end
     left = Held.now().more_than(before)
     if left:
         print("left behind:", *left, sep="\n  ", file=sys.stderr)
@@ -157,6 +157,6 @@ def reported() -> Iterator[list[BaseException]]:
         assert args.exc_value is not None
         errors.append(args.exc_value)
 
-    with pytest.MonkeyPatch.context() as patch:  # of its own: a test may undo what it patched itself
+    with pytest.MonkeyPatch.context() as patch:  # a separate MonkeyPatch, because a test may undo its own patches
         patch.setattr(threading, "excepthook", hook)
         yield errors

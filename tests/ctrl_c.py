@@ -1,6 +1,7 @@
 """Ctrl-C at random instants, by a timer of the system: `storm`.
 
-What `tests.interrupting` does at places that it knows, this does at any: thousands of times, by a seed.
+`tests.interrupting` raises exceptions at places that it knows. This does it at any place, thousands of times. A seed
+decides when.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ Scenario = Callable[[random.Random], AbstractContextManager[Callable[[], object]
 
 
 AGAIN_S = 20e-6
-"""So long after an instant that is spared the signal comes again."""
+"""If the signal comes in code that is spared, it comes again after this time."""
 
 
 class _Armed:
@@ -32,7 +33,7 @@ class _Armed:
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if not self.armed:
             return
-        while frame is not None and frame.f_globals is globals():  # it came while we arm the next one
+        while frame is not None and frame.f_globals is globals():  # the signal came while we were arming the next one
             frame = frame.f_back
         if frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in self.spared:
             signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
@@ -42,7 +43,8 @@ class _Armed:
             raise self.raised
 
     def unraisable(self, args: sys.UnraisableHookArgs) -> None:
-        """For sys.unraisablehook: what came in `__del__` or in a weakref's callback is lost there, and no fault."""
+        """For sys.unraisablehook: an exception in `__del__` or in the callback of a weakref is lost, and that is no
+        fault."""
         if args.exc_value is not self.raised:
             self._report(args)
 
@@ -50,11 +52,13 @@ class _Armed:
 def storm(
     scenario: Scenario, *, seed: int | str, seconds: float, rounds: int | None = None, spared: Collection[str] = ()
 ) -> tuple[int, int]:
-    """Interrupt what the scenario yields, again and again; (rounds, those in which a KeyboardInterrupt came out).
+    """Interrupt what the scenario yields, again and again. Returns how many rounds there were, and in how many of them
+    a KeyboardInterrupt was raised.
 
-    The scenario is as for `tests.interrupting.sweep`, and is given random numbers. What it yields is interrupted once
-    in each round, somewhere in the time that it took in the rounds before; nothing else is. Ends after so many seconds
-    or rounds. No Ctrl-C comes in the code of the packages `spared`, by name. For the main thread.
+    The scenario is as for `tests.interrupting.sweep`, but gets random numbers. In each round, what it yields is
+    interrupted once, at some time within the time that it took in the rounds before. Nothing else is interrupted. It
+    ends after this many seconds or rounds. No Ctrl-C comes in the code of the packages whose names are in `spared`.
+    Only for the main thread.
     """
     choice = random.Random(seed)
     handler = _Armed(spared)

@@ -1,4 +1,5 @@
-"""Modules in processes of their own that need no imports: forked from one process that has imported everything.
+"""Runs modules in processes of their own that need not import anything: they are forked from a process that has
+imported everything.
 
 A device process, or a command such as `simaccel stat`, takes 0.2 to 0.4 s of CPU time to start, nearly all of it for
 imports. Hundreds of tests start some. So a test process starts a server once, `python -m tests.forked`. It imports what
@@ -79,7 +80,7 @@ class ForkServer:
         self._statuses[pid] = status
 
     def close(self) -> None:
-        """Ends the server. What it has forked lives on."""
+        """Ends the server. The processes that it has forked live on."""
         self._control.close()
         self._process.wait(WAIT_S)
 
@@ -159,7 +160,7 @@ class Forked:
         return self.returncode
 
     def communicate(self, timeout: float | None = None) -> tuple[str, None]:
-        """All that it still prints, and None. Waits for its end."""
+        """Waits for its end, and returns what it has printed until then, and None."""
         assert self.stdout is not None
         with self.stdout:
             out = self.stdout.read()
@@ -183,7 +184,7 @@ class Forked:
 def run(
     *arguments: str, environment: Mapping[str, str] | None = None, text: bytes = b""
 ) -> subprocess.CompletedProcess[bytes]:
-    """As `subprocess.run`: runs a module to its end. `arguments`: the module and its arguments."""
+    """Runs a module to its end, as `subprocess.run` does. `arguments`: the module and its arguments."""
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         given.write(text)
         given.seek(0)
@@ -198,7 +199,7 @@ def run(
 
 
 def serve(control: socket.socket) -> dict[str, Any] | None:
-    """Forks until the test process is gone. Returns twice: None in the server, and in each child what it is to run."""
+    """Forks until the test process is gone. Returns None in the server, and in each child what the child must run."""
     bell, ring = socket.socketpair()
     ring.setblocking(False)
     signal.signal(signal.SIGCHLD, lambda *_: None)

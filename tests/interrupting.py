@@ -1,7 +1,7 @@
 """Raises an exception at every place where one can come, one place at a time: `sweep`.
 
-A scenario is a context manager that yields what is to be interrupted. What stands before its `yield` sets up, what
-stands after it checks: that the next operation works, that `close()` works, that the counts are right.
+A scenario is a context manager that yields a function to be interrupted. The code before its `yield` sets up. The code
+after it checks that the next operation works, that `close()` works, and that the counts are right.
 
     @contextmanager
     def one_operation():
@@ -14,11 +14,11 @@ stands after it checks: that the next operation works, that `close()` works, tha
 
 There are two kinds of places:
 
-- `SIGNALS`: where CPython runs signal handlers, so where a KeyboardInterrupt can come: on entry to a function, after a
-  call, and when a loop goes round. A stretch without any of these can't be interrupted.
-- `LINES`: before each line. For MemoryError and RecursionError, which come from the line that fails. Left out are lines
-  that can't fail, because they only load and store, and the end of a `with`, which CPython enters without a look at
-  signals.
+- `SIGNALS`: where CPython runs signal handlers, so that a KeyboardInterrupt can come: on entry to a function, after a
+  call, and when a loop jumps back. Code without any of these can't be interrupted.
+- `LINES`: before each line, for MemoryError and RecursionError, which come from the line that fails. Lines that can't
+  fail, because they only load and store, are left out. So is the end of a `with`, at which CPython runs no signal
+  handler.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from typing import Any
 
 SIGNALS, LINES = "signals", "lines"
 STDERR = [2]
-"""The fd on which a hang is shown; conftest.py puts in the one that is not captured."""
+"""The fd on which a hang is shown. conftest.py sets it to the one that is not captured."""
 NOTING_RUNS = 3
-"""Runs without an exception, which find the places. Where threads take part not each of them comes to all."""
+"""How many runs without an exception find the places. If there are threads, not every run comes to all places."""
 Scenario = Callable[[], AbstractContextManager[Callable[[], object]]]
 
 # Python 3.12 traces opcodes only after a settrace that comes when some frame has asked for them: this one has.
@@ -59,7 +59,7 @@ _CANNOT_FAIL = {
     *("POP_JUMP_FORWARD_IF_NOT_NONE", "POP_JUMP_BACKWARD_IF_FALSE", "POP_JUMP_BACKWARD_IF_TRUE"),
     *("JUMP_IF_FALSE_OR_POP", "JUMP_IF_TRUE_OR_POP", "TO_BOOL", "RERAISE", "RETURN_CONST", "RETURN_VALUE"),
 }
-"""Instructions that need no memory and no deeper stack, on what our code gives them."""
+"""Instructions that need no memory and no deeper stack with the operands that our code has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Place:
 
     code: CodeType
     offset: int
-    """Of the instruction before which it comes; -1 for the entry to the function."""
+    """The offset of the instruction before which it comes; -1 for the entry to the function."""
     line: int
 
     def __str__(self) -> str:
@@ -77,7 +77,7 @@ class Place:
 
 
 class Raiser:
-    """Raises `error()` at the nth visit of one place, in one thread, or raises nothing and only notes the places."""
+    """Raises `error()` at the nth visit of one place, in one thread. Or it raises nothing and only notes the places."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class Raiser:
         """For sys.settrace."""
         if self.raised is not None or frame.f_code not in self._watched:
             return None
-        frame.f_trace = self._trace_opcode  # first: only then does Python 3.13 heed f_trace_opcodes
+        frame.f_trace = self._trace_opcode  # set first, because otherwise Python 3.13 ignores f_trace_opcodes
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         if not self._lines and frame.f_lasti <= _entry(frame.f_code):  # a generator that goes on is no entry
             self._visited(Place(frame.f_code, -1, frame.f_code.co_firstlineno))
@@ -134,13 +134,17 @@ def sweep(
     limit_s: float = 120.0,
     instead: Callable[[], object] | None = None,
 ) -> list[Place]:
-    """Run the scenario once for each place in the watched code and each of its first `visits` visits. The places.
+    """Run the scenario once for each place in the watched code, and for each of the first `visits` visits of a place.
+    Returns the places.
 
-    `watched`: functions, methods, classes and modules; of the latter two all functions in them. The exception comes in
-    the thread that calls what the scenario yields or, with `new_threads`, in threads that are started meanwhile, the
-    setting up included. What comes out of there may be the exception itself, or something raised because of it; all
-    else, and what the checks raise, fails with the place as a note. A run that takes longer than `limit_s` ends the
-    process, with the place and all stacks on stderr. `instead` is called in place of raising, as a signal handler is.
+    - `watched`: functions, methods, classes and modules. For classes and modules, all functions in them.
+    - `new_threads`: the exception comes in threads that are started meanwhile, even by the set-up. By default it comes
+      in the thread that calls what the scenario yields.
+    - `limit_s`: a run that takes longer ends the process, with the place and all stacks on stderr.
+    - `instead`: is called instead of raising, as a signal handler is.
+
+    What the scenario yields may raise the exception itself, or another one because of it. If it raises anything else,
+    or the checks raise, the sweep fails, with the place as a note.
     """
     codes = frozenset(code for thing in watched for code in _codes(thing))
     with _no_foreign_finalizers(), _Watchdog(limit_s) as watchdog:
@@ -152,7 +156,7 @@ def sweep(
         places = list(noted)
         for number, place in enumerate(places):
             if number % 64 == 0:
-                gc.collect()  # here, where nothing is raised
+                gc.collect()  # collected here, where we raise nothing
             for visit in range(1, visits + 1):
                 watchdog.begin(f"{place}, visit {visit}")
                 # To trace nothing but the code of that place takes a tenth of the time.
@@ -170,10 +174,10 @@ def sweep(
 
 @contextmanager
 def _no_foreign_finalizers() -> Iterator[None]:
-    """The garbage collector runs only where sweep calls it.
+    """Inside the `with`, the garbage collector runs only where the sweep calls it.
 
-    It may come at any instant, and what it finalizes may be an earlier test's: a place in a `__del__` that a second run
-    of the same scenario does not come to, and from which an exception only reaches sys.unraisablehook.
+    Otherwise it could run at any instant, and finalize objects of an earlier test. The places in their `__del__` are
+    not reached again in a second run of the scenario, and an exception there only reaches sys.unraisablehook.
     """
     gc.collect()
     enabled = gc.isenabled()
@@ -207,7 +211,7 @@ def _run(scenario: Scenario, raiser: Raiser, new_threads: bool) -> None:
 
 
 def _comes_of(outcome: BaseException | None, cause: BaseException | None) -> bool:
-    """Whether one was raised because of the other."""
+    """Whether one exception was raised because of the other."""
     while outcome is not None and cause is not None:
         if outcome is cause:
             return True
@@ -280,7 +284,7 @@ def _entry(code: CodeType) -> int:
 
 @cache
 def _signal_places(code: CodeType) -> frozenset[int]:
-    """Before which instructions it is as if a signal had come: those after a call, and jumps backward."""
+    """The offsets of the instructions before which a signal handler can run: those after a call, and jumps back."""
     instructions = [one for one in dis.get_instructions(code) if one.opname != "EXTENDED_ARG"]
     handlers = _handlers(code)
     places = set()
@@ -298,7 +302,7 @@ def _signal_places(code: CodeType) -> frozenset[int]:
 
 @cache
 def _line_places(code: CodeType) -> frozenset[int]:
-    """The first instructions of lines that can fail."""
+    """The offsets of the first instructions of lines that can fail."""
     lines: list[list[dis.Instruction]] = []
     starts = {start for start, line in dis.findlinestarts(code) if line is not None}
     for instruction in dis.get_instructions(code):

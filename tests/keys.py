@@ -1,6 +1,6 @@
 """RSA keys that tests share.
 
-To make one takes from 0.02 to 1 s of CPU time, at random, and hundreds of tests only need one that is good.
+To make a key takes from 0.02 to 1 s of CPU time, at random, and hundreds of tests only need any valid key.
 """
 
 from __future__ import annotations

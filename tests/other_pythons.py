@@ -1,8 +1,8 @@
 """The other Pythons that simaccel supports and that are found here, each with an environment of its own: .venv-3.N.
 
-What differs from one Python to the next are threads, forks, signals and the end of the interpreter. So the core's tests
-of these are run under the others, and not all tests. A Python is found as python3.N on the path, or as a version of
-pyenv. Where none is found there is nothing to run, and one line says so.
+Versions of Python differ in threads, forks, signals and the end of the interpreter. So the other Pythons run only the
+core's tests of these. A Python is found as python3.N on the path, or as a version of pyenv. If none is found, there is
+nothing to run, and one line says so.
 """
 
 from __future__ import annotations
@@ -59,16 +59,17 @@ def find(minor: int) -> Path | None:
     versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv", "versions")
     candidates += sorted(versions.glob(f"3.{minor}.*/bin/python"), reverse=True)
     for python in candidates:
-        # pyenv has a shim on the path also for versions that were not chosen. It then says so and fails.
+        # pyenv has a shim on the path even for versions that were not chosen. That shim says so and fails.
         if subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0:
             return python
     return None
 
 
 def _installed(minor: int, python: Path) -> Path:
-    """The Python of an environment with simaccel and what its tests need, made anew when pyproject.toml changed.
+    """The Python of an environment with simaccel and what its tests need. It is made again when pyproject.toml changes.
 
-    Where that can't be made, the path of a Python that can't run pytest: then the call of pytest fails, and counts.
+    If it can't be made, this is the path of a Python that can't run pytest, so that the call of pytest counts as
+    failed.
     """
     folder = ROOT / f".venv-3.{minor}"
     ready, own = folder / ".ready", folder / "bin" / "python"

@@ -28,12 +28,12 @@ from tests import other_pythons
 
 ROOT = Path(__file__).parent.parent
 NO_TESTS_COLLECTED = 5
-"""pytest's exit status. Not a failure here: a selection may leave one of the two calls without tests."""
+"""pytest's exit status if it finds no tests. It is no failure, because one of the two calls may have none selected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What calls of pytest came to."""
+    """The results of calls of pytest."""
 
     passed: int = 0
     failed: int = 0
@@ -48,7 +48,8 @@ class Tally:
 
     @classmethod
     def of_call(cls, status: int, report: Path) -> Tally:
-        """Of one call of pytest, by its exit status and its JUnit report. A call that broke off counts as a failure."""
+        """The result of one call of pytest, from its exit status and its JUnit report. A call that broke off has
+        failed."""
         if not report.exists():
             return cls(failed=1)
         found = cls()

@@ -25,7 +25,8 @@ def simaccel(
         **({"SIMACCEL_SOCKET": address} if address else {}),
         **variables,
     }
-    if "openssl" in arguments or "OPENSSL_CONF" in environment:  # what it turns into is to come from a new interpreter
+    # The program that `simaccel openssl` becomes must come from a new interpreter.
+    if "openssl" in arguments or "OPENSSL_CONF" in environment:
         command = [sys.executable, "-m", "simaccel", *arguments]
         done = subprocess.run(command, env=environment, capture_output=True, timeout=WAIT_S, check=False)
     else:

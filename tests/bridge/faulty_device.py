@@ -143,7 +143,7 @@ WELCOMES: dict[str, Callable[[bytes], bytes]] = {
     "larger_memory": lambda honest: honest[:28] + (200 << 20).to_bytes(4, "little"),
     "refusal": lambda honest: wire.message(wire.Message.REFUSED, b"no more clients today"),
 }
-"""What the welcome is turned into."""
+"""What each of these faults makes of the welcome."""
 
 
 PLAIN_INTERRUPT = "plain_interrupt"

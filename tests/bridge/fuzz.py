@@ -1,7 +1,8 @@
 """Random and hostile clients of a device process: `python -m tests.bridge.fuzz ADDRESS SEED CASES`.
 
-A case is one hostile act: a descriptor with any field wild, a wrong index, a control message of any bytes, a
-connection torn off. Prints the acts by kind. The same seed acts the same, as far as the device's speed allows.
+A case is one hostile act: a descriptor with a random field, a wrong index, a control message of random bytes, or a
+connection that is cut off. It prints how many acts of each kind there were. The same seed gives the same acts, but the
+speed of the device decides how they meet.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class Fuzzer:
         self.tail = 0
 
     def run(self, cases: int) -> Counter[str]:
-        """So many acts; how many there were of each kind. Raises AssertionError if it ever sees what isn't its own."""
+        """Does this many acts, and returns how many of each kind. Raises AssertionError if it ever sees data of
+        others."""
         acts: list[Callable[[], None]] = [self._descriptor] * 12 + [
             self._index,
             self._page_0,

@@ -61,7 +61,7 @@ def free_port() -> int:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
             try:
                 probe.bind(("127.0.0.1", port))
-            except OSError:  # somebody else's
+            except OSError:  # another process has it
                 continue
         return port
     raise AssertionError(f"ports {_first_port} to {_first_port + _PORTS_EACH - 1} are all in use")

@@ -43,7 +43,7 @@ class Installed:
 
 
 USUAL = Installed(PREFIX)
-"""That of most tests."""
+"""The OpenSSL that most tests use."""
 
 PATH = USUAL.path
 

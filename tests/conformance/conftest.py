@@ -1,4 +1,4 @@
-"""The two sides as fixtures, and what happens where the oracle is missing: a skip, or a failure where CI=true."""
+"""The two sides as fixtures. If the oracle is missing, tests are skipped, or fail with CI=true."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _T = TypeVar("_T")
 
 
 def oracle_or_skip(make: Callable[[], _T]) -> _T:
-    """What `make` returns; where that is missing the test is skipped, and where CI=true it fails instead."""
+    """What `make` returns. If the oracle is missing, the test is skipped, or fails with CI=true."""
     try:
         return make()
     except OracleMissingError as error:
@@ -31,7 +31,7 @@ def oracle_or_skip(make: Callable[[], _T]) -> _T:
 
 
 def pytest_report_header() -> str:
-    """What this run compares with, and how to have the same random programs again."""
+    """What this run compares with, and how to repeat the same random programs."""
     try:
         found = load()
         oracle = f"{found.version_text} ({found.path})"
@@ -54,7 +54,7 @@ def driver_fixture() -> Driver:
 
 @pytest.fixture(params=["simaccel", "libcrypto"])
 def side(request: pytest.FixtureRequest) -> Side:
-    """Each side in turn: what a test says of one must hold for both."""
+    """Each side in turn, because a test must hold for both."""
     return simaccel_side() if request.param == "simaccel" else oracle_or_skip(libcrypto_side)
 
 

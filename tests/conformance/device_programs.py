@@ -1,8 +1,8 @@
 """Random programs for the whole way of an operation: device, engine, jobs and scheduler in virtual time.
 
-There is no libcrypto to compare with here; the judge is what must hold for every program: each job ends, with the
-result of its own operation or the exception that its deadline or cancel calls for; nothing is woken for nothing; the
-status says what the contract says; the device's counters add up; nothing stays behind.
+There is no libcrypto to compare with here. Instead we check what must hold for every program. Each job ends with the
+result of its own operation, or with the exception of its deadline or cancel. No job is woken for nothing. The status is
+what the contract says. The device's counters add up. Nothing is left behind.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Program:
 
 
 def run_device_programs(count: int) -> int:
-    """Run so many programs; raise DisagreementError at the first that does not do what it must."""
+    """Run this many programs. Raise DisagreementError at the first that does not do what it must."""
     for number in range(count):
         program = Program.draw(number)
         try:
@@ -77,7 +77,7 @@ def _run(program: Program) -> None:
         scheduler.run()
         for each in jobs:
             each.result()
-        clock.advance(100 * _SLOW_NS)  # what was given up completes, and must find nobody
+        clock.advance(100 * _SLOW_NS)  # operations that were given up complete now, and nobody must be told
         if engine.polled:
             engine.poll()
         _check_counters(program, accel, engine, len(late))

@@ -16,7 +16,7 @@ KINDS = {"stackful": simaccel_side.run, "stackless": simaccel_side.run_async}
 
 
 def run_job_scripts(options: settings, chosen_seed: int) -> None:
-    """Run that many scripts; DisagreementError with the smallest one found, where the sides part."""
+    """Run this many scripts. If the sides differ, raise DisagreementError with the smallest script that was found."""
 
     @seed(chosen_seed)
     @options

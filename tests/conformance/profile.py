@@ -1,7 +1,7 @@
-"""How much the random part of the suite runs, and from which seed.
+"""How many random programs the suite runs, and with which seed.
 
-SIMACCEL_CONFORMANCE=full runs what the project promises (`make conformance`); without it a tenth or less, for every
-CI run. SIMACCEL_CONFORMANCE_SEED chooses the seed; the report's header prints it.
+With SIMACCEL_CONFORMANCE=full it runs as many as the project promises (`make conformance`). Without, as in every CI
+run, it runs a tenth or less. SIMACCEL_CONFORMANCE_SEED chooses the seed, which the header of the report prints.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def examples(count: int) -> settings:
     return settings(
         max_examples=count,
         stateful_step_count=PROFILE.steps,
-        deadline=None,  # a loaded machine is no disagreement
-        # The seed says all: a database would bring programs of other runs in.
+        deadline=None,  # a slow machine is no disagreement
+        # The seed decides everything. A database would add programs of other runs.
         database=None,
         suppress_health_check=list(HealthCheck),
         print_blob=False,
@@ -45,5 +45,5 @@ def examples(count: int) -> settings:
 
 
 def first_failure(count: int) -> settings:
-    """Settings that stop at the first program that fails, as it is: for bugs that are wanted."""
+    """Settings that stop at the first program that fails, without shrinking it. For bugs that we plant."""
     return settings(examples(count), phases=[Phase.generate], report_multiple_bugs=False)

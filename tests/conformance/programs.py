@@ -16,12 +16,12 @@ def _op(code: Code, *operands: st.SearchStrategy[int]) -> st.SearchStrategy[Op]:
 
 
 def _often(times: int, frequent: st.SearchStrategy[Op], *others: st.SearchStrategy[Op]) -> st.SearchStrategy[Op]:
-    """One of all, the first as often as if it stood there so many times. (one_of drops repetitions.)"""
+    """One of these. `frequent` comes as often as if it were listed `times` times, which one_of would ignore."""
     table = [*[frequent] * times, *others]
     return st.integers(0, len(table) - 1).flatmap(table.__getitem__)
 
 
-# Unevenly, so that jobs and operations meet on one of them.
+# Not evenly, so that jobs and operations often use the same one.
 _ctx = st.sampled_from([0, 0, 0, *range(CONTEXTS)])
 _key = st.sampled_from([0, 0, *range(KEYS)])
 _slot = st.integers(0, SLOTS - 1)

@@ -1,7 +1,6 @@
-"""The rules of openssl/async.h, each tied to the test that shows it. docs/conformance.md is made from this list.
+"""The rules of openssl/async.h, each with the test that shows it. docs/conformance.md is made from this list.
 
-A test carries its rules as decorators, so a rule without a test can't be written down, and a test that goes takes its
-rules along.
+A rule is a decorator of a test. So there is no rule without a test, and if a test is removed, its rules are too.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ class Rule:
     test: str
     """module:function of the test that shows it."""
     verdict: str
-    """What simaccel does: 'agrees', or what else and why, as a cell of the table."""
+    """What simaccel does, for the cell of the table: 'agrees', or what it does instead and why."""
 
 
 REGISTRY: list[Rule] = []
@@ -52,7 +51,7 @@ class Misuse:
 
     name: str
     in_c: Callable[[], object]
-    """Does it to libcrypto, in a child process."""
+    """A function that does it to libcrypto, in a child process."""
     ends: str
     """How that child ends: a signal, or what it saw if nothing stopped it."""
 

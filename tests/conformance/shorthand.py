@@ -1,4 +1,4 @@
-"""Job scripts written by hand, short enough to read."""
+"""Functions to write short job scripts by hand."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def start(slot: int = 0, *, ctx: int = 0, body: int = 0, args: int = -1) -> Op:
 
 
 def resume(slot: int = 0, *, ctx: int = -1, body: int = 0, args: int = -1) -> Op:
-    """Resume the job of a slot; the rest is what it shall ignore."""
+    """Resume the job of a slot. The other arguments are what it must ignore."""
     return Op(Code.RESUME, slot, ctx, body, args)
 
 

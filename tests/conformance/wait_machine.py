@@ -43,7 +43,7 @@ class WaitMachine(RuleBasedStateMachine):
 
     @rule(ctx=_CTX, which=st.integers(0, len(KEYS) - 1))
     def clear_what_is_set(self, ctx: int, which: int) -> None:
-        """As clear_fd, with a key that has an entry: keys taken at random mostly have none."""
+        """The same as clear_fd, but with a key that has an entry. Random keys mostly have none."""
         there = self.pair.keys_set(self.ctx(ctx))
         if there:
             self.pair.call("clear_fd", self.ctx(ctx), there[which % len(there)])
@@ -70,5 +70,5 @@ class WaitMachine(RuleBasedStateMachine):
 
 
 def run_wait_programs(options: settings, chosen_seed: int) -> None:
-    """Run the machine; DisagreementError with the smallest program found, where the sides part."""
+    """Run the machine. If the sides differ, raise DisagreementError with the smallest program that was found."""
     run_state_machine_as_test(seed(chosen_seed)(WaitMachine), settings=options)

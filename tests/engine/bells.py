@@ -14,7 +14,7 @@ class Bell(Waker):
         self.arg = self
         self._errors = list(errors)
         self._fires_first = fires_first
-        """Whether the wake was given when it raises."""
+        """Whether a wake that raises has marked the operation as fired before."""
 
     def wake(self, operation: Operation) -> None:
         if self._fires_first:

@@ -1,4 +1,4 @@
-"""Programs in a process of their own: for forks, for the end of the interpreter, and for whatever may hang."""
+"""Programs in a process of their own: for forks, for the end of the interpreter, and for code that may hang."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def run(program: str) -> str:
     """What it prints. Fails unless it ends well, with nothing on stderr."""
     source = PREAMBLE + textwrap.dedent(program)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"}
-    # Forking with threads is what is tested; from Python 3.12 on that is warned of.
+    # Forks with threads are what is tested, and from Python 3.12 on they cause a warning.
     command = [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", "-c", source]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, env=environment, check=False)
     assert ended.returncode == 0, f"ended with {ended.returncode}:\n{ended.stdout}{ended.stderr}"

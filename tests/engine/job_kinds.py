@@ -1,7 +1,7 @@
-"""The two kinds of jobs behind one name, so that each test of jobs is one body, run as either.
+"""Runs the same body as either kind of job, so that a test of jobs needs only one body.
 
-A body is an `async def` that pauses with `await pause_job()`. As a stackless job it runs as it is. As a stackful one a
-plain function runs it through: there `pause_job()` switches greenlets by itself, and nothing is left to await.
+A body is an `async def` that pauses with `await pause_job()`. As a stackless job it runs as it is. As a stackful job, a
+plain function runs it to its end: there `pause_job()` itself switches greenlets, and the `await` has nothing to do.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Kind = Callable[[Body[...]], Callable[..., Any]]
 
 
 def stackless(body: Body[P]) -> Callable[P, Any]:
-    """As it is."""
+    """The body as a stackless job: as it is."""
     return body
 
 
 def stackful(body: Body[P]) -> Callable[P, Any]:
-    """As a plain function."""
+    """The body as a stackful job: a plain function that runs it."""
 
     @wraps(body)
     def function(*args: P.args, **kwargs: P.kwargs) -> Any:
@@ -45,14 +45,14 @@ both_kinds = pytest.mark.parametrize("kind", [stackful, stackless])
 
 
 async def pausing(times: int = 1) -> str:
-    """A body that pauses so many times."""
+    """A body that pauses this many times."""
     for _ in range(times):
         await pause_job()
     return "done"
 
 
 def finish(job: Job) -> Any:
-    """Resume to the end; the result."""
+    """Resume the job until it ends, and return its result."""
     while job.paused:
         job.resume()
     return job.result()
@@ -60,8 +60,8 @@ def finish(job: Job) -> Any:
 
 @pytest.fixture(autouse=True)
 def own_pool() -> Iterator[None]:
-    """For a module that imports it: each test begins with the pool that a thread has before it asks for one, and may
-    leave no job behind."""
+    """A fixture for a module that imports it: each test begins with the default pool of a thread, and must leave no job
+    behind."""
     before, LOCAL.state = LOCAL.state, ThreadState()
     yield
     try:

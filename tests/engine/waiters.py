@@ -17,7 +17,7 @@ WAYS = pytest.mark.parametrize("notify", [*BY_FD, "callback"])
 
 
 class Waiters:
-    """One job in flight on a ring of one slot, and as many that wait for it as one likes."""
+    """One job in flight on a ring of one slot, and any number of jobs that wait for that slot."""
 
     def __init__(self, engine: Engine, count: int, notify: str) -> None:
         self.contexts = [WaitCtx() for _ in range(count + 1)]

@@ -19,7 +19,7 @@ DIGESTS = [hashlib.sha256(blob).digest() for blob in BLOBS]
 
 
 class RealManualClock(ManualClock):
-    """Moved by hand, but taken for real time: nobody jumps it, whoever waits sleeps."""
+    """A clock that is moved by hand, but counts as real time: code that waits on it sleeps, and does not jump it."""
 
     virtual = False
 
@@ -45,12 +45,12 @@ def own_ctx() -> WaitCtx:
 
 
 def readable(fd: int) -> bool:
-    """Whether there is a token in it now."""
+    """Whether there is a token in the fd now."""
     return bool(select.select([fd], [], [], 0)[0])
 
 
 def complete_next(accel: ManualAccelerator, **how: Any) -> Any:
-    """Complete the oldest request, and have it handed out if completions are polled for."""
+    """Complete the oldest request, and poll for it if completions are polled."""
     request = accel.requests[0]
     accel.complete(request, **how)
     accel.poll()
@@ -58,7 +58,7 @@ def complete_next(accel: ManualAccelerator, **how: Any) -> Any:
 
 
 class Calls:
-    """A callback that remembers: how often it was called, and with which status."""
+    """A callback that notes how often it was called, and with which status."""
 
     def __init__(self, ctx: WaitCtx) -> None:
         self.ctx = ctx
@@ -75,6 +75,6 @@ class Calls:
 
 
 async def reached(condition: Callable[[], bool]) -> None:
-    """Let the loop turn until it holds. The watchdog ends a test in which it never does."""
+    """Let the loop run until the condition holds. If it never does, the watchdog ends the test."""
     while not condition():
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""What must be so of a thread after an exception came anywhere in its jobs."""
+"""Checks that a thread is in order after an exception that came anywhere in its jobs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from engine.jobs.thread import LOCAL
 
 
 def check_thread() -> None:
-    """It is in no job, and can start and end one of either kind."""
+    """Check that this thread is in no job, and can start and end one of either kind."""
     thread = LOCAL.state
     assert thread.current is None
     assert thread.dispatcher is None

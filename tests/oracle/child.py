@@ -1,4 +1,4 @@
-"""Run something that may crash libcrypto in a child process, and say how it ended.
+"""Runs something that may crash libcrypto in a child process, and says how the child ended.
 
     python -m tests.oracle.child module:function
 
@@ -18,12 +18,12 @@ from collections.abc import Callable
 from tests.oracle.libcrypto import load
 
 TIMEOUT_S = 60
-"""Only against a child that hangs for ever: undefined behaviour can be that, too."""
+"""The limit for a child that hangs, because undefined behaviour may also be a hang."""
 
 
 def how_it_ends(function: Callable[[], object]) -> str:
     """The signal that ended the child ('SIGSEGV'), 'hangs', or else what the function returned, as text."""
-    load()  # says here, not in the child, if there is no libcrypto
+    load()  # so that a missing libcrypto is reported here, and not in the child
     name = f"{function.__module__}:{function.__qualname__}"
     # The allocator overwrites what is freed, so that a use after free shows itself in the same way each time.
     environment = {**os.environ, "MALLOC_PERTURB_": "165"}
@@ -47,10 +47,10 @@ def how_it_ends(function: Callable[[], object]) -> str:
 
 def main(name: str) -> None:
     """What the child does."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # crashes are wanted here, core files are not
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # we want the crash, but no core file
     module, _, function = name.partition(":")
     print(getattr(importlib.import_module(module), function)(), flush=True)
-    os._exit(0)  # libcrypto's own clean-up at exit would trip over what was corrupted, and blame the wrong call
+    os._exit(0)  # libcrypto's own clean-up at exit could crash on what was corrupted, and hide which call crashed
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Why there is no oracle, and what it means when both sides were asked and answered differently."""
+"""The errors: there is no oracle, and the two sides gave different answers."""
 
 
 class OracleMissingError(Exception):
-    """This machine has no libcrypto, or nothing to compile the driver with: skip, or with CI=true fail."""
+    """This machine has no libcrypto, or no compiler for the driver. Tests are skipped then, or fail with CI=true."""
 
 
 class DisagreementError(AssertionError):

@@ -1,7 +1,7 @@
-"""Find and load a libcrypto with ctypes, and say what its version does differently.
+"""Finds and loads a libcrypto with ctypes, and says what its version does differently.
 
-SIMACCEL_LIBCRYPTO names the file to load; without it the system's own is taken. Loaded by path, so a second one
-beside the copy that Python's own ssl module has loaded is no trouble: each keeps its own symbols and its own state.
+SIMACCEL_LIBCRYPTO names the file to load; the default is that of the system. It is loaded by its path. So it may be a
+second one beside the copy of Python's ssl module: each has its own symbols and its own state.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Libcrypto:
     version_text: str
 
     def address(self, function: str) -> int:
-        """Where a function is, as C's pointer to it."""
+        """The address of a function, as a pointer of C."""
         return ctypes.cast(getattr(self.lib, function), ctypes.c_void_p).value or 0
 
     def pop_error(self) -> str | None:
@@ -76,8 +76,8 @@ class Libcrypto:
     def takes_size_zero(self) -> bool:
         """Whether ASYNC_start_job takes args of size 0 and hands NULL to the function.
 
-        Up to 3.0.17 it asks malloc for 0 bytes and answers ASYNC_ERR. Which release of each series brought the
-        change is not written down anywhere, so this asks the library itself; `test_versions` pins what is known.
+        Up to 3.0.17 it asks malloc for 0 bytes and returns ASYNC_ERR. It is not documented which release of each series
+        changed this, so we try it out. `test_versions` checks what we know.
         """
         return _takes_size_zero(self.path)
 
@@ -102,7 +102,7 @@ def load() -> Libcrypto:
     try:
         lib = ctypes.CDLL(path)
     except OSError as error:
-        if named:  # whoever names one wants that one, not a skip
+        if named:  # a user who names a libcrypto wants that one, and not a skip
             raise
         raise OracleMissingError(f"{path} does not load: {error}") from error
     for name, (result, arguments) in _SIGNATURES.items():
@@ -127,7 +127,7 @@ def _takes_size_zero(path: str) -> bool:
     libcrypto = load()
     assert libcrypto.path == path
     job, ret = ctypes.c_void_p(), ctypes.c_int()
-    capable = libcrypto.address("ASYNC_is_capable")  # any harmless function does as the job's
+    capable = libcrypto.address("ASYNC_is_capable")  # the function of the job; any harmless one will do
     answer = libcrypto.lib.ASYNC_start_job(
         ctypes.byref(job), None, ctypes.byref(ret), capable, ctypes.c_char_p(b"x"), 0
     )

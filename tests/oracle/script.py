@@ -1,15 +1,15 @@
 """The language of job scripts: programs of small operations that run the same on libcrypto and on simaccel.
 
-A program is a list of operations for the host, the thread that starts and resumes jobs, and bodies: the lists that jobs
-run. Whoever runs one returns its trace: for each operation that has something to say, the Code and what it saw. Two
-sides agree when their traces are equal.
+A program has a list of operations for the host, which is the thread that starts and resumes jobs, and lists of
+operations for jobs, which are called bodies. To run a program gives its trace: for each operation that has a result,
+its Code and the result. Two sides agree if their traces are equal.
 
-Handles are named by numbers. A *slot* holds one job at a time; contexts, keys, callbacks and library contexts are
-counted from 0. An operation that would be undefined in C at that moment (resuming an empty slot, starting one that is
-taken, cleaning up with jobs paused) is left out by both sides alike, with a SKIPPED in the trace.
+Handles are numbers. A *slot* holds one job at a time. Contexts, keys, callbacks and library contexts are counted from
+0. If an operation would be undefined in C at that moment (to resume an empty slot, to start a slot that is taken, to
+clean up while jobs are paused), both sides leave it out, and the trace has a SKIPPED.
 
-At the end both resume whatever is paused until nothing is, then clean the thread up and free the contexts, and trace
-that too: nothing is left for the next program.
+At the end both sides resume the paused jobs until none is left, clean up the thread and free the contexts. They trace
+that too. So nothing is left for the next program.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 SLOTS, CONTEXTS, KEYS, CALLBACKS, LIBCTXS = 6, 3, 4, 3, 3
 NOTHING = -9
-"""What stands in a trace for NULL, for an output left untouched, and for 'none'."""
+"""The value in a trace for NULL, for an output that was not written, and for none."""
 
 
 class Code(IntEnum):
@@ -91,7 +91,7 @@ Trace = list[Entry]
 
 
 def first_difference(program: Program, ours: Trace, theirs: Trace) -> str | None:
-    """Where two traces part, with what led there; None if they are equal."""
+    """The first difference of two traces, with the entries before it; None if they are equal."""
     if ours == theirs:
         return None
     at = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), None)

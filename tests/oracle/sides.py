@@ -1,4 +1,4 @@
-"""The two sides of a comparison of wait contexts: a door, the contexts made through it, and what their cleanups saw."""
+"""The two sides of a comparison of wait contexts: an API, the contexts made with it, and what their cleanups saw."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.oracle.wait_door import LibcryptoWaitDoor, WaitDoor
 from waitctx import openssl as simaccel_door
 
 KEYS = ("a key", "another key", "a third key", "".join(["a", " key"]))
-"""The last one equals the first and is another object: keys are compared by identity."""
+"""The last key equals the first, but is another object, because keys are compared by identity."""
 FUNCTIONS = tuple(cast("Callable[[Any], object]", function) for function in (len, repr, str))
-"""Stand-ins for callbacks: libcrypto stores a callback, it never calls one."""
+"""Functions that serve as callbacks. libcrypto stores callbacks, and never calls them."""
 QUESTIONS = ("get_all_fds", "get_changed_fds", "get_status", "get_callback")
 
 
@@ -32,7 +32,7 @@ class Side:
     """(number of ctx, number of key, fd, custom data) of each cleanup that ran, in order."""
 
     def new(self) -> int:
-        """Make a context; its number."""
+        """Make a context, and return its number."""
         self.contexts.append(self.door.ASYNC_WAIT_CTX_new())
         return len(self.contexts) - 1
 
@@ -54,7 +54,7 @@ class Side:
 
 
 def place(thing: object, things: Sequence[object]) -> int:
-    """Where in a sequence that very object stands; -1 if nowhere."""
+    """The index of this very object in a sequence; -1 if it is not there."""
     return next((n for n, known in enumerate(things) if known is thing), -1)
 
 

@@ -1,4 +1,4 @@
-"""Runs job scripts (see script.py) on simaccel's C doors: driver.c once more, in Python."""
+"""Runs job scripts (see script.py) with simaccel's C API. It does in Python what driver.c does in C."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from waitctx import WaitCtx
 from waitctx import openssl as waits
 
 _LIBCTX: ContextVar[int] = ContextVar("default library context", default=0)
-"""simaccel has no library contexts; what libcrypto does with its one is what we do with every context variable."""
+"""simaccel has no library contexts. We do with every context variable what libcrypto does with its library context."""
 
 _KEYS = [object() for _ in range(KEYS)]
 
@@ -178,7 +178,7 @@ class _Run:
         try:
             self.host_step(op)
         except Exception as error:
-            # C knows no exceptions, so this entry can't agree with anything: the report shows it.
+            # C has no exceptions, so the traces differ at this entry, and the report shows it.
             self.trace.append((Code.RAISED.name, f"{op}: {error!r}"))
 
     def host_step(self, op: Op) -> None:
@@ -215,7 +215,7 @@ class _Run:
         try:
             status, job, ret = jobs.ASYNC_start_job(before, ctx, self.body(slot, op.c), args)
         except Exception:
-            slot.handle = None  # whatever it was, it is not to be resumed for ever
+            slot.handle = None  # so that it is not resumed for ever
             raise
         if args:
             args[:] = b"\xee" * len(args)  # the job has its own copy, or the next ARGS shows it

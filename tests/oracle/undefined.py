@@ -1,6 +1,6 @@
-"""What C leaves undefined, done to libcrypto: each function here is for a child process of its own (see child.py).
+"""Does to libcrypto what C leaves undefined. Each function is called in a child process of its own (see child.py).
 
-They return what they saw, if they come that far.
+They return what they saw, if they get that far.
 """
 
 from __future__ import annotations
@@ -141,9 +141,9 @@ def resume_on_another_thread() -> object:
 
 
 def resume_a_finished_job() -> object:
-    """It was put back into the pool, and is put there once more: then two jobs share a stack.
+    """A job that was put back into the pool is put there once more, so that two jobs share a stack.
 
-    The last start, meant for a new job, resumes the one that is paused instead, and ends it.
+    The last start should start a new job. Instead it resumes the paused one, and ends it.
     """
     ctx = _lib().ASYNC_WAIT_CTX_new()
     handle, pause = _paused_job(ctx)

@@ -1,10 +1,10 @@
-"""Wait contexts through one shape of call, so that a test program runs on either side.
+"""Wait contexts with the same calls on either side, so that a test program runs on both.
 
-`WaitDoor` is the shape: that of the module `waitctx.openssl`, which fits it as it is. `LibcryptoWaitDoor` is the real
-one behind the same shape, by ctypes alone. Python objects become pointers by their identity, as keys do in C.
+`WaitDoor` is the Protocol of these calls. The module `waitctx.openssl` fits it as it is. `LibcryptoWaitDoor` calls the
+real libcrypto by ctypes. Python objects become pointers by their identity, as keys are in C.
 
-Where C leaves a choice of buffers, the real door takes them all and compares the answers with each other: a count
-asked for without a buffer must be the length of the list that comes with one.
+If C can be called with and without a buffer, `LibcryptoWaitDoor` does both and compares the answers: the count without
+a buffer must be the length of the list with one.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class LibcryptoWaitDoor:
     ) -> int:
         trampoline = None
         if cleanup is not None:
-            called = cleanup  # bound once: the name below is looked up long after this call
+            called = cleanup  # bound here, because the variable is read long after this call
 
             def run(pointer: int | None, key: int | None, fd: int, data: int | None) -> None:
                 called(ctx if pointer == ctx.pointer else pointer, ctx.seen(key), fd, ctx.seen(data))
@@ -178,7 +178,7 @@ class LibcryptoWaitDoor:
         return status
 
     def resume_once(self, ctx: RealWaitCtx) -> None:
-        """Let a job on this context pause and resume: what starts a new list of changes.
+        """Let a job on this context pause and resume, which starts a new list of changes.
 
         The job's function is ASYNC_pause_job itself, so that no Python runs on the fibre.
         """

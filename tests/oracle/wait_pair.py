@@ -9,7 +9,7 @@ from tests.oracle.sides import KEYS, libcrypto_side, place, simaccel_side
 
 
 class WaitPair:
-    """simaccel and libcrypto in step. Every call raises DisagreementError where they part."""
+    """Calls simaccel and libcrypto in step. Every call raises DisagreementError if they differ."""
 
     def __init__(self) -> None:
         self.ours, self.theirs = simaccel_side(), libcrypto_side()
@@ -32,7 +32,7 @@ class WaitPair:
         self._compare(ctx)
 
     def set_wait_fd(self, ctx: int, key: str, fd: int, custom_data: object, with_cleanup: bool) -> None:
-        """Each side with a cleanup of its own, which notes its calls."""
+        """The same call on each side, each with a cleanup of its own, which notes its calls."""
         self.history.append(f"set_wait_fd({ctx}, {_name(key)}, {fd}, {custom_data!r}, {with_cleanup})")
         answers = [
             side.call("set_wait_fd", ctx, key, fd, custom_data, side.cleanup if with_cleanup else None)

@@ -1,4 +1,4 @@
-"""The project's own source, as text and as syntax trees: nothing here imports what it looks at."""
+"""The project's own source, as text and as syntax trees. This does not import the code that it looks at."""
 
 from __future__ import annotations
 

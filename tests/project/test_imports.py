@@ -1,6 +1,6 @@
 """Imports run one way and in no circle, and threads, time, randomness and fds each have one file. Read from the source.
 
-There is no list of exemptions: a module that needs one stands in the wrong package.
+There is no list of exemptions: a module that would need one is in the wrong package.
 """
 
 from __future__ import annotations

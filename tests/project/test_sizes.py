@@ -14,4 +14,4 @@ MOST_LINES = 350
 @pytest.mark.parametrize("module", modules(*PACKAGES, "tests", "benchmarks"), ids=str)
 def test_no_file_is_too_long(module: Path) -> None:
     lines = len((ROOT / module).read_text(encoding="utf-8").splitlines())
-    assert lines <= MOST_LINES, f"{module} has {lines} lines: part it by its concepts"
+    assert lines <= MOST_LINES, f"{module} has {lines} lines: divide it by its concepts"
