@@ -24,7 +24,7 @@ import pytest
 from hypothesis import settings
 
 from engine.jobs.thread import LOCAL
-from tests import interrupting
+from tests import compiled, interrupting
 from tests.limits import TEST_S
 
 WATCHDOG_SECONDS = TEST_S
@@ -41,11 +41,16 @@ _stderr = pytest.StashKey[int]()
 def pytest_configure(config: pytest.Config) -> None:
     """The stderr of the run itself, because nothing is captured here yet."""
     config.addinivalue_line("markers", "watchdog(seconds): how long the test may take before the run ends")
+    config.addinivalue_line("markers", compiled.MARK)
     config.addinivalue_line("markers", "alone: the test measures time or needs the machine for itself; see run_all.py")
     config.stash[_stderr] = interrupting.STDERR[0] = os.dup(2)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell that starts this in the background makes it ignore Ctrl-C, and so would the programs that tests start.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    compiled.skip_where_compiled(items)
 
 
 def pytest_collection_finish() -> None:

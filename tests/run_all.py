@@ -4,6 +4,8 @@ Parts, as arguments:
 
 - `here`: all tests, with this Python. First those that can share the machine, on all cores. Then, one at a time, those
   marked `alone`: they measure time, or need the machine for themselves.
+- `compiled`: the core's tests with the compiled hot path, which else is Python under pytest. Nothing where it can't be
+  compiled. tests/compiled.py says what is skipped.
 - `others`: the core's tests under each other Python that is found, see other_pythons.py.
 
 A call of pytest that fails does not stop the calls after it. The last line is the total of all calls, and the exit
@@ -20,13 +22,15 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hotpath.choice import VARIABLE, extension
 from tests import other_pythons
 
 ROOT = Path(__file__).parent.parent
+COMPILED = ["tests/waitctx", "tests/sim", "tests/engine", "tests/hotpath"]
 NO_TESTS_COLLECTED = 5
 """pytest's exit status if it finds no tests. It is no failure, because one of the two calls may have none selected."""
 
@@ -62,10 +66,10 @@ class Tally:
         return found + cls(failed=1) if broke_off else found
 
 
-def call(python: Path, arguments: Sequence[str], report: Path) -> Tally:
+def call(python: Path, arguments: Sequence[str], report: Path, variables: Mapping[str, str]) -> Tally:
     """Call pytest, whose output goes to the terminal."""
     command = [str(python), "-m", "pytest", f"--junit-xml={report}", *arguments]
-    environment = {**os.environ, **other_pythons.VARIABLES}
+    environment = {**os.environ, **other_pythons.VARIABLES, **variables}
     try:
         status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
     except OSError as error:
@@ -74,32 +78,37 @@ def call(python: Path, arguments: Sequence[str], report: Path) -> Tally:
     return Tally.of_call(status, report)
 
 
-def calls(parts: Sequence[str], more: Sequence[str]) -> Iterator[tuple[str, Path, list[str]]]:
-    """Title, Python and arguments of each call of pytest, in order."""
+def calls(parts: Sequence[str], more: Sequence[str]) -> Iterator[tuple[str, Path, list[str], dict[str, str]]]:
+    """Title, Python, arguments and environment variables of each call of pytest, in order."""
+    here = Path(sys.executable)
     if "here" in parts:
-        here = Path(sys.executable)
         parallel = ["-q", "-n", "auto", "--dist", "loadgroup", "-m", "not alone"]
-        yield "all tests that can share the machine, on all cores", here, [*parallel, *more]
-        yield "the tests that need the machine for themselves", here, ["-q", "-m", "alone", *more]
+        yield "all tests that can share the machine, on all cores", here, [*parallel, *more], {}
+        yield "the tests that need the machine for themselves", here, ["-q", "-m", "alone", *more], {}
+    if "compiled" in parts:
+        if Path(extension()).exists():
+            yield "the core's tests, compiled", here, [*other_pythons.ARGUMENTS, *COMPILED], {VARIABLE: "0"}
+        else:
+            print("== the hot path is not compiled here, so the core's tests run with the Python alone", flush=True)
     if "others" in parts:
         for title, python in other_pythons.environments():
-            yield title, python, [*other_pythons.ARGUMENTS, *other_pythons.TESTS]
+            yield title, python, [*other_pythons.ARGUMENTS, *other_pythons.TESTS], {}
 
 
 def main(arguments: Sequence[str]) -> int:
     """The exit status."""
     at = arguments.index("--") if "--" in arguments else len(arguments)
     parts, more = arguments[:at] or ["here"], arguments[at + 1 :]
-    unknown = set(parts) - {"here", "others"}
+    unknown = set(parts) - {"here", "compiled", "others"}
     if unknown:
-        print(f"run_all: no part {', '.join(sorted(unknown))}; the parts are: here, others", file=sys.stderr)
+        print(f"run_all: no part {', '.join(sorted(unknown))}; the parts are: here, compiled, others", file=sys.stderr)
         return 2
     total = Tally()
     begin_s = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        for number, (title, python, call_arguments) in enumerate(calls(parts, more)):
+        for number, (title, python, call_arguments, variables) in enumerate(calls(parts, more)):
             print(f"== {title}", flush=True)
-            total += call(python, call_arguments, Path(folder, f"{number}.xml"))
+            total += call(python, call_arguments, Path(folder, f"{number}.xml"), variables)
     print(f"== all calls of pytest together, in {time.monotonic() - begin_s:.0f} s", flush=True)
     print(total, flush=True)
     return 1 if total.failed else 0

@@ -164,7 +164,7 @@ class DasyncCallback(QatCallback):
             self._thread.rouse()
 
     def end_badly(self) -> None:
-        super().end_badly()
+        QatCallback.end_badly(self)  # a compiled method has no super()
         self.erred = True
 
     def end_well(self) -> None:

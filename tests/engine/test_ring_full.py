@@ -101,6 +101,7 @@ def test_woken_at_once_in_virtual_time_it_waits_for_a_slot_in_the_end(notify: st
         waiters.close()
 
 
+@pytest.mark.python_source
 @pytest.mark.parametrize("notify", [*BY_FD, "poll"])
 def test_a_level_triggered_loop_of_ones_own_gets_on_in_virtual_time(notify: str) -> None:
     """By fd it can't know of EAGAIN. It looks for readable fds, and jumps the clock when there are none."""

@@ -12,6 +12,8 @@ from engine.jobs.states import JobState
 from tests.engine.ways import own_ctx
 from waitctx import Status, WaitCtx
 
+pytestmark = pytest.mark.python_source  # it puts parts of its own in place of ours
+
 
 def test_a_job_whose_arguments_do_not_fit_fails_alone() -> None:
     async def takes_one(value: int) -> int:

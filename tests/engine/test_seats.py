@@ -15,6 +15,8 @@ from engine.jobs.states import JobState
 from engine.offload.wake_fds import wake_fd
 from waitctx import Status, WaitCtx
 
+pytestmark = pytest.mark.python_source  # it puts parts of its own in place of ours
+
 
 class Told:
     """Stands for a job. Each cancel answers with the next of `answers`, or raises it; then that it has ended."""

@@ -106,6 +106,7 @@ def test_in_the_child_of_a_fork_it_is_closed_though_another_thread_held_its_lock
     assert not made.put()
 
 
+@pytest.mark.python_source
 def test_an_error_of_the_system_that_means_nothing_here_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     def raises(*args: Any) -> int:
         raise OSError(errno.EIO, os.strerror(errno.EIO))

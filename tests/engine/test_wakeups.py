@@ -12,6 +12,8 @@ import pytest
 from engine.drivers.wakeups import Seat, Wakeups
 from engine.offload.wake_fds import wake_fd
 
+pytestmark = pytest.mark.python_source  # it puts parts of its own in place of ours
+
 SOMEBODY: Any = "the job of this seat"
 
 
@@ -37,6 +39,8 @@ class Bell:
 
 class World:
     """Stands for the poller. Each wait calls `happens`, if it may block, and finds `readable`."""
+
+    fd = -1
 
     def __init__(self) -> None:
         self.waits: list[int | None] = []

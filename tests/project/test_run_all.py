@@ -34,7 +34,7 @@ def test_what_a_call_of_pytest_came_to(
     head = "from pytest import fixture, mark\nskip = mark.skip\n"
     file.write_text(head + "".join(text.format(number) for number, text in enumerate(tests)))
     command = [str(file), f"--rootdir={tmp_path}", "-c", "/dev/null", "-p", "no:cacheprovider", *arguments]
-    assert run_all.call(Path(sys.executable), command, tmp_path / "report.xml") == tally
+    assert run_all.call(Path(sys.executable), command, tmp_path / "report.xml", {}) == tally
 
 
 def test_a_call_that_fails_stops_none_after_it(
@@ -42,7 +42,7 @@ def test_a_call_that_fails_stops_none_after_it(
 ) -> None:
     titles = []
 
-    def call(python: Path, arguments: object, report: Path) -> Tally:
+    def call(python: Path, arguments: object, report: Path, variables: object) -> Tally:
         titles.append(python.name)
         return Tally(passed=10, failed=1) if len(titles) == 1 else Tally(passed=3)
 
@@ -80,10 +80,24 @@ def test_the_files_for_other_pythons_are_there() -> None:
 
 def test_a_part_that_is_none_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_all.main(["elsewhere"]) == 2
-    assert "the parts are: here, others" in capsys.readouterr().err
+    assert "the parts are: here, compiled, others" in capsys.readouterr().err
 
 
 def test_both_calls_together_are_all_tests() -> None:
-    first, second = (arguments for _, _, arguments in run_all.calls(["here"], []))
+    first, second = (arguments for _, _, arguments, _ in run_all.calls(["here"], []))
     assert first[first.index("-m") + 1] == "not alone"
     assert second[second.index("-m") + 1] == "alone"
+
+
+def test_the_compiled_part_runs_compiled_or_says_that_it_can_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    built = tmp_path / "core.so"
+    monkeypatch.setattr(run_all, "extension", lambda: str(built))
+    assert list(run_all.calls(["compiled"], [])) == []
+    assert "the hot path is not compiled here" in capsys.readouterr().out
+    built.touch()
+    ((_, _, arguments, variables),) = run_all.calls(["compiled"], [])
+    assert variables == {"SIMACCEL_PURE": "0"}
+    assert all(Path(run_all.ROOT, name).exists() for name in run_all.COMPILED)
+    assert arguments[-len(run_all.COMPILED) :] == run_all.COMPILED

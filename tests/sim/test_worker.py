@@ -214,6 +214,7 @@ def no_crash(error: BaseException) -> None:
     raise AssertionError from error
 
 
+@pytest.mark.python_source
 def test_a_stop_that_comes_as_the_worker_goes_to_sleep() -> None:
     device = Idle()
     worker = LateSleeper(device, lambda: 0, no_crash)
@@ -252,6 +253,7 @@ class CrossedBell:
         self.bell.release()
 
 
+@pytest.mark.python_source
 def test_a_wake_that_crosses_the_end_of_a_sleep() -> None:
     """Its ring stays, ends the next sleep at once, and is gone then."""
     device = Idle(None, 0)

@@ -151,6 +151,7 @@ def crash_in(monkeypatch: pytest.MonkeyPatch, part: type, method: str) -> None:
     monkeypatch.setattr(part, method, planted)
 
 
+@pytest.mark.python_source
 @pytest.mark.parametrize(
     ("part", "method", "latency"),
     [
@@ -214,6 +215,7 @@ def test_a_timing_model_that_raises(reported: list[BaseException]) -> None:
     assert [type(error) for error in reported] == [Planted]
 
 
+@pytest.mark.python_source
 def test_no_submit_slips_past_a_crash(monkeypatch: pytest.MonkeyPatch, reported: list[BaseException]) -> None:
     """Refused under the lock that submits hold: one that has seen no refusal is on the ring before the last look."""
     held: list[bool] = []
