@@ -23,6 +23,7 @@ VARIABLE = "SIMACCEL_PURE"
 """The environment variable that chooses the Python modules, with any value but "" and "0"."""
 
 MODULES = (
+    "hotpath.spinning",
     "waitctx.context",
     "engine.jobs.thread",
     "engine.jobs.pool",

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from itertools import count
 
+from hotpath.spinning import Spinner
 from sim.clock import Steppable
 from sim.errors import ClosedError
 from sim.report import report_unraisable
@@ -35,6 +36,7 @@ class Worker:
         self._on_crash = on_crash
         self._bell = threading.Lock()
         self._bell.acquire()
+        self._spinner = Spinner()
         self.asleep = 0
         """The number of the worker's present sleep, or 0 while it is awake. Only the worker writes it."""
         self.rung = 0
@@ -49,6 +51,10 @@ class Worker:
         sleep = self.asleep
         if not sleep or sleep == self.rung:
             return False
+        if self._spinner.spinning:
+            self._spinner.end()
+            self.rung = sleep
+            return True
         try:
             self._bell.release()
         except RuntimeError:  # another thread was faster
@@ -97,10 +103,12 @@ class Worker:
         self.asleep = next(self._sleeps)
         # Asked after `asleep` is set: work that came before is seen here, and later work finds the number and rings.
         if not self._device.has_work() and self._may_stop is seen:
-            timeout = -1.0
-            if due_ns is not None:
-                timeout = min(max(due_ns - self._now_ns(), 0) / 1e9, threading.TIMEOUT_MAX)
-            self._bell.acquire(timeout=timeout)
+            wait_ns = -1 if due_ns is None else max(due_ns - self._now_ns(), 0)
+            if not self._spinner.spin(wait_ns, -1):
+                if wait_ns > 0:
+                    wait_ns = max(due_ns - self._now_ns(), 0)  # type: ignore[operator]  # else it would be -1
+                self._bell.acquire(timeout=-1.0 if wait_ns < 0 else min(wait_ns / 1e9, threading.TIMEOUT_MAX))
+            self._spinner.waited()
         # If the bell is rung right now, the next sleep ends at once. That costs one step more, and loses nothing.
         self.asleep = 0
 

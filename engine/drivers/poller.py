@@ -13,6 +13,11 @@ class Poller:
         self._epoll = select.epoll() if hasattr(select, "epoll") else None
         self._poll = None if self._epoll is not None else select.poll()
 
+    @property
+    def fd(self) -> int:
+        """The fd of the epoll; -1 if there is none."""
+        return -1 if self._epoll is None else self._epoll.fileno()
+
     def add(self, fd: int) -> None:
         """Watch this fd. Raises OSError if it is not open, FileExistsError if it is watched already."""
         if self._epoll is not None:

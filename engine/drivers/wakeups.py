@@ -14,6 +14,7 @@ from engine.drivers.poller import Poller
 from engine.jobs.job import Job
 from engine.offload.wake_fds import is_wake_fd, wake_fd
 from engine.protocol import BatchCallback, Source
+from hotpath.spinning import Spinner
 from waitctx.context import WaitCtx
 
 _NONE: frozenset[int] = frozenset()
@@ -43,7 +44,7 @@ class Wakeups:
     is called if an fd of a seat is readable, but the seat has no job.
     """
 
-    __slots__ = ("_bell", "_by_fd", "_forget", "_poller", "_rung", "_sleeping", "_sleeps", "ready")
+    __slots__ = ("_bell", "_by_fd", "_forget", "_poller", "_rung", "_sleeping", "_sleeps", "_spinner", "ready")
 
     def __init__(self, forget: Callable[[Seat], None]) -> None:
         self.ready: deque[Seat] = deque()
@@ -58,6 +59,7 @@ class Wakeups:
         self._rung = 0
         """The number of the last sleep for which the bell was rung, so that it is rung only once."""
         self._sleeps = 0
+        self._spinner = Spinner()
 
     def wake(self, seat: Seat) -> None:
         """Make a seat ready. Any thread. If an exception comes in the middle of it, it may be called once more."""
@@ -70,7 +72,7 @@ class Wakeups:
                 raise
         sleep = self._sleeping
         if sleep and sleep != self._rung:
-            self._bell.put()
+            self._end_sleep()
             self._rung = sleep
 
     def __call__(self, seat: Any) -> None:
@@ -99,8 +101,14 @@ class Wakeups:
                     raise
         sleep = self._sleeping
         if sleep and sleep != self._rung:
-            self._bell.put()
+            self._end_sleep()
             self._rung = sleep
+
+    def _end_sleep(self) -> None:
+        if self._spinner.spinning:
+            self._spinner.end()
+        else:
+            self._bell.put()
 
     def watch(self, seat: Seat) -> None:
         """Watch the fds that were added to its wait context, and stop watching those that were deleted."""
@@ -150,12 +158,19 @@ class Wakeups:
             for source in polled:
                 source.notify_once(self.rouse)
             if not self.ready:  # from here on, waking a seat rings the bell
-                self._take_events(timeout_ns)
+                most_ns = -1 if timeout_ns is None else timeout_ns
+                if self._spinner.spin(most_ns, self._poller.fd if self._by_fd or most_ns >= 0 else -1):
+                    self._sleeping = 0
+                    self.look()
+                else:
+                    self._take_events(timeout_ns)
+                self._spinner.waited()
         finally:
             self._sleeping = 0
 
     def rouse(self) -> None:
         """End a sleep. Any thread."""
+        self._spinner.end()
         self._bell.put()
 
     def close(self) -> None:

@@ -1,0 +1,9 @@
+cdef class Spinner:
+    cdef public bint spinning
+    cdef int _ended
+    cdef bint _failed
+    cdef long long _began_ns, _mean_ns
+
+    cpdef bint spin(self, long long most_ns, int epoll_fd) except -1
+    cpdef end(self)
+    cpdef waited(self)

@@ -1,0 +1,42 @@
+"""Waiting for another thread without going to sleep, as long as such waits are short.
+
+A thread that sleeps has to be woken. On a machine with an idle core that takes the waking thread 5 to 30 us, and the
+woken one runs 20 to 50 us later, which is as long as some tens of operations. So before it sleeps, a thread may look a
+while whether it is woken: it gives up the GIL, and looks again and again for at most SPIN_NS. It does that only while
+its last waits took less than PAYS_NS on average. A thread that waits for long does not spin, and so costs no CPU.
+
+A thread that spins takes the GIL back only once it is free. On a busy machine the other thread may not get a core
+meanwhile: a spin in vain therefore counts as a long wait. With one core alone nothing spins. All this needs code in C.
+This file is what is done where nothing is compiled, which is nothing, and spinning.pyx is the other.
+"""
+
+from __future__ import annotations
+
+SPIN_NS = 50_000
+"""How long a thread spins at most."""
+PAYS_NS = 100_000
+"""It spins while its last waits took less than this on average. A wait in which it was woken late counts in full."""
+
+
+class Spinner:
+    """Spins for one thread, which is the only one that may call `spin` and `waited`."""
+
+    __slots__ = ("spinning",)
+
+    def __init__(self) -> None:
+        self.spinning = False
+        """Whether the thread spins now. Then `end` wakes it, and nothing else needs to be done."""
+
+    def spin(self, most_ns: int, epoll_fd: int) -> bool:
+        """Spin until `end` is called, an fd of this epoll is readable, or this time is over. Returns whether it is not.
+
+        Does not spin if that does not pay, or `most_ns` is 0; -1 stands for SPIN_NS. -1 is no epoll. Call `waited` when
+        the wait is over, whether it was this one or a sleep after it.
+        """
+        return False
+
+    def end(self) -> None:
+        """End the spin. Any thread."""
+
+    def waited(self) -> None:
+        """The wait that began with the last `spin` is over."""

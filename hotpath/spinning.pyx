@@ -1,0 +1,97 @@
+"""The same as spinning.py, which explains it, for the compiled hot path: here a thread really spins."""
+
+from cpython.exc cimport PyErr_CheckSignals
+
+SPIN_NS = 50_000
+PAYS_NS = 100_000
+
+cdef extern from *:
+    """
+    #ifndef _GNU_SOURCE
+    #define _GNU_SOURCE
+    #endif
+    #include <sched.h>
+    #include <sys/epoll.h>
+    #include <time.h>
+
+    #if defined(__x86_64__) || defined(__i386__)
+    #define simaccel_pause() __builtin_ia32_pause()
+    #else
+    #define simaccel_pause() __asm__ volatile("" ::: "memory")
+    #endif
+
+    /* With one core alone, the other thread can do nothing while this one spins. */
+    static int simaccel_cores(void) {
+        static int cores;
+        cpu_set_t usable;
+        if (!cores) cores = sched_getaffinity(0, sizeof usable, &usable) == 0 ? CPU_COUNT(&usable) : 1;
+        return cores;
+    }
+
+    static long long simaccel_now_ns(void) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return now.tv_sec * 1000000000LL + now.tv_nsec;
+    }
+
+    /* Whether a thread holds the GIL. From Python 3.12 on nobody tells: then a moment is waited instead. */
+    #if PY_VERSION_HEX < 0x030C0000
+    static int simaccel_gil_is_taken(long long since_ns) { return _PyThreadState_UncheckedGet() != NULL; }
+    #else
+    static int simaccel_gil_is_taken(long long since_ns) { return simaccel_now_ns() - since_ns < 3000; }
+    #endif
+
+    static int simaccel_woken(int *ended, int epoll_fd) {
+        struct epoll_event event;
+        if (__atomic_load_n(ended, __ATOMIC_ACQUIRE)) return 1;
+        return epoll_fd >= 0 && epoll_wait(epoll_fd, &event, 1, 0) > 0;
+    }
+
+    /* Without the GIL. First until it is woken, then until the thread that wakes it is at rest. */
+    static int simaccel_spin(int *ended, int epoll_fd, long long until_ns) {
+        long long woken_ns;
+        while (!simaccel_woken(ended, epoll_fd)) {
+            if (simaccel_now_ns() >= until_ns) return 0;
+            simaccel_pause();
+        }
+        woken_ns = simaccel_now_ns();
+        while (simaccel_gil_is_taken(woken_ns) && simaccel_now_ns() < woken_ns + 50000) simaccel_pause();
+        return 1;
+    }
+    """
+    int simaccel_cores() nogil
+    long long simaccel_now_ns() nogil
+    int simaccel_spin(int *ended, int epoll_fd, long long until_ns) nogil
+
+
+cdef class Spinner:
+    """Spins for one thread, which is the only one that may call `spin` and `waited`."""
+
+    cpdef bint spin(self, long long most_ns, int epoll_fd) except -1:
+        """Spin until `end` is called, an fd of this epoll is readable, or this time is over. Returns whether it is not."""
+        cdef long long until_ns
+        cdef int woken
+        PyErr_CheckSignals()  # compiled code comes here without a look at them, and the caller may sleep next
+        self._began_ns = simaccel_now_ns()
+        self._failed = False
+        if self._mean_ns >= 100_000 or most_ns == 0 or simaccel_cores() < 2:
+            return False
+        until_ns = self._began_ns + (most_ns if 0 < most_ns < 50_000 else 50_000)
+        self._ended = 0
+        self.spinning = True
+        with nogil:
+            woken = simaccel_spin(&self._ended, epoll_fd, until_ns)
+        self.spinning = False
+        PyErr_CheckSignals()
+        self._failed = not woken
+        return woken or self._ended  # `end` may have been called just now
+
+    cpdef end(self):
+        """End the spin. Any thread."""
+        self._ended = 1
+
+    cpdef waited(self):
+        """The wait that began with the last `spin` is over."""
+        # A spin in vain counts as a long wait, so that few of them end the spinning.
+        cdef long long took_ns = 400_000 if self._failed else min(simaccel_now_ns() - self._began_ns, 400_000)
+        self._mean_ns += (took_ns - self._mean_ns) // 8
