@@ -91,6 +91,15 @@ def test_it_shows_how_far_it_is() -> None:
     assert repr(operation) == "<operation echo of 3 bytes, done>"
 
 
+def test_a_new_operation_is_not_submitted_and_a_wake_is_promised() -> None:
+    operation, bell = operation_in({})
+    assert not any((operation.done, operation.fired, operation.submitted, operation.completed, operation.turn))
+    assert operation.promised
+    assert (operation.timer, operation.verdict, operation.error) == (None, None, None)
+    assert (operation.op, operation.payload, operation.aux, operation.session) == ("echo", b"abc", b"", None)
+    assert operation.waker is bell
+
+
 def test_what_the_device_never_began_has_begun_at_0() -> None:
     """A device may fail it before it gives it a start, and count its times nevertheless."""
     operation, _ = operation_in({})

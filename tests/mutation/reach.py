@@ -36,11 +36,15 @@ class Reached:
 def put_in(module: ModuleType, changed: CodeType) -> None:
     """Give the functions of the module, as they stand in memory, the code that they have in `changed`."""
     new = {(code.co_qualname, code.co_firstlineno): code for code in functions_in(changed)}
+    found = False
     for function in [one for one in gc.get_objects() if type(one) is FunctionType]:
         if function.__code__.co_filename == module.__file__:
             code = new.get((function.__code__.co_qualname, function.__code__.co_firstlineno))
             if code is not None:
                 function.__code__ = code
+                found = True
+    if not found:
+        raise RuntimeError(f"no function of {module.__file__} was found in memory: nothing was changed")
 
 
 class Reach:

@@ -7,6 +7,7 @@ until one fails. The file on disk is changed as well, for tests that start progr
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import pickle
@@ -48,6 +49,7 @@ class Trying:
     @pytest.hookimpl
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Instead of the loop over all tests."""
+        gc.unfreeze()  # what conftest.py has frozen would not be found by `put_in`
         modules = {name: import_module(name.removesuffix(".py").replace("/", ".")) for name in self._settings["names"]}
         noted = _in_fork(lambda: self._note_reach(modules, session.items), None)
         if noted is None:
