@@ -81,21 +81,18 @@ def test_an_operation_that_the_device_did_not_take_was_not_submitted() -> None:
 
 
 def test_a_job_tells_what_it_waits_for_and_whether_the_device_has_it() -> None:
-    with manual(depth=1) as (accel, engine), WaitCtx() as ctx, WaitCtx() as other:
-        jobs = [start_job(engine.call, "echo", name, wait_ctx=own) for name, own in ((b"x", ctx), (b"y", other))]
-        first, second = (job.waiting for job in jobs)
-        assert first is accel.requests[0]
-        assert second is not None
-        assert second.payload == b"y"
-        assert [first.submitted, second.submitted] == [True, False]
-        complete_next(accel)
-        jobs[0].resume()
-        jobs[1].resume()
-        assert jobs[0].waiting is None
-        assert [second.submitted] == [True]
-        complete_next(accel)
-        jobs[1].resume()
-        assert jobs[1].result() == b"echo:y"
+    """The third has not even tried, for the second was there before it."""
+    with manual(depth=1) as (accel, engine), WaitCtx() as first, WaitCtx() as second, WaitCtx() as third:
+        jobs = [start_job(engine.call, "echo", b"x", wait_ctx=ctx) for ctx in (first, second, third)]
+        operations = [job.waiting for job in jobs if job.waiting is not None]
+        assert operations[0] is accel.requests[0]
+        for number, job in enumerate(jobs):
+            assert [operation.submitted for operation in operations[number:]] == [True] + [False] * (2 - number)
+            complete_next(accel)
+            for resumed in jobs[number : number + 2]:  # this one ends, and the next one takes its slot
+                resumed.resume()
+            assert job.result() == b"echo:x"
+            assert job.waiting is None
 
 
 def test_a_deadline_leaves_no_timer_when_the_device_fails_the_operation() -> None:
