@@ -11,6 +11,7 @@ import pytest
 
 from engine import ClosedError, Engine, OperationError, start_job
 from engine.offload.operation import Operation
+from engine.offload.perform import HEURISTIC_SYMMETRIC
 from engine.offload.slot_queue import SlotQueue
 from simaccel.testing import ManualAccelerator
 from tests.engine.ways import complete_next, manual
@@ -93,6 +94,24 @@ def test_a_job_tells_what_it_waits_for_and_whether_the_device_has_it() -> None:
                 resumed.resume()
             assert job.result() == b"echo:x"
             assert job.waiting is None
+
+
+def test_a_kernel_that_does_not_say_that_it_is_asymmetric_counts_as_symmetric() -> None:
+    class Polled(ManualAccelerator):
+        polls = 0
+
+        def poll(self, quota: int = 0) -> int:
+            self.polls += 1
+            return super().poll(quota)
+
+    accel = Polled()
+    with Engine(accel, "heuristic") as engine:
+        jobs = [start_job(engine.call, "null") for _ in range(HEURISTIC_SYMMETRIC - 1)]
+        assert accel.polls == 0
+        jobs.append(start_job(engine.call, "null"))
+        assert accel.polls == 1
+        for job in jobs:
+            job.cancel()
 
 
 def test_a_deadline_leaves_no_timer_when_the_device_fails_the_operation() -> None:
