@@ -28,8 +28,14 @@ TEAR_DOWN_FAILS = "@fixture\ndef bad_end():\n    yield\n    assert 0\ndef test_{
     ids=["passes", "fails", "fails in tear-down", "broken off", "not collected", "none selected", "usage error"],
 )
 def test_what_a_call_of_pytest_came_to(
-    tests: list[str], arguments: list[str], tally: Tally, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tests: list[str],
+    arguments: list[str],
+    tally: Tally,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # plugins take longer to import than all of the rest
     file = tmp_path / "test_some.py"
     head = "from pytest import fixture, mark\nskip = mark.skip\n"
     file.write_text(head + "".join(text.format(number) for number, text in enumerate(tests)))
