@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, mldsa, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -52,6 +52,7 @@ class _Work:
 
 def _works() -> list[_Work]:
     rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    mldsa_key = mldsa.MLDSA65PrivateKey.generate()
     ec_key = ec.generate_private_key(ec.SECP256R1())
     gcm = AESGCM(_KEY)
     message, small, large = b"m" * 64, bytes(16 << 10), bytes(1 << 20)
@@ -59,6 +60,7 @@ def _works() -> list[_Work]:
     return [
         _Work("RSA-2048 sign", lambda: rsa_key.sign(message, padding, algorithm), "rsa-sign", rsa_key, message),
         _Work("ECDSA P-256 sign", lambda: ec_key.sign(message, signer), "ecdsa-sign", ec_key, message),
+        _Work("ML-DSA-65 sign", lambda: mldsa_key.sign(message), "ml-dsa-65-sign", mldsa_key, message),
         _Work("AES-256-GCM 16 KiB", lambda: gcm.encrypt(_NONCE, small, None), "aes-gcm-encrypt", _KEY, small, _NONCE),
         _Work("AES-256-GCM 1 MiB", lambda: gcm.encrypt(_NONCE, large, None), "aes-gcm-encrypt", _KEY, large, _NONCE),
         _Work("SHA-256 1 MiB", lambda: hashlib.sha256(large).digest(), "sha256", None, large),

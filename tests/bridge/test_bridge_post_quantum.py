@@ -33,7 +33,8 @@ GROUP = "X25519MLKEM768"
 @pytest.fixture(scope="module")
 def sequences(post_quantum: Toolbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program that makes random sequences of calls."""
-    sources = [HERE / name for name in ("sequences.c", "sequences_post_quantum.c")]
+    names = ("sequences", "sequences_post_quantum", "sequences_mldsa", "sequences_mlkem")
+    sources = [HERE / f"{name}.c" for name in names]
     folder = once(
         tmp_path_factory, "sequences-post-quantum", lambda folder: post_quantum.compile(folder / "sequences", *sources)
     )
