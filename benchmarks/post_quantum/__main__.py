@@ -18,7 +18,7 @@ from benchmarks.bridge.processes import ROOT, Device
 from simaccel.cli.commands.openssl import CONFIG
 from tests.bridge.toolbox import Installed, Toolbox
 
-SECONDS = 0.7
+SECONDS = 0.5
 CERTIFICATES = {
     "RSA-2048": ["rsa:2048"],
     "ECDSA P-256": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
@@ -67,9 +67,8 @@ def _measure(folder: Path, openssl: Installed, address: str, rounds: int) -> lis
     def cost(name: str, group: str, way: str) -> Cost:
         mode = "async" if way == "async" else "blocking"
         command = [str(program), str(folder / name), group, mode, str(SECONDS)]
-        cpu, kept = subprocess.run(
-            command, env=environments[way], capture_output=True, check=True, text=True
-        ).stdout.split()
+        done = subprocess.run(command, env=environments[way], stdout=subprocess.PIPE, check=True, text=True)
+        cpu, kept = done.stdout.split()
         return float(cpu), float(kept)
 
     cases = [(name, group, way) for name in CERTIFICATES for group in GROUPS for way in WAYS]
