@@ -296,6 +296,28 @@ def test_an_older_device_leaves_it_to_software(post_quantum: Toolbox, tmp_path: 
         assert b"the device does not do this operation" in done.stderr
 
 
+def test_an_openssl_without_the_algorithms_gives_its_own_answer(
+    toolbox: Toolbox, device: DeviceProcess, tmp_path: Path
+) -> None:
+    """Asking for ML-DSA alone is no mistake there: then nothing is offloaded."""
+    without = plain(toolbox)
+    if b"ML-DSA" in run(["openssl", "list", "-signature-algorithms"], without).stdout:
+        pytest.skip("this OpenSSL has ML-DSA")
+    ours = toolbox.environment(device.address, operations="mldsa,mlkem")
+    key = str(tmp_path / "key")
+    for command in (["genpkey", "-algorithm", "ML-DSA-65"], ["genpkey", "-algorithm", "ML-KEM-768"]):
+        done = [run(["openssl", *command], environment, check=False) for environment in (ours, without)]
+        assert done[0].returncode == done[1].returncode != 0
+        assert _reasons(done[0].stderr) == _reasons(done[1].stderr) != []
+    run(["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=x", "-keyout", key], ours)
+    assert programs_counts(device) == {}
+
+
+def _reasons(errors: bytes) -> list[bytes]:
+    """Without the thread's number, with which each line begins."""
+    return [line.partition(b":error:")[2] for line in errors.splitlines() if b":error:" in line]
+
+
 @pytest.mark.alone
 @pytest.mark.skipif(bool(PREFIX), reason="there is one OpenSSL")
 def test_a_provider_built_for_3_0_does_it_with_3_5(

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import mldsa, mlkem, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography_vectors import open_vector_file
@@ -111,6 +111,28 @@ def test_bad_keys_and_parameters_are_refused(name: str, key: Any, params: dict[s
         run(name, b"", material=key, **params)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "key_class", "seed"),
+    [
+        ("ml-dsa-44-sign", mldsa.MLDSA44PrivateKey, bytes(32)),
+        ("ml-kem-768-decapsulate", mlkem.MLKEM768PrivateKey, bytes(64)),
+    ],
+)
+def test_a_cryptography_without_the_algorithm_is_one_clear_error(
+    monkeypatch: pytest.MonkeyPatch, name: str, key_class: Any, seed: bytes
+) -> None:
+    """As those are that a distribution links to its own OpenSSL 3.0."""
+
+    def refuse(seed: bytes) -> None:
+        raise UnsupportedAlgorithm("not supported by this backend")
+
+    monkeypatch.setattr(key_class, "from_seed_bytes", refuse)
+    with pytest.raises(
+        UsageError, match=f"{name}: this cryptography can't do it .*; install one from PyPI, 50 or later"
+    ):
+        run(name, b"", material=seed)
 
 
 @pytest.mark.parametrize(
