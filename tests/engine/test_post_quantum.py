@@ -1,8 +1,9 @@
-"""ML-DSA and ML-KEM through an engine: its methods, every kind of caller, and faults."""
+"""ML-DSA and ML-KEM through an engine: its methods, every kind of caller, a fleet, and faults."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from sim import Accelerator, VirtualClock
 from sim.kernels import Kernels
 from sim.randomness import Randomness
 from simaccel.cli.workload.software import MAKERS, Kind, Prepared
+from simaccel.fleet import Fleet
 
 SIGNERS: dict[int, Any] = {
     44: mldsa.MLDSA44PrivateKey.generate(),
@@ -45,8 +47,14 @@ def use_every_method(engine: Engine) -> None:
         assert getattr(engine, f"ml_kem_{size}_decapsulate")(session, sealed[:-32]) == sealed[-32:]
 
 
-def test_methods_in_a_thread_and_in_a_job() -> None:
-    with virtual() as accel, Engine(accel) as engine, Scheduler() as scheduler:
+def fleet() -> Fleet:
+    clock = VirtualClock()
+    return Fleet([Accelerator(latency="fixed:100us", clock=clock) for _ in range(2)])
+
+
+@pytest.mark.parametrize("make", [virtual, fleet])
+def test_methods_in_a_thread_and_in_a_job(make: Callable[[], Any]) -> None:
+    with make() as accel, Engine(accel) as engine, Scheduler() as scheduler:
         use_every_method(engine)
         job = scheduler.spawn(use_every_method, engine)
         scheduler.run()
