@@ -186,8 +186,8 @@ int device_start_dispatcher(struct connection *c)
     return state == DISPATCHER_RUNS;
 }
 
-/* Sees to it that a device has a connection that works, if it can have one now. Returns 0 if it tried in vain. Called under
- * the lock, which it drops while it ends a connection. */
+/* Makes sure that a device has a connection that works, if that is possible now. Returns 0 if it tried and failed. Called
+ * under the lock, which it drops while it ends a connection. */
 static int keep_connected(unsigned device)
 {
     struct connection *c;

@@ -48,7 +48,7 @@ static void set_queue_of(struct waiter *w, struct connection *c)
     if (c != NULL)
         connection_ref(c);
     if (w->queue_of != NULL) {
-        /* It may still stand in the queue of another device. */
+        /* It may still be in the queue of another device. */
         ring_leave_queue(&w->queue_of->ring, &w->entry);
         connection_unref(w->queue_of);
     }

@@ -1,8 +1,8 @@
-"""When work arrives: intended times, which do not depend on how fast the work before is done.
+"""When work arrives: the intended times, which do not depend on how fast earlier work is done.
 
-An `Arrivals` makes times from a stream of random numbers. Each calls `random()` once for each arrival and nothing else,
-so equal seeds give equal times. `Closed` is the other kind of load: so many callers, of which each thinks for a while
-and asks again once it is answered.
+An `Arrivals` makes times from a stream of random numbers. It only calls `random()`, once for each arrival, so equal
+seeds give equal times. `Closed` is the other kind of load: a fixed number of callers, each of which asks, waits for the
+answer, thinks for a while, and asks again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sim.timing.quantities import check_count, check_ns
 from simaccel.load.rates import check_rate, format_rate
 
 Times = npt.NDArray[np.int64]
-"""Times in ns from the begin of the load, in order."""
+"""Times in ns since the start of the load, in order."""
 
 
 @runtime_checkable
@@ -44,7 +44,7 @@ class Arrivals(Protocol):
 
 
 def _exponentials(count: int, rng: random.Random) -> npt.NDArray[np.float64]:
-    """So many draws of mean 1."""
+    """This many draws with a mean of 1."""
     draw = rng.random
     return -np.log1p(-np.fromiter((draw() for _ in range(count)), np.float64, count))
 
@@ -85,7 +85,7 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Bursts:
-    """Poisson arrivals while it is on, none while it is off, in turn. `rate_per_s` is the mean over both."""
+    """Poisson arrivals for a time (on), then none for a time (off), in turn. `rate_per_s` is the mean over both."""
 
     rate_per_s: float
     on_ns: int
@@ -117,7 +117,7 @@ class Bursts:
 
 @dataclass(frozen=True, slots=True)
 class TraceArrivals:
-    """Arrivals as somebody recorded them. They end with the recording."""
+    """Recorded arrivals. They end with the recording."""
 
     recorded_ns: tuple[int, ...]
     name: str
@@ -156,9 +156,10 @@ class TraceArrivals:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """So many callers. Each thinks, asks, waits for the answer, and thinks again: the machine repairman of the books.
+    """A fixed number of callers. Each thinks, asks, waits for the answer, and thinks again. Books on queueing call this
+    the machine repairman.
 
-    No source of intended times: use it where a closed load is accepted by name.
+    It has no intended times, so it can only be used where a closed load is accepted by name.
     """
 
     callers: int
@@ -173,7 +174,7 @@ class Closed:
 
 
 ARRIVALS = ("poisson", "constant", "bursts", "csv")
-"""What `parse_arrivals` knows."""
+"""The kinds of arrivals that `parse_arrivals` knows."""
 
 
 def parse_arrivals(text: str, rate_per_s: float | None) -> Arrivals:

@@ -1,4 +1,4 @@
-"""A card, as sizing sees it: units, a ring, and how long things take. And how much of a load it can do at most."""
+"""A card, as sizing sees it: units, a ring, and how long operations take. And the largest load that it can do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sim.units import UnitBank
 from simaccel.load.mix import Mix
 
 SAMPLES = 20_000
-"""How many durations are drawn to find the mean of a model that is not ours."""
+"""How many durations are drawn to find the mean of a user's own model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def _of(step: object) -> tuple[str, int]:
 
 
 def mean_ns(model: Model, op: str, size_bytes: int) -> float:
-    """The mean duration for one operation: by its formula, or for a model that is not ours over 20,000 draws."""
+    """The mean duration of one operation: by a formula, or for a user's own model over 20,000 draws."""
     if isinstance(model, PerOperation):
         return mean_ns(model.table.get(op, model.default), op, size_bytes)
     if isinstance(model, Tail):

@@ -32,7 +32,7 @@ def mm1_latency(rate: float, service: float) -> float:
 
 
 def mm1_latency_below(share: float, rate: float, service: float) -> float:
-    """M/M/1: so many take no longer; the latency is exponential."""
+    """M/M/1: the latency that this share of the operations does not exceed. The latency is exponential."""
     return -math.log(1 - share) * mm1_latency(rate, service)
 
 
@@ -56,7 +56,7 @@ def mmc_share_above(servers: int, rate: float, service: float, limit: float) -> 
 
 
 def mmc_latency_below(share: float, servers: int, rate: float, service: float) -> float:
-    """M/M/c: so many take no longer. By bisection, to one part in 10**9."""
+    """M/M/c: the latency that this share of the operations does not exceed. By bisection, to one part in 10**9."""
     if rate * service >= servers:
         return math.inf
     low, high = 0.0, service
@@ -98,7 +98,7 @@ def md1_share_waiting_above(rate: float, service: float, limit: float) -> float:
 
 
 def md1_latency_below(share: float, rate: float, service: float) -> float:
-    """M/D/1: so many take no longer. By bisection, to one part in 10**6."""
+    """M/D/1: the latency that this share of the operations does not exceed. By bisection, to one part in 10**6."""
     low, high = 0.0, service
     while md1_share_waiting_above(rate, service, high) > 1 - share:
         high *= 2
@@ -141,7 +141,8 @@ def mmc_share_finding(servers: int, held: int, rate: float, service: float) -> f
 
 
 def repairman(machines: int, servers: int, think: float, service: float) -> tuple[float, float]:
-    """Closed: so many callers think, ask and wait. The rate of answers, and the mean time from question to answer."""
+    """A closed load of this many callers, which think, ask and wait: the rate of answers, and the mean time until
+    one."""
     weights = [1.0]
     for number in range(1, machines + 1):
         weights.append(weights[-1] * (machines - number + 1) * service / (think * min(number, servers)))

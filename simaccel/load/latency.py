@@ -1,4 +1,4 @@
-"""Latencies in short: the mean and what nearly all were below; and how far a mean may be from the true one."""
+"""Summaries of latencies: mean and percentiles, and how far a mean may be from the true one."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 BATCHES = 30
-"""Into so many parts a run is cut to see how much its mean varies. Each is long, so the parts hardly depend on each
-other, though the operations in one do."""
+"""A run is cut into this many parts to see how much its mean varies. Each part is long, so the parts hardly depend on
+each other, although the operations in a part do."""
 _T_999 = 3.659
-"""Student's t of 29 degrees of freedom: 99.9 % lie within so many standard errors."""
+"""Student's t of 29 degrees of freedom: 99.9 % are within this many standard errors."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What arrives: transactions, each a sequence of operations, in given proportions.
 
 A single operation is a transaction of one step. A handshake has several: each step is asked for when the one before is
-answered, as a TLS server does. The names of handshakes and of operations may stand in one mix.
+answered, as a TLS server does. A mix may contain names of handshakes and of operations.
 """
 
 from __future__ import annotations
@@ -133,7 +133,8 @@ class Mix:
         return shares
 
     def draw(self, count: int, rng: Random) -> Sequence[int]:
-        """Which transaction each of so many is, by its number. Calls `random()` once for each, unless there is one."""
+        """The numbers of the transactions for `count` arrivals. Calls `random()` once for each, unless there is only
+        one transaction."""
         if len(self.weights) == 1:
             return bytes(count)
         bounds = list(accumulate(self.weights.values()))

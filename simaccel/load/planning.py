@@ -87,7 +87,7 @@ class Plan:
     without_one: str
     """What happens when one card fails."""
     cards_n_plus_1: int
-    """So many keep the p99 also without one of them."""
+    """How many cards keep the p99 even without one of them."""
     knee_per_s: float
     """Where load / p99 is greatest (Kleinrock's power): from there on more load costs more latency than it is worth."""
     curve: tuple[Point, ...]
@@ -156,7 +156,7 @@ def _run(
 
 
 def _keeps(wish: Wish, cards: int, rate: float | None = None) -> bool:
-    """Whether so many cards keep the p99."""
+    """Whether this many cards keep the p99."""
     try:
         check_stable(wish.arrivals.rate_per_s if rate is None else rate, wish.mix, wish.card, cards, wish.in_flight)
     except UsageError:

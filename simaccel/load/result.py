@@ -1,4 +1,4 @@
-"""What a load came to: latencies, utilisation, and the laws that hold for every run, whatever its distributions.
+"""The result of a load: latencies, utilisation, and the laws that hold for every run with any distributions.
 
 Little's law is checked on each run: the mean number of transactions inside is the rate times the mean latency. The
 number is counted as transactions come and go, and the latencies are those of the rows that the run left. So a
@@ -27,14 +27,14 @@ class LoadResult:
 
     seed: int
     transactions: int
-    """Those that ended, warm-up included."""
+    """How many transactions ended, with those of the warm-up."""
     lost: int
     """Those that found no slot, where they don't wait for one."""
     operations: int
     elapsed_ns: int
     """From time 0 to the last end."""
     rate_per_s: float
-    """Transactions that ended, a second."""
+    """How many transactions ended per second."""
     total: Latency
     by_transaction: dict[str, Latency]
     wait_mean_ns: float
@@ -66,7 +66,7 @@ class LoadResult:
         return described
 
     def share_below(self, limit_ns: int) -> float:
-        """How many of the transactions took at most so long: 0 to 1."""
+        """The share of the transactions that took at most this long, from 0 to 1."""
         return float((self.latencies_ns <= limit_ns).mean()) if len(self.latencies_ns) else 1.0
 
 

@@ -49,7 +49,7 @@ def simulate(
     seed: int | None = None,
     warm_up: float = 0.0,
 ) -> LoadResult:
-    """The times of `count` transactions on so many equal cards, from the first arrival until all have ended.
+    """The times of `count` transactions on this many equal cards, from the first arrival until all have ended.
 
     - `in_flight`: the most operations that the application has in flight, over all cards; None for no limit.
     - `seed`: of arrivals, mix and service times; None picks one, which the result has. Card k draws as an accelerator
@@ -178,7 +178,7 @@ class _Run:
         self._go(times_ns, [], None)
 
     def closed(self, load: Closed, count: int, mix_rng: Random, think_rng: Random) -> None:
-        """So many callers ask in turn, `count` times in all."""
+        """This many callers ask in turn, `count` times in all."""
         self.begins = [0] * count
         self.ends = [-1] * count
         self.kinds = self._mix.draw(count, mix_rng)

@@ -34,7 +34,7 @@ class Connections:
     """Clients by the fd of their control socket, and the silent: connections that have not said yet what they want.
 
     Belongs to the server's thread, except `report`. Registered with `epoll` are the listener, all control sockets, and
-    the clients' doorbells. An edge of a doorbell only has to wake whoever polls the epoll.
+    the clients' doorbells. An edge of a doorbell only has to wake the thread that polls the epoll.
     """
 
     def __init__(

@@ -154,7 +154,7 @@ class Cores:
 
     @property
     def units(self) -> list[int]:
-        """Of each core."""
+        """The number of units of each core."""
         return [core.accelerator.units for core in self._cores]
 
     @property

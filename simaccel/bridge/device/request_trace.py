@@ -24,7 +24,7 @@ from simaccel.tracing.packets import BEGIN, COUNTER, END, INSTANT
 MOST_CLIENTS = 4_096
 """Clients that are drawn. Those that come later are not: each takes memory until the end of the file."""
 LONGEST_WAIT_NS = 60_000_000_000
-"""A client says when it has submitted. What it says is believed if it is at most so long ago."""
+"""A client says when it has submitted. We believe it if that was at most this long ago."""
 
 
 class _Client:

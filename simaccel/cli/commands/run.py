@@ -82,8 +82,8 @@ def command(
         str | None,
         typer.Option(
             metavar="RATE",
-            help="Open load: so many arrive, such as 50k/s, whether or not those before are done. Latency counts from "
-            "the intended arrival.",
+            help="Open load: how many arrive a second, such as 50k/s. They arrive even if earlier ones are not done. "
+            "Latency counts from the intended arrival.",
         ),
     ] = None,
     arrivals: Annotated[
@@ -96,17 +96,17 @@ def command(
     ] = None,
     duration: Annotated[
         str | None,
-        typer.Option("--for", metavar="TIME", help="How long they arrive, such as 10s, in place of --count."),
+        typer.Option("--for", metavar="TIME", help="For how long they arrive, such as 10s. Replaces --count."),
     ] = None,
     mix: Annotated[
         str | None,
-        typer.Option(metavar="MIX", help="What arrives, with weights: rsa-sign=1,x25519=1,aes-gcm:1kB=20."),
+        typer.Option(metavar="MIX", help="What arrives, with weights, such as rsa-sign=1,x25519=1,aes-gcm:1kB=20."),
     ] = None,
     handshake: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help=f"What arrives: operations one after the other, as x25519+rsa-sign, or {', '.join(HANDSHAKES)}.",
+            help=f"What arrives: operations one after the other, such as x25519+rsa-sign, or {', '.join(HANDSHAKES)}.",
         ),
     ] = None,
     notify: Annotated[

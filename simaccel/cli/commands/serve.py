@@ -37,7 +37,7 @@ def command(
         typer.Option(
             parser=whole_number,
             metavar="N",
-            help="So many devices, each a process, at ADDRESS-1 to ADDRESS-N. One that ends is started again.",
+            help="How many devices to run, at ADDRESS-1 to ADDRESS-N: a process each, restarted if it ends.",
         ),
     ] = 1,
     depth: Depth = DEPTH,

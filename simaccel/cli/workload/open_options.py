@@ -24,7 +24,7 @@ class OpenLoad:
     arrivals: Arrivals
     mix: Mix
     count: int | None
-    """So many arrivals; None for as many as there are in `for_ns`."""
+    """How many arrivals. None for as many as there are in `for_ns`."""
     for_ns: int | None
 
     def times_ns(self, seed: int) -> Sequence[int]:

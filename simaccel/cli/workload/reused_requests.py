@@ -17,7 +17,7 @@ from simaccel.cli.workload.software import Kind, Prepared, draw_bytes
 from simaccel.load import Mix, Step
 
 EACH, EACH_BYTES = 32, 1 << 20
-"""So many requests of one step are prepared, fewer if they are large."""
+"""How many requests of one step are prepared. Fewer if they are large."""
 
 
 @dataclass(slots=True)

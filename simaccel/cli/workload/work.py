@@ -29,7 +29,7 @@ class Work:
 
 
 def generated(kinds: Sequence[Kind], count: int, rng: random.Random) -> Iterator[Work]:
-    """So many operations, the kinds in turn, on data of random size, 0 bytes among them."""
+    """This many operations, with the kinds in turn, on data of random size. The size may be 0 bytes."""
     for number, kind in enumerate(islice(cycle(kinds), count), 1):
         # Not randrange: its draws may change from one version of Python to the next.
         data = draw_bytes(rng, int(rng.random() * (kind.generated_bytes + 1)))
