@@ -13,7 +13,7 @@
 
 static _Atomic uint64_t *word(struct connection *c, uint32_t at)
 {
-    return (_Atomic uint64_t *)(void *)(c->memory + at);
+    return (_Atomic uint64_t *)(void *)(c->ring.memory + at);
 }
 
 static double seconds(void)
@@ -27,9 +27,9 @@ static double seconds(void)
 static void submit(struct connection *c, uint64_t *tail, unsigned batch)
 {
     for (unsigned i = 0; i < batch; i++, (*tail)++) {
-        struct wire_submission s = {.cookie = *tail, .operation = WIRE_NULL, .out_off = c->slots_off};
+        struct wire_submission s = {.cookie = *tail, .operation = WIRE_NULL, .out_off = c->ring.slots_off};
 
-        memcpy(c->memory + c->sq_off + (*tail & (c->entries - 1)) * sizeof(s), &s, sizeof(s));
+        memcpy(c->ring.memory + c->ring.sq_off + (*tail & (c->ring.entries - 1)) * sizeof(s), &s, sizeof(s));
     }
     atomic_store_explicit(word(c, WIRE_AT_SQ_TAIL), *tail, memory_order_release);
     atomic_thread_fence(memory_order_seq_cst);
@@ -55,7 +55,7 @@ int main(int argc, char **argv)
         return 2;
     }
     batch = (unsigned)atoi(argv[2]);
-    if (batch < 1 || batch > c.entries)
+    if (batch < 1 || batch > c.ring.entries)
         return 2;
     atomic_store(word(&c, WIRE_AT_NO_INTERRUPT), 1);
     begun = seconds();

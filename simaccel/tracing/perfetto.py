@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 from simaccel.tracing.caller_tracks import MOST_TRACKS, CallerTracks
 from simaccel.tracing.device_tracks import DeviceTracks
@@ -34,7 +34,10 @@ class PerfettoTrace:
         self._devices = 0
         self._numbers: dict[int, int] = {}
         self._submitted = 0
-        self._things: dict[str, WeakKeyDictionary[Any, int]] = {}
+        self._things: dict[str, dict[int, tuple[int, ref[Any]]]] = {"job": {}, "wait context": {}}
+        """By kind and id: the number of a thing."""
+        self._alive = 1_024
+        """About the most things of a kind that were ever alive at once."""
         self._counts: dict[str, int] = {}
         self._names: dict[tuple[str, int], str] = {}
         self._name = name
@@ -57,14 +60,18 @@ class PerfettoTrace:
 
     def identify(self, kind: str, thing: object, name: str) -> int:
         """A number from 1 for this job or wait context."""
-        things = self._things.get(kind)
-        if things is None:
-            things = self._things[kind] = WeakKeyDictionary()
-        number = things.get(thing)
-        if number is None:
-            number = things[thing] = self._counts[kind] = self._counts.get(kind, 0) + 1
-            if number <= MOST_TRACKS:
-                self._names[kind, number] = f"{kind} {number} {name}".rstrip()
+        # Not a WeakKeyDictionary: it takes four times as long, and this is asked twice for each operation.
+        things = self._things[kind]
+        found = things.get(id(thing))
+        if found is not None and found[1]() is thing:
+            return found[0]
+        number = self._counts[kind] = self._counts.get(kind, 0) + 1
+        things[id(thing)] = number, ref(thing)
+        if number <= MOST_TRACKS:
+            self._names[kind, number] = f"{kind} {number} {name}".rstrip()
+        if len(things) > 2 * self._alive:  # forget those that are gone
+            self._things[kind] = alive = {key: found for key, found in things.items() if found[1]() is not None}
+            self._alive = max(self._alive, len(alive))
         return number
 
     def add(self, time_ns: int, what: str, request: Any = None, *details: Any) -> None:
