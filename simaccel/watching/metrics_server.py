@@ -14,6 +14,8 @@ from prometheus_client import make_wsgi_app
 
 from simaccel.watching.metrics import Report, registry_of
 
+POLL_S = 0.5
+"""How often the thread looks whether it shall end: each look takes the GIL away from the device for a moment."""
 PATIENCE_S = 10.0
 """A scraper that says nothing, or does not read, for so long is dropped."""
 
@@ -45,7 +47,7 @@ class MetricsServer:
         self._server.setup_environ()
         self._server.set_app(_only_metrics(make_wsgi_app(registry_of(read))))
         serve = self._server.serve_forever
-        self._thread = threading.Thread(target=serve, args=(0.1,), name="simaccel-metrics", daemon=True)
+        self._thread = threading.Thread(target=serve, args=(POLL_S,), name="simaccel-metrics", daemon=True)
         self.address = f"{host}:{port}"
 
     def __enter__(self) -> Self:
