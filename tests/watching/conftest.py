@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.bridge.conftest import fork_server
+from tests.bridge.conftest import fork_server, toolbox
 from tests.cli.conftest import cli
 from tests.watching.watched import Watched
 
-__all__ = ["cli", "fork_server", "watched"]
+__all__ = ["cli", "fork_server", "toolbox", "watched"]
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,12 +15,30 @@ import pytest
 
 from sim import Request
 from simaccel.bridge import connect
+from simaccel.cli.commands.openssl import CONFIG
+from tests.bridge.conftest import require
+from tests.bridge.tls import PLAIN, client_context, free_port, load, make_certificate, wait_for_port
+from tests.bridge.toolbox import PREFIX, Toolbox
 from tests.limits import WAIT_S
 from tests.watching.browser import Browser, chromium
 from tests.watching.watched import Watched, get
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "a-token-of-tests"
+HAPROXY = """\
+global
+    nbthread 1
+    ssl-mode-async
+    ssl-propquery ?simaccel.offload=yes
+defaults
+    mode http
+    timeout client 20s
+    timeout server 20s
+    timeout connect 20s
+frontend tls
+    bind 127.0.0.1:{port} ssl crt {pem}
+    http-request return status 200 content-type text/plain string "served"
+"""
 pytestmark = pytest.mark.xdist_group("page")
 
 
@@ -92,6 +112,42 @@ def test_values_move_under_load_and_a_small_ring_is_named_as_the_cause(device: W
         before = row[4]
         browser.wait("more to be completed", lambda: rows(browser, "clients")[0][4] not in ("", before))
         assert browser.run("return document.querySelectorAll('.chart canvas').length") == 4
+
+
+@pytest.mark.skipif(bool(PREFIX), reason="Debian's HAProxy uses the system's OpenSSL")
+def test_a_newcomer_sees_why_haproxy_is_slow(
+    device: Watched, browser: Browser, toolbox: Toolbox, tmp_path: Path
+) -> None:
+    """HAProxy takes many handshakes at once, and its ring has 4 entries."""
+    require("haproxy")
+    port = free_port()
+    settings = tmp_path / "haproxy.cfg"
+    settings.write_text(HAPROXY.format(port=port, pem=make_certificate(tmp_path, "rsa")))
+    config = tmp_path / "openssl.cnf"
+    config.write_text(CONFIG.format(module=toolbox.provider, socket=f"{device.address}\nentries = 4"))
+    environment = PLAIN | {"OPENSSL_CONF": str(config)}
+    with subprocess.Popen(["haproxy", "-db", "-q", "-f", str(settings)], env=environment) as server:
+        try:
+            wait_for_port(port, server)
+            assert act(device, "inject\ndelay:by=20ms") == 200  # so that four handshakes are not over at once
+            seen = threading.Event()
+
+            def handshakes() -> None:
+                while not seen.is_set():
+                    load(port, client_context(), 24, b"served", at_once=24)
+
+            with ThreadPoolExecutor(1) as pool:
+                served = pool.submit(handshakes)
+                try:
+                    told = browser.wait("the advice", lambda: re.search(".*haproxy.*", browser.text("advice")))[0]
+                finally:
+                    seen.set()
+                served.result(WAIT_S)
+            assert told.startswith(f"The ring of haproxy ({server.pid}) has 4 entries, and was full ")
+            (row,) = [row for row in rows(browser, "clients") if row[0] == f"haproxy ({server.pid})"]
+            assert row[2].endswith("of 4")
+        finally:
+            server.terminate()
 
 
 def test_a_client_that_is_killed_goes_away(device: Watched, browser: Browser) -> None:
