@@ -20,6 +20,7 @@ COMMANDS = {
     "run": "simaccel.cli.commands.run",
     "info": "simaccel.cli.commands.info",
     "plan": "simaccel.cli.commands.plan",
+    "sweep": "simaccel.cli.commands.sweep",
     "replay": "simaccel.cli.commands.replay",
     "explain": "simaccel.cli.commands.explain",
     "bench": "simaccel.cli.commands.bench",

@@ -76,7 +76,7 @@ def command(
     if in_flight is not None and in_flight < 1:
         raise UsageError(f"--in-flight {in_flight}: use a whole number, 1 or more")
     make_policy(policy)
-    card = Card.of(latency if preset is None else f"preset:{preset}", units, depth or 1 << 20)
+    card = Card.of(latency or f"preset:{preset}", units, depth or 1 << 20)
     wish = Wish(
         arrivals=parse_arrivals(arrivals, parse_rate(rate)),
         mix=_mix(mix, handshake),
