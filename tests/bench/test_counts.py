@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+import hotpath
 from engine.modes import MODES, NOTIFY
 from simaccel.bench import exact_counts
 from simaccel.bench.exact_counts import Counts
@@ -31,6 +32,14 @@ HELD: dict[tuple[str, str], tuple[dict[str, float], float, float, float, float]]
     ("heuristic", "stackless"): ({}, 1.0, 36, 18, 14),
 }
 
+COMPILED: dict[tuple[str, str], tuple[float, float, float]] = {
+    (way, kind): (10.0, 1.0, blocks + (kind == "stackful") * 5)
+    for way, blocks in {"fd": 24.1, "pipe": 24.9, "callback": 15.1, "poll": 15.1, "heuristic": 15.1}.items()
+    for kind in ("stackful", "stackless")
+}
+"""The same of the compiled hot path: calls of Python and of C that the interpreter sees, and memory blocks. Most of the
+calls of Python are those of the test's own coroutine, the timing model and the virtual clock."""
+
 pytestmark = pytest.mark.xdist_group("counts")  # one process counts, for all of them
 
 
@@ -44,7 +53,10 @@ def counted(rig: Rig) -> dict[tuple[str, str], Counts]:
 def test_an_operation_costs_no_more_than_it_did(counted: dict[tuple[str, str], Counts], way: str, kind: str) -> None:
     by_call, locks, python_calls, c_calls, blocks = HELD[way, kind]
     found = counted[way, kind]
-    assert found.by_call == by_call
+    if hotpath.COMPILED:
+        python_calls, c_calls, blocks = COMPILED[way, kind]
+    else:  # the interpreter does not see what compiled code calls
+        assert found.by_call == by_call
     assert found.locks <= locks
     assert found.python_calls <= python_calls
     assert found.c_calls <= c_calls
@@ -55,6 +67,7 @@ def test_every_way_and_kind_is_held(counted: dict[tuple[str, str], Counts]) -> N
     assert set(counted) == set(HELD)
 
 
+@pytest.mark.python_source
 def test_an_operation_is_one_pause_and_resume_and_one_wake(counted: dict[tuple[str, str], Counts]) -> None:
     for found in counted.values():
         assert (found.switches, found.wakes) == (2, 1), found
