@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import subprocess
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace
+from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
 
 from engine import Engine, EngineError, Retry, Scheduler
 from engine.offload.statistics import EngineStatistics
@@ -101,6 +102,33 @@ def test_the_counts_are_those_of_the_statistics(traced: Traced) -> None:
     assert {name: n for name, n in names.items() if name.startswith("fault ")} == {
         f"fault {kind}": count for kind, count in device.faults.items()
     }
+
+
+def test_failures_are_instants(traced: Traced) -> None:
+    """One request was lost, and its deadline has passed; another one failed."""
+    names = _by_name(traced)
+    assert (names["failed DeadlineError"], names["failed DeviceError"]) == (1, 1)
+
+
+def test_callers_outside_of_jobs_take_the_first_track_that_is_free(tmp_path: Path) -> None:
+    async def twice(engine: Engine) -> None:
+        for _ in range(2):
+            await asyncio.gather(*(engine.aio.sha256(b"%d" % number) for number in range(20)))
+
+    with (
+        PerfettoTrace(tmp_path / "file") as trace,
+        Accelerator(8, 2, "fixed:10us", clock=VirtualClock(), seed=1, trace=trace) as accel,
+        Engine(accel, trace=trace) as engine,
+    ):
+        asyncio.run(twice(engine))
+        for _ in range(5):
+            engine.sha256(b"a thread")
+    read = Trace()
+    read.ParseFromString((tmp_path / "file").read_bytes())
+    tracks = [packet.track_descriptor.name for packet in read.packet if packet.HasField("track_descriptor")]
+    assert [name for name in tracks if name.startswith("caller ")] == [f"caller {number}" for number in range(1, 21)]
+    kinds = [packet.track_event.type for packet in read.packet if packet.HasField("track_event")]
+    assert kinds.count(TrackEvent.TYPE_SLICE_BEGIN) == kinds.count(TrackEvent.TYPE_SLICE_END) > 2 * 45
 
 
 def test_durations_are_those_of_the_statistics(traced: Traced) -> None:
