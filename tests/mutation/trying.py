@@ -49,6 +49,8 @@ class Trying:
     @pytest.hookimpl
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Instead of the loop over all tests."""
+        if session.testsfailed:
+            pytest.exit("not all tests could be collected", 1)
         gc.unfreeze()  # what conftest.py has frozen would not be found by `put_in`
         modules = {name: import_module(name.removesuffix(".py").replace("/", ".")) for name in self._settings["names"]}
         noted = _in_fork(lambda: self._note_reach(modules, session.items), None)
