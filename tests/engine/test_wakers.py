@@ -168,6 +168,7 @@ def test_the_end_of_the_context_closes_the_fd_whoever_still_has_its_waker() -> N
 
 def test_a_thread_is_roused_when_it_was_and_not_before() -> None:
     thread = BlockedThread()
+    assert thread.blocking
     assert not thread.roused()
     thread.rouse()
     thread.rouse()
