@@ -205,6 +205,7 @@ def test_each_fd_is_closed_once(kind: str, monkeypatch: pytest.MonkeyPatch) -> N
     assert sorted(closed) == sorted(fds)
 
 
+@pytest.mark.python_source
 @kinds
 def test_a_ctrl_c_when_it_was_just_made_leaves_no_fd_open(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[object] = []
