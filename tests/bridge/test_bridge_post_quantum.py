@@ -1,4 +1,4 @@
-"""ML-DSA and ML-KEM with OpenSSL 3.5 and later: random sequences, real programs, handshakes, faults, older devices.
+"""ML-DSA and ML-KEM with OpenSSL 3.5 and later: vectors, real programs, handshakes, settings, older devices.
 
 They need an OpenSSL that has both. README.md says where it comes from. Handshakes run alone: a program that gets no
 answer from the device within 250 ms works in software, and on a busy machine two programs that begin at once may have
@@ -7,90 +7,27 @@ to wait.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.bridge.conftest import require
-from tests.bridge.device import SERVE, DeviceProcess
+from tests.bridge.device import DeviceProcess
 from tests.bridge.tls import free_port, make_certificate, s_server, wait_for_port
-from tests.bridge.toolbox import HERE, PREFIX, Toolbox, run
+from tests.bridge.toolbox import PREFIX, Toolbox, run
 from tests.limits import WAIT_S
-from tests.shared import once
+from tests.sim.sim_vector_files import counted
+from tests.sim.test_sim_post_quantum import MLDSA, MLKEM
 
 pytestmark = pytest.mark.xdist_group("post_quantum")
 
-SEED = int(os.environ.get("SIMACCEL_SEQUENCE_SEED", "1"))
-COUNT = int(os.environ.get("SIMACCEL_SEQUENCES", "1000"))
 SIZES = (44, 65, 87)
 GROUP = "X25519MLKEM768"
-
-
-@pytest.fixture(scope="module")
-def sequences(post_quantum: Toolbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program that makes random sequences of calls."""
-    names = ("sequences", "sequences_post_quantum", "sequences_mldsa", "sequences_mlkem")
-    sources = [HERE / f"{name}.c" for name in names]
-    folder = once(
-        tmp_path_factory, "sequences-post-quantum", lambda folder: post_quantum.compile(folder / "sequences", *sources)
-    )
-    return folder / "sequences"
-
-
-def run_sequences(
-    toolbox: Toolbox, program: Path, device: DeviceProcess, mode: str, count: int = COUNT, **settings: object
-) -> tuple[dict[str, int], dict[str, int]]:
-    """What the program counted, and what the device's clients did."""
-    environment = toolbox.environment(device.address, **settings)
-    del environment["OPENSSL_CONF"]  # it loads the provider itself
-    command = [str(program), str(toolbox.provider), str(SEED), str(count), mode]
-    limit_s = WAIT_S * (2 + count / 1000)
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=limit_s, check=False)
-    assert done.returncode == 0, f"{' '.join(command)}: exit {done.returncode}\n{done.stderr}"
-    return json.loads(done.stdout), device.stat()["told"]
-
-
-@pytest.mark.parametrize("mode", ["blocking", "job"])
-def test_every_call_is_answered_as_by_the_default_provider(
-    post_quantum: Toolbox, device: DeviceProcess, sequences: Path, mode: str
-) -> None:
-    """Status, last error, secrets and deterministic signatures; other signatures by verifying both. Among the calls are
-    context strings that are too long, damaged ciphertexts and such of a wrong length, and keys without a seed."""
-    counted, told = run_sequences(post_quantum, sequences, device, mode)
-    # That much of it was worth comparing, and done on the device.
-    assert counted["succeeded"] > COUNT
-    assert counted["offloaded"] > COUNT / 3
-    assert counted["same_bytes"] > COUNT / 3
-    assert counted["verified"] > COUNT / 5
-    assert counted["pauses"] >= (counted["offloaded"] if mode == "job" else 0)
-    assert told["unsupported"] == told["software"] > 0
-    assert told["failed"] == told["damaged"] == 0
-
-
-@pytest.mark.parametrize(
-    ("fault", "count", "settings"),
-    [
-        ("corrupt:every=2", "damaged", {}),
-        ("corrupt:every=2,bytes=0+-1", "damaged", {}),
-        ("fail:every=2", "failed", {}),
-        ("lose:nth=3", "expired", {"deadline_ms": 500}),
-        ("duplicate:every=2", None, {}),
-    ],
-)
-def test_no_fault_lets_a_wrong_answer_out(
-    post_quantum: Toolbox, sequences: Path, fault: str, count: str | None, settings: dict[str, object]
-) -> None:
-    """Whatever the device makes of it, each answer is as the default provider's: software repairs it."""
-    with DeviceProcess(None, "--fault", fault, module=SERVE) as device:
-        counted, told = run_sequences(post_quantum, sequences, device, "job", 200, **settings)
-        assert counted["verified"] > 0
-        assert counted["same_bytes"] > 0
-        assert count is None or told[count] > 0
-        assert sum(device.stat()["faults"].values()) > 0
 
 
 def programs_counts(device: DeviceProcess) -> dict[str, int]:
@@ -163,6 +100,60 @@ def test_decapsulation_also_of_a_damaged_ciphertext(
     Path(sealed).write_bytes(damaged)
     assert opened(ours) == opened(without) != (tmp_path / "secret").read_bytes()
     assert programs_counts(device) == {"ml-kem-768-decapsulate": 2}
+
+
+VECTORS = 3
+"""Of each published file. `tests/sim/test_sim_post_quantum.py` has more of them, which don't need a process each."""
+
+
+@pytest.mark.parametrize("size", [768, 1024])
+def test_published_ciphertexts_have_the_published_secrets(
+    post_quantum: Toolbox, device: DeviceProcess, tmp_path: Path, size: int
+) -> None:
+    """Good ones, and damaged ones, whose secret is that of implicit rejection."""
+    ours, key, sealed, secret = post_quantum.environment(device.address), *(tmp_path / name for name in "ksp")
+    for record in islice(counted(f"asymmetric/MLKEM/kat_MLKEM_{size}.rsp"), VECTORS):
+        key.write_bytes(pkcs8(MLKEM[size].from_seed_bytes(bytes.fromhex(record["d"] + record["z"]))))
+        for ciphertext, expected in (("ct", "ss"), ("ct_n", "ss_n")):
+            sealed.write_bytes(bytes.fromhex(record[ciphertext]))
+            opened = ["openssl", "pkeyutl", "-decap", "-inkey", str(key), "-in", str(sealed), "-secret", str(secret)]
+            run(opened, ours)
+            assert secret.read_bytes().hex() == record[expected]
+    assert programs_counts(device) == {f"ml-kem-{size}-decapsulate": 2 * VECTORS}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_signatures_with_published_keys_verify(
+    post_quantum: Toolbox, device: DeviceProcess, tmp_path: Path, size: int
+) -> None:
+    """Of the published messages, with the published context strings, by the published public keys."""
+    ours, key, message, signature = post_quantum.environment(device.address), *(tmp_path / name for name in "kms")
+    for record in islice(counted(f"asymmetric/MLDSA/kat_MLDSA_{size}_det_pure.rsp"), VECTORS):
+        private_class, public_class = MLDSA[size]
+        key.write_bytes(pkcs8(private_class.from_seed_bytes(bytes.fromhex(record["xi"]))))
+        message.write_bytes(bytes.fromhex(record["msg"]))
+        sign = [
+            "openssl",
+            "pkeyutl",
+            "-sign",
+            "-rawin",
+            "-inkey",
+            str(key),
+            "-in",
+            str(message),
+            "-out",
+            str(signature),
+        ]
+        run([*sign, "-pkeyopt", f"hexcontext-string:{record['ctx']}"], ours)
+        public = public_class.from_public_bytes(bytes.fromhex(record["pk"]))
+        public.verify(signature.read_bytes(), message.read_bytes(), bytes.fromhex(record["ctx"]))
+    assert programs_counts(device) == {f"ml-dsa-{size}-sign": VECTORS}
+
+
+def pkcs8(key: Any) -> bytes:
+    """The key with its seed, as OpenSSL reads it."""
+    pem: bytes = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return pem
 
 
 def handshake(toolbox: Toolbox, device: DeviceProcess, pem: Path, peer: dict[str, str], *options: str) -> bytes:
