@@ -18,6 +18,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy  # noqa: F401  here, because pytester forgets what its runs import, and numpy refuses to come twice
 import pytest
@@ -61,6 +62,15 @@ def pytest_collection_finish() -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     os.close(config.stash[_stderr])
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """For `--dist loadgroup`; None where another way was chosen."""
+    if config.getoption("dist") != "loadgroup":
+        return None
+    from tests.scheduling import FilesTogether
+
+    return FilesTogether(config, log)
 
 
 def pytest_xdist_auto_num_workers() -> int:
