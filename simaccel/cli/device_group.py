@@ -17,6 +17,7 @@ from typing import Any
 from sim import UsageError
 from simaccel.bridge.wire import socket_address
 from simaccel.cli.exits import FAILED, OK, complain
+from simaccel.cli.service_manager import ServiceManager
 from simaccel.cli.standard_streams import silence_stdout
 
 MOST = 8
@@ -69,7 +70,13 @@ class DeviceGroup:
 
     def run(self) -> int:
         """Serve until SIGTERM or Ctrl-C. Returns the exit code."""
-        before = {number: signal.signal(number, self._stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        manager = ServiceManager()
+
+        def stop(*_: object) -> None:
+            manager.stopping()
+            self._stop()
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
         keepers = [threading.Thread(target=self._keep, args=(address,)) for address in self._addresses]
         try:
             for keeper in keepers:
@@ -77,7 +84,9 @@ class DeviceGroup:
             for _ in keepers:
                 self._started.acquire()
             if not self._failed.is_set():
-                print(f"serving at {', '.join(self._addresses)}", flush=True)
+                serving = f"serving at {', '.join(self._addresses)}"
+                print(serving, flush=True)
+                manager.ready(serving)
             for keeper in keepers:
                 keeper.join()
         finally:
@@ -86,7 +95,7 @@ class DeviceGroup:
                 signal.signal(number, handler)
         return FAILED if self._failed.is_set() else OK
 
-    def _stop(self, *_: object) -> None:
+    def _stop(self) -> None:
         self._ending.set()
         for process in list(self._processes.values()):
             process.terminate()

@@ -21,6 +21,7 @@ from simaccel.cli.device_options import DEPTH, AllowUser, Depth, Faults, Latency
 from simaccel.cli.exits import OK
 from simaccel.cli.model_lateness import LateWatch
 from simaccel.cli.number_options import number, whole_number
+from simaccel.cli.service_manager import ServiceManager
 from simaccel.cli.socket_option import Socket, address_of
 from simaccel.cli.standard_streams import silence_stdout
 from simaccel.cli.watching_options import Metrics, Page, PageToken, TraceFile, Watching, request_trace
@@ -124,6 +125,7 @@ def _serve(server: Server, watching: Watching, interval_s: float, latency: str |
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     before = {number: signal.signal(number, lambda *_: server.stop()) for number in STOPPING}
+    manager = ServiceManager()
     ended = threading.Event()
     teller = threading.Thread(target=_tell, args=(server, interval_s, ended), daemon=True)
     late = LateWatch(server.late, latency) if latency is not None else None
@@ -135,7 +137,9 @@ def _serve(server: Server, watching: Watching, interval_s: float, latency: str |
                 teller.start()
             if late is not None:
                 late.start()
+            manager.ready(f"serving at {server.address}")
             server.serve()
+            manager.stopping()
             ended.set()
             if late is not None:
                 late.end()
