@@ -77,7 +77,7 @@ conformance-waits: $(READY_DEV)
 conformance-rest: $(READY_DEV)
 	SIMACCEL_CONFORMANCE=full $(BIN)/python -m pytest tests/conformance -k 'not test_wait_contexts_agree'
 
-# All scenarios of `simaccel certify server` against our own server, HAProxy, Traffic Server and openssl s_server.
+# All scenarios of `simaccel certify` against our own server, HAProxy, Traffic Server and openssl s_server, and all rules.
 certify: $(READY_DEV)
 	CI=true SIMACCEL_CERTIFY=full $(BIN)/python -m pytest tests/certify -v
 

@@ -40,7 +40,7 @@ class Certification:
             write_client_certificate(self._certificate)
 
     def play(
-        self, scenarios: Sequence[Scenario], again: Callable[[Scenario], str], tell: Callable[[Verdict], object]
+        self, scenarios: Sequence[Scenario], again: Callable[[str], str], tell: Callable[[Verdict], object]
     ) -> Result:
         """Play them. `tell` gets each verdict as it comes; `again` says which command plays one alone.
 
@@ -49,7 +49,7 @@ class Certification:
         manner = self._probe()
         verdicts = []
         for scenario in scenarios:
-            verdict = self._verdict(scenario, manner, again(scenario))
+            verdict = self._verdict(scenario, manner, again(scenario.name))
             verdicts.append(verdict)
             tell(verdict)
         summary = manner.way.value

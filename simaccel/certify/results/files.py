@@ -26,7 +26,7 @@ def as_junit(result: Result) -> str:
         time=f"{sum(verdict.took_s for verdict in result.verdicts):.3f}",
     )
     properties = Xml.SubElement(suite, "properties")
-    for name, value in (("subject", result.subject), ("summary", result.summary), ("seed", str(result.seed))):
+    for name, value in (("subject", result.subject), ("summary", result.summary), ("seed", str(result.seed or 0))):
         Xml.SubElement(properties, "property", name=name, value=_legal(value))
     for verdict in result.verdicts:
         suite.append(_case(verdict))

@@ -22,5 +22,6 @@ def end(result: Result) -> str:
             text += ["", f"{verdict.name} failed: {verdict.seen}{since}", f"    again: {verdict.again}"]
     counts = f"{result.count(Outcome.PASSED)} passed, {result.count(Outcome.FAILED)} failed"
     rest = result.count(Outcome.DOES_NOT_APPLY)
-    text += ["", f"{counts}" + (f", {rest} do not apply" if rest else "") + f"; seed {result.seed}"]
+    seed = "" if result.seed is None else f"; seed {result.seed}"
+    text += ["", counts + (f", {rest} do not apply" if rest else "") + seed]
     return "\n".join(text)

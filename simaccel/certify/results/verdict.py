@@ -37,7 +37,8 @@ class Result:
     subject: str
     summary: str
     """What was found out about it as a whole."""
-    seed: int
+    seed: int | None
+    """None: nothing was random."""
     verdicts: tuple[Verdict, ...]
 
     @property

@@ -13,6 +13,9 @@ import typer
 
 from sim import UsageError
 from simaccel.bridge.users import user_id
+from simaccel.certify.accelerators.rules import Rule
+from simaccel.certify.accelerators.rules import chosen as chosen_rules
+from simaccel.certify.accelerators.run import Accelerator, build, certify
 from simaccel.certify.results.files import as_json, as_junit
 from simaccel.certify.results.table import end, line
 from simaccel.certify.results.verdict import Result
@@ -27,20 +30,26 @@ from simaccel.cli.openssl_setup.provider_files import provider_for
 from simaccel.cli.output_files import STDOUT, check_writable, write_text
 from simaccel.cli.shell_quoting import quoted
 
-KINDS = ("server",)
+KINDS = ("server", "provider", "engine")
+MOST_LIMIT_S = 3600
 MOST_SEED = 2**32 - 1
 
 
 def command(
     kind: Annotated[str, typer.Argument(metavar="KIND", help=f"What is certified: {', '.join(KINDS)}.")],
     rest: Annotated[
-        list[str] | None, typer.Argument(metavar="COMMAND", help="After --: the server to start, and its arguments.")
+        list[str] | None,
+        typer.Argument(
+            metavar="COMMAND|PATH",
+            help="After --: the server to start, and its arguments. Or the library of a provider or an engine.",
+        ),
     ] = None,
     connect: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the server listens.")] = "127.0.0.1:4433",
     scenario: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Play this scenario alone; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Play this scenario, or check this rule, alone; may be repeated."),
     ] = None,
-    show: Annotated[bool, typer.Option("--list", help="Print the names of all scenarios.")] = False,
+    show: Annotated[bool, typer.Option("--list", help="Print the names of all scenarios, or rules.")] = False,
     reload_signal: Annotated[
         str,
         typer.Option(metavar="SIGNAL", help="What makes the server reload, such as HUP or USR2. [default: nothing]"),
@@ -68,13 +77,36 @@ def command(
     libcrypto: Annotated[
         str | None, typer.Option(metavar="NAME", help="The libcrypto of the server. [default: the program's]")
     ] = None,
+    name: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="The property `provider` of a provider's algorithms. [default: as the file]"),
+    ] = "",
+    operations: Annotated[
+        int, typer.Option(parser=whole_number, metavar="N", help="How many operations must leave no fd behind.")
+    ] = 10_000,
 ) -> Callable[[], int]:
-    """Put a server through everything that ever broke one, and judge it.
+    """Put a server, a provider or an engine through everything that ever broke one, and judge it.
 
     For example: simaccel certify server --connect 127.0.0.1:4433 -- ./my-server
     """
     if kind not in KINDS:
         raise UsageError(f"certify {kind}: use {' or '.join(KINDS)}")
+    for option, file in (("--json", json), ("--junit", junit)):
+        if file:
+            check_writable(option, file)
+    if kind != "server":
+        rules = chosen_rules(scenario or ())
+        if show:
+            return lambda: _list(rules)
+        if len(rest or ()) != 1:
+            raise UsageError(f"give the path of one {kind}, such as ./my-{kind}.so")
+        if not 1 <= limit <= MOST_LIMIT_S:
+            raise UsageError(f"--limit {limit}: use 1 to {MOST_LIMIT_S:,} seconds")
+        if not 1 <= operations <= 10_000_000:
+            raise UsageError(f"--operations {operations}: use 1 to 10,000,000")
+        path = Path((rest or [""])[0]).resolve()
+        accelerator = Accelerator(kind, path, name or path.stem, int(limit), operations)
+        return lambda: _certify_accelerator(accelerator, rules, json, junit)
     scenarios = chosen(scenario or ())
     if show:
         return lambda: _list(scenarios)
@@ -92,9 +124,6 @@ def command(
     )
     if seed is not None and not 0 <= seed <= MOST_SEED:
         raise UsageError(f"--seed {seed}: use a number from 0 to {MOST_SEED:,}")
-    for option, file in (("--json", json), ("--junit", junit)):
-        if file:
-            check_writable(option, file)
     module = provider_for(target.command[0], libcrypto)
     chosen_seed = random.randrange(MOST_SEED) if seed is None else seed
     return lambda: _certify(target, module, scenarios, chosen_seed, json, junit)
@@ -116,7 +145,7 @@ def _readable(file: str) -> Path:
     return Path(file)
 
 
-def _list(scenarios: Sequence[Scenario]) -> int:
+def _list(scenarios: Sequence[Scenario | Rule]) -> int:
     for scenario in scenarios:
         print(f"{scenario.name:24}{scenario.what}")
     return OK
@@ -140,6 +169,23 @@ def _certify(target: Target, module: Path, scenarios: Sequence[Scenario], seed: 
     return OK if result.passed else FAILED
 
 
+def _certify_accelerator(accelerator: Accelerator, rules: Sequence[Rule], json: str, junit: str) -> int:
+    tell = None if STDOUT in (json, junit) else print
+    with tempfile.TemporaryDirectory(prefix="simaccel-certify-") as folder:
+        try:
+            driver = build(Path(folder))
+        except UsageError as error:
+            complain(str(error))
+            return USAGE
+        result = certify(
+            accelerator, rules, driver, _again(None), lambda verdict: tell and tell(line(verdict), flush=True)
+        )
+    if tell is not None:
+        print(end(result))
+    _write(result, json, junit)
+    return OK if result.passed else FAILED
+
+
 def _write(result: Result, json: str, junit: str) -> None:
     if json:
         write_text(json, as_json(result))
@@ -147,14 +193,15 @@ def _write(result: Result, json: str, junit: str) -> None:
         write_text(junit, as_junit(result))
 
 
-def _again(seed: int) -> Callable[[Scenario], str]:
-    """The command that plays one scenario: this one, with that scenario and seed. Files of results are left alone."""
+def _again(seed: int | None) -> Callable[[str], str]:
+    """The command that plays one scenario: this one, with its name and the seed. Files of results are left alone."""
     arguments = sys.argv[1:]
     split = arguments.index("--") if "--" in arguments else len(arguments)
     options, rest = _without(arguments[:split], ("--scenario", "--seed", "--json", "--junit")), arguments[split:]
 
-    def command_for(scenario: Scenario) -> str:
-        words = ["simaccel", *options, "--scenario", scenario.name, "--seed", str(seed), *rest]
+    def command_for(name: str) -> str:
+        seeded = [] if seed is None else ["--seed", str(seed)]
+        words = ["simaccel", *options, "--scenario", name, *seeded, *rest]
         return " ".join(quoted(word) for word in words)
 
     return command_for

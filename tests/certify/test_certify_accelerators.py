@@ -1,0 +1,131 @@
+"""Providers and engines: ours passes, one of ours with a planted fault fails by the rule that is to find it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simaccel.certify.accelerators.rules import RULES
+from tests import forked
+from tests.bridge.conftest import require
+from tests.bridge.toolbox import PATH, PREFIX, ROOT, Toolbox, run
+from tests.shared import once
+
+NAMES = [rule.name for rule in RULES]
+FULL = os.environ.get("SIMACCEL_CERTIFY") == "full"
+OPERATIONS = 10_000 if FULL else 1_000
+LIMIT_S = 200
+SOON_S = 5
+"""For what a planted fault prevents."""
+
+DASYNC = os.environ.get("SIMACCEL_DASYNC", "")
+"""The library of OpenSSL 3's dasync, which Debian does not ship: cc -shared -fPIC engines/e_dasync.c -lcrypto."""
+
+pytestmark = pytest.mark.skipif(bool(PREFIX), reason="the driver is compiled for the system's libcrypto")
+
+
+@pytest.fixture(scope="session")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A provider of our own for SHA2-256."""
+    require("cc")
+
+    def build(folder: Path) -> None:
+        flags = ["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-Wl,-z,nodelete"]
+        source = Path(__file__).with_name("planted.c")
+        words = ["cc", *flags, "-o", str(folder / "planted.so"), str(source), "-lcrypto", "-pthread"]
+        run(words, {"PATH": "/usr/bin:/bin"})
+
+    return once(tmp_path_factory, "planted", build) / "planted.so"
+
+
+def _certify(
+    kind: str, path: Path | str, *rules: str, limit_s: int = LIMIT_S, operations: int = OPERATIONS, **variables: str
+) -> tuple[int, dict[str, dict[str, Any]], str]:
+    """The exit code, the verdicts by rule, and stderr."""
+    options = ["--json", "-", "--limit", str(limit_s), "--operations", str(operations)]
+    options += [word for rule in rules for word in ("--scenario", rule)]
+    done = forked.run(
+        *("simaccel", "certify", kind, str(path), *options),
+        environment={"PATH": PATH, "PYTHONPATH": str(ROOT), **variables},
+    )
+    out, err = done.stdout.decode(), done.stderr.decode()
+    verdicts = json.loads(out)["verdicts"] if out else []
+    return done.returncode, {verdict["name"]: verdict for verdict in verdicts}, err
+
+
+def _outcomes(verdicts: dict[str, dict[str, Any]]) -> dict[str, str]:
+    return {name: verdict["outcome"] for name, verdict in verdicts.items()}
+
+
+def test_each_rule_has_its_section() -> None:
+    page = (ROOT / "docs" / "certify-provider.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `([\w-]+)` \|", page, flags=re.MULTILINE) == NAMES
+
+
+def test_our_provider_passes(toolbox: Toolbox) -> None:
+    code, verdicts, _ = _certify("provider", toolbox.provider)
+    assert _outcomes(verdicts) == dict.fromkeys(NAMES, "passed"), verdicts
+    assert code == 0
+    assert "x25519 rsa-sign" in verdicts["results"]["seen"]
+
+
+def test_a_right_provider_of_somebody_else_passes(planted: Path) -> None:
+    code, verdicts, _ = _certify("provider", planted)
+    assert _outcomes(verdicts) == dict.fromkeys(NAMES, "passed"), verdicts
+    assert code == 0
+
+
+@pytest.mark.parametrize("rule", NAMES)
+def test_a_planted_fault_is_caught_by_its_rule(planted: Path, rule: str) -> None:
+    code, verdicts, _ = _certify("provider", planted, rule, limit_s=SOON_S, PLANTED=rule)
+    assert (code, _outcomes(verdicts)) == (1, {rule: "failed"}), verdicts
+    assert f"--scenario {rule}" in verdicts[rule]["again"]
+
+
+@pytest.mark.skipif(not DASYNC, reason="SIMACCEL_DASYNC does not name OpenSSL's dasync engine")
+def test_dasync() -> None:
+    code, verdicts, _ = _certify("engine", DASYNC, limit_s=20)
+    failed = {name for name, outcome in _outcomes(verdicts).items() if outcome != "passed"}
+    assert failed == {"status", "fork", "unload"}, verdicts
+    assert code == 1
+
+
+def test_what_offers_none_of_the_operations(toolbox: Toolbox) -> None:
+    """OpenSSL's own legacy provider: nothing fails, and nothing passes."""
+    modules = run(["openssl", "version", "-m"], {"PATH": PATH}).stdout.decode().partition('"')[2].rpartition('"')[0]
+    code, verdicts, _ = _certify("provider", Path(modules) / "legacy.so", "results", "pauses")
+    assert _outcomes(verdicts) == dict.fromkeys(("results", "pauses"), "does not apply")
+    assert code == 1
+
+
+@pytest.mark.parametrize("kind", ["provider", "engine"])
+def test_what_libcrypto_can_not_load(tmp_path: Path, kind: str) -> None:
+    other = tmp_path / "other.so"
+    other.write_bytes(b"no library")
+    code, verdicts, _ = _certify(kind, other, "results")
+    assert code == 1
+    assert "libcrypto can't load it" in verdicts["results"]["seen"]
+
+
+@pytest.mark.parametrize(
+    ("words", "value", "cure"),
+    [
+        ([], "give the path of one provider", "./my-provider.so"),
+        (["/no/such/file.so"], "/no/such/file.so", "give the path"),
+        (["x", "--scenario", "ful"], "'ful'", "did you mean full?"),
+        (["x", "--limit", "0"], "--limit 0", "1 to 3,600"),
+        (["x", "--operations", "0"], "--operations 0", "1 to"),
+    ],
+)
+def test_wrong_usage(words: list[str], value: str, cure: str) -> None:
+    environment = {"PATH": PATH, "PYTHONPATH": str(ROOT)}
+    done = forked.run("simaccel", "certify", "provider", *words, environment=environment)
+    (line,) = done.stderr.decode().splitlines()
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert value in line
+    assert cure in line
