@@ -19,7 +19,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from benchmarks.bridge.processes import compile_c
-from simaccel.cli.commands.openssl import CONFIG
+from simaccel.cli.commands.openssl import configuration
 from tests import forked
 from tests.bridge.tls import free_port, make_certificate, wait_for_port
 from tests.tracing.trace_processor import user_interface
@@ -51,7 +51,7 @@ def haproxy(folder: Path, address: str) -> Iterator[None]:
     subprocess.run(["make", "-s", "-C", str(ROOT / "provider")], check=True, stdout=subprocess.DEVNULL)
     config = folder / "openssl.cnf"
     module = ROOT / "provider" / "build" / "simaccel.so"
-    config.write_text(CONFIG.format(module=module, socket=address + "\nentries = 4"))
+    config.write_text(configuration(module, address, {"entries": 4}))
     here = ROOT / "benchmarks" / "bridge"
     client = compile_c(here / "tls_client.c", folder / "tls_client", str(here / "tls13.c"), "-lcrypto")
     port = free_port()

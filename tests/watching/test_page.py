@@ -15,7 +15,7 @@ import pytest
 
 from sim import Request
 from simaccel.bridge import connect
-from simaccel.cli.commands.openssl import CONFIG
+from simaccel.cli.commands.openssl import configuration
 from tests.bridge.conftest import require
 from tests.bridge.tls import PLAIN, client_context, free_port, load, make_certificate, wait_for_port
 from tests.bridge.toolbox import PREFIX, Toolbox
@@ -63,8 +63,8 @@ def calm(device: Watched, browser: Browser) -> Iterator[None]:
     browser.open("about:blank")
     for action in ("clear", "go-on"):
         assert act(device, action) == 200
-    # A device that goes away, and a fault that is refused, are what tests are about.
-    assert [line for line in browser.complaints() if "net::ERR" not in line and "status of 400" not in line] == []
+    # A device that goes away, and what it refuses, are what tests are about.
+    assert [line for line in browser.complaints() if "net::ERR" not in line and "status of 40" not in line] == []
 
 
 def act(device: Watched, action: str) -> int:
@@ -124,7 +124,7 @@ def test_a_newcomer_sees_why_haproxy_is_slow(
     settings = tmp_path / "haproxy.cfg"
     settings.write_text(HAPROXY.format(port=port, pem=make_certificate(tmp_path, "rsa")))
     config = tmp_path / "openssl.cnf"
-    config.write_text(CONFIG.format(module=toolbox.provider, socket=f"{device.address}\nentries = 4"))
+    config.write_text(configuration(toolbox.provider, device.address, {"entries": 4}))
     environment = PLAIN | {"OPENSSL_CONF": str(config)}
     with subprocess.Popen(["haproxy", "-db", "-q", "-f", str(settings)], env=environment) as server:
         try:
@@ -291,3 +291,5 @@ def test_the_page_survives_a_restart_of_the_device(fork_server: None, browser: B
         second.work(7, "sha256")
         browser.wait("the new count", lambda: total(browser) == "7")
         assert browser.text("state") == "live"
+    with Watched("--page", f"127.0.0.1:{port}", "--page-token", "another-token", address=address):
+        browser.wait("that it says why", lambda: "the token is missing or wrong" in browser.text("state"))

@@ -231,13 +231,17 @@ function showSwitches(report) {
 
 // Switches
 
+const SILENT = "the device does not answer";
+
 async function act(action, text = "") {
   const headers = { "content-type": "text/plain", "x-simaccel-token": token };
   try {
     const answer = await fetch("act", { method: "POST", headers, body: `${action}\n${text}` });
-    return answer.ok ? "" : ((await answer.json()).error ?? answer.statusText);
+    const body = await answer.text();
+    if (answer.ok) return "";
+    return answer.headers.get("content-type").startsWith("application/json") ? JSON.parse(body).error : body.trim();
   } catch {
-    return "the device does not answer";
+    return SILENT;
   }
 }
 
@@ -318,9 +322,11 @@ function listen() {
     show(report);
     drawAll();
   });
-  stream.onerror = () => {
-    state("gone", "the device does not answer");
+  stream.onerror = async () => {
+    state("gone", SILENT);
     if (stream.readyState === EventSource.CLOSED) {
+      // A stream does not say why it was refused; an action does. A device that was restarted may have another token.
+      state("gone", (await act("check", "fail")) || SILENT);
       setTimeout(listen, 1000);
     }
   };
