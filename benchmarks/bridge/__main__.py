@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.bridge import haproxy
 from benchmarks.bridge.processes import ROOT, Device, compile_c
 from benchmarks.bridge.speed import SECONDS, sign, sign_in_processes
-from simaccel.cli.commands.openssl import CONFIG
+from simaccel.cli.commands.openssl import configuration
 
 Round = dict[str, tuple[float, float]]
 """For each thing that was measured: a rate, and for programs the processor time that they took."""
@@ -41,7 +41,7 @@ def main() -> None:
 
 def _measured(folder: Path, one: Device, two: Device) -> dict[str, Callable[[], tuple[float, float]]]:
     config = folder / "openssl.cnf"
-    config.write_text(CONFIG.format(module=ROOT / "provider" / "build" / "simaccel.so", socket=one.name))
+    config.write_text(configuration(ROOT / "provider" / "build" / "simaccel.so", one.name))
     software = {"PATH": os.environ["PATH"]}
     accelerated = software | {"OPENSSL_CONF": str(config)}
     on_two = accelerated | {"SIMACCEL_SOCKET": two.name}
