@@ -30,7 +30,14 @@ from hotpath.choice import VARIABLE, extension
 from tests import other_pythons
 
 ROOT = Path(__file__).parent.parent
-COMPILED = ["tests/waitctx", "tests/sim", "tests/engine", "tests/hotpath", "tests/bench/test_counts.py"]
+COMPILED = [
+    "tests/waitctx",
+    "tests/sim",
+    "tests/engine",
+    "tests/conformance",
+    "tests/hotpath",
+    "tests/bench/test_counts.py",
+]
 NO_TESTS_COLLECTED = 5
 """pytest's exit status if it finds no tests. It is no failure, because one of the two calls may have none selected."""
 
