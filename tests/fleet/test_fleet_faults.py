@@ -15,7 +15,7 @@ from sim import Accelerator, ClosedError, Request, SimError, VirtualClock
 from simaccel.fleet import POLICIES, Fleet, FleetDownError
 from tests.fleet.under_faults import Storm
 
-COUNT = 1_000_000 if os.environ.get("SIMACCEL_SOAK_SECONDS") else 4_000
+COUNT = 1_000_000 if os.environ.get("SIMACCEL_SOAK_SECONDS") else 2_500
 
 
 @pytest.mark.watchdog(600 + COUNT / 100)

@@ -28,7 +28,7 @@ TIMINGS = (
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(
     mix=st.sampled_from(MIXES),
     timing=st.sampled_from(TIMINGS),

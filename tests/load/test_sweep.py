@@ -9,15 +9,15 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from simaccel.load import Card, Poisson, parse_mix, simulate
 from simaccel.load.sweep_folder import SweepFolder
-from simaccel.load.sweep_grid import run_cells
+from simaccel.load.sweep_grid import grid, run_cells
 from tests.cli.cli import Cli, child, environment
 from tests.cli.conftest import cli
-from tests.load.sweep_child import cells
 
 __all__ = ["cli"]
 
@@ -86,49 +86,57 @@ def test_what_was_ended_in_the_middle_goes_on_to_the_same_results(cli: Cli, tmp_
     assert "48 cells, 48 of them done before" in again.text
 
 
-def test_processes_give_the_same_bytes(cli: Cli, tmp_path: Path) -> None:
-    assert cli(*WORDS, "--out", str(tmp_path / "1"), "--workers", "1").code == 0
-    run = child(*WORDS, "--out", str(tmp_path / "2"), "--workers", "2", "--batch", "8")
-    assert run.code == 0, run.errors
-    assert (tmp_path / "1" / "results.csv").read_bytes() == (tmp_path / "2" / "results.csv").read_bytes()
-    assert (tmp_path / "2" / "p99.svg").exists() is (find_spec("matplotlib") is not None)
-
-
-def test_a_dask_cluster_gives_the_same_bytes(cli: Cli, tmp_path: Path) -> None:
-    needs("distributed")
-    command = [sys.executable, "-m", "simaccel", *WORDS, "--out", str(tmp_path / "dask"), "--workers", "2"]
-    plain = {**os.environ, "PYTHONPATH": str(ROOT)}  # Dask has warnings of its own
-    done = subprocess.run(
-        [*command, "--dask", "local", "--batch", "8"], env=plain, capture_output=True, check=False, cwd=ROOT
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    assert cli(*WORDS, "--out", str(tmp_path / "here"), "--workers", "1").code == 0
-    assert (tmp_path / "dask" / "results.csv").read_bytes() == (tmp_path / "here" / "results.csv").read_bytes()
-
-
-@pytest.mark.parametrize("where", ["processes", "dask"])
-def test_a_killed_worker_loses_nothing_and_does_nothing_twice(where: str) -> None:
+@pytest.mark.parametrize(("where", "words"), [("processes", ()), ("dask", ("--dask", "local"))])
+def test_a_killed_worker_loses_nothing_and_does_nothing_twice(
+    cli: Cli, tmp_path: Path, where: str, words: tuple[str, ...]
+) -> None:
+    """And what two workers give is what one process gives, to the byte."""
     if where == "dask":
         needs("distributed")
-    plain = {**environment(), "PYTHONWARNINGS": "default"} if where == "dask" else environment()
+    there, here = tmp_path / where, tmp_path / "here"
+    plain = {**environment(), "PYTHONWARNINGS": "default"}  # Dask has warnings of its own
     done = subprocess.run(
-        [sys.executable, "-m", "tests.load.sweep_child", where],
+        [
+            sys.executable,
+            "-m",
+            "tests.load.sweep_child",
+            *WORDS,
+            *words,
+            "--out",
+            str(there),
+            "--workers=2",
+            "--batch=4",
+        ],
         env=plain,
         capture_output=True,
-        text=True,
         check=False,
         cwd=ROOT,
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "each cell once, with its own row\n"
+    assert done.returncode == 0, done.stderr.decode()
+    assert cli(*WORDS, "--out", str(here), "--workers", "1").code == 0
+    assert (there / "results.csv").read_bytes() == (here / "results.csv").read_bytes()
+    numbers = [json.loads(line)["number"] for line in (there / "rows.jsonl").read_text().splitlines()]
+    assert sorted(numbers) == list(range(48))
+    assert (there / "p99.svg").exists() is (find_spec("matplotlib") is not None)
 
 
 def test_a_row_that_comes_twice_is_kept_once(tmp_path: Path) -> None:
-    with SweepFolder(str(tmp_path / "out"), cells()) as folder:
-        rows = run_cells(cells()[:2])
+    axes: dict[str, Any] = {
+        "latency": ["fixed:1us"],
+        "rate": ["5k/s"],
+        "cards": [1, 2],
+        "units": [1],
+        "depth": [16],
+        "in_flight": [None],
+        "policy": ["round-robin"],
+        "seed": range(1, 3),
+    }
+    cells = grid(axes, arrivals="poisson", mix="x25519=1", count=50, warm_up=0.1)
+    with SweepFolder(str(tmp_path / "out"), cells) as folder:
+        rows = run_cells(cells[:2])
         assert folder.add(rows) == 2
         assert folder.add(rows) == 0
-        assert len(folder.left) == 14
+        assert len(folder.left) == 2
     assert len((tmp_path / "out" / "rows.jsonl").read_text().splitlines()) == 2
 
 

@@ -19,12 +19,13 @@ from simaccel.cli.exits import OK, OutputError
 from simaccel.cli.number_options import whole_number
 from simaccel.cli.output_files import STDOUT, check_writable, write_text
 from simaccel.fleet.policies import POLICIES, make_policy
-from simaccel.load import Card, Mix, parse_arrivals, parse_handshake, parse_mix, parse_rate, planning
+from simaccel.load import Card, Mix, parse_arrivals, parse_handshake, parse_mix, parse_rate
 from simaccel.load.plan_text import draw_plan, plan_lines
-from simaccel.load.planning import Plan, Wish, at_rate, plan
+from simaccel.load.planning import COUNT, Plan, Wish, at_rate, plan
 from simaccel.version import __version__
 
 PICTURES = (".png", ".svg")
+LEAST_COUNT = 1_000
 
 
 def command(
@@ -65,6 +66,9 @@ def command(
     seed: Annotated[
         int | None, typer.Option(parser=whole_number, metavar="N", help="The seed of everything random.")
     ] = None,
+    count: Annotated[
+        int, typer.Option(parser=whole_number, metavar="N", help="Transactions of each simulated run.")
+    ] = COUNT,
     json: Annotated[str | None, typer.Option(metavar="FILE", help="Also write it as JSON; - is stdout.")] = None,
     picture: Annotated[
         str | None, typer.Option(metavar="FILE", help="Draw p99 over load, as .png or .svg. Needs matplotlib.")
@@ -75,6 +79,8 @@ def command(
         raise UsageError("give the card: either --preset, such as qat-8970, or --latency, such as fixed:50us")
     if in_flight is not None and in_flight < 1:
         raise UsageError(f"--in-flight {in_flight}: use a whole number, 1 or more")
+    if count < LEAST_COUNT:
+        raise UsageError(f"--count {count}: use at least {LEAST_COUNT:,}, or a p99 means nothing")
     make_policy(policy)
     card = Card.of(latency or f"preset:{preset}", units, depth or 1 << 20)
     wish = Wish(
@@ -86,7 +92,7 @@ def command(
         in_flight=in_flight,
         seed=Randomness(seed).seed,
         depth_is_given=depth is not None,
-        count=planning.COUNT,
+        count=count,
     )
     at_rate(wish.arrivals, 1.0)
     if json is not None:
