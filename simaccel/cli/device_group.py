@@ -16,9 +16,9 @@ from typing import Any
 
 from sim import UsageError
 from simaccel.bridge.wire import socket_address
-from simaccel.cli.exits import FAILED, OK, complain
+from simaccel.cli.exits import FAILED, OK
+from simaccel.cli.service_log import ServiceLog
 from simaccel.cli.service_manager import ServiceManager
-from simaccel.cli.standard_streams import silence_stdout
 
 MOST = 8
 """As many as a program can use; see MAX_DEVICES of the provider."""
@@ -60,9 +60,10 @@ def option_words(context: Any) -> list[str]:
 class DeviceGroup:
     """The processes. `run` belongs to the main thread."""
 
-    def __init__(self, addresses: Sequence[str], words: Sequence[str]) -> None:
+    def __init__(self, addresses: Sequence[str], words: Sequence[str], log: ServiceLog) -> None:
         self._addresses = addresses
         self._words = words
+        self._log = log
         self._ending = threading.Event()
         self._failed = threading.Event()
         self._started = threading.Semaphore(0)
@@ -85,7 +86,7 @@ class DeviceGroup:
                 self._started.acquire()
             if not self._failed.is_set():
                 serving = f"serving at {', '.join(self._addresses)}"
-                print(serving, flush=True)
+                self._log.announce("serving", serving)
                 manager.ready(serving)
             for keeper in keepers:
                 keeper.join()
@@ -120,7 +121,8 @@ class DeviceGroup:
                 self._failed.set()
                 self._stop()
                 break
-            complain(f"the device at {address} ended with {status}: it is started again")
+            text = f"the device at {address} ended with {status}: it is started again"
+            self._log.error("restarted", text, ended=address, status=status)
             self._ending.wait(AGAIN_S)
         if not served:
             self._started.release()
@@ -133,7 +135,4 @@ class DeviceGroup:
     def _relay(self, address: str, lines: Iterable[str]) -> None:
         """Pass on what it prints, until it ends."""
         for line in lines:
-            try:
-                print(f"{address}: {line}", end="", flush=True)
-            except OSError:
-                silence_stdout()
+            self._log.relay(address, line.removesuffix("\n"))

@@ -24,10 +24,14 @@ def late_text(late: int, of: int, late_ns: int, latency: str | None, cures: str)
 class LateWatch:
     """Looks at a device that serves, once a second and at the end, in a thread of its own. Warns at most once."""
 
-    def __init__(self, count: Callable[[], tuple[int, int, int]], latency: str) -> None:
-        """`count` returns how many operations were late, how many ended, and the sum of delays in ns. Any thread."""
+    def __init__(
+        self, count: Callable[[], tuple[int, int, int]], latency: str, tell: Callable[[str], object] = complain
+    ) -> None:
+        """`count` returns how many operations were late, how many ended, and the sum of delays in ns. `tell` takes the
+        warning. Both are called in any thread."""
         self._count = count
         self._latency = latency
+        self._tell = tell
         self._told = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="simaccel-late-watch", daemon=True)
@@ -50,4 +54,4 @@ class LateWatch:
         late, of, late_ns = self._count()
         if not self._told and late > LATE_SHARE * of:
             self._told = True
-            complain(late_text(late, of, late_ns, self._latency, "more --workers, fewer --units"))
+            self._tell(late_text(late, of, late_ns, self._latency, "more --workers, fewer --units"))

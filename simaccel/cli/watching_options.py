@@ -127,7 +127,7 @@ def _checked_token(page: str | None, token: str | None) -> str:
     return token
 
 
-def request_trace(file: str) -> RequestTrace:
+def request_trace(file: str, tell: Callable[[str], object] = complain) -> RequestTrace:
     """The trace of a device, in that file. Raises UsageError if that can't be written, or is called otherwise."""
     if not file.endswith(PERFETTO):
         raise UsageError(
@@ -136,7 +136,7 @@ def request_trace(file: str) -> RequestTrace:
     check_writable("--trace", file)
     from simaccel.bridge.device.request_trace import RequestTrace  # which needs numpy
 
-    def tell(error: OSError) -> None:
-        complain(f"{file}: {error.strerror or error}; the trace ends there, and the device goes on")
+    def failed(error: OSError) -> None:
+        tell(f"{file}: {error.strerror or error}; the trace ends there, and the device goes on")
 
-    return RequestTrace(file, tell)
+    return RequestTrace(file, failed)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -18,12 +17,12 @@ from simaccel.bridge.device.admission import Refused
 from simaccel.bridge.users import group_id, user_id, user_name
 from simaccel.cli.device_group import DeviceGroup, group_addresses, option_words
 from simaccel.cli.device_options import DEPTH, AllowUser, Depth, Faults, Latency, Seed, Units, Workers
-from simaccel.cli.exits import OK
+from simaccel.cli.exits import OK, complain
 from simaccel.cli.model_lateness import LateWatch
 from simaccel.cli.number_options import number, whole_number
+from simaccel.cli.service_log import LogJson, LogLevel, ServiceLog
 from simaccel.cli.service_manager import ServiceManager
 from simaccel.cli.socket_option import Socket, address_of
-from simaccel.cli.standard_streams import silence_stdout
 from simaccel.cli.watching_options import Metrics, Page, PageToken, TraceFile, Watching, request_trace
 
 LONGEST_S = 1_000_000
@@ -65,13 +64,16 @@ def command(
     page: Page = None,
     page_token: PageToken = None,
     trace: TraceFile = None,
+    log_level: LogLevel = "info",
+    log_json: LogJson = False,
 ) -> Callable[[], int]:
     """Run a device as a process, until SIGTERM or Ctrl-C."""
     if not 0 <= stats_interval <= LONGEST_S:
         raise UsageError(f"--stats-interval {stats_interval}: use 0 to {LONGEST_S:,} seconds")
     address = address_of(socket)
+    log = ServiceLog(address, log_level, log_json)
     if devices != 1:
-        group_of_devices = DeviceGroup(group_addresses(address, devices), option_words(context))
+        group_of_devices = DeviceGroup(group_addresses(address, devices), option_words(context), log)
         address = f"{address}-1"
     options: dict[str, Any] = {
         "address": address,
@@ -84,12 +86,12 @@ def command(
         "uids": tuple(user_id(user) for user in allow_user or ()),
         "gid": None if group is None else group_id(group),
         "mode": None if mode is None else _mode(mode),
-        "on_refused": tell_refused,
+        "on_refused": lambda refused: _log_refused(log, refused),
     }
     watching = Watching(metrics, page, page_token)
     traced = None
     try:
-        traced = None if trace is None else request_trace(trace)
+        traced = None if trace is None else request_trace(trace, lambda message: log.error("trace", message))
         server = Server(**options, latencies=watching.wanted, trace=traced)
     except BaseException:
         watching.close()
@@ -100,7 +102,7 @@ def command(
         server.close()  # it has checked the options
         watching.close()
         return group_of_devices.run
-    return lambda: _serve(server, watching, stats_interval, latency)
+    return lambda: _serve(server, log, watching, stats_interval, latency)
 
 
 def _mode(text: str) -> int:
@@ -112,32 +114,37 @@ def _mode(text: str) -> int:
 
 def tell_refused(refused: Refused) -> None:
     """Prints a line on stderr."""
-    # Only the first refusal of a user is printed. `simaccel stat` counts the others.
-    print(
-        f"simaccel: refused pid {refused.pid} of user {user_name(refused.uid)}: {refused.why}",
-        file=sys.stderr,
-        flush=True,
-    )
+    complain(_refusal(refused))
 
 
-def _serve(server: Server, watching: Watching, interval_s: float, latency: str | None) -> int:
+def _log_refused(log: ServiceLog, refused: Refused) -> None:
+    log.warning("refused", _refusal(refused), pid=refused.pid, uid=refused.uid)
+
+
+def _refusal(refused: Refused) -> str:
+    """Only the first refusal of a user is told. `simaccel stat` counts the others."""
+    return f"refused pid {refused.pid} of user {user_name(refused.uid)}: {refused.why}"
+
+
+def _serve(server: Server, log: ServiceLog, watching: Watching, interval_s: float, latency: str | None) -> int:
     # A client takes three fds, so the usual soft limit would allow about 300 clients.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     before = {number: signal.signal(number, lambda *_: server.stop()) for number in STOPPING}
     manager = ServiceManager()
     ended = threading.Event()
-    teller = threading.Thread(target=_tell, args=(server, interval_s, ended), daemon=True)
-    late = LateWatch(server.late, latency) if latency is not None else None
+    teller = threading.Thread(target=_tell, args=(server, log, interval_s, ended), daemon=True)
+    late = LateWatch(server.late, latency, lambda text: log.warning("late", text)) if latency is not None else None
     try:
         with server, ExitStack() as watched:
-            print(f"serving at {server.address}", flush=True)
-            watched.enter_context(watching.of(server, _say))
+            serving = f"serving at {server.address}"
+            log.announce("serving", serving)
+            watched.enter_context(watching.of(server, lambda line: log.announce("watching", line)))
             if interval_s:
                 teller.start()
             if late is not None:
                 late.start()
-            manager.ready(f"serving at {server.address}")
+            manager.ready(serving)
             server.serve()
             manager.stopping()
             ended.set()
@@ -145,7 +152,7 @@ def _serve(server: Server, watching: Watching, interval_s: float, latency: str |
                 late.end()
             if interval_s:
                 teller.join()
-            _say(_line(server.report()))
+            _log_statistics(log, server.report())
     finally:
         watching.close()
         ended.set()
@@ -154,21 +161,19 @@ def _serve(server: Server, watching: Watching, interval_s: float, latency: str |
     return OK
 
 
-def _tell(server: Server, interval_s: float, ended: threading.Event) -> None:
+def _tell(server: Server, log: ServiceLog, interval_s: float, ended: threading.Event) -> None:
     while not ended.wait(interval_s):
-        _say(_line(server.report()))
+        _log_statistics(log, server.report())
 
 
-def _say(line: str) -> None:
-    """Print a line of statistics. It is lost if it can't be written (a full disk, a closed pipe)."""
-    try:
-        print(line, flush=True)
-    except OSError:
-        silence_stdout()
-
-
-def _line(report: dict[str, Any]) -> str:
-    operations = ", ".join(f"{op} {count:,}" for op, count in report["by_op"].items()) or "nothing yet"
-    return (
-        f"{len(report['clients'])} clients, {report['in_flight']} in flight, {report['failed']:,} failed: {operations}"
+def _log_statistics(log: ServiceLog, report: dict[str, Any]) -> None:
+    by_op, clients = report["by_op"], len(report["clients"])
+    operations = ", ".join(f"{op} {count:,}" for op, count in by_op.items()) or "nothing yet"
+    log.info(
+        "statistics",
+        f"{clients} clients, {report['in_flight']} in flight, {report['failed']:,} failed: {operations}",
+        clients=clients,
+        in_flight=report["in_flight"],
+        failed=report["failed"],
+        by_op=by_op,
     )
