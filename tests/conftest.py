@@ -64,6 +64,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     os.close(config.stash[_stderr])
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     """For `--dist loadgroup`; None where another way was chosen."""
     if config.getoption("dist") != "loadgroup":
@@ -73,6 +74,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     return FilesTogether(config, log)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """One more than the cores that this process may use, because many tests wait for processes and timers."""
     return _cores() + 1
