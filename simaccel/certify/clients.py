@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterable
 from contextlib import suppress
 from enum import Enum, auto
+from typing import Any
 
 _ABORT = struct.pack("ii", 1, 0)
 """SO_LINGER of 0: the close is a reset."""
@@ -35,14 +36,14 @@ ENDED = (State.DONE, State.FAILED, State.ABORTED)
 class Client:
     """One connection."""
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, context: ssl.SSLContext, family: int) -> None:
         self.state = State.CONNECTING
         self.why = ""
         """Of a failure."""
         self.shaken = False
         """Whether the handshake was completed, as far as the client can see."""
         self._context = context
-        self.socket: socket.socket | ssl.SSLSocket = socket.socket()
+        self.socket: socket.socket | ssl.SSLSocket = socket.socket(family)
         self.socket.setblocking(False)
 
     @property
@@ -50,7 +51,7 @@ class Client:
         """Whether nothing more happens to it."""
         return self.state in ENDED
 
-    def connect(self, address: tuple[str, int]) -> None:
+    def connect(self, address: Any) -> None:
         """Begin."""
         code = self.socket.connect_ex(address)
         if code not in (0, errno.EINPROGRESS):
@@ -110,8 +111,10 @@ class Client:
 class Clients:
     """All clients of a scenario. A context manager."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._address = (host, port)
+    def __init__(self, family: int, address: Any) -> None:
+        """Where the server listens: a family of sockets, and an address of that family."""
+        self._family = family
+        self._address = address
         self._selector = selectors.DefaultSelector()
         self.handshakes = 0
         """How many were completed."""
@@ -119,7 +122,7 @@ class Clients:
     def open(self, count: int, context: ssl.SSLContext | None = None) -> list[Client]:
         """Begin so many connections. `step` carries them on."""
         context = context or client_context()
-        clients = [Client(context) for _ in range(count)]
+        clients = [Client(context, self._family) for _ in range(count)]
         for client in clients:
             client.connect(self._address)
             if not client.ended:

@@ -98,7 +98,7 @@ class Certification:
                     since_s = time.monotonic() - stage.since_s
         except DoesNotApply as reason:
             outcome, seen = Outcome.DOES_NOT_APPLY, str(reason)
-        except (Failed, CannotStart) as failed:
+        except (Failed, CannotStart, DeviceGone) as failed:
             outcome, seen = Outcome.FAILED, str(failed)
         took_s = time.monotonic() - begun_s
         return Verdict(scenario.name, scenario.what, outcome, seen, since_s, took_s, again)
@@ -114,7 +114,7 @@ class Certification:
             }
             environment["OPENSSL_CONF"] = str(config)
             server = opened.enter_context(Server(self.target, environment, self._folder / f"{name}.log"))
-            clients = Clients(self.target.host, self.target.port)
+            clients = Clients(server.family, server.address)
             opened.callback(clients.close)
             yield Stage(
                 self.target,

@@ -77,6 +77,11 @@ def test_a_server_that_ends_at_once(toolbox: Toolbox) -> None:
     _refused(done, "the server ended at once with exit code 1", "/no/such/certificate.pem")
 
 
+def test_a_host_that_is_not_known(toolbox: Toolbox) -> None:
+    done = simaccel_certify("--connect", "nobody.invalid:4433", "--", "sleep", "1000", toolbox=toolbox)
+    _refused(done, "--connect nobody.invalid:4433")
+
+
 def test_a_port_in_use(toolbox: Toolbox) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

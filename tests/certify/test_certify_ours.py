@@ -7,8 +7,9 @@ import re
 import pytest
 
 from simaccel.certify.scenarios.table import SCENARIOS
+from tests.bridge.tls import free_port
 from tests.bridge.toolbox import ROOT, Toolbox
-from tests.certify.servers import SOON_S, Workshop, certify, outcomes
+from tests.certify.servers import SOON_S, Subject, Workshop, certify, outcomes
 
 NAMES = [scenario.name for scenario in SCENARIOS]
 BY_CALLBACK = [
@@ -45,6 +46,16 @@ def test_a_planted_fault_is_caught_by_its_scenario(workshop: Workshop, toolbox: 
     assert (code, verdict["outcome"]) == (1, "failed"), verdict
     assert verdict["seen"]
     assert f"--scenario {fault} --seed 1 -- {workshop.folder}/server" in verdict["again"]
+
+
+@pytest.mark.parametrize("address", ["localhost:{}", "[::1]:{}"])
+def test_a_name_and_an_address_of_ipv6(workshop: Workshop, toolbox: Toolbox, address: str) -> None:
+    port = free_port()
+    keys = ["-cert", str(workshop.folder / "ec.crt"), "-key", str(workshop.folder / "ec.key")]
+    command = ["openssl", "s_server", "-async", "-quiet", "-accept", address.format(port), *keys]
+    subject = Subject(port, command, ["--connect", address.format(port)])
+    code, result = certify(subject, toolbox, "error", limit_s=SOON_S)
+    assert (code, outcomes(result)) == (0, {"error": "passed"}), result
 
 
 def test_a_server_that_blocks_is_told_so(workshop: Workshop, toolbox: Toolbox) -> None:

@@ -38,7 +38,7 @@ class Server:
         self.status: int | None = None
         """How the first process ended: its exit code, or minus the number of a signal. None while it runs."""
         self._log = log
-        if _accepts(target):
+        if _peer(target) is not None:
             raise CannotStart(
                 f"something listens at {target.host}:{target.port} already: end it, or give another port to the server "
                 "and to --connect"
@@ -66,7 +66,7 @@ class Server:
 
     def _wait_for_port(self) -> None:
         end_s = time.monotonic() + self.target.limit_s
-        while not _accepts(self.target):
+        while (peer := _peer(self.target)) is None:
             if not self.pids():
                 raise CannotStart(f"the server ended at once{self.how_it_ended()}{self.tail()}")
             if time.monotonic() > end_s:
@@ -75,6 +75,7 @@ class Server:
                     f"the server have another port than --connect?{self.tail()}"
                 )
             time.sleep(POLL_S)
+        self.family, self.address = peer
 
     # What is seen of it
 
@@ -129,11 +130,12 @@ class Server:
         self.close()
 
 
-def _accepts(target: Target) -> bool:
+def _peer(target: Target) -> tuple[int, Any] | None:
+    """Who accepts connections there, as a family and an address: a name may have several. None: nobody does."""
     try:
-        socket.create_connection((target.host, target.port), target.limit_s).close()
+        with socket.create_connection((target.host, target.port), target.limit_s) as probe:
+            return probe.family, probe.getpeername()
     except ConnectionRefusedError:
-        return False
+        return None
     except OSError as error:
         raise CannotStart(f"--connect {target.host}:{target.port}: {error}") from None
-    return True
