@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.bridge.processes import ROOT, Device
-from simaccel.cli.commands.openssl import CONFIG
+from simaccel.cli.commands.openssl import configuration
 from tests.bridge.toolbox import Installed, Toolbox
 
 SECONDS = 0.5
@@ -55,7 +55,7 @@ def _measure(folder: Path, openssl: Installed, address: str, rounds: int) -> lis
     compile_line = ["cc", "-O2", "-Wall", "-Wextra", *openssl.flags, "-o", str(program), str(source)]
     subprocess.run([*compile_line, "-lssl", "-lcrypto"], check=True)
     config = folder / "device.cnf"
-    config.write_text(CONFIG.format(module=tools.provider, socket=address))
+    config.write_text(configuration(tools.provider, address))
     software = {"PATH": openssl.path, "OPENSSL_CONF": os.devnull}
     environments = {way: software if way == "software" else software | {"OPENSSL_CONF": str(config)} for way in WAYS}
     for name, kind in CERTIFICATES.items():
