@@ -1,7 +1,7 @@
 cdef class Spinner:
     cdef public bint spinning
     cdef int _ended
-    cdef bint _failed
+    cdef int _in_vain, _skips
     cdef long long _began_ns, _mean_ns
 
     cpdef bint spin(self, long long most_ns, int epoll_fd) except -1

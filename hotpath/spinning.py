@@ -6,8 +6,10 @@ while whether it is woken: it gives up the GIL, and looks again and again for at
 its last waits took less than PAYS_NS on average. A thread that waits for long does not spin, and so costs no CPU.
 
 A thread that spins takes the GIL back only once it is free. On a busy machine the other thread may not get a core
-meanwhile: a spin in vain therefore counts as a long wait. With one core alone nothing spins. All this needs code in C.
-This file is what is done where nothing is compiled, which is nothing, and spinning.pyx is the other.
+meanwhile. So after each spin in vain in a row, twice as many waits go without a spin, up to a thousand. With one core
+alone nothing spins.
+
+All this needs code in C, which is in spinning.pyx. This file stands for it where nothing is compiled, and never spins.
 """
 
 from __future__ import annotations

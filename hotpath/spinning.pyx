@@ -73,7 +73,9 @@ cdef class Spinner:
         cdef int woken
         PyErr_CheckSignals()  # compiled code comes here without a look at them, and the caller may sleep next
         self._began_ns = simaccel_now_ns()
-        self._failed = False
+        if self._skips > 0:
+            self._skips -= 1
+            return False
         if self._mean_ns >= 100_000 or most_ns == 0 or simaccel_cores() < 2:
             return False
         until_ns = self._began_ns + (most_ns if 0 < most_ns < 50_000 else 50_000)
@@ -83,8 +85,11 @@ cdef class Spinner:
             woken = simaccel_spin(&self._ended, epoll_fd, until_ns)
         self.spinning = False
         PyErr_CheckSignals()
-        self._failed = not woken
-        return woken or self._ended  # `end` may have been called just now
+        woken = woken or self._ended  # `end` may have been called just now
+        # After each spin in vain in a row, twice as many waits go without one.
+        self._in_vain = 0 if woken else min(self._in_vain + 1, 10)
+        self._skips = (1 << self._in_vain) - 1
+        return woken
 
     cpdef end(self):
         """End the spin. Any thread."""
@@ -92,6 +97,5 @@ cdef class Spinner:
 
     cpdef waited(self):
         """The wait that began with the last `spin` is over."""
-        # A spin in vain counts as a long wait, so that few of them end the spinning.
-        cdef long long took_ns = 400_000 if self._failed else min(simaccel_now_ns() - self._began_ns, 400_000)
+        cdef long long took_ns = min(simaccel_now_ns() - self._began_ns, 400_000)
         self._mean_ns += (took_ns - self._mean_ns) // 8
