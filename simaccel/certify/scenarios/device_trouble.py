@@ -82,6 +82,7 @@ def late_completion(stage: Stage) -> None:
 def device_restart(stage: Stage) -> None:
     """The device is killed with operations in flight, and comes back."""
     clients = stage.paused() if stage.manner.way is Way.PAUSES else stage.clients.open(FEW)
+    stage.device.wake()  # its last words reach jobs while the connection ends
     stage.device.kill()
     stage.all_done(clients)
     stage.handshakes()
