@@ -7,7 +7,7 @@ READY     := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 PIP       := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run hot test thorough check pythons lint types bench pictures provider wheel conformance conformance-waits conformance-rest openssl-own-tests certify mutants clean
+.PHONY: run hot test thorough check pythons lint types bench pictures provider wheel install conformance conformance-waits conformance-rest openssl-own-tests certify mutants clean
 
 run: hot
 	$(BIN)/simaccel run
@@ -65,6 +65,11 @@ openssl-own-tests: $(READY_DEV)
 # The wheel, with the providers that were built: the system's, and those of prefixes.
 wheel: $(READY_DEV) hot provider
 	$(BIN)/python -m build --wheel
+
+# For all users of this machine, as root: make install PREFIX=/usr/local; packaging/install.sh says what else can be set.
+export PREFIX DESTDIR MODULESDIR WHEEL
+install: $(if $(WHEEL),,provider)
+	PYTHON=$(PYTHON) packaging/install.sh
 
 # All random programs against the real libcrypto; SIMACCEL_LIBCRYPTO=path takes another one.
 # In two halves, about one to each core.

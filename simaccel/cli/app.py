@@ -53,7 +53,7 @@ def plan(arguments: Sequence[str]) -> Callable[[], int]:
         complain(f"give a command: {', '.join(COMMANDS)}; see simaccel --help")
         return lambda: USAGE
     try:
-        answer = _app(arguments[0])(list(arguments), prog_name="simaccel", standalone_mode=False)
+        answer = application(arguments[0])(list(arguments), prog_name="simaccel", standalone_mode=False)
     except (UsageError, SimUsageError) as error:
         complain(str(error))
         return lambda: USAGE
@@ -70,8 +70,11 @@ def plan(arguments: Sequence[str]) -> Callable[[], int]:
     return lambda: int(answer or OK)  # help and --version have been printed
 
 
-def _app(chosen: str) -> typer.Typer:
-    """An application with only the chosen subcommand, or with all. The modules of the others are not imported."""
+def application(chosen: str) -> typer.Typer:
+    """An application with only the chosen subcommand, or with all if there is none of that name.
+
+    The modules of the other subcommands are not imported.
+    """
     app = typer.Typer(
         add_completion=False,
         pretty_exceptions_enable=False,

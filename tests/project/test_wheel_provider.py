@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -13,10 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bridge.conftest import require
 from tests.bridge.device import fresh_address
 from tests.limits import WAIT_S
-from tests.project.source import ROOT
 from tests.project.test_wheel import run
 
 pytestmark = [
@@ -26,33 +23,7 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of what git knows, so that nothing is in it that was built here."""
-    require("cc", "make", "openssl", "git")
-    folder = tmp_path_factory.mktemp("checkout") / "simaccel"
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    for name in listed.stdout.split("\0")[:-1]:
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built in the checkout, behind `make provider`."""
-    run("make", "-C", checkout, "provider", folder=checkout)
-    folder = tmp_path_factory.mktemp("dist")
-    run(sys.executable, "-m", "build", "--wheel", "--outdir", folder, checkout, folder=folder)
-    (built,) = folder.glob("simaccel-*.whl")
-    return built
-
-
-@pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed(wheel_with_provider: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The programs' folder of an environment with the wheel. What the wheel asks for is that of this environment.
 
     That everything it asks for can be installed is tested in test_wheel.py.
@@ -64,20 +35,20 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     # A path from a .pth file is no site folder itself, so simaccel's editable installation there is not seen.
     (libraries / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
     pip = (sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-compile")
-    run(*pip, "--ignore-installed", wheel, folder=folder)
+    run(*pip, "--ignore-installed", wheel_with_provider, folder=folder)
     return folder / "bin"
 
 
-def test_its_name_says_for_which_machine_it_is(wheel: Path) -> None:
+def test_its_name_says_for_which_machine_it_is(wheel_with_provider: Path) -> None:
     platform = re.sub("[-.]", "_", sysconfig.get_platform())
-    assert wheel.name.endswith(f"-py3-none-{platform}.whl")
-    archive = zipfile.ZipFile(wheel)
+    assert wheel_with_provider.name.endswith(f"-py3-none-{platform}.whl")
+    archive = zipfile.ZipFile(wheel_with_provider)
     (described,) = (name for name in archive.namelist() if name.endswith(".dist-info/WHEEL"))
     assert "Root-Is-Purelib: false" in archive.read(described).decode()
 
 
-def test_it_holds_the_provider_under_the_libcrypto_that_it_is_for(wheel: Path) -> None:
-    machine_code = [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".so")]
+def test_it_holds_the_provider_under_the_libcrypto_that_it_is_for(wheel_with_provider: Path) -> None:
+    machine_code = [name for name in zipfile.ZipFile(wheel_with_provider).namelist() if name.endswith(".so")]
     assert len(machine_code) == 1
     assert re.fullmatch(r"simaccel/provider/libcrypto\.so\.\d+/simaccel\.so", machine_code[0])
 
