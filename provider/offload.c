@@ -143,12 +143,18 @@ static int may_wait(struct connection *connection, const struct place *place, in
     return !place->mute && (turns <= PATIENCE || !ring_is_held(&connection->ring));
 }
 
+static uint64_t slot_deadline(void)
+{
+    return settings.deadline_ns == 0 ? UINT64_MAX : now_ns() + settings.deadline_ns;
+}
+
 /* Takes a slot of the current connection. While the ring is full it pauses with EAGAIN, or waits. Returns NULL and `why` if
  * there is no slot. It keeps no reference to the connection during a pause, because a job that is abandoned never goes on to
  * drop it. */
 static struct record *take_slot(struct place *place, const char **why)
 {
-    const uint64_t until_ns = settings.deadline_ns == 0 ? UINT64_MAX : now_ns() + settings.deadline_ns;
+    uint64_t until_ns = slot_deadline();
+    unsigned moves = 0;
 
     for (int turns = 0;; turns++) {
         const struct connection *queued = turns > 0 && place->waiter != NULL ? waiter_queue(place->waiter) : NULL;
@@ -180,6 +186,9 @@ static struct record *take_slot(struct place *place, const char **why)
             }
             waiter_take_token(place->waiter);
         }
+        /* A device that stalls is given up with those who stand in its queue. The next one gets the same patience. */
+        if (dead && ++moves < settings.device_count)
+            until_ns = slot_deadline();
         if (now_ns() >= until_ns) {
             *why = "the ring stayed full until the deadline";
             return NULL;

@@ -114,7 +114,7 @@ def test_a_stalled_device_costs_its_operations_a_deadline(toolbox: Toolbox, devi
         stopped.send_signal(signal.SIGCONT)
         process.kill()
         process.wait()
-    assert counted["good"] == counted["wanted"]
+    assert counted["good"] == counted["wanted"], counted
     assert counted["errors"] == counted["software"] == 0
 
 
