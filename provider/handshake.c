@@ -48,10 +48,6 @@ static int address_of(const char *name, struct sockaddr_un *address, socklen_t *
     return 1;
 }
 
-/* How long to wait for the device: long enough if it is busy, and short enough for a program that has other clients to serve
- * meanwhile. */
-enum { PATIENCE_US = 250000 };
-
 /* Whether the device may have our private keys. Any user can bind an abstract name that is free. So only devices of root, of
  * our own user and of the users in the setting `trusted_users` are trusted. */
 static int trusted(int control, struct ucred *peer)
@@ -67,16 +63,21 @@ static int trusted(int control, struct ucred *peer)
     return peer->uid == 0 || peer->uid == geteuid() || peer->uid == getuid();
 }
 
-/* Connects. If the device's queue is full, waits for a place in it, at most PATIENCE_US. A signal interrupts the wait in the
+static struct timeval timeval_of(uint64_t us)
+{
+    /* Never 0, which would mean no limit. */
+    return (struct timeval){.tv_sec = (time_t)(us / 1000000), .tv_usec = us > 0 ? (suseconds_t)(us % 1000000) : 1};
+}
+
+/* Connects. If the device's queue is full, waits for a place in it, at most `connect_ms`. A signal interrupts the wait in the
  * kernel; it then goes on for the rest of the time. Returns 0 or the error. */
 static int connect_patiently(int control, const struct sockaddr_un *address, socklen_t length)
 {
-    const uint64_t end_ns = now_ns() + PATIENCE_US * UINT64_C(1000);
-    uint64_t left_us = PATIENCE_US;
+    const uint64_t end_ns = now_ns() + settings.connect_ms * UINT64_C(1000000);
+    uint64_t left_us = settings.connect_ms * UINT64_C(1000);
 
     for (;;) {
-        /* Never 0, which would mean no limit. */
-        const struct timeval left = {.tv_usec = (suseconds_t)(left_us > 0 ? left_us : 1)};
+        const struct timeval left = timeval_of(left_us);
         uint64_t now;
 
         setsockopt(control, SOL_SOCKET, SO_SNDTIMEO, &left, sizeof(left));
@@ -93,7 +94,7 @@ static int connect_patiently(int control, const struct sockaddr_un *address, soc
 
 static int connect_to_device(const char *name, char *reason, size_t reason_bytes)
 {
-    const struct timeval patience = {.tv_usec = PATIENCE_US};
+    const struct timeval patience = timeval_of(settings.connect_ms * UINT64_C(1000));
     struct sockaddr_un address;
     socklen_t length;
     struct ucred peer;
@@ -108,8 +109,8 @@ static int connect_to_device(const char *name, char *reason, size_t reason_bytes
     setsockopt(control, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     setsockopt(control, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     if (error == EAGAIN) {
-        fail(reason, reason_bytes, "the device at %.120s is busy: it has let nobody in for %d ms", name,
-             PATIENCE_US / 1000);
+        fail(reason, reason_bytes, "the device at %.120s is busy: it has let nobody in for %u ms", name,
+             settings.connect_ms);
     } else if (error != 0) {
         fail(reason, reason_bytes, "no device at %.120s: %s", name, strerror(error));
     } else if (!trusted(control, &peer)) {

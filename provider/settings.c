@@ -20,6 +20,7 @@ static const struct settings defaults = {
     .device_count = 1,
     .entries = 128,
     .slot_bytes = 5120, /* an ML-DSA-87 signature has 4,627 bytes */
+    .connect_ms = 250, /* enough for a busy device, and bearable for a program that has other clients to serve meanwhile */
     .deadline_ns = 10000000000u,
     .operations = ALL_OPERATIONS,
     .fallback = 1,
@@ -35,7 +36,7 @@ void settings_reset(void)
     settings = defaults;
 }
 
-const char *const settings_names[] = {"socket",   "entries", "slot_bytes",    "deadline_ms", "operations",
+const char *const settings_names[] = {"socket",   "entries", "slot_bytes",    "connect_ms", "deadline_ms", "operations",
                                       "fallback", "trace",   "trusted_users", "late_pause",  NULL};
 
 static int refuse(char *reason, size_t reason_bytes, const char *name, const char *value, const char *cure)
@@ -198,6 +199,10 @@ int settings_set(const char *name, const char *value, char *reason, size_t reaso
         if (!parse_number(value, &number) || number < 1024 || number > WIRE_MAX_SLOT_BYTES || number % 64 != 0)
             return refuse(reason, reason_bytes, name, value, "use a multiple of 64 from 1024 to 1048576");
         settings.slot_bytes = (uint32_t)number;
+    } else if (strcmp(name, "connect_ms") == 0) {
+        if (!parse_number(value, &number) || number < 1 || number > 60000)
+            return refuse(reason, reason_bytes, name, value, "use milliseconds from 1 to 60000");
+        settings.connect_ms = (uint32_t)number;
     } else if (strcmp(name, "deadline_ms") == 0) {
         if (!parse_number(value, &number) || number > 3600000)
             return refuse(reason, reason_bytes, name, value, "use milliseconds from 0 (never) to 3600000");

@@ -17,6 +17,7 @@ struct settings {
     unsigned device_count;
     uint32_t entries;     /* slots of the ring */
     uint32_t slot_bytes;  /* bytes of a slot */
+    uint32_t connect_ms;  /* how long a new connection waits for the device to answer */
     uint64_t deadline_ns; /* how long an operation in flight may take before it counts as lost; 0: for ever */
     uint32_t operations;  /* which algorithms are offloaded: a bit for each of enum offloaded */
     int fallback;         /* whether software does what the device can't; if not, that is an error */

@@ -303,7 +303,7 @@ def test_an_exception_of_a_signal_handler_ends_the_wait() -> None:
 def test_the_provider_says_of_a_busy_device_that_it_is_busy(toolbox: Toolbox) -> None:
     """Also where signals come all the time. A process that is stopped and goes on sees them too."""
     with full_queue() as (address, _, _):
-        process = toolbox.start_jobs(address, "fd", 2, 12, "ecdsa", trace="yes")
+        process = toolbox.start_jobs(address, "fd", 2, 12, "ecdsa", trace="yes", connect_ms=1_200)
         while process.poll() is None:
             process.send_signal(signal.SIGSTOP)
             process.send_signal(signal.SIGCONT)
@@ -312,7 +312,7 @@ def test_the_provider_says_of_a_busy_device_that_it_is_busy(toolbox: Toolbox) ->
         with process.stdout as out, process.stderr as err:
             counted, trace = json.loads(out.read()), err.read()
     assert counted["good"] == counted["software"] == 12
-    assert "is busy: it has let nobody in for 250 ms" in trace
+    assert "is busy: it has let nobody in for 1200 ms" in trace
     assert "Interrupted" not in trace
 
 

@@ -18,6 +18,8 @@ _SOCKETS = (
 _UNUSABLE: list[tuple[dict[str, object], str]] = [
     ({"entries": "3"}, "entries = 3: use a power of two from 2 to 4096"),
     ({"entries": "8192"}, "entries = 8192: use a power of two from 2 to 4096"),
+    ({"connect_ms": "0"}, "connect_ms = 0: use milliseconds from 1 to 60000"),
+    ({"connect_ms": "60001"}, "connect_ms = 60001: use milliseconds from 1 to 60000"),
     ({"entries": "many"}, "entries = many: use a power of two from 2 to 4096"),
     ({"slot_bytes": "100"}, "slot_bytes = 100: use a multiple of 64 from 1024 to 1048576"),
     (

@@ -20,6 +20,8 @@ ROOT = HERE.parent.parent
 PREFIX = os.environ.get("SIMACCEL_OPENSSL", "")
 """Another OpenSSL than the system's, as `build_openssl.sh` makes it. HAProxy, nginx and curl use the system's."""
 
+CONNECT_MS = 2_000
+
 
 @dataclass(frozen=True, slots=True)
 class Installed:
@@ -120,9 +122,10 @@ class Toolbox:
         _run(["cc", "-g", "-O1", *warnings, *flags, "-o", str(binary), *map(str, sources), *libcrypto, "-pthread"])
 
     def environment(self, address: str, **settings: object) -> dict[str, str]:
-        """For a program that is to use the device at that address."""
+        """For a program that is to use the device at that address. It waits longer for a slow machine than users do."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SIMACCEL_")}
         environment.update(OPENSSL_CONF=str(self.config), SIMACCEL_SOCKET=address, PATH=self.openssl.path)
+        settings = {"connect_ms": CONNECT_MS, **settings}
         environment.update({f"SIMACCEL_{name.upper()}": str(value) for name, value in settings.items()})
         return environment
 
