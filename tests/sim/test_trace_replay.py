@@ -150,6 +150,7 @@ def test_a_wrong_option_is_told_in_one_line(words: str, capsys: pytest.CaptureFi
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+@pytest.mark.python_source
 def test_the_trace_of_a_pytest_test_runs_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     test = tmp_path / "test_mine.py"
     test.write_text("def test_one(accel):\n    accel.engine.sha256(b'data')\n")
