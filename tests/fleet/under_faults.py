@@ -41,7 +41,8 @@ class Storm:
             self.members, policy, software=software, patience_ns=1_000_000, retry_ns=700_000, probe="null"
         )
         self.outcome = Outcome([0] * count)
-        self.next = 0
+        self.next = self.ended = 0
+        """How many were begun, and how many have ended at least once."""
         self.again: deque[Request] = deque()
         """Requests that found no slot."""
         self.troubled: set[int] = set()
@@ -60,9 +61,7 @@ class Storm:
         return self.outcome
 
     def _left(self) -> int:
-        return (
-            len(self.outcome.ended) - sum(map(bool, self.outcome.ended)) if self.next == len(self.outcome.ended) else 1
-        )
+        return len(self.outcome.ended) - self.ended
 
     def _submit(self) -> None:
         while self.fleet.in_flight < IN_FLIGHT and (self.again or self.next < len(self.outcome.ended)):
@@ -78,6 +77,7 @@ class Storm:
 
     def _ended(self, request: Request) -> None:
         number = int.from_bytes(request.payload)
+        self.ended += not self.outcome.ended[number]
         self.outcome.ended[number] += 1
         if request.error is not None or request.result != request.payload:
             self.outcome.wrong.append(number)
