@@ -7,9 +7,8 @@ it is first needed and kept for the next one; or None as long as no stackful job
 
 from __future__ import annotations
 
-from greenlet import greenlet
-
 from engine.errors import NoJobsError
+from engine.jobs.greenlets import greenlet
 
 Slot = greenlet | None
 

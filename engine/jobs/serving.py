@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from greenlet import GreenletExit, getcurrent
-
+from engine.jobs.greenlets import GreenletExit, getcurrent
 from engine.jobs.thread import ThreadState
 
 

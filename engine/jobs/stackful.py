@@ -12,9 +12,8 @@ from contextvars import copy_context
 from inspect import CORO_CREATED, getcoroutinestate, iscoroutine
 from typing import Any, Final, NoReturn
 
-from greenlet import getcurrent, greenlet
-
 from engine.errors import UsageError
+from engine.jobs.greenlets import getcurrent, greenlet
 from engine.jobs.job import NEW, PAUSED, RUNNING, Job
 from engine.jobs.pause import PAUSED_HERE
 from engine.jobs.serving import Outcome, serve

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.errors import UsageError
+from engine.jobs.greenlets import INSTALLED, refuse_stackful
 from engine.jobs.job import Job
 from engine.jobs.stackful import StackfulJob
 from engine.jobs.stackless import StacklessJob
 from waitctx.context import WaitCtx
 
+_stackful: Callable[..., Job] = StackfulJob if INSTALLED else refuse_stackful
 _COROUTINE = inspect.CO_COROUTINE
 _GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
@@ -19,7 +21,7 @@ _GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 def new_job(fn: Callable[..., Any], args: tuple[Any, ...], wait_ctx: WaitCtx | None, owns_ctx: bool) -> Job:
     """A new job that is not started: stackless for an `async def`, else stackful.
 
-    Raises UsageError if fn is not a function, or is a generator.
+    Raises UsageError if fn is not a function, or is a generator, or is stackful and greenlet is not installed.
     """
     try:
         flags = fn.__code__.co_flags
@@ -33,7 +35,7 @@ def new_job(fn: Callable[..., Any], args: tuple[Any, ...], wait_ctx: WaitCtx | N
         return StacklessJob(fn, args, wait_ctx, owns_ctx)
     if flags & _GENERATOR:
         raise UsageError(f"{fn!r} is a generator: a job runs a plain function or an async def without yield")
-    return StackfulJob(fn, args, wait_ctx, owns_ctx)
+    return _stackful(fn, args, wait_ctx, owns_ctx)
 
 
 def start_job(fn: Callable[..., Any], *args: Any, wait_ctx: WaitCtx | None = None) -> Job:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import threading
 from typing import Any, Protocol
 
-from greenlet import greenlet
-
 from engine.errors import UsageError
+from engine.jobs.greenlets import greenlet
 from engine.jobs.pool import Pool, Slot
 from waitctx.context import WaitCtx
 
