@@ -89,9 +89,10 @@ class Storm:
         self.fleet.call_at(at_ns, self._trouble)
 
     def _trouble(self) -> None:
-        if self.next == len(self.outcome.ended):
+        if self.next == len(self.outcome.ended) or self.fleet.closed:
             return  # a calm phase at the end
-        free = [number for number in range(3) if number not in self.troubled]
+        # One whose trouble is over may still be down, until it is asked.
+        free = [number for number in range(3) if number not in self.troubled and self.fleet.members[number].up]
         if len(free) > 1:  # one is always left
             number = self.random.choice(free)
             kinds: dict[str, Callable[[Accelerator], Callable[[], object]]] = {
