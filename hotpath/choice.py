@@ -1,11 +1,11 @@
 """Chooses, at import, whether the hot path runs compiled or as plain Python.
 
-The modules in `MODULES` are Python, and are read, debugged and traced as such. Cython compiles the same files, with the
-types that stand beside them in a `.pxd`, to one extension (`python -m hotpath.build`). Where that extension is there,
-importing `sim.ring` gives the compiled module; else it gives `sim/ring.py`. Nothing else differs.
+The modules in `MODULES` are Python, and are read, debugged and traced as such. Cython compiles the same files to
+one extension (`python -m hotpath.build`), with types from the `.pxd` beside each file. If that extension exists,
+importing `sim.ring` gives the compiled module. Otherwise it gives `sim/ring.py`. Nothing else differs.
 
-The name of the extension holds a hash of all the sources that it was made from. So it is found only as long as they are
-what they were: after a change of one line the Python modules run, until the extension is built anew.
+The name of the extension holds a hash of all the sources that it was made from. So it is found only while the sources
+are unchanged. After a change of one line, even in a comment, the Python modules run until the extension is built again.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from types import ModuleType
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILT = os.path.join(ROOT, "hotpath", "built")
-"""Where the extensions are: one for each version of Python."""
+"""The folder of the extensions. There is one for each version of Python."""
 VARIABLE = "SIMACCEL_PURE"
-"""The environment variable that chooses the Python modules, with any value but "" and "0"."""
+"""The environment variable that chooses the Python modules if its value is anything but "" and "0"."""
 
 MODULES = (
     "hotpath.spinning",
@@ -71,8 +71,8 @@ def source_files() -> list[str]:
 
 
 def hash_of(files: Iterable[str]) -> str:
-    """Of the names and the contents of these files."""
-    from hashlib import blake2b  # not where nothing was compiled: it takes a millisecond
+    """The hash of the names and contents of these files."""
+    from hashlib import blake2b  # takes a millisecond, so not imported where nothing was compiled
 
     digest = blake2b(digest_size=8)
     for file in files:
@@ -101,7 +101,7 @@ class _Finder:
 
 
 def _choose() -> str:
-    """Let the compiled modules be found if they may and can. Returns what runs, for `simaccel info`."""
+    """Make the compiled modules findable, if they exist and are wanted. Returns what runs, for `simaccel info`."""
     if os.environ.get(VARIABLE, "0") not in ("", "0"):
         return f"Python, as {VARIABLE} says"
     try:

@@ -1,1 +1,1 @@
-"""`simaccel certify`: puts a server through everything that ever broke one, and judges it from outside."""
+"""`simaccel certify` does to a server everything that ever broke one, and judges the server from outside."""

@@ -1,4 +1,4 @@
-"""A certificate for clients that are asked for one, made anew for each run."""
+"""Makes a new certificate for each run, for clients that are asked for one."""
 
 from __future__ import annotations
 

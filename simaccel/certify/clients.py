@@ -17,7 +17,7 @@ _ABORT = struct.pack("ii", 1, 0)
 
 
 class State(Enum):
-    """How far a client is."""
+    """The states of a client."""
 
     CONNECTING = auto()
     SHAKING = auto()
@@ -90,7 +90,7 @@ class Client:
         return 0
 
     def _say_goodbye(self, peer: ssl.SSLSocket) -> None:
-        with suppress(ssl.SSLError, OSError):  # the server's good-bye is waited for below, in the clear
+        with suppress(ssl.SSLError, OSError):  # the code below waits for the server's good-bye, without TLS
             peer.unwrap()
         peer.shutdown(socket.SHUT_WR)
 
@@ -130,7 +130,7 @@ class Clients:
         return clients
 
     def step(self, wait_s: float) -> None:
-        """Carry on whoever can go on. Waits that long at most if nobody can."""
+        """Take a step with each client that can take one. If none can, waits for at most that long."""
         for key, _ in self._selector.select(wait_s):
             client: Client = key.data
             shaken = client.shaken

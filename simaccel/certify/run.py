@@ -1,4 +1,4 @@
-"""Plays scenarios on a server: a fresh server and a fresh device for each, so that none depends on another."""
+"""Plays scenarios on a server. Each gets a fresh server and a fresh device, so that none depends on another."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from simaccel.cli.openssl_setup.exec_program import environment_of_caller
 from simaccel.cli.openssl_setup.running_process import Process
 
 PROBED = 4
-"""Handshakes that must be paused at a time for a server to count as parallel."""
+"""A server counts as parallel if it has this many handshakes paused at the same time."""
 
 
 class Certification:
@@ -42,7 +42,7 @@ class Certification:
     def play(
         self, scenarios: Sequence[Scenario], again: Callable[[str], str], tell: Callable[[Verdict], object]
     ) -> Result:
-        """Play them. `tell` gets each verdict as it comes; `again` says which command plays one alone.
+        """Play them. `tell` gets each verdict as it comes; `again` returns the command that plays one scenario alone.
 
         Blocks. Raises CannotStart if the server can't be judged at all.
         """
@@ -66,7 +66,7 @@ class Certification:
             try:
                 for _ in range(2):
                     stage.handshakes()
-            except Failed:  # the scenarios will say so, one by one
+            except Failed:  # not raised here: the scenarios will report it, one by one
                 return unknown
             told = stage.device.state().told
             if not stage.device.state().done:

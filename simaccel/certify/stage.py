@@ -23,7 +23,8 @@ POLL_S = 0.005
 FEW = 8
 """Clients at a time, where a scenario needs several."""
 SLACK_FDS = 4
-"""A server may open some files late. What leaks leaks one for each of at least FEW connections."""
+"""How many more fds are allowed, because a server may open some files late. A leak has at least FEW, one for each
+connection."""
 SLACK_THREADS = 4
 
 
@@ -45,7 +46,7 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How the server works, as far as the scenarios have to know."""
+    """What the scenarios must know about how the server works."""
 
     way: Way
     parallel: bool
@@ -68,7 +69,7 @@ class Stage:
     certificate: str
     """The PEM file that a client shows if it is asked for a certificate."""
     notes: list[str] = field(default_factory=list)
-    """What was seen and is no failure."""
+    """What was seen, but is not a failure."""
     before: Seen | None = None
     """The server as it was before the scenario, warm and idle."""
     may_change: bool = False
@@ -76,7 +77,7 @@ class Stage:
     over: bool = False
     """Whether the server has been ended on purpose."""
     since_s: float = field(default_factory=time.monotonic)
-    """When what is waited for now began to be waited for."""
+    """When the present wait began."""
 
     # Waiting
 
@@ -86,7 +87,7 @@ class Stage:
         what: str | Callable[[], str],
         progress: Callable[[], int] | None = None,
     ) -> None:
-        """Let clients and server go on until it is so. Raises Failed with `what`, or what it returns, after the limit.
+        """Let clients and server go on until `reached`. After the limit, raises Failed with `what`, or what it returns.
 
         The limit begins anew whenever `progress` changes.
         """
@@ -103,7 +104,7 @@ class Stage:
                 raise Failed(f"{seen}, for {self.target.limit_s:,.0f} s")
 
     def check_alive(self) -> None:
-        """Raises Failed if a process of the server has ended that must not."""
+        """Raises Failed if a process of the server has ended that should be running."""
         if self.over:
             return
         pids = self.server.pids()
@@ -136,7 +137,7 @@ class Stage:
             raise Failed(f"a handshake failed: {failed[0]}")
 
     def handshakes(self, count: int = FEW) -> None:
-        """So many at a time, all of which must succeed."""
+        """Make so many handshakes at a time. Raises Failed unless all succeed."""
         self.all_done(self.clients.open(count))
 
     def paused(self, count: int = FEW) -> list[Client]:
@@ -161,7 +162,7 @@ class Stage:
     # Looking
 
     def warm_up(self) -> None:
-        """Let the server connect to the device, load its keys and fill its pools, and look at it then."""
+        """Let the server connect to the device, load its keys and fill its pools. Then look at what it holds."""
         self.device.pass_on()
         for _ in range(2):
             self.handshakes()

@@ -1,4 +1,4 @@
-"""What is certified: the server's command and port, and what the scenarios have to know of it."""
+"""What is certified: the server's command and port, and what the scenarios must know about it."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ LONGEST_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server to be started again and again. Raises UsageError for values that can't be used."""
+    """A server, which will be started again and again. Raises UsageError for values that can't be used."""
 
     command: tuple[str, ...]
     host: str = "127.0.0.1"
     port: int = 4433
     reload: signal.Signals | None = None
-    """The signal that makes it read its configuration anew. None: it has no such thing."""
+    """The signal that makes it read its configuration again. None if it can't do that."""
     stop: signal.Signals = signal.SIGTERM
-    """The signal that ends it, after what it has begun."""
+    """The signal that makes it finish what it has begun, and then end."""
     certificate: Path | None = None
     """A PEM file with the certificate and key that a client shows. None: one is made."""
     connects: int = 1000
     """How many clients come at once in the scenario about that."""
     limit_s: float = 60.0
-    """After this long without what must happen, a scenario has failed. Far above what a busy machine takes."""
+    """A scenario fails if what must happen has not happened for so long. Far longer than a busy machine takes."""
     uids: tuple[int, ...] = ()
-    """Users that the server's processes turn into."""
+    """Users that the server's processes switch to."""
 
     def __post_init__(self) -> None:
         if not self.command:

@@ -1,4 +1,4 @@
-"""Several devices as one accelerator: which of them takes a request, and what happens when one of them fails."""
+"""Several devices as one accelerator. It decides which device takes a request, and what happens when one fails."""
 
 from simaccel.fleet.fleet import Fleet
 from simaccel.fleet.policies import POLICIES

@@ -1,7 +1,7 @@
-"""What an error says of the device that gave it: does the request go to another one, and is this one sick?
+"""What an error says about the device that gave it: should another device get the request, and is this one sick?
 
-A device that is gone takes nothing more. A device that has failed a request may do better with the next. All else is
-the request's own fault, such as a wrong tag: it would fail anywhere, so it is handed to its owner.
+A device that is gone takes no more requests. A device that has failed a request may succeed with the next. Any other
+error, such as a wrong tag, is the request's own fault. The request would fail anywhere, so its owner gets the error.
 """
 
 from __future__ import annotations
@@ -35,5 +35,5 @@ _BLAME: tuple[tuple[type[BaseException], Blame], ...] = (
 
 
 def blame_for(error: BaseException | None) -> Blame:
-    """Whose fault this error is, or REQUEST without one."""
+    """Whose fault this error is. Without an error, REQUEST."""
     return next((blame for kind, blame in _BLAME if isinstance(error, kind)), Blame.REQUEST)

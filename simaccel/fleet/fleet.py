@@ -1,9 +1,9 @@
-"""`Fleet`: several accelerators as one. A device that resets, stalls or is gone costs its requests time, no more.
+"""`Fleet`: several accelerators as one. If a device resets, stalls or is gone, its requests only take longer.
 
 The router gives requests to members, and to other members when one fails. A member goes down if it says that it is
 gone, if it completes nothing for `patience_ns` while it has something to do, or if half of its latest completions
-failed. The watch asks it every `retry_ns` with a probe, and one that answers is up again. Software is the last member:
-it works while no other is up, and for what all others failed.
+failed. The watch sends it a probe every `retry_ns`, and it is up again once it answers. Software is the last member: it
+gets requests while no other member is up, and requests that all others have failed.
 """
 
 from __future__ import annotations
@@ -25,19 +25,20 @@ from simaccel.fleet.statistics import FleetStatistics, fleet_statistics
 from simaccel.fleet.watch import LOST, Watch
 
 POLL_S = 0.001
-"""How often a fleet that is closed polls for what is in flight."""
+"""How often a fleet polls for what is in flight while it closes."""
 
 
 class Fleet:
     """Several devices as one accelerator. A context manager. It owns its members: closing it closes them.
 
     - `members`: accelerators, addresses of device processes as `simaccel.connect` takes them, or functions that make an
-      accelerator. What comes back must come back by itself (a device that is plugged in again), or be made anew: by the
-      function, or by connecting to the address. All members have one kind of clock, and virtual ones the same clock.
+      accelerator. An accelerator must come back by itself, as a device does that is plugged in again. The other two are
+      made anew, by connecting to the address or by calling the function. All members have one kind of clock; if it is
+      virtual, they share one.
     - `policy`: "least-in-flight", "round-robin", "by-key" (all requests of a session to one member) or "by-op".
-    - `software`: whether there is a last member that does in software what no device can.
-    - `patience_ns`: a member that has something to do and completes nothing for so long is given up. A single request
-      that takes four times as long is given to another.
+    - `software`: whether a last member does in software what no device can do.
+    - `patience_ns`: a member is given up if it has something to do and completes nothing for so long. A single request
+      that takes four times as long is given to another member.
     - `retry_ns`: how often a member that is down is asked whether it is back.
     - `probe`: an operation without a key that every member has.
     - `depth`: slots of the software, and of connections to addresses.
@@ -62,7 +63,7 @@ class Fleet:
         chosen = make_policy(policy)
         self._members, self.clock = open_members(members, depth)
         self._keeper = Accelerator(depth, clock=self.clock if isinstance(self.clock, VirtualClock) else None)
-        """The timers of the fleet are its own: those of a member stop when that is gone. It is the software too."""
+        """Has the timers of the fleet, because the timers of a member stop when it is gone. It is also the software."""
         if software:
             self._members.append(Member("software", self._keeper, None, is_software=True))
         self._asked: dict[Callable[[], object], None] = {}
@@ -145,7 +146,7 @@ class Fleet:
     def submit(self, request: Any) -> bool:
         """Take a prepared request, or return False if no member has a free slot. Never blocks.
 
-        Raises ClosedError after `close`, FleetDownError if no member is up, and what all of them refuse it with.
+        Raises ClosedError after `close`, FleetDownError if no member is up, and a member's own error if all refuse it.
         """
         router = self._router
         request.submitted_ns = self.clock.now_ns()
@@ -192,7 +193,7 @@ class Fleet:
     def attach(self, on_space: Callable[[int], None], *, polled: bool) -> None:
         """For an engine: on_space(n) is called when n slots become free. `polled`: completions come only by `poll`.
 
-        Raises UsageError if another engine is attached that takes them the other way.
+        Raises UsageError if another engine is attached with the other value of `polled`.
         """
         router = self._router
         with self._lock:
@@ -243,7 +244,7 @@ class Fleet:
     # Looking, and the end
 
     def statistics(self) -> FleetStatistics:
-        """A snapshot: in sum as owners saw it, and of each member as it counts itself."""
+        """A snapshot: the sums as the owners saw them, and what each member counts itself."""
         with self._lock:
             return fleet_statistics(self._counters, self._members)
 
@@ -253,10 +254,10 @@ class Fleet:
         return self._router.closed
 
     def close(self, *, drain: bool = True) -> None:
-        """Close the fleet and its members. With `drain` all that is in flight completes first, which blocks.
+        """Close the fleet and its members. With `drain`, blocks until everything in flight has completed.
 
-        What is left then fails with ClosedError. Calling it again does nothing. Raises UsageError in the handler of a
-        completion, for which it would wait.
+        What is still in flight then fails with ClosedError. Calling it again does nothing. Raises UsageError if the
+        handler of a completion calls it, because it would wait for that handler.
         """
         router = self._router
         if router.closed:

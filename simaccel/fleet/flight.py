@@ -1,8 +1,8 @@
 """A request on its way through a fleet: one flight, and an attempt for each member that it is given to.
 
 A flight has at most one current attempt. Whoever takes that attempt out of the flight, under the fleet's lock, decides
-what becomes of it: its completion, or the watch that gives the member up. So the owner is told exactly once, however
-late the completion of an attempt comes that was given up.
+what becomes of it: its completion, or the watch that gives the member up. So the owner is told exactly once, even if
+an attempt that was given up completes later.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from simaccel.fleet.member import Member
 
 ORPHANED = 1
-"""What a device is told whose completion nobody waits for any more. See `engine.protocol.Request`."""
+"""What a device is told when nobody waits for its completion any more. See `engine.protocol.Request`."""
 
 
 class Flight:
@@ -28,11 +28,11 @@ class Flight:
         self.tried: list[Member] = []
         """Members that have failed it, or that were given up with it, in this round."""
         self.rounds = 0
-        """How often all members were tried. One that had failed may be well again."""
+        """How often all members were tried. A member that failed may succeed in a later round."""
         self.doubts: list[Member] = []
-        """Those of them that may not have been at fault."""
+        """Those of the members in `tried` that may not have been at fault."""
         self.error: BaseException | None = None
-        """The last error, for the owner, if no member is left."""
+        """The last error. The owner gets it if no member is left."""
 
 
 class Attempt:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 WINDOW, ENOUGH = 32, 8
-"""The error rate is that of the last 32 completions, and means nothing before there are 8."""
+"""The error rate is that of the last 32 completions. With fewer than 8, it means nothing."""
 MOST_ERRORS = 0.5
 
 Make = Callable[[], Any]
@@ -19,9 +19,9 @@ class Member:
     def __init__(self, name: str, accel: Any, make: Make | None, *, is_software: bool = False) -> None:
         self.name = name
         self.accel = accel
-        """None while there is none: `make` has to make it."""
+        """None until `make` has made it."""
         self.make = make
-        """Makes the accelerator anew, where it is gone for good, as a connection is. None: it comes back by itself."""
+        """Makes the accelerator anew if it is gone for good, like a lost connection. None: it comes back by itself."""
         self.is_software = is_software
         self.up = accel is not None
         self.why_down = "" if self.up else "it was not there at the start"
@@ -30,20 +30,20 @@ class Member:
         self.outstanding: dict[Any, None] = {}
         """Attempts that it has not completed and that were not given up, oldest first."""
         self.moved_ns = 0
-        """When it last completed something, or began with something after it had nothing to do."""
+        """When it last completed something, or got something to do after it had nothing."""
         self.probe: Any = None
         """The probe that it was sent and has not completed."""
         self.answered = False
         """Whether it has answered a probe while it was down."""
         self.retry_at_ns = 0
-        """When it is asked next whether it is back, while it is down."""
+        """While it is down: when it is asked next whether it is back."""
         self.downs = self.ups = self.failovers = 0
-        """How often it went down and came back; how many requests were given to others after it had them."""
+        """How often it went down and came back, and how many of its requests were then given to others."""
         self._errors: deque[bool] = deque(maxlen=WINDOW)
 
     @property
     def free_slots(self) -> int:
-        """What its ring would take now; 0 while it is down."""
+        """How many requests its ring would take now; 0 while it is down."""
         return self.accel.free_slots if self.up else 0
 
     def note(self, *, failed: bool) -> bool:
@@ -53,7 +53,7 @@ class Member:
         return failed and len(errors) >= ENOUGH and sum(errors) >= MOST_ERRORS * len(errors)
 
     def went_down(self, why: str, retry_at_ns: int) -> None:
-        """Nothing goes there from now on but probes."""
+        """From now on it gets nothing but probes."""
         self.up, self.answered, self.why_down, self.retry_at_ns = False, False, why, retry_at_ns
         self.downs += 1
         self._errors.clear()

@@ -1,4 +1,4 @@
-"""The members of a fleet, made of what was given: accelerators, addresses, and functions that make an accelerator."""
+"""Makes the members of a fleet from accelerators, addresses, and functions that make an accelerator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Given = Any
 
 
 def open_members(given: Iterable[Given], depth: int) -> tuple[list[Member], Any]:
-    """The members and their common clock. Blocks while it connects. Raises UsageError; what it made is closed then."""
+    """The members and their common clock. Blocks while it connects. If it raises UsageError, it closes what it made."""
     members: list[Member] = []
     try:
         for number, one in enumerate(given):
@@ -23,7 +23,7 @@ def open_members(given: Iterable[Given], depth: int) -> tuple[list[Member], Any]
         return members, _common_clock(members)
     except BaseException:
         for member in members:
-            if member.make is not None and member.accel is not None:  # nobody else knows of it
+            if member.make is not None and member.accel is not None:  # nobody else can close it
                 member.accel.close()
         raise
 

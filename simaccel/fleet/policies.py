@@ -27,7 +27,7 @@ class Policy(Protocol):
 
 
 class LeastInFlight:
-    """The member with the fewest in flight; of several, the next after the one that was taken last."""
+    """The member with the fewest in flight. If several have that number, the next after the one taken last."""
 
     def __init__(self) -> None:
         self._last = -1
@@ -45,7 +45,7 @@ class LeastInFlight:
 
 
 class RoundRobin:
-    """One after the other; a member that can take none is left out."""
+    """The members take turns. One that can take no request is skipped."""
 
     def __init__(self) -> None:
         self._last = -1
@@ -61,9 +61,10 @@ class RoundRobin:
 
 
 class _Hashed:
-    """A member that depends on a name alone. If that one can take none, the next in an order of the name's own.
+    """The member depends on a name alone. Each name has its own order of members, and the first with room is chosen.
 
-    The order is that of rendezvous hashing: when a member goes, only what it had moves, and it moves to all others.
+    The order is that of rendezvous hashing: when a member goes, only its own names move, and they spread over all
+    others.
     """
 
     def __init__(self) -> None:
@@ -73,21 +74,21 @@ class _Hashed:
         order = self._orders.get(name)
         if order is None or len(order) != len(in_flight):
             order = sorted(range(len(in_flight)), key=lambda member: sha256(f"{name} {member}".encode()).digest())
-            if len(self._orders) >= 4_096:  # a name may be a session, and those come and go
+            if len(self._orders) >= 4_096:  # bounded, because names may be sessions, and sessions come and go
                 self._orders.clear()
             self._orders[name] = order
         return next((member for member in order if in_flight[member] < FULL), -1)
 
 
 class ByKey(_Hashed):
-    """All requests of a session to one member, as long as it can take them: what it keeps of a key stays warm."""
+    """All requests of a session go to one member while it can take them, so what it caches for a key stays warm."""
 
     def choose(self, in_flight: Sequence[int], op: str, key: int) -> int:
         return self._first(f"{op} {key}", in_flight)
 
 
 class ByOp(_Hashed):
-    """All requests of an operation to one member, as long as it can take them: long ones don't hold up short ones."""
+    """All requests of an operation go to one member while it can take them, so long ones don't delay short ones."""
 
     def choose(self, in_flight: Sequence[int], op: str, key: int) -> int:
         return self._first(op, in_flight)

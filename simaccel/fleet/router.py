@@ -1,10 +1,10 @@
 """The router of a fleet: which member gets a request, and what becomes of it when that member fails.
 
 Theory of operation. A request of an owner is a flight. The policy chooses a member, which gets an attempt: a request
-of ours with the flight's data. When the attempt completes, its result goes to the owner. If it failed by the device's
-fault, or if the member was given up with the attempt in it, the flight goes to a member that has not had it. One that
-finds no free slot there waits in `limbo`, before all new requests. So an operation may run twice, which does no harm
-because all of them are pure functions; but its owner is told once (see `flight`).
+of the fleet's own with the flight's data. When the attempt completes, its result goes to the owner. If it failed by the
+device's fault, or if the member was given up with the attempt in it, the flight goes to a member that has not had it.
+If no such member has a free slot, the flight waits in `limbo`, and gets a slot before all new requests. So an operation
+may run twice, which does no harm because all operations are pure functions. But its owner is told once (see `flight`).
 
 The lock guards our own books only. No member is called and no owner is told while it is held.
 """
@@ -25,7 +25,7 @@ from simaccel.fleet.policies import FULL, Policy
 from simaccel.fleet.statistics import FleetCounters
 
 ROUNDS = 8
-"""How often all members are tried with one request, while they say that they are at fault and not the request."""
+"""How often all members are tried with one request, as long as the fault is theirs and not the request's."""
 
 
 class FleetDownError(SimError):
@@ -52,11 +52,11 @@ class Router:
         self.idle = threading.Condition(self.lock)
         """Notified when nothing is in flight any more."""
         self.local = threading.local()
-        """`done`: requests that this thread has handed out. `inside`: how many of their handlers it is in."""
+        """For each thread. `done`: how many requests it has handed out. `inside`: how many handlers it is inside of."""
         self._policy = policy
         self._retry_ns = retry_ns
         self._freed = 0
-        """Slots that engines were not told of yet."""
+        """Free slots that engines were not told about yet."""
         self._refused = False
         """Whether a submit found no slot since engines were last told of free ones."""
 
@@ -81,7 +81,7 @@ class Router:
         return Attempt(flight, member, None if session is None else session.by_member[member], self._completed)
 
     def place(self, flight: Flight) -> bool:
-        """Give the flight to a member. False if all that may have it are full. Raises if none may, or all refuse it."""
+        """Give the flight to a member. False if all that may have it are full. Raises if none may, or all refuse."""
         request = flight.request
         full: set[Member] = set()
         refusal: BaseException | None = flight.error
@@ -129,7 +129,7 @@ class Router:
             self._take_back(attempt)
 
     def _take_back(self, attempt: Attempt) -> bool:
-        """Take the attempt out of its flight. Whoever gets True decides about the flight; False: somebody else has."""
+        """Take the attempt out of its flight. True: the caller decides about the flight. False: somebody else did."""
         with self.lock:
             attempt.member.outstanding.pop(attempt, None)
             mine = attempt.flight.attempt is attempt
@@ -168,7 +168,7 @@ class Router:
         return None
 
     def go_elsewhere(self, flight: Flight, member: Member) -> None:
-        """The flight was at this member in vain: another gets it, or it waits for one, or its owner is told."""
+        """This member did not do the flight. Another one gets it, or it waits for one, or its owner gets the error."""
         with self.lock:
             member.failovers += 1
         try:
@@ -210,12 +210,12 @@ class Router:
         return delivery
 
     def on_space(self, count: int) -> None:
-        """A member has free slots: flights in limbo get them, and then engines are told."""
+        """A member has free slots. Flights in limbo get them first, and engines are told about the rest."""
         self.serve_limbo()
         with self.lock:
             freed, self._freed = self._freed, 0
             if self._refused and not freed and not self.limbo:
-                freed = count  # of a probe, or of an attempt that was given up: also a slot for who waits
+                freed = count  # the slot of a probe or of an abandoned attempt: a refused submit may use it too
             if freed:
                 self._refused = False
             engines = tuple(self.engines) if freed else ()
@@ -223,7 +223,7 @@ class Router:
             tell(freed)
 
     def serve_limbo(self) -> None:
-        """Give flights that wait for a member to one, oldest first."""
+        """Give the flights that wait for a member to members that have room, oldest first."""
         while True:
             with self.lock:
                 if not self.limbo:
@@ -254,7 +254,7 @@ class Router:
             self.abandon(attempt)
 
     def abandon(self, attempt: Attempt) -> None:
-        """The member does not complete it: another gets the flight. A completion that comes later is orphaned."""
+        """The member does not complete the attempt, so another gets the flight. A later completion is orphaned."""
         if self._take_back(attempt):
             attempt.flight.tried.append(attempt.member)
             self.go_elsewhere(attempt.flight, attempt.member)

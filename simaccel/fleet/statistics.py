@@ -22,9 +22,9 @@ class MemberStatistics:
     ups: int
     """How often it came back."""
     failovers: int
-    """Requests that it had and that were then given to another."""
+    """Requests that were given to another member after this one had them."""
     device: Statistics | None
-    """As it counts itself, with probes and with what it failed. None if there is none now."""
+    """What it counts itself, with probes and failed attempts. None if it has no accelerator now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class FleetStatistics:
     """A snapshot."""
 
     total: Statistics
-    """What owners saw: each request once, however many members it was at. What owners can't see is the members' sum."""
+    """What owners saw: each request once, however many members had it. All other counts are sums over the members."""
     members: tuple[MemberStatistics, ...]
     failovers: int
 
@@ -64,7 +64,7 @@ class FleetCounters:
         self.in_flight -= 1
 
     def end(self, request: Any) -> None:
-        """A request is about to be handed to its owner, or would be if the owner still wanted it."""
+        """A request is over. It is about to be handed to its owner, if the owner still wants it."""
         self.in_flight -= 1
         self.by_op[request.op] += 1
         if request.error is not None:

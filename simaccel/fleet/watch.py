@@ -1,4 +1,4 @@
-"""The watch of a fleet: notices members that stall, and asks those that are down whether they are back.
+"""The watch of a fleet. It notices members that stall, and asks members that are down whether they are back.
 
 In real time it is a thread, because making a connection and loading keys block. In virtual time it is a timer, which is
 set only while something is in flight: a clock with nothing left to do must be able to stand still.
@@ -17,9 +17,9 @@ from simaccel.fleet.flight import Attempt, Probe
 from simaccel.fleet.member import Member
 
 LOOKS = 4
-"""How often it looks in the time that it is patient for."""
+"""How many times it looks during `patience_ns`."""
 LOST = 4
-"""A single request counts as lost after so many times the patience, if the member goes on with others."""
+"""A request counts as lost after this many times `patience_ns`, even if its member completes others."""
 
 
 class Watched(Protocol):
@@ -128,7 +128,7 @@ class Watch:
         fleet.serve_limbo()
 
     def _check(self, member: Member, now_ns: int) -> None:
-        """A member that is up: does it move?"""
+        """Check whether a member that is up still completes something."""
         attempts = list(member.outstanding)
         if (attempts or member.probe is not None) and now_ns - member.moved_ns > self.patience_ns:
             self._fleet.give_up(member, f"it has completed nothing for {self.patience_ns / 1e6:,.0f} ms")
@@ -142,7 +142,7 @@ class Watch:
             self._send_probe(member)
 
     def _ask(self, member: Member, now_ns: int) -> None:
-        """A member that is down: make it anew if it is gone for good, and send it a probe."""
+        """Make a member that is down anew if it is gone for good, and send it a probe."""
         member.retry_at_ns = now_ns + self.retry_ns
         if member.make is not None and member.gone:
             try:
@@ -160,7 +160,7 @@ class Watch:
         probe = Probe(self._probe, partial(self._answered, member))
         try:
             member.accel.prepare(probe)
-        except Exception:  # it has no such operation: the next requests will tell
+        except Exception:  # it does not have the operation of the probe: the next requests will show whether it works
             if not member.up:
                 self._welcome(member)
             return
@@ -188,7 +188,7 @@ class Watch:
             if self._virtual:
                 self._welcome(member)
             else:
-                self._news.set()  # to load keys may block, which a completion must not
+                self._news.set()  # loading keys may block, and a completion must not block
 
     def _welcome(self, member: Member) -> None:
         member.answered = False

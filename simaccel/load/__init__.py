@@ -1,4 +1,4 @@
-"""Open load: work that arrives even if the work before it is not done. And how a card deals with it.
+"""Open load, which is work that arrives even if earlier work is not done, and what a card makes of it.
 
 `simulate` runs such a load on a model of one card or many, without jobs and without doing the work: a million
 operations take seconds. `simaccel run --rate` sends the same load through the real engine.

@@ -35,7 +35,7 @@ class Arrivals(Protocol):
 
     @property
     def spec(self) -> str:
-        """For people, and as a name in results."""
+        """Its text, shown to people and used as its name in results."""
         ...
 
     def times_ns(self, count: int, rng: random.Random) -> Times:
@@ -44,14 +44,14 @@ class Arrivals(Protocol):
 
 
 def _exponentials(count: int, rng: random.Random) -> npt.NDArray[np.float64]:
-    """This many draws with a mean of 1."""
+    """This many random numbers with a mean of 1."""
     draw = rng.random
     return -np.log1p(-np.fromiter((draw() for _ in range(count)), np.float64, count))
 
 
 @dataclass(frozen=True, slots=True)
 class Poisson:
-    """Arrivals that know nothing of each other, as those of very many users do."""
+    """Arrivals that are independent of each other, as those of very many users are."""
 
     rate_per_s: float
 
@@ -68,7 +68,7 @@ class Poisson:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """One arrival after each 1 / rate: the first after one such time."""
+    """Arrivals at equal distances of 1 / rate. The first comes at 1 / rate."""
 
     rate_per_s: float
 
@@ -130,7 +130,7 @@ class TraceArrivals:
     def load(cls, path: str | os.PathLike[str], column: str | None = None, unit: str | None = None) -> TraceArrivals:
         """A column of a CSV file; see `sim.timing.read_column`. The first arrival is at 0, whatever its clock said.
 
-        May block. Raises UsageError for what can't be read, and for a time that is before the one above it.
+        May block. Raises UsageError if it can't be read, or if a time is before the one above it.
         """
         read = read_column(path, column, unit)
         times = read.times_ns
@@ -159,7 +159,7 @@ class Closed:
     """A fixed number of callers. Each thinks, asks, waits for the answer, and thinks again. Books on queueing call this
     the machine repairman.
 
-    It has no intended times, so it can only be used where a closed load is accepted by name.
+    It has no intended times, so only functions that name `Closed` as a type accept it.
     """
 
     callers: int

@@ -1,4 +1,4 @@
-"""A card, as sizing sees it: units, a ring, and how long operations take. And the largest load that it can do."""
+"""A card, as sizing sees it: its units, its ring, how long operations take, and the largest load that it can do."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Card:
 
     @classmethod
     def of(cls, latency: Timing | Model | str, units: int | None = None, depth: int = 256) -> Card:
-        """The card of these, as `Accelerator` takes them. Raises UsageError, also for a model that takes no time."""
+        """A card of these values, as `Accelerator` takes them. Raises UsageError, also if the model takes no time."""
         timing = as_timing(latency)
         card = cls(timing, units if units is not None else timing.units or 1, depth)
         UnitBank(card.units)
@@ -52,12 +52,12 @@ class Card:
         return min(self.units_per_s(mix), self.ring_per_s(mix))
 
     def units_per_s(self, mix: Mix) -> float:
-        """What its units can do: units / service."""
+        """The rate that its units can do: units / service."""
         service_ns = self.service_ns(mix)
         return self.units * 1e9 / service_ns if service_ns else math.inf
 
     def ring_per_s(self, mix: Mix) -> float:
-        """What its ring can hold: each operation has a slot for as long as it takes."""
+        """The rate that its ring can hold. Each operation keeps a slot for as long as it takes."""
         bare_ns = self.bare_ns(mix)
         return self.depth * 1e9 / bare_ns if bare_ns else math.inf
 
@@ -78,7 +78,7 @@ def _of(step: object) -> tuple[str, int]:
 
 
 def mean_ns(model: Model, op: str, size_bytes: int) -> float:
-    """The mean duration of one operation: by a formula, or for a user's own model over 20,000 draws."""
+    """The mean duration of one operation: by a formula, or over 20,000 draws if the model is a user's own."""
     if isinstance(model, PerOperation):
         return mean_ns(model.table.get(op, model.default), op, size_bytes)
     if isinstance(model, Tail):

@@ -1,7 +1,7 @@
-"""Queueing theory: the closed forms that the simulation is checked with, and that a plan starts from.
+"""Queueing theory: the closed forms that check the simulation, and that a plan starts from.
 
-Arrivals come at `rate` and each service takes `service` on average, in units of one's choice; results are in the same.
-`inf` where a queue grows for ever. Sources: Kleinrock, Queueing Systems I; Gross and others, Fundamentals of Queueing
+Arrivals come at `rate` and each service takes `service` on average, in any unit. Results are in the same unit. A result
+is `inf` if the queue grows for ever. Sources: Kleinrock, Queueing Systems I; Gross and others, Fundamentals of Queueing
 Theory; Crommelin 1932 for M/D/1.
 """
 
@@ -11,7 +11,7 @@ import math
 
 
 def erlang_b(servers: int, load: float) -> float:
-    """M/G/c/c: the share that is lost, if `load` = rate * service. By the recursion, which overflows for no load."""
+    """M/G/c/c: the share that is lost; `load` = rate * service. Computed by the recursion, which never overflows."""
     lost = 1.0
     for number in range(1, servers + 1):
         lost = load * lost / (number + load * lost)
@@ -19,7 +19,7 @@ def erlang_b(servers: int, load: float) -> float:
 
 
 def erlang_c(servers: int, load: float) -> float:
-    """M/M/c: the share that has to wait. 1 if the queue grows for ever."""
+    """M/M/c: the share that has to wait. It is 1 if the queue grows for ever."""
     if load >= servers:
         return 1.0
     lost = erlang_b(servers, load)
@@ -50,7 +50,7 @@ def mmc_share_above(servers: int, rate: float, service: float, limit: float) -> 
     if load >= servers:
         return 1.0
     waits, spare, at = erlang_c(servers, load), servers - load, limit / service
-    if abs(spare - 1) < 1e-9:  # both exponentials have one rate
+    if abs(spare - 1) < 1e-9:  # both exponentials have the same rate
         return math.exp(-at) * (1 + waits * at)
     return math.exp(-at) + waits * (math.exp(-at * spare) - math.exp(-at)) / (1 - spare)
 
@@ -131,7 +131,7 @@ def mmc_share_finding(servers: int, held: int, rate: float, service: float) -> f
     waits = erlang_c(servers, load)
     if held >= servers:
         return waits * (load / servers) ** (held - servers)
-    # From the share of exactly c down: each smaller number is more or less likely by number / load.
+    # Begins with the share of exactly c inside. The share of one fewer is that times number / load, and so on down.
     weight = waits * (1 - load / servers)
     found = waits
     for number in range(servers, held, -1):

@@ -27,7 +27,7 @@ class Latency:
 
     @classmethod
     def of(cls, values_ns: Sequence[int] | npt.NDArray[np.int64]) -> Latency:
-        """Of any number of ns; zeros of none."""
+        """The summary of any number of ns. For none, all values are 0."""
         if not len(values_ns):
             return cls(0, 0, 0, 0)
         values = np.asarray(values_ns, dtype=np.int64)
@@ -38,7 +38,7 @@ class Latency:
 def confidence_ns(values_ns: npt.NDArray[np.int64]) -> float:
     """The true mean is this close to the mean of these, with a confidence of 99.9 %: the method of batch means.
 
-    `values_ns` are in the order of their arrival. inf if there are fewer than 30.
+    `values_ns` are in the order of their arrival. Returns inf if there are fewer than 30.
     """
     if len(values_ns) < BATCHES:
         return math.inf

@@ -1,7 +1,7 @@
 """What arrives: transactions, each a sequence of operations, in given proportions.
 
-A single operation is a transaction of one step. A handshake has several: each step is asked for when the one before is
-answered, as a TLS server does. A mix may contain names of handshakes and of operations.
+A single operation is a transaction of one step. A handshake has several steps. As in a TLS server, each step begins
+when the one before is answered. A mix may contain names of handshakes and of operations.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from sim.errors import UsageError
 from sim.kernels import Kernels
 
 BULK_BYTES, MESSAGE_BYTES = 16_384, 256
-"""The payload of an operation whose size is not given: a full TLS record; a message to be signed."""
+"""The size of a payload if none is given: a full TLS record, or a message to be signed."""
 
 SHORT_NAMES = {"aes-gcm": "aes-gcm-encrypt", "chacha20-poly1305": "chacha20-poly1305-encrypt"}
-"""Names for the kernel that is mostly meant."""
+"""Short names, and the kernel that each usually stands for."""
 
 _SIZES = {"B": 1, "kB": 1_000, "KiB": 1 << 10, "MB": 1_000_000, "MiB": 1 << 20}
 _SIZE = re.compile(r"([0-9]{1,9})\s*(B|kB|KiB|MB|MiB)")
@@ -146,7 +146,7 @@ class Mix:
 
 
 def parse_mix(text: str) -> Mix:
-    """`rsa-sign=1,x25519=1,aes-gcm=20`: what, and how often. Without a number it is 1. Raises UsageError."""
+    """`rsa-sign=1,x25519=1,aes-gcm=20`: names, and how often each comes. The default is 1. Raises UsageError."""
     weights: dict[Transaction, float] = {}
     for part in text.split(","):
         name, equals, weight = part.partition("=")

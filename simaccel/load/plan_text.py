@@ -52,7 +52,7 @@ def _note(wish: Wish, plan: Plan) -> str:
 
 
 def rests_on(card: Card) -> Iterator[str]:
-    """What the card's times come from."""
+    """Where the card's times come from."""
     found = PROVENANCE.get(card.timing.preset or "")
     if found is None:
         yield "rests on   the timing model that was given; whether a card is like that is not known here"

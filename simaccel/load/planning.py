@@ -1,12 +1,12 @@
 """How many cards a load needs: a search over simulated runs.
 
-More cards never make latencies longer, so the least number that keeps the p99 is found by doubling and bisection, from
-the least number whose units can do the work at all. Every run has the same seed, so two numbers of cards meet the same
-arrivals, and the search is not led astray by chance. What the plan then says of them is from a longer run, of another
-seed.
+More cards never make latencies longer. So the search finds the least number that keeps the p99 by doubling and
+bisection. It begins at the least number whose units can do the work at all. Every run has the same seed, so all
+numbers of cards meet the same arrivals, and chance does not mislead the search. The figures in the plan come from a
+longer run with another seed.
 
-The constraint that binds is the one that makes one card fewer too few: its rate, its ring, the application's limit of
-operations in flight, or else the latency.
+The constraint that binds is the one because of which one card fewer is too few: the rate, the ring, the application's
+limit of operations in flight, or else the latency.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from simaccel.load.result import LoadResult
 from simaccel.load.simulation import check_stable, simulate
 
 COUNT, LONGER = 60_000, 3
-"""Transactions of a run while it searches; the last one is three times as long."""
+"""How many transactions a run has during the search. The last run is three times as long."""
 WARM_UP = 0.1
 MOST_CARDS = 4_096
 QAT_ENGINE_IN_FLIGHT = 64
@@ -47,7 +47,7 @@ class Wish:
     in_flight: int | None
     seed: int
     depth_is_given: bool
-    """Else the plan says how many slots a ring needs."""
+    """Whether the depth was given. If not, the plan says how many slots a ring needs."""
     count: int = COUNT
     """Transactions of a run."""
 
@@ -72,7 +72,7 @@ class Plan:
     p99_ns: int
     mean_ns: float
     bare_p99_ns: int
-    """If nothing ever had to wait."""
+    """What the p99 would be if nothing ever had to wait."""
     utilisation: float
     depth: int
     """Slots of a ring: those that were given, or those that are needed so that no ring is ever full."""
@@ -105,7 +105,7 @@ def at_rate(arrivals: Arrivals, rate_per_s: float) -> Arrivals:
 
 
 def plan(wish: Wish) -> Plan:
-    """The plan for this wish. Takes some seconds. Raises UsageError for what no number of cards gives."""
+    """The plan for this wish. Takes some seconds. Raises UsageError if no number of cards is enough."""
     bare_ns = _bare_p99_ns(wish)
     if bare_ns > wish.p99_ns:
         raise UsageError(
@@ -242,7 +242,7 @@ def _curve(wish: Wish, cards: int) -> tuple[Point, ...]:
 
 
 def _binding(wish: Wish, cards: int, least: int) -> tuple[str, str]:
-    """Which constraint makes one card fewer too few; for one card, what more load would meet first."""
+    """The constraint because of which one card fewer is too few. For one card, the limit that more load meets first."""
     rate = wish.arrivals.rate_per_s
     fewer = cards - 1
     if not fewer:
@@ -291,7 +291,7 @@ def _p99_text(wish: Wish, cards: int) -> str:
 
 
 def _operation_ns(found: LoadResult) -> float:
-    """How long an operation holds a slot, on average, about: its share of a transaction's latency."""
+    """About how long an operation holds a slot on average: its share of a transaction's latency."""
     return found.mean_ns * found.transactions / max(found.operations, 1)
 
 

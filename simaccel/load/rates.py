@@ -7,7 +7,7 @@ import re
 from sim.errors import UsageError
 
 MOST_PER_S = 1e9
-"""One arrival in each ns: time has no smaller unit here."""
+"""One arrival in each ns, because times are whole ns."""
 
 _SCALES = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 _RATE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?|\.[0-9]{1,15})\s*([kMG]?)\s*/\s*s")

@@ -1,8 +1,8 @@
-"""The result of a load: latencies, utilisation, and the laws that hold for every run with any distributions.
+"""The result of a load: latencies and utilisation. It checks the law that holds for every run, with any distribution.
 
 Little's law is checked on each run: the mean number of transactions inside is the rate times the mean latency. The
-number is counted as transactions come and go, and the latencies are those of the rows that the run left. So a
-transaction that was forgotten, that ended twice, or that got another one's time breaks it.
+number inside is counted as transactions come and go, and the latencies come from the rows that the run left. So the
+law does not hold if a transaction was forgotten, ended twice, or got another one's time.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class LoadResult:
     transactions: int
     """How many transactions ended, with those of the warm-up."""
     lost: int
-    """Those that found no slot, where they don't wait for one."""
+    """Transactions that found no slot, in a run where they don't wait for one."""
     operations: int
     elapsed_ns: int
     """From time 0 to the last end."""
@@ -38,7 +38,7 @@ class LoadResult:
     total: Latency
     by_transaction: dict[str, Latency]
     wait_mean_ns: float
-    """From when an operation was asked for until a unit began with it, on average: for a slot, then for a unit."""
+    """How long an operation waited on average, first for a slot and then for a unit."""
     mean_ns: float
     """The mean latency, not rounded."""
     confidence_ns: float
@@ -52,11 +52,11 @@ class LoadResult:
     mean_inside: float
     """Transactions inside, on average over the time: L of Little's law."""
     most_in_flight: int
-    """Operations that had a slot, at the worst moment: over all cards."""
+    """The most operations that had a slot at one moment, over all cards."""
     fullest_ring: int
     """The same on one card."""
     latencies_ns: _Ints
-    """Of each transaction that ended after the warm-up, in the order of their arrival."""
+    """The latency of each transaction after the warm-up, in the order of their arrival."""
 
     def to_dict(self) -> dict[str, Any]:
         """All but the single latencies, for JSON."""
@@ -87,7 +87,7 @@ def measured(
     warm_up: float,
     seed: int,
 ) -> LoadResult:
-    """The result of a run. Raises InternalError if it breaks Little's law: then it is no run at all."""
+    """The result of a run. Raises InternalError if it breaks Little's law, because then it is not a possible run."""
     ended = ends_ns >= 0
     begins, ends = begins_ns[ended], ends_ns[ended]
     elapsed_ns = int(ends.max(initial=0))

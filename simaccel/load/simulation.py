@@ -1,14 +1,14 @@
-"""A load on a model of one card or many, without jobs and without work: only times.
+"""A load on a model of one card or many. It computes times only, without jobs and without doing the work.
 
 Theory of operation. One loop over events in the order of their time: an operation completes, or a transaction arrives.
 An operation waits in one queue until a ring has a free slot and the application may have one more in flight; it then
 gets the unit of its card that is free first, keeps it for its service, and keeps its slot until its latency is over.
-The next step of its transaction asks when it completes. At equal times completions come before arrivals.
+When it completes, the next step of its transaction begins to wait. At equal times, completions come before arrivals.
 
 This is what `sim.Accelerator` does in virtual time, to the ns: the same rule for units, the same order for slots, the
-same draws from the same streams of the seed. Tests compare the two. What is left out is what costs time: rings,
-requests, jobs, kernels. The loop is plain Python: a million operations take some three seconds, and the heap of units
-would leave numpy nothing to do at once.
+same draws from the same streams of the seed. Tests compare the two. Rings, requests, jobs and kernels are left out,
+because they cost time. The loop is plain Python, and a million operations take some three seconds. numpy would not
+help: each start depends on the heap of units that the operation before has left.
 """
 
 from __future__ import annotations
@@ -121,16 +121,16 @@ _Draw = Callable[[str, int, Random], int]
 
 
 def _draw_of(model: Model, op: str, size_bytes: int) -> tuple[int, _Draw | None]:
-    """The duration where it is always the same, else what draws it."""
+    """The duration, if it is always the same. Otherwise the function that draws it."""
     if isinstance(model, PerOperation):
         model = model.table.get(op, model.default)
-    if isinstance(model, Fixed | PerByte):  # these draw nothing, so no stream is moved
+    if isinstance(model, Fixed | PerByte):  # these draw nothing, so they leave the random streams as they are
         return model.draw_ns(op, size_bytes, Random(0)), None
     return 0, model.draw_ns
 
 
 class _Run:
-    """One run, and what it leaves: a row for each transaction."""
+    """One run, and its rows: one for each transaction."""
 
     def __init__(self, mix: Mix, card: Card, cards: int, policy: str, most: int, loses: bool, seed: int) -> None:
         self.begins: list[int] = []
@@ -272,7 +272,7 @@ class _Run:
                 heappush(heap, (end_ns + latency_ns, serial, card, transaction, step))
                 serial += 1
             if waiting and self._loses:
-                for transaction, _, _ in waiting:  # it has no latency, so its time inside does not count either
+                for transaction, _, _ in waiting:  # it gets no latency, so its time inside must not count either
                     inside -= 1
                     area -= now_ns - begins[transaction]
                 waiting.clear()

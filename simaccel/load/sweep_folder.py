@@ -1,8 +1,8 @@
-"""The folder of a sweep: what is to be done, what was done, and the results.
+"""The folder of a sweep. It keeps what is to be done, what was done, and the results.
 
-`sweep.json` says what the sweep is. `rows.jsonl` gets a line for each cell as it is done, so a sweep that was ended in
-the middle goes on where it was. A line that was cut off by the end is left out. When all cells are done, the results
-are written in the order of the grid, whatever the order in which workers gave them: results.csv, or results.parquet.
+`sweep.json` says what the sweep is. `rows.jsonl` gets a line for each cell that is done, so a sweep that was ended in
+the middle goes on where it was. A last line that was cut off is ignored. When all cells are done, the results are
+written to results.csv or results.parquet in the order of the grid, not in the order in which the workers gave them.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class SweepFolder:
         return [cell for cell in self._cells if cell.number not in self._done]
 
     def add(self, rows: Sequence[Row]) -> int:
-        """Keep these rows. Returns how many are new: one that comes twice is kept once."""
+        """Keep these rows. Returns how many are new. A row that comes twice is kept once."""
         new = [row for row in rows if row["number"] not in self._done]
         for row in new:
             self._done[row["number"]] = row

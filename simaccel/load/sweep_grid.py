@@ -49,7 +49,7 @@ class Cell:
 
 
 def grid(axes: Mapping[str, Sequence[Any]], **same: Any) -> list[Cell]:
-    """All cells, in order; `same` are the fields that do not vary. Raises UsageError for a value that is none."""
+    """All cells, in order; `same` are the fields that do not vary. Raises UsageError for a wrong value."""
     size = 1
     for name in AXES:
         if not axes[name]:
@@ -63,7 +63,7 @@ def grid(axes: Mapping[str, Sequence[Any]], **same: Any) -> list[Cell]:
         Cell(number, **dict(zip(AXES, values, strict=True)), **same)
         for number, values in enumerate(product(*(axes[name] for name in AXES)))
     ]
-    # One cell of each value finds what is wrong with it before hours of work.
+    # Check one cell for each value, so that a wrong value is found now and not after hours of work.
     seen: set[tuple[str, Any]] = set()
     for cell in cells:
         new = {(name, getattr(cell, name)) for name in AXES if name != "seed"} - seen
@@ -80,7 +80,7 @@ def _parts(cell: Cell) -> tuple[Any, Any, Card]:
 
 
 def run_cell(cell: Cell) -> Row:
-    """The row of one cell. One that cards and application can't bear has the status `unstable` and no figures."""
+    """The row of one cell. If cards or application can't bear the load, its status is `unstable`, without figures."""
     row: Row = cell.to_dict()
     arrivals, mix, card = _parts(cell)
     row["units"] = card.units
@@ -115,7 +115,7 @@ def run_cell(cell: Cell) -> Row:
 
 
 def run_cells(cells: Sequence[Cell]) -> list[Row]:
-    """The rows of a batch: what one task of a worker is."""
+    """The rows of a batch. One call is one task of a worker."""
     return [run_cell(cell) for cell in cells]
 
 
@@ -124,4 +124,4 @@ FIGURES = (
     *("wait_mean_ns", "mean_inside", "most_in_flight", "delayed", "operations"),
 )
 COLUMNS = (*(field.name for field in fields(Cell)), "status", *FIGURES)
-"""Of a row, in this order."""
+"""The fields of a row, in this order."""

@@ -14,7 +14,7 @@ MOST_LINES = 16
 
 
 def draw_sweep(rows: Sequence[Row], target: Path) -> None:
-    """Draw it; the first 16 lines. ImportError without matplotlib."""
+    """Draw the first 16 lines. Raises ImportError without matplotlib."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,7 +1,7 @@
 """Who computes the cells of a sweep: processes of this machine, or the workers of a Dask cluster.
 
-Each yields batches of rows as they are done, in any order. A worker that is killed loses the batch that it was at, and
-another one does that again: a cell gives the same row wherever it runs, and the folder keeps each once.
+Each yields batches of rows as they are done, in any order. A worker that is killed loses its current batch, and another
+worker does that batch again. A cell gives the same row wherever it runs, and the folder keeps each row once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ POOLS = 5
 PATIENCE_S = 5
 """How long a Dask scheduler may take to answer."""
 RETRIES = 5
-"""How many workers of a cluster may be killed by one batch, or with it, before it counts as the batch's fault."""
+"""How many workers of a cluster may be killed during a batch before the batch counts as the cause."""
 
 
 def batches(cells: Sequence[Cell], size: int) -> list[Sequence[Cell]]:
@@ -32,7 +32,7 @@ def batches(cells: Sequence[Cell], size: int) -> list[Sequence[Cell]]:
 
 
 def by_processes(cells: Sequence[Cell], workers: int, batch: int) -> Iterator[list[Row]]:
-    """On so many processes of this machine; with one worker in this process."""
+    """Run the batches on so many processes of this machine. With one worker, run them in this process."""
     if workers == 1:
         for part in batches(cells, batch):
             yield run_cells(part)
@@ -59,7 +59,7 @@ def _leave_ctrl_c_to_the_parent() -> None:
 
 
 def by_dask(cells: Sequence[Cell], address: str, workers: int, batch: int) -> Iterator[list[Row]]:
-    """On a Dask cluster: `local` starts a scheduler and so many workers here. Raises UsageError if none answers."""
+    """Run the batches on a Dask cluster. `local` starts one here, with so many workers. UsageError if none answers."""
     try:
         distributed: Any = import_module("distributed")
     except ImportError:

@@ -1,7 +1,7 @@
 """The tracks of those who wait for a device: jobs, wait contexts, and callers outside of jobs.
 
-Each method `on_WORD` draws the events of that word, see `engine.offload.traced`. A job has a slice for each operation,
-and in it a slice for each wait: `slot` for a slot of the ring, `paused` for the completion.
+Each method `on_WORD` draws the events with that word (see `engine.offload.traced`). A job has a slice for each
+operation, and in it a slice for each wait: `slot` for a slot of the ring, `paused` for the completion.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from simaccel.tracing.file import PerfettoFile
 from simaccel.tracing.packets import BEGIN, END, INSTANT
 
 MOST_TRACKS = 4_096
-"""Jobs, and wait contexts, that get a track of their own. All others share one, with their instants alone."""
+"""How many jobs, and how many wait contexts, get a track each. All others share one, which shows only instants."""
 
 
 class _Caller:
@@ -92,7 +92,7 @@ class CallerTracks:
         self._rows += (time_ns, head, 0)
 
     def on_again(self, time_ns: int, number: int, request: object, job: int, wait: str) -> None:
-        """It was resumed, and its operation is not done."""
+        """It was resumed, although its operation is not done."""
         caller = self._caller(job, request)
         if caller is not None:
             self._rows += (time_ns, caller.ends, 0)

@@ -1,7 +1,7 @@
-"""The tracks of one device: its rings, worker and units, with the way of each request as arrows between them.
+"""The tracks of one device: its rings, worker and units. Arrows between them show the way of each request.
 
-Each method `on_WORD` draws the events of that word, see `sim.trace`. A request is a flow, which is its number: submit,
-fetch, service on a unit, complete, interrupt or poll, wake.
+Each method `on_WORD` draws the events with that word (see `sim.trace`). Each request is a flow, and the number of the
+flow is that of the request. Its arrows go over submit, fetch, service on a unit, complete, interrupt or poll, and wake.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ class DeviceTracks:
         self._moved = ""
         self._is_full = False
         self._untimed: dict[int, int] = {}
-        """Requests without a time of service, and their units: their service ends when they complete."""
+        """Requests without a known time of service, and their units. Their service ends when they complete."""
         self._busy_until_ns: dict[int, int] = {}
-        """By unit: the end of the last of these."""
+        """By unit: when the last of these requests ended."""
 
     def on_other(self, time_ns: int, number: int, request: object, what: str) -> None:
-        """What has no method of its own: faults, rejections, a reset and so on."""
+        """Draw an event that has no method of its own: a fault, a rejection, a reset and so on."""
         head = self._heads.get(what)
         if head is None:
             head = self._heads[what] = self._head(INSTANT, self.group, what)

@@ -13,24 +13,24 @@ from simaccel.tracing.packets import INTS, Heads
 PERFETTO = ".pftrace"
 """How the name of a trace for Perfetto ends."""
 PORTION = 4_096 * INTS
-"""Ints of the rows that are kept before they are written."""
+"""How many ints of rows are kept before they are written."""
 
 
 class PerfettoFile:
     """Rows of events that go to a file. Any thread may call all of it; writing happens in the thread that calls.
 
-    If the file can't be written any more, of a full disk for example, `error` says why. What comes after is dropped,
-    and the file ends after its last whole portion.
+    If the file can't be written any more, for example because the disk is full, `error` says why. All later rows are
+    dropped, and the file ends after its last whole portion.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Raises OSError if the file can't be opened. One that is there is overwritten."""
+        """Overwrites a file that exists. Raises OSError if the file can't be opened."""
         self.path = os.fspath(path)
         self.error: OSError | None = None
         self.events = 0
         """Rows that were written."""
         self.rows: list[int] = []
-        """Three ints for each row that was not written: time in ns, head, flow or value. Append whole rows by `+=`,
+        """Three ints for each row that was not written yet: time in ns, head, flow or value. Append whole rows by `+=`,
         which nothing can interrupt, and call `flush` when there are PORTION of them."""
         self._heads = Heads()
         self._names: dict[str, int] = {}
@@ -43,14 +43,14 @@ class PerfettoFile:
         self._write(packets.beginning())
 
     def track(self, name: str, parent: int = 0, *, rank: int = 0, unit: str | None = None) -> int:
-        """A new track; its number. With a unit it is that of a counter."""
+        """Make a track, and return its number. With a unit, it is the track of a counter."""
         with self._defining:
             self._tracks += 1
             self._definitions.append(packets.track(self._tracks, name, parent, rank=rank, unit=unit))
             return self._tracks
 
     def head(self, kind: int, track: int, name: str = "") -> int:
-        """What all events of that kind and name on that track have in common; for `rows`."""
+        """The number of a head, for `rows`: what all events of that kind and name on that track have in common."""
         with self._defining:
             iid = self._names.get(name, 0)
             if name and not iid:
@@ -59,7 +59,7 @@ class PerfettoFile:
             return self._heads.head(kind, track, iid)
 
     def flush(self) -> None:
-        """Write all whole rows that there are, unless another thread does."""
+        """Write all whole rows, unless another thread is writing them."""
         if not self._flushing.acquire(blocking=False):
             return
         try:
@@ -67,7 +67,7 @@ class PerfettoFile:
             count = len(rows) // INTS * INTS
             portion = rows[:count]
             del rows[:count]
-            with self._defining:  # after the rows were taken: they need no track that comes later
+            with self._defining:  # taken after the rows, so every track that these rows need is in it
                 definitions, self._definitions = self._definitions, []
             data = b"".join(definitions)
             if count and self.error is None:

@@ -1,11 +1,12 @@
 """The bytes of a Perfetto trace: tracks, names, and rows of events, many at once.
 
-Source: perfetto/protos/perfetto/trace/trace_packet.proto and track_event/*.proto. A file is a sequence of packets, each
-a field of the message Trace, so it is written as it goes, and what was written before a crash can be read.
+Source: perfetto/protos/perfetto/trace/trace_packet.proto and track_event/*.proto. A file is a sequence of packets, and
+each packet is a field of the message Trace. So a file can be written packet by packet, and after a crash it can be read
+up to the last one.
 
 A row is three ints: a time in ns, the number of its head, and a flow (0: none) or the value of a counter. A head is a
-type, a track and a name, with all the bytes that its rows have in common. Thousands of rows become bytes in one go of
-numpy, which takes 0.3 us for each; a Python loop takes ten times as long.
+type, a track and a name, with all the bytes that its rows have in common. numpy turns thousands of rows into bytes at
+once, which takes 0.3 us for each row. A Python loop takes ten times as long.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def beginning() -> bytes:
 
 
 def track(uuid: int, name: str, parent: int = 0, *, rank: int = 0, unit: str | None = None) -> bytes:
-    """A track. Children of a track stand in the order of their ranks. With a unit it is that of a counter."""
+    """A track. Children of a track stand in the order of their ranks. With a unit, it is the track of a counter."""
     body = number(1, uuid) + message(2, name.encode())
     if parent:
         body += number(5, parent)
@@ -85,7 +86,7 @@ _INNER_AT = _TIME_AT + _TIME_BYTES + len(_FIXED) - 1
 _EVENT_AT = _INNER_AT + 1
 _FLOW_TAG, _VALUE_TAG = varint(47 << 3 | 1), varint(30 << 3)
 _TAG_AT = _EVENT_AT + 2 + 6 + 5
-"""Type, track and name come before. The tag and the flow, or the value, stand at the same place in all rows."""
+"""Type, track and name come first, so the tag and the flow (or the value) stand at the same place in all rows."""
 _EXTRA_AT = _TAG_AT + len(_FLOW_TAG)
 _WIDTH = _EXTRA_AT + _FLOW_BYTES
 
@@ -97,7 +98,7 @@ _Ints = npt.NDArray[np.int64]
 class Heads:
     """The heads of one file, numbered from 0, and the bytes of rows with them.
 
-    One thread at a time may call `head`, and one, which may be another, `rows`.
+    One thread at a time may call `head`. One thread at a time may call `rows`; it may be another one.
     """
 
     def __init__(self) -> None:
@@ -108,7 +109,7 @@ class Heads:
         self._counters: _Bools = np.zeros(64, dtype=bool)
 
     def head(self, kind: int, track: int, name: int = 0) -> int:
-        """The number of the head of events of that kind, track and name; 0 is no name."""
+        """The number of the head for events of that kind, track and name. A name of 0 means no name."""
         key = (kind, track, name)
         found = self._numbers.get(key)
         if found is None:
@@ -125,7 +126,7 @@ class Heads:
             cells[_LENGTH_AT] = len(used) - _TIME_BYTES - _LENGTH_AT - 1
             kept[: len(used)] = True
             self._counters[found] = kind == COUNTER
-            self._numbers[key] = found  # last: only now it may be used
+            self._numbers[key] = found  # set last, because from now on another thread may use it
         return found
 
     def rows(self, ints: list[int]) -> bytes:
@@ -153,7 +154,7 @@ def _doubled(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _put_varints(cells: _Bytes, kept: _Bools, first: int, width: int, values: _Ints) -> _Bytes:
-    """Put these numbers into the columns from `first` on, and keep no more of them than each number needs.
+    """Put these numbers into the columns from `first` on, each with no more bytes than it needs.
 
     Returns how many bytes each takes.
     """

@@ -1,7 +1,7 @@
 """A Perfetto file of what happens on a device and to those who wait for it.
 
-`PerfettoTrace` takes the same events as a trace for replay, and draws each as it comes. The memory is bounded: that of
-a portion of rows, of the tracks, and of the numbers of the latest requests.
+`PerfettoTrace` takes the same events as a trace for replay, and draws each as it comes. Its memory is bounded: it keeps
+a portion of rows, the tracks, and the numbers of the latest requests.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from simaccel.tracing.device_tracks import DeviceTracks
 from simaccel.tracing.file import PORTION, PerfettoFile
 
 KEPT_NUMBERS = 1 << 16
-"""Requests whose numbers are kept for sure. What happens to a request after so many others have come has no arrow."""
+"""The numbers of this many latest requests are kept. What happens to an older request is drawn without an arrow."""
 
 
 class PerfettoTrace:
     """A `sim.Tracer`, and the trace of an engine, that writes a Perfetto file. A context manager.
 
-    Any thread may add events. `error` says why the file ends early, if it does. In virtual time equal seeds give equal
-    files, to the byte.
+    Any thread may add events. If the file ends early, `error` says why. In virtual time, equal seeds give files that
+    are equal to the byte.
     """
 
     def __init__(self, path: str | os.PathLike[str], name: str = "device") -> None:
@@ -37,7 +37,7 @@ class PerfettoTrace:
         self._things: dict[str, dict[int, tuple[int, ref[Any]]]] = {"job": {}, "wait context": {}}
         """By kind and id: the number of a thing."""
         self._alive = 1_024
-        """About the most things of a kind that were ever alive at once."""
+        """About how many things of one kind were alive at once at most."""
         self._counts: dict[str, int] = {}
         self._names: dict[tuple[str, int], str] = {}
         self._name = name
@@ -54,13 +54,13 @@ class PerfettoTrace:
         self._submitted = number = self._submitted + 1
         numbers = self._numbers
         numbers[id(request)] = number
-        if not number % KEPT_NUMBERS:  # decided by the number, and not by the ids, so that equal seeds agree
+        if not number % KEPT_NUMBERS:  # the number decides, not the ids, so that equal seeds give equal files
             oldest = number - KEPT_NUMBERS
             self._numbers = {key: value for key, value in numbers.items() if value > oldest}
 
     def identify(self, kind: str, thing: object, name: str) -> int:
         """A number from 1 for this job or wait context."""
-        # Not a WeakKeyDictionary: it takes four times as long, and this is asked twice for each operation.
+        # Not a WeakKeyDictionary: that takes four times as long, and this runs twice for each operation.
         things = self._things[kind]
         found = things.get(id(thing))
         if found is not None and found[1]() is thing:
@@ -86,7 +86,7 @@ class PerfettoTrace:
             self.file.flush()
 
     def _add_rarer(self, time_ns: int, number: int, request: Any, what: str, details: tuple[Any, ...]) -> None:
-        if what == "way":  # `simaccel run`: from here on it is another device
+        if what == "way":  # In `simaccel run`, the events from here on are of another device.
             self._begin(f"by {details[0]}")
         elif not self._draw:
             self._begin(self._name)

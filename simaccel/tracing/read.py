@@ -1,4 +1,4 @@
-"""Reads a trace of either kind, for Perfetto or for replay, as the devices that it is of."""
+"""Reads a trace, for Perfetto or for replay, and returns the devices that are in it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_PACKET_BYTES = 1 << 20
 
 
 def read_trace(path: str) -> list[Device]:
-    """The devices of a trace, in its order. Raises TraceError for a file that is none of ours, and OSError."""
+    """The devices of a trace, in its order. Raises TraceError for a file that is not ours, and OSError."""
     with open(path, "rb") as file:
         first = file.read(1)
     if first != b"\x0a":
@@ -74,7 +74,7 @@ class _Perfetto:
         self._tracks: dict[int, _Track] = {}
         self._names: dict[int, str] = {}
         self._owners: dict[int, Device] = {}
-        """By flow: the device that it was submitted to. Its service may be drawn elsewhere."""
+        """By flow: the device that it was submitted to. Its service may be drawn on another one."""
         for packet in _packets(path):
             self._packet(packet)
         for device in self.devices:
@@ -112,7 +112,8 @@ class _Perfetto:
                 parent = value
         above = self._tracks.get(parent)
         device = None if above is None else above.device
-        if name == "submission ring" and above is not None:  # its parent is a device, and so are the others' below it
+        # The parent of this track stands for a device, and all tracks below that parent belong to the device.
+        if name == "submission ring" and above is not None:
             device = above.device = Device(above.name)
             self.devices.append(device)
         if name == "jobs" and device is not None:

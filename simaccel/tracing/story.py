@@ -1,4 +1,4 @@
-"""What a trace says about where the time went: the stages of each operation, and the moments of a full ring.
+"""Where the time went, as a trace says it: the stages of each operation, and the moments when a ring was full.
 
 A reader of a file calls the methods as it finds the events, in the order of the file. The stages of an operation:
 
@@ -6,7 +6,7 @@ A reader of a file calls the methods as it finds the events, in the order of the
     queue     until a unit takes it                               deliver   until it is handed out to its owner
                                                                   wake      until its caller goes on
 
-A trace of a device alone has no calls and no callers, so it has neither the first stage nor the last.
+A trace of a device alone shows no callers, so it has neither the first stage nor the last.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FULL_MOMENTS = 5
 
 @dataclass(slots=True)
 class Operation:
-    """One operation, in ns. Times that are not known yet are those of the stage before."""
+    """One operation, in ns. A time that is not known yet equals that of the stage before."""
 
     number: int
     op: str
@@ -37,7 +37,7 @@ class Operation:
     caller: str = ""
 
     def stages_ns(self) -> tuple[int, ...]:
-        """The lengths of the stages, in the order of STAGES; none is below 0, whatever the order of the times."""
+        """The lengths of the stages, in the order of STAGES. None is below 0, even if the times are out of order."""
         times = [self.called_ns, self.submitted_ns]
         for time_ns in (self.started_ns, self.completed_ns, self.handed_out_ns, self.resumed_ns):
             times.append(times[-1] if time_ns < 0 else max(times[-1], time_ns))
@@ -163,7 +163,7 @@ class Device:
             heappushpop(self.full, entry)
 
     def finish(self) -> None:
-        """The trace is over: what was handed out and has no caller has ended. The rest was still in flight."""
+        """The trace is over. Operations that were handed out and have no caller have ended; the rest are in flight."""
         for number, operation in list(self.in_flight.items()):
             if operation.handed_out_ns >= 0:
                 self.end(number)

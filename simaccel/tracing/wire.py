@@ -10,9 +10,9 @@ Value = int | bytes
 
 
 def fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """(number, value, length) of each field: an int and -1, or the place of bytes and their length.
+    """(number, value, length) of each field. For an int these are its value and -1; for bytes, their place and length.
 
-    Raises TraceError for what can't be a message.
+    Raises TraceError for bytes that are not a message.
     """
     while at < end:
         key, at = varint(data, at, end)

@@ -1,4 +1,4 @@
-"""Addresses to listen at: HOST:PORT, with what can be wrong with one."""
+"""Addresses to listen at, as HOST:PORT. An error says what is wrong with an address."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def parse_address(option: str, text: str) -> Address:
 
 
 def listening(option: str, address: Address) -> socket.socket:
-    """A socket that listens there. Raises UsageError, with the address and the reason, if that can't be."""
+    """A socket that listens there. Raises UsageError with the address and the reason if it can't listen."""
     try:
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         found = socket.socket(family, socket.SOCK_STREAM)

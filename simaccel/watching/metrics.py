@@ -1,7 +1,7 @@
-"""The report of a device process as metrics for Prometheus. Each is one figure of `simaccel stat --json`.
+"""The report of a device process as metrics for Prometheus. Each metric is one figure of `simaccel stat --json`.
 
-Names and units are what Prometheus asks for: seconds, `_total` for what only grows, no abbreviations. Every metric has
-the label `device`, the address of the device's socket.
+Names and units follow Prometheus's rules: times are in seconds, a name ends in `_total` if its value only grows, and
+nothing is abbreviated. Every metric has the label `device`, the address of the device's socket.
 """
 
 from __future__ import annotations

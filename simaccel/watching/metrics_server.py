@@ -15,30 +15,30 @@ from prometheus_client import make_wsgi_app
 from simaccel.watching.metrics import Report, registry_of
 
 POLL_S = 0.5
-"""How often the thread looks whether it shall end: each look takes the GIL away from the device for a moment."""
+"""How often the thread checks whether it should end. Each check takes the GIL from the device for a moment."""
 PATIENCE_S = 10.0
-"""A scraper that says nothing, or does not read, for so long is dropped."""
+"""A scraper is dropped after it has sent nothing, or read nothing, for so long."""
 
 
 class _Handler(WSGIRequestHandler):
     timeout = PATIENCE_S
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class's name
-        """Nothing: a line for each scrape would only hide others."""
+        """Print nothing: a line for each scrape would only hide other lines."""
 
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A scraper that goes away in the middle is no news."""
+        """Print nothing if a scraper goes away in the middle of an answer."""
 
 
 class MetricsServer:
     """Serves the metrics of a device until it is closed. A context manager; its thread starts with it."""
 
     def __init__(self, listener: socket.socket, read: Callable[[], Report]) -> None:
-        """`listener` listens already, and is closed in the end. `read` gives the report, in any thread."""
+        """`listener` listens already; `close` closes it. `read` returns the report, and is called in any thread."""
         host, port = listener.getsockname()[:2]
         self._server = _Server((host, port), _Handler, bind_and_activate=False)
         self._server.socket.close()
@@ -63,7 +63,7 @@ class MetricsServer:
 
 
 def _only_metrics(app: Callable[..., Any]) -> Callable[..., Any]:
-    """Answers at /metrics alone, so that a wrong path in a scraper's configuration shows."""
+    """Answers at /metrics alone, so that a scraper with a wrong path gets an error."""
 
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         if environ.get("PATH_INFO") in ("/metrics", "/metrics/"):

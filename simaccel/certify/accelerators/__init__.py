@@ -1,1 +1,1 @@
-"""`simaccel certify provider` and `engine`: the accelerator's side, driven in real jobs of the real libcrypto."""
+"""`simaccel certify provider` and `engine`: run a provider or engine in real jobs of the real libcrypto."""

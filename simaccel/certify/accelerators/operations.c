@@ -42,7 +42,7 @@ static int derive(const char *properties, unsigned char *out, size_t *bytes)
     return done;
 }
 
-/* The digest comes from the default provider: theirs need not have one. An engine knows no such parameter. */
+/* The digest comes from the default provider, because the library may have none. An engine knows no such parameter. */
 static int set_digest(EVP_PKEY_CTX *c)
 {
     OSSL_PARAM params[] = {
@@ -134,7 +134,7 @@ static void load_engine(const char *path)
     their_rsa = copy;
 }
 
-/* Which of our operations it has; outside of a job, so it blocks. */
+/* Which of our operations the library has. Tries them outside of a job, so it blocks. */
 static void find_operations(void)
 {
     struct work t = {.message = "which operations are there?"};

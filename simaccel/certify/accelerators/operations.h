@@ -1,4 +1,4 @@
-/* The operations that a provider or an engine may offer, theirs and the default provider's. */
+/* The operations that a provider or an engine may offer, done by the library under test or by the default provider. */
 #ifndef CERTIFY_OPERATIONS_H
 #define CERTIFY_OPERATIONS_H
 
@@ -19,10 +19,10 @@ extern const char *const operation_names[OPERATIONS];
 extern int offered[OPERATIONS];
 extern enum operation operation; /* the cheapest of those that are offered */
 
-/* Loads the library, and finds out what it offers. Ends the process if that is nothing. */
+/* Loads the library under test, and finds out what it offers. Ends the process if it offers nothing. */
 void load_accelerator(const char *kind, const char *path, const char *name);
 
-/* Has theirs do it. Returns whether that succeeded. */
+/* Has the library under test do it. Returns whether that succeeded. */
 int operate(enum operation o, struct work *w);
 
 /* Has the default provider do it. */

@@ -11,7 +11,7 @@ from sim import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. It is checked by fd and by callback, in a process each."""
+    """One rule. It is checked by fd in one process, and by callback in another."""
 
     name: str
     what: str
@@ -38,7 +38,7 @@ RULES = (
 
 
 def chosen(names: Sequence[str]) -> tuple[Rule, ...]:
-    """Those of these names, in the table's order, or all. Raises UsageError for a name that is none."""
+    """The rules with these names, in the table's order, or all. Raises UsageError for an unknown name."""
     known = [rule.name for rule in RULES]
     for name in names:
         if name not in known:

@@ -1,4 +1,4 @@
-"""Checks rules on a provider or engine: each in a process of its own, which the driver in C runs in."""
+"""Checks rules on a provider or engine. Each rule gets a process of its own, which runs the driver in C."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ FLAGS = ("-std=gnu11", "-O1", "-g", "-Wall")
 WAYS = ("fd", "callback")
 PASSED, BROKEN, DOES_NOT_APPLY = 0, 1, 77
 SETTINGS = {"SIMACCEL_ENTRIES": "8", "SIMACCEL_DEADLINE_MS": "0"}
-"""For our own provider; others know nothing of them. A small ring, so that `full` finds it full."""
+"""Settings for our own provider; others ignore them. The ring is small, so that the rule `full` finds it full."""
 DELAY_NS = 2_000_000
 """How long our own device takes, so that operations are in flight when a rule needs some."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
-    """What is certified. Raises UsageError if it is no file."""
+    """What is certified. Raises UsageError if it is not a file."""
 
     kind: str
     """provider, or engine."""
     path: Path
     name: str
-    """What its algorithms have as their property `provider`."""
+    """The value of the property `provider` of its algorithms."""
     limit_s: int
     operations: int
 
@@ -70,7 +70,7 @@ def certify(
     again: Callable[[str], str],
     tell: Callable[[Verdict], object],
 ) -> Result:
-    """Check them. `tell` gets each verdict as it comes; `again` says which command checks one rule alone. Blocks."""
+    """Check them; blocks. `tell` gets each verdict as it comes. `again` returns the command that checks one rule."""
     verdicts = []
     with Device() as device:  # for our own provider
         device.pass_on(delay_ns=DELAY_NS)

@@ -1,4 +1,4 @@
-/* Operations in jobs: started, waited for by fd or by callback, resumed. */
+/* Starts operations in jobs, waits for them by fd or by callback, and resumes them. */
 #ifndef CERTIFY_TASKS_H
 #define CERTIFY_TASKS_H
 
@@ -21,7 +21,7 @@ struct task {
 
 extern int by_callback;
 
-/* Makes a task whose message has that number. `context`: one that is shared, or NULL for one of its own. */
+/* Makes a task whose message has that number. `context`: a shared wait context, or NULL for one of its own. */
 void prepare(struct task *t, int number, ASYNC_WAIT_CTX *context);
 
 /* The callback of a wait context; its argument is the task. */

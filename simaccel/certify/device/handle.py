@@ -1,4 +1,4 @@
-"""The scripted device, as the scenarios use it: starts the process, tells it what to do, kills it, and counts."""
+"""The scripted device, as the scenarios use it. Starts its process, commands it, kills it, and reads its counts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from simaccel.certify.device.process import MOST_BYTES, serve
 from simaccel.certify.device.script import Ending
 
 PATIENCE_S = 60.0
-"""How long the device process may take for an answer. It answers at once; only a machine that hangs takes so long."""
+"""How long the device process may take to answer. It answers at once unless the machine hangs."""
 
 _serial = count(1)
 
@@ -30,7 +30,7 @@ class DeviceState:
     """The device's counts at one moment."""
 
     held: int
-    """Requests that wait for a release."""
+    """How many requests are held until a release."""
     in_flight: int
     most: int
     """The most that were ever in flight at a time."""
@@ -72,15 +72,15 @@ class Device:
         self._follow(holding=True)
 
     def pass_on(self, *, delay_ns: int = 0, ending: Ending = Ending.RIGHT) -> None:
-        """Complete what comes from now on, that much later, and in that way. What is held stays so."""
+        """Complete what comes from now on after that delay and in that way. What is held now stays held."""
         self._follow(delay_ns=delay_ns, ending=ending)
 
     def release(self, number: int | None = None, *, order: Sequence[int] = (), ending: Ending = Ending.RIGHT) -> None:
-        """Complete that many of the requests that are held, or all. `order`: the places of those that go first."""
+        """Complete that many of the held requests, or all. `order`: the places of those that complete first."""
         self._ask(do="release", count=number, order=list(order), ending=ending)
 
     def go(self) -> None:
-        """Hold nothing any more: complete all that is held, and what comes."""
+        """Stop holding: complete everything that is held, and everything that comes."""
         self.pass_on()
         self.release()
 

@@ -1,8 +1,8 @@
 """What a scripted device does with the requests that come to it. Runs in the device process.
 
-Requests come in the server's thread. The script either holds them, until it is told to release them, or has them done
-after a delay. `work` does them, one at a time and in the order in which they are due, in a thread of its own. So the
-server's thread never waits, and a release in another order completes in that order.
+Requests come in the server's thread. The script holds them until it is told to release them, or has them done after a
+delay. `work` runs in a thread of its own, and does them one at a time in the order in which they are due. So the
+server's thread never waits, and requests that are released in another order complete in that order.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class Ending(StrEnum):
     CORRUPT = "corrupt"
     """A bit of the result is flipped after the checksum was made."""
     TWICE = "twice"
-    """It completes twice. The second time, whoever waits for another request of that client is woken too."""
+    """It completes twice. The second completion also wakes whoever waits for another request of that client."""
     WOKEN_FIRST = "woken-first"
     """Its waiter is woken just before it completes, in the same interrupt."""
     RESUMED_FIRST = "resumed-first"
-    """Its waiter is woken, and it completes once a job of that client was resumed for nothing."""
+    """Its waiter is woken. It completes only after a job of that client was resumed for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +79,15 @@ class Script:
             self._changed.notify()
 
     def follow(self, plan: Plan) -> None:
-        """Do this with what comes from now on. What is held stays so."""
+        """Do this with what comes from now on. What is held now stays held."""
         with self._changed:
             self._plan = plan
 
     def release(self, count: int | None, order: list[int], ending: Ending) -> None:
         """Complete the first `count` of the requests that are held, or all.
 
-        `order`: the places, in the order in which the requests came, of those that go first, one after another.
+        `order`: the places of the requests that complete first, one after another. Places count in the order in which
+        the requests came.
         """
         with self._changed:
             first = [self._held[place] for place in order if place < len(self._held)]
@@ -97,7 +98,7 @@ class Script:
             self._changed.notify()
 
     def wake(self) -> int:
-        """Wake whoever waits for a request that is held, although that goes on. Returns how many were woken."""
+        """Wake whoever waits for a held request, although the request goes on. Returns how many were woken."""
         with self._changed:
             woken = [request for request in self._held if _wake(request)]
             for endpoint in {request.endpoint for request in woken}:
@@ -123,7 +124,7 @@ class Script:
             }
 
     def work(self) -> None:
-        """Does what is due, for ever."""
+        """Does each request when it is due. Never returns."""
         while True:
             with self._changed:
                 while (wait_ns := self._wait_ns()) is None or wait_ns > 0:
@@ -148,7 +149,7 @@ class Script:
         return len(self._held) + len(self._due) + self._running
 
     def _others(self, request: Request) -> list[Request]:
-        """What else is in flight of the same client."""
+        """The other requests of the same client that are in flight."""
         with self._changed:
             rest = [*self._held, *(entry[2] for entry in self._due)]
             return [other for other in rest if other.endpoint is request.endpoint]
@@ -213,7 +214,7 @@ class ScriptedExecutors(Executors):
     script: Script
 
     def run(self, client: ConnectedClient, batch: list[tuple[int, ...]]) -> None:
-        """Loads of keys are answered at once: they are no operations that a server waits for."""
+        """Loads of keys are answered at once, because they are not operations that a server waits for."""
         requests, answered = decode(client, batch, self._kernels)
         if answered:
             client.endpoint.complete(answered)

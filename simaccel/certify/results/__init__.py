@@ -1,1 +1,1 @@
-"""What came out, and how it is told: as a table, as JSON, as JUnit XML."""
+"""The result of a run, and how it is shown: as a table, as JSON, or as JUnit XML."""

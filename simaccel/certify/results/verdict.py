@@ -16,15 +16,15 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came out of one scenario or rule."""
+    """The result of one scenario or rule."""
 
     name: str
     what: str
     outcome: Outcome
     seen: str
-    """What was seen: why it failed or does not apply, or what is worth knowing of a pass."""
+    """Why it failed or does not apply, or what is worth knowing about a pass."""
     since_s: float = 0.0
-    """Of a failure: for how long it had been so when it was found."""
+    """For a failure: how long the server had been in that state when it was found."""
     took_s: float = 0.0
     again: str = ""
     """The command that plays it alone, with the same seed."""
@@ -36,7 +36,7 @@ class Result:
 
     subject: str
     summary: str
-    """What was found out about it as a whole."""
+    """What was found out about the server, provider or engine as a whole."""
     seed: int | None
     """None: nothing was random."""
     verdicts: tuple[Verdict, ...]

@@ -1,5 +1,5 @@
-"""Clients that vanish: in mid-pause, while they wait for a slot, for good while the operation is in flight, again and
-again under the same fd numbers."""
+"""Clients that vanish: while their operations are paused, while they wait for a slot, so early that the connection is
+freed before its operation completes, or again and again under the same fd numbers."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from simaccel.certify.stage import FEW, Stage
 
 ROUNDS = 4
 FREED_WITHIN_S = 2.0
-"""For so long the operations are held after their clients have gone. A server may free the connections meanwhile, or
-keep them until the operations complete: both are right, so this decides nothing."""
+"""How long the operations are held after their clients have gone. A server may free the connections meanwhile, or keep
+them until the operations complete. Both are right, so no verdict depends on this time."""
 
 
 def abort_mid_pause(stage: Stage) -> None:
-    """The clients reset their connections while their operations are in flight, and these complete after that."""
+    """The clients reset their connections while their operations are in flight. The operations complete after that."""
     for _ in range(ROUNDS):
         clients = stage.paused()
         stage.clients.abort(clients)
@@ -25,7 +25,7 @@ def abort_mid_pause(stage: Stage) -> None:
 
 
 def abort_waiting_for_slot(stage: Stage) -> None:
-    """The same, while most of them wait for a slot of a ring of two."""
+    """The clients reset their connections while most of them wait for a slot of a ring of two."""
     for _ in range(ROUNDS):
         before = stage.told("full")
         stage.device.hold()

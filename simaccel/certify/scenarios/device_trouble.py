@@ -9,7 +9,7 @@ from simaccel.certify.stage import FEW, Failed, Stage, Way
 
 CLIENTS = 24
 BUSY = 0.3
-"""A server that waits and takes this much of the CPU time that a busy loop would get, is in a busy loop."""
+"""A waiting server is in a busy loop if it takes this share of the CPU time that a busy loop would get."""
 DEADLINE_MS = 300
 
 
@@ -68,7 +68,7 @@ def _fail_all(stage: Stage, why: str) -> None:
 
 
 def late_completion(stage: Stage) -> None:
-    """Operations pass their deadline, the handshakes go on in software, and the completions come after that."""
+    """Operations pass their deadline and the handshakes go on in software. Only then do the completions come."""
     before = stage.told("expired")
     stage.device.hold()
     clients = stage.clients.open(FEW)
@@ -82,7 +82,7 @@ def late_completion(stage: Stage) -> None:
 def device_restart(stage: Stage) -> None:
     """The device is killed with operations in flight, and comes back."""
     clients = stage.paused() if stage.manner.way is Way.PAUSES else stage.clients.open(FEW)
-    stage.device.wake()  # its last words reach jobs while the connection ends
+    stage.device.wake()  # these wakes reach jobs while the connection ends
     stage.device.kill()
     stage.all_done(clients)
     stage.handshakes()

@@ -9,11 +9,11 @@ from simaccel.certify.scenarios.scenario import For, Scenario
 from simaccel.certify.stage import FEW, DoesNotApply, Failed, Stage, Way
 
 _NOT_OFFERED = ("PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "HANDSHAKE_FAILURE", "NO_SHARED_CIPHER")
-"""Parts of what OpenSSL calls the answers of a server that does not offer what the client wants."""
+"""Parts of OpenSSL's error texts for a server that does not offer what the client wants."""
 
 
 def _play(stage: Stage, context: ssl.SSLContext, what: str, op: str | None = None) -> None:
-    """Handshakes of one kind, paused together, and one alone before to see whether there are any."""
+    """First one handshake of a kind, to see whether the server offers it. Then several that are paused together."""
     (first,) = stage.clients.open(1, context)
     stage.all_ended([first])
     if first.state is State.FAILED:
@@ -54,7 +54,7 @@ def ecdsa(stage: Stage) -> None:
 
 
 def client_certificate(stage: Stage) -> None:
-    """The client shows a certificate. In TLS 1.2, where a client's handshake ends only when that was accepted."""
+    """The client shows a certificate, in TLS 1.2: there its handshake ends only after the server has accepted it."""
     asked: list[bool] = []
 
     def listen(*message: object) -> None:

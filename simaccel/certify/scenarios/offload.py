@@ -25,7 +25,7 @@ def offload(stage: Stage) -> None:
 
 
 def _really_in_software(told: dict[str, int]) -> int:
-    """What the device never does is counted too."""
+    """What software did though the device could. The count `software` includes what the device never does."""
     return told.get("software", 0) - told.get("unsupported", 0)
 
 

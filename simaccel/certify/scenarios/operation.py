@@ -28,7 +28,7 @@ def reload_under_load(stage: Stage) -> None:
 
 
 def graceful_stop(stage: Stage) -> None:
-    """The server is told to end while handshakes are paused, which then complete."""
+    """The server is told to end while handshakes are paused. Then their operations complete."""
     clients = stage.paused() if stage.manner.way is Way.PAUSES else stage.clients.open(FEW)
     stage.over = True
     stage.server.signal(stage.target.stop)

@@ -17,7 +17,7 @@ class For(Enum):
     PAUSING = auto()
     """Those whose jobs pause."""
     PARALLEL = auto()
-    """Those that serve several paused handshakes at a time."""
+    """Those that serve several paused handshakes at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Scenario:
     """Does it, and raises Failed, or DoesNotApply. Afterwards `Stage.calm` must hold too."""
     whom: For = For.PAUSING
     settings: Mapping[str, object] = field(default_factory=dict)
-    """Of the provider in the server, besides `BASE`."""
+    """Settings of the provider in the server, besides `BASE`."""
 
 
 BASE: Mapping[str, object] = {"deadline_ms": 0}
-"""Nothing counts as lost because a machine is slow."""
+"""No deadline, so that nothing counts as lost because a machine is slow."""

@@ -20,7 +20,7 @@ SCENARIOS: tuple[Scenario, ...] = (
 
 
 def chosen(names: Sequence[str]) -> tuple[Scenario, ...]:
-    """Those of these names, in the table's order, or all. Raises UsageError for a name that is none."""
+    """The scenarios with these names, in the table's order, or all. Raises UsageError for an unknown name."""
     known = [scenario.name for scenario in SCENARIOS]
     for name in names:
         if name not in known:

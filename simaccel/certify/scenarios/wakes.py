@@ -1,4 +1,4 @@
-"""Wake-ups that are not one for each pause: none, before the pause, for nothing, too early, two for one operation."""
+"""Wake-ups other than one for each pause: none, before the pause, for nothing, too early, or two for one operation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ WAKES = 4
 
 
 def many_pauses(stage: Stage) -> None:
-    """Each operation of a handshake is resumed for nothing several times, so that it pauses again and again."""
+    """Each operation of a handshake is resumed several times although it is not done, so it pauses again and again."""
     clients = stage.paused()
     while not all(client.ended for client in clients):
         for _ in range(WAKES):
@@ -27,7 +27,7 @@ def many_pauses(stage: Stage) -> None:
 def no_pause(stage: Stage) -> None:
     """The device is gone, so operations are done in software, and no job pauses."""
     stage.device.kill()
-    stage.handshakes(2)  # these may find out that the device is gone
+    stage.handshakes(2)  # these may be the ones that find out that the device is gone
     stage.handshakes()
 
 

@@ -1,8 +1,9 @@
-"""The keeper: a process between us and the server, which ends all of the server's processes, whatever happens to us.
+"""The keeper: a process between certify and the server. It ends all of the server's processes, however certify ends.
 
-The server is the keeper's child, and all descendants of the server stay descendants of the keeper, also those that
-daemonize. The keeper ends them when it is told to, and when the socket to us is closed. The kernel closes that when we
-end, by kill -9 too. Ctrl-C does not reach the keeper and the server, because they are in process groups of their own.
+The server is the keeper's child. All descendants of the server stay descendants of the keeper, even those that
+daemonize. The keeper ends them when it is told to, and when its socket to certify is closed. The kernel closes that
+socket when certify ends, even by kill -9. Ctrl-C does not reach the keeper and the server, because they are in process
+groups of their own.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ OPEN_FILES = 8192
 
 
 def keep(command: Sequence[str], environment: Mapping[str, str], log: int, control: socket.socket) -> NoReturn:
-    """Start the server with its output in `log`, and keep it. For the child of a fork."""
+    """Start the server with its output in `log`, and keep it. Call it in the child of a fork."""
     try:
         os.setpgid(0, 0)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         keep_only(control.fileno(), log)
         adopt_orphans()
-        nothing, _ = os.pipe()  # for servers that end at the end of their input
+        nothing, _ = os.pipe()  # kept open, because some servers end when their input ends
         try:
             server = subprocess.Popen(
                 command,
@@ -81,7 +82,7 @@ def _wait(first: int, control: socket.socket) -> None:
 
 
 def end_descendants() -> None:
-    """Kill all descendants of this process, those too that are forked meanwhile, and reap them."""
+    """Kill and reap all descendants of this process, including those that are forked meanwhile."""
     while True:
         for pid in descendants(os.getpid()):
             with suppress(ProcessLookupError):

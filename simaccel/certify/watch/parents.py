@@ -1,4 +1,4 @@
-"""Who dies with whom: what Linux offers so that no process is left when `simaccel certify` ends, however it ends."""
+"""What Linux offers so that `simaccel certify` leaves no process behind, however it ends."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with(parent: int) -> None:
-    """From now on the kernel kills this process when its parent ends. For the child of a fork."""
+    """Make the kernel kill this process when its parent ends. Call it in the child of a fork."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it has ended in between
+    if os.getppid() != parent:  # the parent has ended before that call
         os._exit(1)
 
 
 def adopt_orphans() -> None:
-    """From now on descendants whose parent ends become children of this process, and not of init."""
+    """Make descendants whose parent ends children of this process, and not of init."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def keep_only(*fds: int) -> None:
     """Close all fds but these and the standard streams.
 
-    The child of a fork has copies of its parent's sockets. A connection whose copy is open does not end when the parent
-    closes it.
+    The child of a fork has copies of its parent's sockets. While such a copy is open, a connection does not end when
+    the parent closes it.
     """
     low = 3
     for fd in sorted(fds):

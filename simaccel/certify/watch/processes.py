@@ -1,4 +1,4 @@
-"""What can be seen of the server's processes from outside: fds, threads, memory, CPU time."""
+"""The fds, threads, memory and CPU time of the server's processes, seen from outside."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Seen:
 
 
 def look(pids: Sequence[int]) -> Seen:
-    """Processes that end meanwhile are left out. Raises NotOurs."""
+    """Look at these processes. Leaves out any that end meanwhile. Raises NotOurs."""
     alive: set[int] = set()
     fds = threads = rss_bytes = cpu_ns = 0
     for pid in pids:

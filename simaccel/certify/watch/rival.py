@@ -1,4 +1,4 @@
-"""A process that wants all the CPU time it can get, as a measure for how much the server wants.
+"""A process that takes all the CPU time it can get. How much the server takes is compared with it.
 
 On a busy machine a busy loop gets little CPU time, and on an idle one an idle server has time for its timers. Beside a
 rival of the same priority a busy loop gets about as much as the rival, however busy the machine is.

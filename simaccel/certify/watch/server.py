@@ -1,4 +1,4 @@
-"""The server under test: started by a keeper, watched from outside, and ended with all that it has started."""
+"""The server under test. A keeper starts it, and ends it with all processes that it has started."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from simaccel.certify.watch.processes import Seen, look
 
 POLL_S = 0.01
 REAPED_WITHIN_S = 5.0
-"""A process that has ended is reaped by the keeper within its LOOK_EVERY_MS, on any but the busiest machine."""
+"""The keeper reaps an ended process within its LOOK_EVERY_MS, except on the busiest machines."""
 TAIL_LINES = 3
 TAIL_CHARACTERS = 300
 
@@ -80,7 +80,7 @@ class Server:
     # What is seen of it
 
     def pids(self) -> list[int]:
-        """All its processes, whoever is their parent by now."""
+        """All its processes, even those that have another parent by now."""
         self._listen()
         return descendants(self._keeper)
 
@@ -89,7 +89,7 @@ class Server:
         return look(self.pids())
 
     def how_it_ended(self) -> str:
-        """In words, with a blank in front. Empty if that is not known. Blocks for a moment if it has just ended."""
+        """How it ended, in words after a blank. Empty if not known. Blocks for a moment if it has just ended."""
         self._listen(0 if descendants(self._keeper) else REAPED_WITHIN_S)
         if self.status is None:
             return ""
@@ -131,7 +131,7 @@ class Server:
 
 
 def _peer(target: Target) -> tuple[int, Any] | None:
-    """Who accepts connections there, as a family and an address: a name may have several. None: nobody does."""
+    """The family and address that accepts connections there, because a name may have several. None if nobody does."""
     try:
         with socket.create_connection((target.host, target.port), target.limit_s) as probe:
             return probe.family, probe.getpeername()

@@ -29,8 +29,8 @@ LEAST_COUNT = 1_000
 
 
 def command(
-    rate: Annotated[str, typer.Option(metavar="RATE", help="So many arrive, such as 100k/s.")],
-    p99: Annotated[str, typer.Option(metavar="TIME", help="99 of 100 may take at most so long, such as 2ms.")],
+    rate: Annotated[str, typer.Option(metavar="RATE", help="How much arrives, such as 100k/s.")],
+    p99: Annotated[str, typer.Option(metavar="TIME", help="99 of 100 must be done within this time, such as 2ms.")],
     mix: Annotated[
         str | None, typer.Option(metavar="MIX", help="What arrives, with weights: rsa-sign=1,x25519=1,aes-gcm:1kB=20.")
     ] = None,

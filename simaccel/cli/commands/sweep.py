@@ -46,7 +46,7 @@ def command(
     ] = None,
     policy: Annotated[str, typer.Option(metavar="NAME,...", help="Which card gets an operation.")] = "least-in-flight",
     seeds: Annotated[
-        int, typer.Option(parser=whole_number, metavar="N", help="So many runs of each, with seeds from --seed on.")
+        int, typer.Option(parser=whole_number, metavar="N", help="How many runs of each, with seeds from --seed up.")
     ] = 1,
     seed: Annotated[int, typer.Option(parser=whole_number, metavar="N", help="The first seed.")] = 1,
     arrivals: Annotated[

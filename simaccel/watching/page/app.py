@@ -22,7 +22,7 @@ from simaccel.watching.page.guard import Guard
 
 FILES = Path(__file__).with_name("static")
 MOST_BYTES = 10_000
-"""Of the body of an action."""
+"""The most bytes that the body of an action may have."""
 
 
 def page_app(server: Server, address: Address, token: str, feed: Feed) -> Guard:
@@ -43,7 +43,7 @@ def page_app(server: Server, address: Address, token: str, feed: Feed) -> Guard:
             return JSONResponse({"error": f"no such action: use one of {', '.join(actions)}"}, 400)
         try:
             await asyncio.to_thread(actions[action], text)
-        except SimError as error:  # a fault that is wrong: one line for whoever has typed it
+        except SimError as error:  # the text of a fault was wrong: whoever typed it gets one line
             return JSONResponse({"error": " ".join(str(error).splitlines())}, 400)
         if action != "check":
             await feed.look()
@@ -87,7 +87,7 @@ def _actions(server: Server) -> dict[str, Callable[[str], Any]]:
 
 
 def _parsed(body: bytes, request: Request) -> tuple[str, str]:
-    """The action and its text; of anything else an action that there is not."""
+    """The action and its text. If the body is anything else, the action is one that does not exist."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "text/plain":
         return "", ""
     try:

@@ -1,7 +1,7 @@
 """The feed of the page: the report of the device once a second, to all browsers that listen, and the last minutes.
 
-There is one report a second, however many pages are open, and each is made into text once. A browser that is slow gets
-the latest report when it can take one, and misses those between.
+There is one report a second, however many pages are open, and each report is made into text once. A slow browser gets
+the latest report when it can take one, and misses the reports in between.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ KEPT = 300
 """Reports whose figures are kept: five minutes."""
 MOST_PAGES = 64
 MOST_CLIENTS = 100
-"""Clients that a page shows: those with most in flight, then those that have done most."""
+"""How many clients a page shows: first those with most in flight, then those that have done most."""
 PATIENCE_S = 30.0
-"""A browser that takes nothing for so long is dropped."""
+"""A browser is dropped after it has taken nothing for so long."""
 
 Report = dict[str, Any]
 SHORT = ("by_op", "in_flight", "ring_full", "uptime_ns", "failed")
@@ -56,7 +56,7 @@ class Feed:
             await asyncio.sleep(PERIOD_S)
 
     async def look(self) -> None:
-        """Read the report now, and tell all who listen. For the next second, and after an action."""
+        """Read the report now, and send it to all who listen. Called once a second, and after an action."""
         report = self._read()
         clients = sorted(report["clients"], key=lambda client: (-client["in_flight"], -client["completed"]))
         report["clients"] = clients[:MOST_CLIENTS]
@@ -72,7 +72,7 @@ class Feed:
             self._news.notify_all()
 
     async def end(self) -> None:
-        """The device ends: all streams end as well."""
+        """End all streams, because the device ends."""
         async with self._news:
             self._ended = True
             self._news.notify_all()

@@ -1,11 +1,12 @@
-"""Who may ask the page for anything: no other site, no other name for this machine, nobody without the token.
+"""Who may ask the page for anything. It refuses other sites, other names of this machine, and requests without the
+token.
 
-A page on 127.0.0.1 can be reached by every site that the user's browser is on. Four things keep such a site out:
+Every site that is open in the user's browser can send requests to 127.0.0.1. Four things keep such a site out:
 
 - The token, which is in the URL that the device prints. A request for data, or for an action, must have it.
 - The header Host must be an address of this device. A site that lets its own name resolve to 127.0.0.1 has another.
 - The headers Origin and Sec-Fetch-Site, which a browser sets, must not be those of another site.
-- What the page may load, and who may frame it, says its Content-Security-Policy: nothing leaves this machine.
+- The Content-Security-Policy says what the page may load and who may frame it, so nothing leaves this machine.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ SECURITY_HEADERS = {
 }
 TOKEN_HEADER = "x-simaccel-token"
 OPEN_PATHS = ("/static/",)
-"""What needs no token: files that are the same for everybody."""
+"""The paths that need no token: their files are the same for everybody."""
 
 
 class Guard:
-    """An ASGI app around another one: lets through what may come, and answers the rest with one line."""
+    """An ASGI app around another one. It lets allowed requests through, and answers all others with one line."""
 
     def __init__(self, app: ASGIApp, address: Address, token: str) -> None:
         self._app = app
@@ -89,7 +90,7 @@ class Guard:
             literal = ipaddress.ip_address(name)
         except ValueError:
             return False
-        # No other site can have a number for its name, so any address that reaches us will do.
+        # No site can have an IP address as its name, so a Host that is any IP address is fine.
         return literal.is_loopback or not self._address.is_loopback
 
     def _has_token(self, scope: Scope, headers: Mapping[str, str]) -> bool:

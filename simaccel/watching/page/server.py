@@ -16,14 +16,14 @@ from simaccel.watching.page.app import page_app
 from simaccel.watching.page.feed import Feed
 
 CONNECTIONS = 512
-"""Open at once, of browsers and of anything else; one more is refused."""
+"""How many connections may be open at once, from browsers and anything else. One more is refused."""
 
 
 class PageServer:
     """Serves the page of a device until it is left. A context manager."""
 
     def __init__(self, listener: socket.socket, server: Server, token: str) -> None:
-        """`listener` listens already, and is closed in the end."""
+        """`listener` listens already; it is closed when the page is left."""
         host, port = listener.getsockname()[:2]
         address = Address(host, port)
         self.url = f"http://{address}/?token={token}"
@@ -67,7 +67,7 @@ class PageServer:
 
 
 class _Uvicorn(uvicorn.Server):
-    """Without handlers of signals: those are the device's."""
+    """A server without signal handlers, because signals are for the device."""
 
     def install_signal_handlers(self) -> None:
         """Not here."""
