@@ -23,7 +23,7 @@ os.environ.setdefault("SIMACCEL_PURE", "1")
 """The misuse detector, `explore` and whoever patches a class of ours need the Python of the hot path. So it runs under
 pytest, here and in the processes that tests start, unless the variable is set to 0."""
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-PACKAGES = ("engine", "sim", "waitctx")
+PACKAGES = ("engine", "hotpath", "sim", "waitctx")
 """Our packages that another package of the same name can shadow. They are in the folder HERE."""
 
 _explain = pytest.StashKey[Callable[[pytest.Item, pytest.TestReport], None]]()
