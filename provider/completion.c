@@ -1,5 +1,6 @@
 #include "completion.h"
 
+#include <sched.h>
 #include <string.h>
 
 #include "clock.h"
@@ -64,14 +65,15 @@ int completion_is_there(const struct ring *ring)
 }
 
 /* Wakes a job whose operation goes on. The record is in FIRING meanwhile, so that neither the job nor a real completion can
- * end it, and in BUSY again after that. If the connection has died in between, nobody else gives the record up any more. */
+ * end it, and in BUSY again after that. If the connection has died in between, nobody else gives the record up any more.
+ * The job, which may be looking at the record, is told only after its token is there to be taken. */
 static void wake_early(struct record *r)
 {
     struct ring *ring = r->ring;
     int died;
 
-    r->woken_early = 1;
     r->wake(r);
+    atomic_store(&r->woken_early, 1);
     pthread_mutex_lock(&ring->lock);
     died = ring_is_dead(ring);
     if (died)
@@ -99,8 +101,17 @@ static void finish_all(struct record *list)
     }
 }
 
+/* Whether this completion is for a record that another thread is just waking early. */
+static int must_wait(const struct ring *ring, const struct wire_completion *e)
+{
+    const uint32_t index = (uint32_t)e->cookie;
+    const struct record *r = index < ring->entries ? &ring->records[index] : NULL;
+
+    return r != NULL && atomic_load(&r->state) == RECORD_FIRING && r->status == WIRE_WAKE;
+}
+
 /* Reaps what is there, up to and including a wake-up. What follows a wake-up may complete the same record, so it must wait
- * until that is BUSY again; `*more` says whether there is any. */
+ * until that is BUSY again, whichever thread reaps it; `*more` says whether there is any. */
 static unsigned reap_some(struct ring *ring, int *broken, int *more)
 {
     struct record *first = NULL, **last = &first;
@@ -118,6 +129,10 @@ static unsigned reap_some(struct ring *ring, int *broken, int *more)
             struct wire_completion e;
 
             memcpy(&e, ring->memory + ring->cq_off + (ring->cq_head & (ring->entries - 1)) * sizeof(e), sizeof(e));
+            if (must_wait(ring, &e)) {
+                *more = 1;
+                break;
+            }
             ring->cq_head++;
             reaped++;
             *last = accept_completion(ring, &e, now);
@@ -139,9 +154,13 @@ unsigned completion_reap(struct ring *ring, int *broken)
     unsigned reaped = 0;
     int more;
 
-    do
-        reaped += reap_some(ring, broken, &more);
-    while (more);
+    do {
+        const unsigned now = reap_some(ring, broken, &more);
+
+        reaped += now;
+        if (more && now == 0)
+            sched_yield();
+    } while (more);
     return reaped;
 }
 

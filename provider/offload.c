@@ -264,19 +264,20 @@ static int pause_until_done(struct place *place, struct record *record)
         /* Without a dispatcher it is the device's interrupt that makes the fd readable. */
         if (!connection_has_dispatcher(connection))
             events_handle(connection);
-        /* In FIRING another thread is just sending the wake-up. If we paused now we would miss it, and if the operation went
-         * on, the wake-up would reach the next operation. */
-        while ((state = atomic_load(&record->state)) == RECORD_FIRING)
-            sched_yield();
-        if (state == RECORD_DONE)
-            return 1;
-        COUNT(spurious);
-        /* This wake-up was for an operation that goes on. With its token left in the fd the application would resume the job
-         * again and again. */
-        if (record->woken_early) {
-            record->woken_early = 0;
+        for (;;) {
+            /* In FIRING another thread is just sending the wake-up. If we paused now we would miss it, and if the operation
+             * went on, the wake-up would reach the next operation. */
+            while ((state = atomic_load(&record->state)) == RECORD_FIRING)
+                sched_yield();
+            if (state == RECORD_DONE)
+                return 1;
+            if (!atomic_exchange(&record->woken_early, 0))
+                break;
+            /* That wake-up was for an operation that goes on. With its token left in the fd the application would resume the
+             * job again and again. If the operation has completed meanwhile, its token is gone as well: look once more. */
             waiter_take_token(place->waiter);
         }
+        COUNT(spurious);
         if (++resumes > PATIENCE)
             events_wait(connection, 1);
     }

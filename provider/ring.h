@@ -49,7 +49,7 @@ struct record {
     uint64_t submit_ns, deadline_ns;
     int needs_resume; /* only the resume of a job will free the slot. Set by the owner before it submits */
     int held;         /* whether this record is counted in the ring's `held`. Under the ring's lock */
-    int woken_early;  /* it was woken by a WIRE_WAKE, and its job has not taken the token. Set in FIRING */
+    atomic_int woken_early; /* it was woken by a WIRE_WAKE, and its job has not taken the token. Set in FIRING */
     int answer_owed;  /* it passed its deadline, and its completion has not come. Under the ring's lock */
 
     void (*complete)(struct record *record); /* wakes the owner and makes the record DONE. Called once, in FIRING */

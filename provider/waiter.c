@@ -281,7 +281,7 @@ void waiter_attach(struct waiter *w, struct record *r)
     waiter_ref(w);
     r->complete = complete;
     r->wake = wake_owner;
-    r->woken_early = 0;
+    atomic_store(&r->woken_early, 0);
     r->owner = w;
     r->needs_resume = 1;
     pthread_mutex_lock(&w->lock);
