@@ -106,7 +106,9 @@ def test_the_signal_that_ends_a_program_is_its_exit_code(toolbox: Toolbox) -> No
 
 
 def test_a_program_ends_when_its_device_is_killed(toolbox: Toolbox) -> None:
-    process = start(toolbox, "--", "sh", "-c", "cat >&2 & trap 'echo told; kill $!; exit' TERM; echo ready; wait")
+    process = start(
+        toolbox, "--", "sh", "-c", "exec 3<&0; cat <&3 >&2 & trap 'echo told; kill $!; exit' TERM; echo ready; wait"
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
     process.kill()
@@ -164,7 +166,7 @@ def test_wrong_use(toolbox: Toolbox, arguments: list[str], why: str) -> None:
 
 def test_who_is_a_descendant() -> None:
     with subprocess.Popen(
-        ["sh", "-c", "sh -c 'echo $$; read line' & wait"], stdout=subprocess.PIPE, stdin=subprocess.PIPE
+        ["sh", "-c", "exec 3<&0; sh -c 'echo $$; read line' <&3 & wait"], stdout=subprocess.PIPE, stdin=subprocess.PIPE
     ) as child:
         assert child.stdout is not None
         grandchild = int(child.stdout.readline())
