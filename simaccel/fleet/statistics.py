@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sim.statistics import SAMPLES, Percentiles, Statistics
@@ -121,7 +121,8 @@ def _sum(counters: FleetCounters, devices: Sequence[Statistics], units: Sequence
         faults.update(device.faults)
     whole = sum(units[: len(devices)])
     shares = [device.utilisation * count for device, count in zip(devices, units, strict=False)]
-    base = Statistics(
+    sums: dict[str, Any] = {name: sum(getattr(device, name) for device in devices) for name in added}
+    return Statistics(
         submitted=counters.submitted,
         completed=counters.completed,
         failed=counters.failed,
@@ -130,20 +131,12 @@ def _sum(counters: FleetCounters, devices: Sequence[Statistics], units: Sequence
         in_flight=counters.in_flight,
         high_water=counters.high_water,
         ring_full=counters.ring_full,
-        time_at_full_ns=0,
-        doorbells=0,
-        interrupts=0,
-        polls=0,
-        batches=0,
         batch_sizes=dict(sorted(sizes.items())),
-        busy_ns=0,
         utilisation=sum(shares) / whole if whole else 0.0,
         queue=Percentiles.of(list(counters.queue)),
         service=Percentiles.of(list(counters.service)),
-        handler_errors=0,
         longest_interrupt_ns=max((device.longest_interrupt_ns for device in devices), default=0),
         by_op=dict(sorted(counters.by_op.items())),
         faults=dict(sorted(faults.items())),
+        **sums,
     )
-    sums: dict[str, Any] = {name: sum(getattr(device, name) for device in devices) for name in added}
-    return replace(base, **sums)
