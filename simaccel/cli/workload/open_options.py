@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.errors import UsageError
-from sim import UsageError as SimUsageError
 from sim.randomness import Randomness
-from sim.timing.quantities import parse_duration_ns
+from simaccel.cli.workload.times import positive_ns
 from simaccel.load import Arrivals, Mix, parse_arrivals, parse_handshake, parse_mix, parse_rate
 
 DEFAULT_OPEN_JOBS = 1_024
@@ -71,12 +70,7 @@ def open_load(
         raise UsageError(f"--op {ops[0]} and --{'mix' if mix is not None else 'handshake'}: give one of them")
     for_ns = None
     if duration is not None:
-        try:
-            for_ns = parse_duration_ns(duration)
-        except SimUsageError as error:
-            raise UsageError(f"--for {duration}: {error}") from None
-        if not for_ns:
-            raise UsageError(f"--for {duration}: use more than 0")
+        for_ns = positive_ns("--for", duration)
     source = parse_arrivals(arrivals or "poisson", None if rate is None else parse_rate(rate))
     if for_ns is None and count is None:
         count = default_count if rate is not None else MOST_ARRIVALS

@@ -14,12 +14,11 @@ from engine.modes import MODES, NOTIFY
 from engine.offload.operation import Operation
 from engine.protocol import Tracer as EngineTracer
 from sim import Accelerator, Tracer, VirtualClock
-from sim import UsageError as SimUsageError
 from sim.randomness import Randomness
 from sim.timing import parse_timing, without_files
-from sim.timing.quantities import parse_duration_ns
 from simaccel.cli.workload.open_options import DEFAULT_OPEN_JOBS, OpenLoad, open_load
 from simaccel.cli.workload.software import MAKERS
+from simaccel.cli.workload.times import positive_ns
 from simaccel.load import Card
 from simaccel.load.simulation import check_stable
 from simaccel.tracing.file import PERFETTO
@@ -218,13 +217,7 @@ def _deadline_ns(text: str | None, faults: bool) -> int | None:
     """The deadline of each operation. With faults there always is one, or a lost completion is never noticed."""
     if text is None:
         return FAULTY_DEADLINE_NS if faults else None
-    try:
-        deadline_ns = parse_duration_ns(text)
-    except SimUsageError as error:
-        raise UsageError(f"--deadline {text}: {error}") from None
-    if not deadline_ns:
-        raise UsageError(f"--deadline {text}: use more than 0")
-    return deadline_ns
+    return positive_ns("--deadline", text)
 
 
 def _ops(ops: Sequence[str], paths: bool, digests: bool) -> tuple[str, ...]:
