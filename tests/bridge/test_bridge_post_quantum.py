@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tests.bridge.conftest import require
 from tests.bridge.device import DeviceProcess
+from tests.bridge.haproxy_config import ASYNC, LOGS, haproxy_config
 from tests.bridge.tls import free_port, make_certificate, s_server, wait_for_port
 from tests.bridge.toolbox import PREFIX, Toolbox, run
 from tests.limits import WAIT_S
@@ -207,23 +208,6 @@ def test_speed_pauses(post_quantum: Toolbox, device: DeviceProcess) -> None:
     assert told["failed"] == told["software"] == 0
 
 
-_HAPROXY = """\
-global
-    ssl-mode-async
-    ssl-propquery ?simaccel.offload=yes
-    nbthread 1
-    log stderr local0
-defaults
-    mode http
-    timeout client 99s
-    timeout server 99s
-    timeout connect 99s
-frontend tls
-    bind 127.0.0.1:{port} ssl crt {pem}
-    http-request return status 200 content-type text/plain string "served by haproxy"
-"""
-
-
 @pytest.mark.alone
 def test_haproxy_pauses(post_quantum: Toolbox, device: DeviceProcess, tmp_path: Path) -> None:
     """That of Debian 13, whose OpenSSL is 3.5."""
@@ -232,7 +216,7 @@ def test_haproxy_pauses(post_quantum: Toolbox, device: DeviceProcess, tmp_path: 
         pytest.skip("debian_openssl.sh has made no haproxy for this OpenSSL")
     handshakes, port = 4, free_port()
     pem, config = certify(post_quantum, plain(post_quantum), tmp_path, 65), tmp_path / "haproxy.cfg"
-    config.write_text(_HAPROXY.format(port=port, pem=pem))
+    config.write_text(haproxy_config(port, pem, LOGS, ASYNC, timeout_s=99))
     environment = post_quantum.environment(device.address)
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen([str(program), "-db", "-f", str(config)], env=environment, stdout=log, stderr=log)

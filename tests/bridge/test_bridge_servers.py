@@ -14,6 +14,7 @@ import pytest
 
 from tests.bridge.conftest import require
 from tests.bridge.device import DeviceProcess
+from tests.bridge.haproxy_config import ASYNC, LOGS, haproxy_config
 from tests.bridge.tls import (
     PLAIN,
     client_context,
@@ -31,22 +32,6 @@ from tests.limits import WAIT_S
 
 pytestmark = pytest.mark.skipif(bool(PREFIX), reason="Debian's servers use the system's OpenSSL")
 
-_HAPROXY = """\
-global
-    {mode}
-    ssl-propquery ?simaccel.offload=yes
-    nbthread 1
-    log stderr local0
-defaults
-    mode http
-    timeout client 20s
-    timeout server 20s
-    timeout connect 20s
-frontend tls
-    bind 127.0.0.1:{port} ssl crt {pem}
-    http-request return status 200 content-type text/plain string "served by haproxy"
-"""
-
 
 @contextmanager
 def haproxy(
@@ -56,9 +41,7 @@ def haproxy(
     require("haproxy")
     port = free_port()
     config = folder / "haproxy.cfg"
-    config.write_text(
-        _HAPROXY.format(port=port, pem=make_certificate(folder, kind), mode="ssl-mode-async" if asynchronous else "")
-    )
+    config.write_text(haproxy_config(port, make_certificate(folder, kind), LOGS, *([ASYNC] if asynchronous else [])))
     environment = toolbox.environment(address, **settings) | PLAIN
     with (folder / "haproxy.log").open("wb") as log:
         process = subprocess.Popen(["haproxy", "-W", "-f", str(config)], env=environment, stdout=log, stderr=log)

@@ -21,6 +21,7 @@ from pathlib import Path
 from benchmarks.bridge.processes import compile_c
 from simaccel.cli.commands.openssl import configuration
 from tests import forked
+from tests.bridge.haproxy_config import ASYNC, haproxy_config
 from tests.bridge.tls import free_port, make_certificate, wait_for_port
 from tests.tracing.trace_processor import user_interface
 from tests.watching.browser import Browser, chromium
@@ -29,20 +30,6 @@ from tests.watching.watched import Watched
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "pictures"
 LOAD_S = 40
-HAPROXY = """\
-global
-    nbthread 1
-    ssl-mode-async
-    ssl-propquery ?simaccel.offload=yes
-defaults
-    mode http
-    timeout client 20s
-    timeout server 20s
-    timeout connect 20s
-frontend tls
-    bind 127.0.0.1:{port} ssl crt {pem}
-    http-request return status 200 content-type text/plain string "served"
-"""
 
 
 @contextmanager
@@ -56,7 +43,7 @@ def haproxy(folder: Path, address: str) -> Iterator[None]:
     client = compile_c(here / "tls_client.c", folder / "tls_client", str(here / "tls13.c"), "-lcrypto")
     port = free_port()
     settings = folder / "haproxy.cfg"
-    settings.write_text(HAPROXY.format(port=port, pem=make_certificate(folder, "rsa")))
+    settings.write_text(haproxy_config(port, make_certificate(folder, "rsa"), ASYNC))
     environment = {"PATH": os.environ["PATH"] + ":/usr/sbin", "OPENSSL_CONF": str(config)}
     with subprocess.Popen(["haproxy", "-db", "-q", "-f", str(settings)], env=environment) as server:
         try:

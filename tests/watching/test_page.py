@@ -17,6 +17,7 @@ from sim import Request
 from simaccel.bridge import connect
 from simaccel.cli.commands.openssl import configuration
 from tests.bridge.conftest import require
+from tests.bridge.haproxy_config import ASYNC, haproxy_config
 from tests.bridge.tls import PLAIN, client_context, free_port, load, make_certificate, wait_for_port
 from tests.bridge.toolbox import PREFIX, Toolbox
 from tests.limits import WAIT_S
@@ -25,20 +26,6 @@ from tests.watching.watched import Watched, get
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "a-token-of-tests"
-HAPROXY = """\
-global
-    nbthread 1
-    ssl-mode-async
-    ssl-propquery ?simaccel.offload=yes
-defaults
-    mode http
-    timeout client 20s
-    timeout server 20s
-    timeout connect 20s
-frontend tls
-    bind 127.0.0.1:{port} ssl crt {pem}
-    http-request return status 200 content-type text/plain string "served"
-"""
 pytestmark = pytest.mark.xdist_group("page")
 
 
@@ -122,7 +109,7 @@ def test_a_newcomer_sees_why_haproxy_is_slow(
     require("haproxy")
     port = free_port()
     settings = tmp_path / "haproxy.cfg"
-    settings.write_text(HAPROXY.format(port=port, pem=make_certificate(tmp_path, "rsa")))
+    settings.write_text(haproxy_config(port, make_certificate(tmp_path, "rsa"), ASYNC))
     config = tmp_path / "openssl.cnf"
     config.write_text(configuration(toolbox.provider, device.address, {"entries": 4}))
     environment = PLAIN | {"OPENSSL_CONF": str(config)}
