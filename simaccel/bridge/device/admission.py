@@ -13,6 +13,7 @@ from struct import Struct
 from typing import Any
 
 from simaccel.bridge.peer import credentials, group
+from simaccel.bridge.users import user_name
 
 SO_PEERGROUPS = 59
 MAX_GROUPS = 256
@@ -33,6 +34,9 @@ class Refused:
     pid: int
     """The process that was refused last."""
     times: int = 0
+
+    def __str__(self) -> str:
+        return f"refused pid {self.pid} of user {user_name(self.uid)}: {self.why}"
 
 
 class Admission:

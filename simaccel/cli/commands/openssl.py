@@ -15,7 +15,6 @@ import typer
 
 from sim import UsageError
 from simaccel.bridge import Server
-from simaccel.cli.commands.serve import tell_refused
 from simaccel.cli.device_options import DEPTH, Depth, Faults, Latency, Seed, Units, Workers
 from simaccel.cli.exits import NO_DEVICE, OK, complain, unable_to_run
 from simaccel.cli.openssl_setup.device_answers import why_no_device
@@ -141,7 +140,9 @@ def _on_private_device(
         running = opened.enter_context(Supervised(program, environment))
         traced = None if trace is None else opened.enter_context(closing(request_trace(trace)))
         server = opened.enter_context(
-            Server(address, **options, trace=traced, admit=is_descendant, on_refused=tell_refused)
+            Server(
+                address, **options, trace=traced, admit=is_descendant, on_refused=lambda refused: complain(str(refused))
+            )
         )
         kept = opened.pop_all()
 

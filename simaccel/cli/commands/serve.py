@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import signal
 import threading
 from collections.abc import Callable
@@ -14,10 +13,11 @@ import typer
 from sim import UsageError
 from simaccel.bridge import Server
 from simaccel.bridge.device.admission import Refused
-from simaccel.bridge.users import group_id, user_id, user_name
+from simaccel.bridge.users import group_id, user_id
 from simaccel.cli.device_group import DeviceGroup, group_addresses, option_words
 from simaccel.cli.device_options import DEPTH, AllowUser, Depth, Faults, Latency, Seed, Units, Workers
-from simaccel.cli.exits import OK, complain
+from simaccel.cli.exits import OK
+from simaccel.cli.fd_limit import allow_many_clients
 from simaccel.cli.model_lateness import LateWatch
 from simaccel.cli.number_options import number, whole_number
 from simaccel.cli.service_log import LogJson, LogLevel, ServiceLog
@@ -112,24 +112,13 @@ def _mode(text: str) -> int:
     return mode
 
 
-def tell_refused(refused: Refused) -> None:
-    """Prints a line on stderr."""
-    complain(_refusal(refused))
-
-
 def _log_refused(log: ServiceLog, refused: Refused) -> None:
-    log.warning("refused", _refusal(refused), pid=refused.pid, uid=refused.uid)
-
-
-def _refusal(refused: Refused) -> str:
-    """Only the first refusal of a user is told. `simaccel stat` counts the others."""
-    return f"refused pid {refused.pid} of user {user_name(refused.uid)}: {refused.why}"
+    # Only the first refusal of a user is told. `simaccel stat` counts the others.
+    log.warning("refused", str(refused), pid=refused.pid, uid=refused.uid)
 
 
 def _serve(server: Server, log: ServiceLog, watching: Watching, interval_s: float, latency: str | None) -> int:
-    # A client takes three fds, so the usual soft limit would allow about 300 clients.
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    allow_many_clients()
     before = {number: signal.signal(number, lambda *_: server.stop()) for number in STOPPING}
     manager = ServiceManager()
     ended = threading.Event()

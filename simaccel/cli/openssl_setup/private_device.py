@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import secrets
 import threading
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from simaccel.bridge import Server
 from simaccel.cli.client_counts import told_text
 from simaccel.cli.exits import NO_DEVICE, NOT_FOUND, NOT_RUNNABLE, complain
+from simaccel.cli.fd_limit import allow_many_clients
 from simaccel.cli.openssl_setup.supervised import Supervised
 from simaccel.cli.output_files import write_text
 
@@ -31,9 +31,7 @@ def run_with_device(running: Supervised, server: Server, *, require_device: bool
     Prints on stderr what the device did, and writes that to the file `stats_json`. `require_device`: if the program
     succeeds without the device, the code is NO_DEVICE. Raises OutputError if the file can't be written.
     """
-    # Each client takes three fds. The program was forked before this, and keeps its own limit.
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    allow_many_clients()  # the program was forked before this, and keeps its own limit
     serving = threading.Thread(target=server.serve, name="simaccel-device")
     serving.start()
     try:
