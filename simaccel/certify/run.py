@@ -13,10 +13,10 @@ from simaccel.certify.clients import Clients
 from simaccel.certify.device.handle import Device, DeviceGone
 from simaccel.certify.results.verdict import Outcome, Result, Verdict
 from simaccel.certify.scenarios.scenario import BASE, For, Scenario
+from simaccel.certify.server_process.resources import NotOurs
+from simaccel.certify.server_process.server import CannotStart, Server
 from simaccel.certify.stage import DoesNotApply, Failed, Manner, Stage, Way
 from simaccel.certify.target import Target
-from simaccel.certify.watch.processes import NotOurs
-from simaccel.certify.watch.server import CannotStart, Server
 from simaccel.cli.commands.openssl import configuration
 from simaccel.cli.openssl_setup.diagnosis import diagnose
 from simaccel.cli.openssl_setup.exec_program import environment_of_caller

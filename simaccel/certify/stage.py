@@ -14,10 +14,10 @@ from enum import StrEnum
 
 from simaccel.certify.clients import Client, Clients, State
 from simaccel.certify.device.handle import Device
+from simaccel.certify.server_process.resources import Seen
+from simaccel.certify.server_process.rival import Rival
+from simaccel.certify.server_process.server import Server
 from simaccel.certify.target import Target
-from simaccel.certify.watch.processes import Seen
-from simaccel.certify.watch.rival import Rival
-from simaccel.certify.watch.server import Server
 
 POLL_S = 0.005
 FEW = 8

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from simaccel.certify.watch.parents import descendants
+from simaccel.certify.server_process.process_tree import descendants
 from tests.bridge.tls import free_port, wait_until
 from tests.bridge.toolbox import PATH, ROOT, Toolbox
 from tests.certify.servers import Workshop, certify, simaccel_certify

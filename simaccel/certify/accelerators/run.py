@@ -15,7 +15,7 @@ from sim import UsageError
 from simaccel.certify.accelerators.rules import Rule
 from simaccel.certify.device.handle import Device
 from simaccel.certify.results.verdict import Outcome, Result, Verdict
-from simaccel.certify.watch.parents import die_with
+from simaccel.certify.server_process.process_tree import die_with
 from simaccel.cli.openssl_setup.exec_program import environment_of_caller
 
 SOURCES = sorted(map(str, Path(__file__).parent.glob("*.c")))

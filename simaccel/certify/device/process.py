@@ -10,7 +10,7 @@ import threading
 from typing import Any, NoReturn
 
 from simaccel.certify.device.script import Ending, Plan, Script, ScriptedServer
-from simaccel.certify.watch.parents import die_with, keep_only
+from simaccel.certify.server_process.process_tree import die_with, keep_only
 
 MOST_BYTES = 1 << 16
 """Of a message between the two processes."""

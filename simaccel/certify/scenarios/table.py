@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from sim import UsageError
-from simaccel.certify.scenarios import aborts, device_trouble, kinds, offload, operation, wakes
+from simaccel.certify.scenarios import aborts, device_trouble, handshake_kinds, lifecycle, offload, rush, wakes
 from simaccel.certify.scenarios.scenario import Scenario
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -14,8 +14,9 @@ SCENARIOS: tuple[Scenario, ...] = (
     *aborts.SCENARIOS,
     *wakes.SCENARIOS,
     *device_trouble.SCENARIOS,
-    *operation.SCENARIOS,
-    *kinds.SCENARIOS,
+    *lifecycle.SCENARIOS,
+    *rush.SCENARIOS,
+    *handshake_kinds.SCENARIOS,
 )
 
 

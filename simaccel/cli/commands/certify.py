@@ -22,8 +22,8 @@ from simaccel.certify.results.verdict import Result
 from simaccel.certify.run import Certification
 from simaccel.certify.scenarios.scenario import Scenario
 from simaccel.certify.scenarios.table import chosen
+from simaccel.certify.server_process.server import CannotStart
 from simaccel.certify.target import Target, signal_named
-from simaccel.certify.watch.server import CannotStart
 from simaccel.cli.exits import FAILED, OK, USAGE, complain
 from simaccel.cli.number_options import number, whole_number
 from simaccel.cli.openssl_setup.provider_files import provider_for

@@ -1,16 +1,13 @@
-"""What operators do to a server, and what happens on a busy day: reload, stop, a thousand clients at once."""
+"""What an operator does to a server that has operations in flight: reload and stop."""
 
 from __future__ import annotations
 
-import resource
 import signal
 
-from simaccel.certify.clients import State
 from simaccel.certify.scenarios.scenario import For, Scenario
 from simaccel.certify.stage import FEW, DoesNotApply, Failed, Stage, Way
 
 CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}
-SPARE_FDS = 100
 
 
 def reload_under_load(stage: Stage) -> None:
@@ -43,26 +40,7 @@ def graceful_stop(stage: Stage) -> None:
     stage.notes.append(f"ended{how}; {done} of {len(clients)} paused handshakes were completed")
 
 
-def many_connects(stage: Stage) -> None:
-    """All clients connect at once, and each gets its handshake."""
-    count = stage.target.connects
-    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < count + SPARE_FDS:
-        if 0 <= most < count + SPARE_FDS:
-            raise DoesNotApply(
-                f"{count:,} clients take {count + SPARE_FDS:,} open files, and only root can raise the hard limit of "
-                f"{most:,}: give fewer with --connects"
-            )
-        resource.setrlimit(resource.RLIMIT_NOFILE, (count + SPARE_FDS, most))
-    clients = stage.clients.open(count)
-    stage.all_ended(clients)
-    failed = [client.why for client in clients if client.state is State.FAILED]
-    if failed:
-        raise Failed(f"{len(failed):,} of {count:,} handshakes failed, the first one: {failed[0]}")
-
-
 SCENARIOS = (
     Scenario("reload", "the server reloads under load", reload_under_load, For.ALL),
     Scenario("graceful-stop", "the server is told to end with operations in flight", graceful_stop, For.ALL),
-    Scenario("many-connects", "very many clients connect at once", many_connects, For.ALL),
 )

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from simaccel.certify.watch.parents import adopt_orphans, descendants, keep_only
+from simaccel.certify.server_process.process_tree import adopt_orphans, descendants, keep_only
 
 MOST_BYTES = 4096
 LOOK_EVERY_MS = 50

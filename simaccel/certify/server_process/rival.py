@@ -12,7 +12,7 @@ import signal
 import time
 from contextlib import suppress
 
-from simaccel.certify.watch.parents import die_with, keep_only
+from simaccel.certify.server_process.process_tree import die_with, keep_only
 
 RIVAL_NS = 300_000_000
 """Many clock ticks, in which the CPU time of a process is counted."""

@@ -13,10 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from simaccel.certify.server_process.keeper import MOST_BYTES, keep
+from simaccel.certify.server_process.process_tree import descendants
+from simaccel.certify.server_process.resources import Seen, look
 from simaccel.certify.target import Target
-from simaccel.certify.watch.keeper import MOST_BYTES, keep
-from simaccel.certify.watch.parents import descendants
-from simaccel.certify.watch.processes import Seen, look
 
 POLL_S = 0.01
 REAPED_WITHIN_S = 5.0
