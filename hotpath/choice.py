@@ -41,7 +41,7 @@ MODULES = (
     "engine.offload.perform",
     "engine.engine",
     "engine.aio",
-    "engine.drivers.wakeups",
+    "engine.drivers.ready_seats",
     "engine.drivers.seats",
     "engine.drivers.scheduler",
     "sim.request",

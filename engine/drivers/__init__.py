@@ -1,7 +1,7 @@
 """Drivers: what resumes paused jobs. There are two, the scheduler and the asyncio loop (`asyncio_loop`).
 
 `waits_for` finds out what a paused job waits for. The rest belongs to the scheduler: `seats` has the wait contexts that
-its jobs use, `wakeups` turns readable fds (`poller`) and callbacks into jobs that are ready, `retry_queue` has the jobs
-that it must retry after EAGAIN, and `pump` polls engines and jumps virtual clocks. `event_loops` warns of calls that
-would block a running loop.
+its jobs use, `ready_seats` turns readable fds (`poller`) and callbacks into jobs that are ready, `retry_queue` has the
+jobs that it must retry after EAGAIN, and `pump` polls engines and jumps virtual clocks. `event_loops` warns of calls
+that would block a running loop.
 """

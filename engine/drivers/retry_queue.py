@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from engine.drivers.wakeups import Seat
+from engine.drivers.ready_seats import Seat
 
 FIRST_NS, LAST_NS = 100_000, 10_000_000
 """The back-off while nothing else makes progress. It doubles from FIRST_NS to LAST_NS."""

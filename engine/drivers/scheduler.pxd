@@ -1,7 +1,7 @@
 cimport cython
 
 from engine.drivers.seats cimport Seats
-from engine.drivers.wakeups cimport Seat, Wakeups
+from engine.drivers.ready_seats cimport ReadySeats, Seat
 from engine.jobs.job cimport Job
 from engine.offload.operation cimport Operation
 from waitctx.context cimport WaitCtx
@@ -11,7 +11,7 @@ cdef class Scheduler:
     cdef public object _new, _ready, _retries, _pump, _refusal
     cdef public Seats _seats
     cdef public dict _busy
-    cdef public Wakeups _wakeups
+    cdef public ReadySeats _ready_seats
     cdef public bint _running, _closed, _torn
     cdef public long long _fruitless, _progress
 

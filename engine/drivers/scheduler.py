@@ -21,10 +21,10 @@ from typing import Any, Self
 from weakref import WeakSet
 
 from engine.drivers.pump import Pump
+from engine.drivers.ready_seats import Seat
 from engine.drivers.retry_queue import RetryQueue
 from engine.drivers.seats import Seats
 from engine.drivers.waits_for import Wait, waits_for
-from engine.drivers.wakeups import Seat
 from engine.ending import refuse_at_the_end
 from engine.errors import ClosedError, Errors, NoJobsError, StalledError, UsageError, comes_in_between
 from engine.jobs.job import Job
@@ -52,8 +52,8 @@ class Scheduler:
         self._new: deque[Job] = deque()
         self._seats = Seats()
         self._busy = self._seats.busy
-        self._wakeups = self._seats.wakeups
-        self._ready = self._wakeups.ready
+        self._ready_seats = self._seats.ready_seats
+        self._ready = self._ready_seats.ready
         self._retries = RetryQueue()
         self._pump = Pump()
         self._running = False
@@ -199,7 +199,7 @@ class Scheduler:
         if not self._busy:
             return
         if ready or self._new or self._pump.sources:  # otherwise it sleeps at once, and a sleep looks at the fds too
-            self._wakeups.look()
+            self._ready_seats.look()
         if self._progress and (self._ready or self._new):
             self._fruitless = 0
             self._pump.unpumped += 1
@@ -218,7 +218,7 @@ class Scheduler:
             if virtual:
                 self._check_stalled()
             if not self._ready and not (virtual and self._retries):
-                self._wakeups.sleep(self._retries.wait_ns(), self._pump.polled_in_real_time())
+                self._ready_seats.sleep(self._retries.wait_ns(), self._pump.polled_in_real_time())
 
     def _start_new(self) -> None:
         # Not those that are spawned meanwhile, so that jobs that spawn jobs don't hold up the others.
@@ -286,7 +286,7 @@ class Scheduler:
             if ctx.closed:
                 self._seats.end(seat)
                 return
-            self._wakeups.watch(seat)
+            self._ready_seats.watch(seat)
         waiting = job.waiting
         if waiting is None or waiting.submitted:
             self._progress += 1
@@ -300,13 +300,13 @@ class Scheduler:
             if seat.errors > 1:
                 self._seats.end(seat)
             else:
-                self._wakeups.wake(seat)
+                self._ready_seats.wake(seat)
         elif wait is Wait.NOTHING:
-            self._wakeups.wake(seat)
+            self._ready_seats.wake(seat)
 
     def _check_stalled(self) -> None:
         # After the last look at the fds, a signal handler may have completed an operation. So look once more.
-        self._wakeups.look()
+        self._ready_seats.look()
         asking = bool(self._retries or self._ready)
         if not asking or self._fruitless > FRUITLESS_MOST:
             jobs = [f"{seat.job!r} for {seat.job.waiting!r}" for seat in self._busy if seat.job is not None]

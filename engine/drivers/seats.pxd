@@ -1,13 +1,13 @@
 cimport cython
 
-from engine.drivers.wakeups cimport Seat, Wakeups
+from engine.drivers.ready_seats cimport ReadySeats, Seat
 from engine.jobs.job cimport Job
 from waitctx.context cimport WaitCtx
 
 cdef class Seats:
     cdef public dict busy
     cdef public list _idle
-    cdef public Wakeups wakeups
+    cdef public ReadySeats ready_seats
 
     @cython.locals(seat=Seat, idle=list)
     cpdef Seat take(self, Job job)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from engine.drivers.wakeups import Seat, Wakeups
+from engine.drivers.ready_seats import ReadySeats, Seat
 from engine.errors import Errors
 from engine.jobs.job import Job
 from engine.jobs.states import JobState
@@ -22,12 +22,12 @@ CANCELS = 100
 class Seats:
     """The seats of one scheduler. For the scheduler's thread only."""
 
-    __slots__ = ("_idle", "busy", "wakeups")
+    __slots__ = ("_idle", "busy", "ready_seats")
 
     def __init__(self) -> None:
         self.busy: dict[Seat, None] = {}  # a dict and not a set, because the order must not come from a hash
         self._idle: list[Seat] = []
-        self.wakeups = Wakeups(self._forget)
+        self.ready_seats = ReadySeats(self._forget)
 
     def take(self, job: Job) -> Seat:
         """Give a new job a seat, and with it a wait context."""
@@ -41,7 +41,7 @@ class Seats:
             del idle[-1]
         job.wait_ctx = seat.ctx
         if seat.ctx.callback is None:
-            seat.ctx.set_callback(self.wakeups, seat)
+            seat.ctx.set_callback(self.ready_seats, seat)
         return seat
 
     def leave(self, seat: Seat) -> None:
@@ -50,9 +50,9 @@ class Seats:
         seat.errors = 0
         ctx = seat.ctx
         if ctx.has_changes and not ctx.closed:
-            self.wakeups.watch(seat)
+            self.ready_seats.watch(seat)
         if ctx.closed or seat.foreign:  # fds of its own that the job left there would wake the next job
-            self.wakeups.unwatch(seat)
+            self.ready_seats.unwatch(seat)
             ctx.close()
         else:
             if ctx.status is not Status.UNSUPPORTED:
@@ -105,9 +105,9 @@ class Seats:
                 self.leave(seat)
                 continue
             if not seat.ctx.closed:
-                self.wakeups.watch(seat)
+                self.ready_seats.watch(seat)
             if not seat.foreign:
-                self.wakeups.wake(seat)
+                self.ready_seats.wake(seat)
 
     def close(self, errors: Errors) -> None:
         """Cancel all jobs, and close all contexts and fds."""
@@ -117,10 +117,10 @@ class Seats:
         idle = self._idle
         while idle:
             if idle[-1] not in self.busy:
-                errors.gather(partial(self.wakeups.unwatch, idle[-1]))
+                errors.gather(partial(self.ready_seats.unwatch, idle[-1]))
                 errors.gather(idle[-1].ctx.close)
             del idle[-1]
-        self.wakeups.close()
+        self.ready_seats.close()
 
     def _forget(self, seat: Seat) -> None:
         """Close the context of a seat that has no job, but has an fd that is readable."""

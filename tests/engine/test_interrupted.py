@@ -9,10 +9,10 @@ from contextlib import contextmanager
 import pytest
 
 import engine.aio
+import engine.drivers.ready_seats
 import engine.drivers.retry_queue
 import engine.drivers.scheduler
 import engine.drivers.seats
-import engine.drivers.wakeups
 import engine.jobs.job
 import engine.jobs.stackful
 import engine.jobs.stackless
@@ -35,7 +35,7 @@ DATA = b"interrupted"
 COMMON: list[object] = [Operation.__init__, Operation.complete, Operation.fail, Operation.abandon]
 COMMON += [engine.offload.perform, engine.offload.ring_full, engine.offload.wakers, SlotQueue]
 JOBS: list[object] = [engine.jobs.job, engine.jobs.stackful, engine.jobs.stackless, Pool]
-SCHEDULER: list[object] = [engine.drivers.scheduler, engine.drivers.seats, engine.drivers.wakeups]
+SCHEDULER: list[object] = [engine.drivers.scheduler, engine.drivers.seats, engine.drivers.ready_seats]
 SCHEDULER += [engine.drivers.retry_queue]
 CALLED_BY_ASYNCIO = ("_deliver", "_turn", "_look")
 """asyncio has forgotten such a call before it makes it: nobody can make good an exception at its entry."""

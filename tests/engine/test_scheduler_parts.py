@@ -11,9 +11,9 @@ import pytest
 
 from engine.drivers.poller import Poller
 from engine.drivers.pump import Pump
+from engine.drivers.ready_seats import Seat
 from engine.drivers.retry_queue import BATCH, RetryQueue
 from engine.drivers.waits_for import Wait, waits_for
-from engine.drivers.wakeups import Seat
 from waitctx import Status, WaitCtx
 
 # The pump

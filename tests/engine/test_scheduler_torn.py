@@ -252,10 +252,10 @@ def test_the_child_of_a_fork_can_not_use_the_parents_schedulers(monkeypatch: pyt
     for use in (scheduler.run, lambda: scheduler.spawn(pause_job)):
         with pytest.raises(ClosedError, match=f"belongs to the parent process, {os.getppid()}"):
             use()
-    bell = scheduler._wakeups._bell.fd
+    bell = scheduler._ready_seats._bell.fd
     scheduler.close()  # does nothing: the epoll is the parent's too
     os.fstat(bell)
-    scheduler._wakeups.close()
+    scheduler._ready_seats.close()
 
 
 def test_new_jobs_that_were_cancelled_are_passed_over() -> None:

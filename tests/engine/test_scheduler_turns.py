@@ -69,7 +69,7 @@ def test_a_turn_in_which_something_went_on_is_not_in_vain(monkeypatch: pytest.Mo
             scheduler._turn()
             assert scheduler._fruitless == 0
             (seat,) = scheduler._seats.busy
-            scheduler._wakeups.wake(seat)
+            scheduler._ready_seats.wake(seat)
         scheduler.spawn(lambda: [pause_job() for _ in range(3)])
         scheduler._fruitless = 1
         scheduler._turn()

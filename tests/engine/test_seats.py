@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from engine.drivers.ready_seats import Seat
 from engine.drivers.seats import CANCELS, Seats
-from engine.drivers.wakeups import Seat
 from engine.errors import Errors
 from engine.jobs.states import JobState
 from engine.offload.wake_fds import wake_fd
@@ -81,7 +81,7 @@ def test_a_seat_has_a_wait_context_with_the_callback_that_wakes_it(seats: Seats)
     callback = seat.ctx.callback
     assert callback is not None
     callback.fn(callback.arg)
-    assert list(seats.wakeups.ready) == [seat]
+    assert list(seats.ready_seats.ready) == [seat]
 
 
 def test_a_seat_that_a_job_has_left_is_the_next_ones(seats: Seats) -> None:
@@ -125,7 +125,7 @@ def test_what_a_job_leaves_that_would_mislead_the_next_is_closed(seats: Seats, r
     seat, _ = take(seats)
     seat.ctx.set_wait_fd("own", reads)
     if closed:
-        seats.wakeups.watch(seat)
+        seats.ready_seats.watch(seat)
         seat.ctx.close()
     seats.leave(seat)
     assert seat.ctx.closed
@@ -178,7 +178,7 @@ def test_after_an_exception_each_job_is_found_where_it_is(seats: Seats, reads: i
     assert new_job.wait_ctx is None
     assert paused_job.wait_ctx is paused.ctx
     assert [seat.job for seat in (new, ended, empty)] == [None] * 3
-    assert list(seats.wakeups.ready) == [paused, closed]
+    assert list(seats.ready_seats.ready) == [paused, closed]
     assert own.foreign == {reads}
     assert not own.woken
 

@@ -30,7 +30,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         "engine/offload/operation.py",
         "engine/offload/retry.py",
         "engine/drivers/scheduler.py",
-        "engine/drivers/wakeups.py",
+        "engine/drivers/ready_seats.py",
         "engine/drivers/seats.py",
         "engine/drivers/pump.py",
         "engine/drivers/retry_queue.py",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.drivers.wakeups import Seat, Wakeups
+from engine.drivers.ready_seats import ReadySeats, Seat
 from engine.offload.wake_fds import wake_fd
 
 pytestmark = pytest.mark.python_source  # it puts parts of its own in place of ours
@@ -68,14 +68,14 @@ class World:
 
 
 class Woken:
-    """Wakeups with a bell and a world of the test's own, and the seats that they have told of as forgotten."""
+    """ReadySeats with a bell and a world of the test's own, and the seats that they have told of as forgotten."""
 
     def __init__(self) -> None:
         self.forgotten: list[Seat] = []
-        self.wakeups = Wakeups(self.forgotten.append)
-        self.wakeups.close()
+        self.ready_seats = ReadySeats(self.forgotten.append)
+        self.ready_seats.close()
         self.bell, self.world = Bell(), World()
-        self.wakeups._bell, self.wakeups._poller = self.bell, self.world  # type: ignore[assignment]
+        self.ready_seats._bell, self.ready_seats._poller = self.bell, self.world  # type: ignore[assignment]
 
     def seat(self, job: Any = SOMEBODY) -> Seat:
         seat = Seat()
@@ -98,37 +98,37 @@ def pipes() -> Iterator[list[int]]:
             os.close(fd)
 
 
-WAYS: dict[str, Callable[[Wakeups, list[Seat]], object]] = {
-    "wake": lambda wakeups, seats: [wakeups.wake(seat) for seat in seats],  # type: ignore[func-returns-value]
-    "call_all": Wakeups.call_all,
+WAYS: dict[str, Callable[[ReadySeats, list[Seat]], object]] = {
+    "wake": lambda ready_seats, seats: [ready_seats.wake(seat) for seat in seats],  # type: ignore[func-returns-value]
+    "call_all": ReadySeats.call_all,
 }
 ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 
 
 @ways
 def test_who_is_woken_is_ready_once_and_no_bell_rings_while_the_scheduler_is_awake(
-    way: Callable[[Wakeups, list[Seat]], object], woken: Woken
+    way: Callable[[ReadySeats, list[Seat]], object], woken: Woken
 ) -> None:
     seats = [woken.seat(), woken.seat()]
-    way(woken.wakeups, [*seats, *seats])
-    assert list(woken.wakeups.ready) == seats
+    way(woken.ready_seats, [*seats, *seats])
+    assert list(woken.ready_seats.ready) == seats
     assert all(seat.woken for seat in seats)
     assert woken.bell.puts == 0
 
 
 @ways
-def test_the_bell_rings_once_a_sleep(way: Callable[[Wakeups, list[Seat]], object], woken: Woken) -> None:
+def test_the_bell_rings_once_a_sleep(way: Callable[[ReadySeats, list[Seat]], object], woken: Woken) -> None:
     def happens() -> None:
-        way(woken.wakeups, [woken.seat()])
-        way(woken.wakeups, [woken.seat()])
+        way(woken.ready_seats, [woken.seat()])
+        way(woken.ready_seats, [woken.seat()])
 
     woken.world.happens = happens
     for sleeps in (1, 2, 3):
-        woken.wakeups.ready.clear()
-        woken.wakeups.sleep(None, [])
-        assert len(woken.wakeups.ready) == 2
+        woken.ready_seats.ready.clear()
+        woken.ready_seats.sleep(None, [])
+        assert len(woken.ready_seats.ready) == 2
         assert woken.bell.puts == sleeps
-    way(woken.wakeups, [woken.seat()])
+    way(woken.ready_seats, [woken.seat()])
     assert woken.bell.puts == 3
 
 
@@ -146,15 +146,15 @@ class Fails(deque[Seat]):
 
 @ways
 def test_who_could_not_be_made_ready_may_be_woken_once_more(
-    way: Callable[[Wakeups, list[Seat]], object], woken: Woken
+    way: Callable[[ReadySeats, list[Seat]], object], woken: Woken
 ) -> None:
-    woken.wakeups.ready = Fails()
+    woken.ready_seats.ready = Fails()
     seat = woken.seat()
     with pytest.raises(MemoryError):
-        way(woken.wakeups, [seat])
+        way(woken.ready_seats, [seat])
     assert not seat.woken
-    way(woken.wakeups, [seat])
-    assert list(woken.wakeups.ready) == [seat]
+    way(woken.ready_seats, [seat])
+    assert list(woken.ready_seats.ready) == [seat]
     assert seat.woken
 
 
@@ -164,7 +164,7 @@ def test_fds_that_are_set_are_watched_and_those_that_are_cleared_no_longer(woken
     for key in (own.fd, pipes[0], pipes[1], -1):
         seat.ctx.set_wait_fd(key, key)
     for _ in range(2):  # asking twice changes nothing
-        woken.wakeups.watch(seat)
+        woken.ready_seats.watch(seat)
         assert sorted(woken.world.watched) == sorted([own.fd, *pipes[:2]])
         assert seat.fds == {own.fd, *pipes[:2]}
         assert seat.foreign == set(pipes[:2])
@@ -172,12 +172,12 @@ def test_fds_that_are_set_are_watched_and_those_that_are_cleared_no_longer(woken
     seat.ctx.clear_fd(pipes[0])
     seat.ctx.set_wait_fd(pipes[2], pipes[2])
     for _ in range(2):
-        woken.wakeups.watch(seat)
+        woken.ready_seats.watch(seat)
         assert sorted(woken.world.watched) == sorted([own.fd, *pipes[1:]])
         assert seat.foreign == set(pipes[1:])
-    woken.wakeups.unwatch(seat)
+    woken.ready_seats.unwatch(seat)
     assert woken.world.watched == []
-    woken.wakeups.look()
+    woken.ready_seats.look()
     assert woken.world.waits == []  # there is nothing to look at
     assert not seat.fds
     assert not seat.foreign
@@ -189,7 +189,7 @@ def test_fds_that_are_set_are_watched_and_those_that_are_cleared_no_longer(woken
 def test_fd_0_is_watched_like_any_other(woken: Woken) -> None:
     seat = woken.seat()
     seat.ctx.set_wait_fd("standard input", 0)
-    woken.wakeups.watch(seat)
+    woken.ready_seats.watch(seat)
     assert woken.world.watched == [0]
     seat.ctx.close()
 
@@ -198,14 +198,14 @@ def test_an_fd_of_two_seats_wakes_both_until_the_last_has_left(woken: Woken, pip
     seats = [woken.seat(), woken.seat()]
     for seat in seats:
         seat.ctx.set_wait_fd("pipe", pipes[0])
-        woken.wakeups.watch(seat)
+        woken.ready_seats.watch(seat)
         assert seat.fds == {pipes[0]}
     woken.world.readable = [pipes[0]]
-    woken.wakeups.look()
-    assert list(woken.wakeups.ready) == seats
-    woken.wakeups.unwatch(seats[0])
+    woken.ready_seats.look()
+    assert list(woken.ready_seats.ready) == seats
+    woken.ready_seats.unwatch(seats[0])
     assert woken.world.watched == [pipes[0]]
-    woken.wakeups.unwatch(seats[1])
+    woken.ready_seats.unwatch(seats[1])
     assert woken.world.watched == []
     for seat in seats:
         seat.ctx.close()
@@ -217,19 +217,19 @@ def test_who_waits_for_an_fd_that_is_closed_is_woken_and_the_others_are_watched(
     seat = woken.seat()
     seat.ctx.set_wait_fd("open", pipes[1])
     seat.ctx.set_wait_fd("closed", gone)
-    woken.wakeups.watch(seat)
-    assert list(woken.wakeups.ready) == [seat]
+    woken.ready_seats.watch(seat)
+    assert list(woken.ready_seats.ready) == [seat]
     assert seat.fds == set(woken.world.watched) == {pipes[1]}
     seat.ctx.close()
 
 
 def test_a_look_asks_only_if_there_are_fds_and_does_not_block(woken: Woken, pipes: list[int]) -> None:
-    woken.wakeups.look()
+    woken.ready_seats.look()
     assert woken.world.waits == []
     seat = woken.seat()
     seat.ctx.set_wait_fd("pipe", pipes[0])
-    woken.wakeups.watch(seat)
-    woken.wakeups.look()
+    woken.ready_seats.watch(seat)
+    woken.ready_seats.look()
     assert woken.world.waits == [0]
     seat.ctx.close()
 
@@ -249,7 +249,7 @@ class Source:
 
 def test_a_sleep_ends_by_what_is_polled_for_and_lasts_as_long_as_it_may(woken: Woken) -> None:
     sources: list[Any] = [Source(there=False), Source(there=True)]
-    woken.wakeups.sleep(5_000, sources)
+    woken.ready_seats.sleep(5_000, sources)
     assert woken.bell.puts == 1
     assert woken.world.waits == [5_000]
     for source in sources:
@@ -259,8 +259,8 @@ def test_a_sleep_ends_by_what_is_polled_for_and_lasts_as_long_as_it_may(woken: W
 
 
 def test_a_scheduler_does_not_fall_asleep_over_a_job_that_is_ready(woken: Woken) -> None:
-    woken.wakeups.wake(woken.seat())
-    woken.wakeups.sleep(None, [])
+    woken.ready_seats.wake(woken.seat())
+    woken.ready_seats.sleep(None, [])
     assert woken.world.waits == []
     assert woken.bell.puts == 0
 
@@ -271,18 +271,18 @@ def test_a_sleep_that_an_exception_ends_is_over(woken: Woken) -> None:
 
     woken.world.happens = interrupted
     with pytest.raises(KeyboardInterrupt):
-        woken.wakeups.sleep(None, [])
-    woken.wakeups.wake(woken.seat())
+        woken.ready_seats.sleep(None, [])
+    woken.ready_seats.wake(woken.seat())
     assert woken.bell.puts == 0
 
 
 def test_who_is_woken_by_an_fd_needs_no_bell_and_the_bell_is_drained(woken: Woken, pipes: list[int]) -> None:
     seat = woken.seat()
     seat.ctx.set_wait_fd("pipe", pipes[0])
-    woken.wakeups.watch(seat)
+    woken.ready_seats.watch(seat)
     woken.world.readable = [Bell.fd, pipes[0], 12_345]
-    woken.wakeups.sleep(None, [])
-    assert list(woken.wakeups.ready) == [seat]
+    woken.ready_seats.sleep(None, [])
+    assert list(woken.ready_seats.ready) == [seat]
     assert (woken.bell.puts, woken.bell.drains) == (0, 1)
     assert woken.forgotten == []
     seat.ctx.close()
@@ -294,34 +294,38 @@ def test_a_token_that_nobody_waits_for_is_watched_no_more(woken: Woken, pipes: l
     seats = [woken.seat(None), woken.seat(job)]
     for seat in seats:
         seat.ctx.set_wait_fd("pipe", pipes[0])
-        woken.wakeups.watch(seat)
+        woken.ready_seats.watch(seat)
     woken.world.readable = [pipes[0]]
-    woken.wakeups.look()
+    woken.ready_seats.look()
     if job is None:
         assert woken.forgotten == seats
         assert woken.world.watched == []
-        assert not woken.wakeups.ready
+        assert not woken.ready_seats.ready
     else:
         assert woken.forgotten == []
         assert woken.world.watched == [pipes[0]]
-        assert list(woken.wakeups.ready) == [seats[1]]
+        assert list(woken.ready_seats.ready) == [seats[1]]
     for seat in seats:
         seat.ctx.close()
 
 
 def test_the_end_gives_back_the_fds() -> None:
-    wakeups = Wakeups(lambda seat: None)
-    fds = [wakeups._bell.fd, wakeups._poller._epoll.fileno()] if wakeups._poller._epoll else [wakeups._bell.fd]
+    ready_seats = ReadySeats(lambda seat: None)
+    fds = (
+        [ready_seats._bell.fd, ready_seats._poller._epoll.fileno()]
+        if ready_seats._poller._epoll
+        else [ready_seats._bell.fd]
+    )
     for fd in fds:
         os.fstat(fd)
-    wakeups.close()
+    ready_seats.close()
     for fd in fds:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(fd)
 
 
 def test_the_bell_ends_a_sleep() -> None:
-    wakeups = Wakeups(lambda seat: None)
-    wakeups.rouse()
-    wakeups.sleep(None, [])
-    wakeups.close()
+    ready_seats = ReadySeats(lambda seat: None)
+    ready_seats.rouse()
+    ready_seats.sleep(None, [])
+    ready_seats.close()

@@ -12,7 +12,7 @@ cdef class Seat:
     cdef public bint woken, eagain
     cdef public int errors
 
-cdef class Wakeups:
+cdef class ReadySeats:
     cdef public object ready, _forget, _poller
     cdef public dict _by_fd
     cdef public WakeFd _bell

@@ -1,7 +1,8 @@
-"""What wakes the jobs of a scheduler: readable fds, and callbacks. And the bell, an fd that ends the scheduler's sleep.
+"""The seats of a scheduler whose jobs are woken and wait to be resumed.
 
-A callback may come on any thread. It adds the seat of its job to `ready`, and rings the bell if the scheduler sleeps.
-Sleeps are numbered, so that the bell is rung only once for each.
+A waker of `engine.offload.wakers` makes an fd readable or calls a callback. Here that makes a seat ready. A callback
+may come on any thread: it adds the seat of its job to `ready`. If the scheduler sleeps, it also rings the bell, which
+is an fd that ends the sleep. Sleeps are numbered, so that the bell is rung only once for each.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ class Seat:
         self.errors = 0
 
 
-class Wakeups:
-    """Turns readable fds and callbacks into seats that are ready.
+class ReadySeats:
+    """Turns readable fds and callbacks into seats that are ready. It is the callback of every wait context here.
 
     Any thread may call `wake`, `call_all` and `rouse`; the other methods are for the scheduler's thread. `forget(seat)`
     is called if an fd of a seat is readable, but the seat has no job.
@@ -76,7 +77,7 @@ class Wakeups:
             self._rung = sleep
 
     def __call__(self, seat: Any) -> None:
-        """As `wake`: this object is the callback of every wait context here. See `protocol.BatchCallback`."""
+        """The same as `wake`, as the callback of a wait context. See `protocol.BatchCallback`."""
         # Most of `wake`, written out: a call more would cost each completion 0.05 us.
         if not seat.woken and not self._sleeping:
             seat.woken = True
@@ -196,4 +197,4 @@ class Wakeups:
                     self._forget(seat)
 
 
-BatchCallback.register(Wakeups)  # no subclass, because a compiled class has no base in Python
+BatchCallback.register(ReadySeats)  # no subclass, because a compiled class has no base in Python
