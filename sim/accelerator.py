@@ -18,7 +18,7 @@ from sim.clock import Clock, RealClock, VirtualClock
 from sim.device import Device
 from sim.errors import ClosedError, RemovedError, UsageError
 from sim.faults import Rule, Verdict, When
-from sim.faults.handle import Faults
+from sim.faults.installed_faults import Faults
 from sim.forks import DisownedInChild
 from sim.interrupt import Coalescing
 from sim.randomness import Randomness

@@ -2,7 +2,9 @@
 
 `text` makes rules of text. `rules` has the rules, which decide on a verdict for each request. The `injector` keeps the
 verdict until the device comes to the request, and then calls its handler from `handlers`, which uses `effects`.
-`handle` is `accel.faults`, with which users install rules.
+`installed_faults` is `accel.faults`, with which users install rules.
+
+To add a fault, add its verdict to `verdicts` and its handler to `handlers`.
 """
 
 from sim.faults.rules import Rule, When

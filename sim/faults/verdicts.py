@@ -1,7 +1,8 @@
 """The verdicts: what a fault rule may decide about a request. Each class is one kind of fault. Verdicts are immutable.
 
 `kind` is the fault's name in texts, counts and traces. A constructor raises UsageError for values that make no sense.
-To add a fault, add a class here and its name to `KINDS`, its keys to `text`, and a handler to `handlers`.
+To add a fault, add a class here and to `KINDS`, and a handler to `handlers`. If it has a field that no other verdict
+has, add the key of that field to `text`.
 """
 
 from __future__ import annotations

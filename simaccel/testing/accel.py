@@ -19,7 +19,7 @@ from engine.modes import MODES
 from engine.offload.retry import Retry
 from sim import Accelerator, RealClock, Timing, Trace, Tracer, VirtualClock
 from sim.faults import Rule, Verdict, When
-from sim.faults.handle import Guard
+from sim.faults.installed_faults import Guard
 from simaccel.testing.exploration import Exploration, Model, ScheduleFailure, explore, replay
 from simaccel.testing.invariants import check_invariants
 from simaccel.testing.misuse import Kind, Misuse, detect_misuse

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from sim.accelerator import Accelerator
 from sim.errors import SimError
 from sim.faults import Verdict, parse_faults
-from sim.faults.handle import Guard
+from sim.faults.installed_faults import Guard
 from sim.request import Submittable
 from sim.statistics import Statistics
 from sim.timing import INSTANT
