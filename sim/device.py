@@ -32,7 +32,7 @@ from sim.request import Submittable
 from sim.ring import CompletionRing, SubmissionRing
 from sim.schedule import Schedule, Scheduled
 from sim.statistics import Counters
-from sim.timers import Timers
+from sim.timers import Timer, Timers
 from sim.timing import INSTANT, Timing
 from sim.units import UnitBank
 
@@ -157,20 +157,27 @@ class Device:
                 next_ns = due_ns
         return next_ns
 
-    def _call_timers(self, now_ns: int | None) -> None:
-        timers = self.timers
-        while (timer := timers.first_due(now_ns)) is not None:
-            fn, begun = timer.fn, timer.begun
-            timer.begun = True
-            if begun:  # an exception ended the first call: so this is the second, and there is no third
-                timers.drop(timer)
-            if fn is not None:
-                self.foreign.call(fn)
-            timers.drop(timer)
+    def _call_timers(self, now_ns: int) -> None:
+        while (timer := self.timers.first_due(now_ns)) is not None:
+            self._call_timer(timer)
+
+    def _call_timer(self, timer: Timer) -> None:
+        fn, begun = timer.fn, timer.begun
+        timer.begun = True
+        if begun:  # an exception ended the first call: so this is the second, and there is no third
+            self.timers.drop(timer)
+        if fn is not None:
+            self.foreign.call(fn)
+        self.timers.drop(timer)
 
     def call_timers(self) -> None:
-        """Call all timers now, because the device ends before their time comes."""
-        self._call_timers(None)
+        """Call all timers now, because the device ends before their time comes.
+
+        Timers that these calls set are not called, as any that are set after the end. Otherwise a timer that sets the
+        next one would keep the device from ending.
+        """
+        for timer in self.timers.in_order():
+            self._call_timer(timer)
 
     # Without a timing model
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from heapq import heapify, heappop, heappush
 from itertools import count
+from operator import itemgetter
 
 
 class Timer:
@@ -92,12 +93,18 @@ class Timers:
                 self.cancelled -= 1
         return self.heap[0][0] if self.heap else None
 
-    def first_due(self, now_ns: int | None) -> Timer | None:
-        """The first timer that is due by `now_ns`, or with None the first of all. It stays on the heap until `drop`."""
+    def first_due(self, now_ns: int) -> Timer | None:
+        """The first timer that is due by `now_ns`. It stays on the heap until `drop`."""
         due_ns = self.next_due_ns()
-        if due_ns is None or (now_ns is not None and due_ns > now_ns):
+        if due_ns is None or due_ns > now_ns:
             return None
         return self.heap[0][2]
+
+    def in_order(self) -> list[Timer]:
+        """The timers that are set now, in the order in which they are due. They stay on the heap until `drop`."""
+        if self.incoming:
+            self._absorb()
+        return [timer for _, _, timer in sorted(self.heap, key=itemgetter(0, 1))]
 
     def drop(self, timer: Timer) -> None:
         """Take a timer that was called off the heap."""

@@ -191,6 +191,22 @@ def test_a_device_has_no_fd() -> None:
 
 
 @both_clocks
+def test_a_timer_that_sets_the_next_one_does_not_hold_it_up(virtual: bool) -> None:
+    accel = Accelerator(clock=clock(virtual))
+    called: list[str] = []
+
+    def again() -> None:
+        called.append("again")
+        assert len(called) < 10
+        accel.call_at(0, again)
+
+    accel.call_at(accel.clock.now_ns() + 10**15, lambda: called.append("later"))
+    accel.call_at(accel.clock.now_ns() + 10**14, again)
+    accel.close()
+    assert called == ["again", "later"]
+
+
+@both_clocks
 def test_timers_that_are_not_due_do_not_hold_it_up(virtual: bool) -> None:
     accel = Accelerator(8, clock=clock(virtual))
     accel.call_at(accel.clock.now_ns() + 3_600_000_000_000, lambda: None)
