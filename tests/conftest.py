@@ -43,6 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """The stderr of the run itself, because nothing is captured here yet."""
     config.addinivalue_line("markers", "watchdog(seconds): how long the test may take before the run ends")
     config.addinivalue_line("markers", compiled.MARK)
+    config.addinivalue_line("markers", "in_ci: left out by `make test`, not by CI and `make thorough`; see effort.py")
     config.addinivalue_line("markers", "alone: the test measures time or needs the machine for itself; see run_all.py")
     config.stash[_stderr] = interrupting.STDERR[0] = os.dup(2)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

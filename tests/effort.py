@@ -1,11 +1,34 @@
-"""How much the tests do that could go on for ever.
+"""How much the tests do that could go on for ever, or that is the same once more with another program.
 
-`make test` runs a part of each that finds what it is there to find. `make thorough` sets SIMACCEL_EFFORT=full, and runs
-all tests with all that is named with FULL.
+There are three efforts, by SIMACCEL_EFFORT:
+
+- none: `make test`, for those who change the code. A part of each that finds what it is there to find, and no test with
+  the mark `in_ci`.
+- `ci`: what `.ci/run` asks for. All tests.
+- `full`: `make thorough`. All tests, and all that is named with `FULL` and `pick`.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from typing import TypeVar
 
-FULL = os.environ.get("SIMACCEL_EFFORT") == "full"
+T = TypeVar("T")
+
+EFFORT = os.environ.get("SIMACCEL_EFFORT", "")
+FULL = EFFORT == "full"
+CI = EFFORT in ("ci", "full")
+"""Whether CI asks for this, or `make thorough`."""
+
+
+def pick(few: T, ci: T, full: T) -> T:
+    """What this effort does: `few` in `make test`."""
+    return full if FULL else ci if CI else few
+
+
+def some(values: Sequence[T], few: int) -> Sequence[T]:
+    """All values in CI and with `make thorough`, and in `make test` so many, spread evenly, with the first and last."""
+    if CI or few >= len(values):
+        return values
+    return [values[round(number * (len(values) - 1) / max(few - 1, 1))] for number in range(few)]

@@ -3,7 +3,8 @@
 Parts, as arguments:
 
 - `here`: all tests, with this Python. First those that can share the machine, on all cores. Then, one at a time, those
-  marked `alone`: they measure time, or need the machine for themselves.
+  marked `alone`: they measure time, or need the machine for themselves. Without SIMACCEL_EFFORT, those marked `in_ci`
+  are left out, see effort.py.
 - `compiled`: the core's tests with the compiled hot path, which else is Python under pytest. Nothing where it can't be
   compiled. tests/compiled.py says what is skipped.
 - `others`: the core's tests under each other Python that is found, see other_pythons.py.
@@ -27,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hotpath.choice import VARIABLE, extension
-from tests import other_pythons
+from tests import effort, other_pythons
 
 ROOT = Path(__file__).parent.parent
 COMPILED = [
@@ -89,9 +90,10 @@ def calls(parts: Sequence[str], more: Sequence[str]) -> Iterator[tuple[str, Path
     """Title, Python, arguments and environment variables of each call of pytest, in order."""
     here = Path(sys.executable)
     if "here" in parts:
-        parallel = ["-q", "-n", "auto", "--dist", "loadgroup", "-m", "not alone"]
-        yield "all tests that can share the machine, on all cores", here, [*parallel, *more], {}
-        yield "the tests that need the machine for themselves", here, ["-q", "-m", "alone", *more], {}
+        less, without = ("", "") if effort.CI else (" and not in_ci", " (SIMACCEL_EFFORT=ci: with those of CI)")
+        parallel = ["-q", "-n", "auto", "--dist", "loadgroup", "-m", f"not alone{less}"]
+        yield f"all tests that can share the machine, on all cores{without}", here, [*parallel, *more], {}
+        yield "the tests that need the machine for themselves", here, ["-q", "-m", f"alone{less}", *more], {}
     if "compiled" in parts:
         if Path(extension()).exists():
             yield "the core's tests, compiled", here, [*other_pythons.ARGUMENTS, *COMPILED], {VARIABLE: "0"}

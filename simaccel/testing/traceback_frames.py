@@ -25,7 +25,9 @@ def hidden_frames(root: str, packages: Collection[str]) -> Iterator[None]:
     folders = tuple(os.path.join(root, package) + os.sep for package in packages)
 
     def hidden(excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
-        return not _is_our_bug(excinfo, folders, packages)
+        # pytest shows no frame of an error without traceback. If all were hidden too, it would add a line that says so.
+        without_traceback = getattr(excinfo.value, "pytrace", True) is False
+        return not (without_traceback or _is_our_bug(excinfo, folders, packages))
 
     marked: list[dict[str, Any]] = []
     for name, module in list(sys.modules.items()):

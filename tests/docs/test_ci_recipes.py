@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests import few_plugins
 from tests.bridge.conftest import require
 from tests.bridge.tls import free_port, make_certificate
 from tests.bridge.toolbox import Toolbox
@@ -37,6 +38,7 @@ def _run(block: Block, folder: Path, provider: Path | None = None, **replaced: s
         "PYTHONPATH": str(ROOT),
         "PYTHONDONTWRITEBYTECODE": "1",
         "TMPDIR": str(folder),
+        **few_plugins.variables(),
         **({} if provider is None else {"SIMACCEL_MODULE": str(provider)}),
     }
     return subprocess.run(
@@ -66,6 +68,7 @@ def test_pytest_alone(tmp_path: Path) -> None:
     assert "10 passed" in done.stdout
 
 
+@pytest.mark.in_ci
 def test_an_openssl_program(provider: Path, tmp_path: Path) -> None:
     _script(tmp_path / "run-my-tests", "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=x -keyout /dev/null")
     done = _run(OPENSSL, tmp_path, provider)
@@ -81,6 +84,7 @@ def test_what_the_action_runs_is_what_the_program_alone_would_run() -> None:
         assert line.partition(": ")[2] in command
 
 
+@pytest.mark.in_ci
 def test_a_c_project(provider: Path, tmp_path: Path) -> None:
     """One scenario of those that the recipe plays: tests/certify plays all."""
     pem = make_certificate(tmp_path, "rsa")

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 import pytest
 
 from tests.project.source import PACKAGES, ROOT, dependencies, imported, included, modules, names_used
+
+pytestmark = pytest.mark.xdist_group("source")  # one process parses it all
 
 LIBRARY = ("waitctx", "sim", "engine")
 MAY_IMPORT = {
@@ -112,7 +113,11 @@ def test_one_file_each(what: str) -> None:
     assert found == files
 
 
-@pytest.mark.parametrize("module", modules(*LIBRARY), ids=str)
-def test_nothing_sleeps(module: Path) -> None:
+def test_nothing_sleeps() -> None:
     """Waiting is for an event, with a time limit where there must be one."""
-    assert not [line for line, used in names_used(module) if used in ("time.sleep", "asyncio.sleep")]
+    assert not [
+        f"{module}:{line}"
+        for module in modules(*LIBRARY)
+        for line, used in names_used(module)
+        if used in ("time.sleep", "asyncio.sleep")
+    ]

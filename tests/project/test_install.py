@@ -14,6 +14,7 @@ from tests.limits import WAIT_S
 from tests.project.source import ROOT
 
 pytestmark = [
+    pytest.mark.in_ci,  # pip and its index take longer than all other tests of this folder
     pytest.mark.watchdog(900),
     pytest.mark.xdist_group("wheel_provider"),
 ]

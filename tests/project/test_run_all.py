@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import other_pythons, run_all
+from tests import effort, other_pythons, run_all
+from tests.project.source import ROOT
 from tests.run_all import Tally
 
 PASSES, FAILS, SKIPS = "def test_{0}(): pass\n", "def test_{0}(): assert 0\n", "@skip\ndef test_{0}(): pass\n"
@@ -89,10 +90,17 @@ def test_a_part_that_is_none_is_an_error(capsys: pytest.CaptureFixture[str]) -> 
     assert "the parts are: here, compiled, others" in capsys.readouterr().err
 
 
-def test_both_calls_together_are_all_tests() -> None:
+@pytest.mark.parametrize(("ci", "less"), [(True, ""), (False, " and not in_ci")])
+def test_both_calls_together_are_all_tests(monkeypatch: pytest.MonkeyPatch, ci: bool, less: str) -> None:
+    """In CI. `make test` leaves some out."""
+    monkeypatch.setattr(effort, "CI", ci)
     first, second = (arguments for _, _, arguments, _ in run_all.calls(["here"], []))
-    assert first[first.index("-m") + 1] == "not alone"
-    assert second[second.index("-m") + 1] == "alone"
+    assert first[first.index("-m") + 1] == f"not alone{less}"
+    assert second[second.index("-m") + 1] == f"alone{less}"
+
+
+def test_ci_leaves_nothing_out() -> None:
+    assert "\nexport SIMACCEL_EFFORT=ci\n" in (ROOT / ".ci" / "run").read_text()
 
 
 def test_the_compiled_part_runs_compiled_or_says_that_it_can_not(

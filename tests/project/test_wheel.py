@@ -14,6 +14,7 @@ from simaccel.version import __version__
 from tests.project.source import PACKAGES, ROOT
 
 pytestmark = [
+    pytest.mark.in_ci,  # pip and its index take longer than all other tests of this folder
     pytest.mark.watchdog(900),
     pytest.mark.xdist_group("wheel"),
 ]

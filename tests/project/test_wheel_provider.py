@@ -17,6 +17,7 @@ from tests.limits import WAIT_S
 from tests.project.test_wheel import run
 
 pytestmark = [
+    pytest.mark.in_ci,  # pip and its index take longer than all other tests of this folder
     pytest.mark.watchdog(900),
     pytest.mark.xdist_group("wheel_provider"),
 ]

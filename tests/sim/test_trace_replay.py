@@ -16,6 +16,7 @@ from sim.completion import Reaper
 from simaccel.cli import main
 from simaccel.testing import InvariantError, Scenario
 from simaccel.testing.recording import ComparedTrace, record_scenario, replay_scenario
+from tests import few_plugins
 
 
 def test_a_recorded_scenario_runs_again_as_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -157,6 +158,8 @@ def test_the_trace_of_a_pytest_test_runs_again(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     command = [sys.executable, "-m", "pytest", "-q", "test_mine.py", "--accel-seed=3", f"--accel-trace={tmp_path}"]
+    for name, value in few_plugins.variables().items():
+        monkeypatch.setenv(name, value)
     subprocess.run(command, capture_output=True, check=True)
     (file,) = tmp_path.glob("*.trace")
     assert main(["replay", str(file)]) == 0

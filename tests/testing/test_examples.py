@@ -7,6 +7,7 @@ import re
 import pytest
 
 import simaccel.testing.fixture  # noqa: F401 - what the runs in this process import must be there already
+from tests import few_plugins
 from tests.docs.pages import ROOT, blocks
 
 pytest_plugins = ["pytester"]
@@ -17,9 +18,14 @@ _, ENGINE_TOLD, SERVER_TOLD, PROGRAM_TOLD = [block.text for block in blocks("tex
 _NUMBER = re.compile(r"\d+")
 
 
+@pytest.fixture(autouse=True)
+def _few_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in few_plugins.variables().items():
+        monkeypatch.setenv(name, value)
+
+
 def outcome(pytester: pytest.Pytester, name: str, text: str, leaks: bool = False) -> pytest.RunResult:
     """Run a page's example. One that leaks gets a process of its own."""
-    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     pytester.makepyfile(**{name: text})
     return pytester.runpytest_subprocess() if leaks else pytester.runpytest_inprocess()
 

@@ -14,6 +14,7 @@ import simaccel.testing.models
 import simaccel.testing.strategies  # noqa: F401 - see run
 from engine.modes import MODES, NOTIFY
 from simaccel.testing.accel import Accel
+from tests import few_plugins
 
 pytest_plugins = ["pytester"]
 
@@ -22,14 +23,14 @@ INI = """
 [pytest]
 addopts = --strict-markers
 filterwarnings = error
-asyncio_mode = strict
-asyncio_default_fixture_loop_scope = function
 """
 
 
 @pytest.fixture(autouse=True)
-def suite(pytester: pytest.Pytester) -> None:
+def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     pytester.makeini(INI)
+    for name, value in few_plugins.variables().items():
+        monkeypatch.setenv(name, value)
 
 
 def run(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:

@@ -11,6 +11,7 @@ import pytest
 import simaccel.testing.fixture
 import simaccel.testing.models
 import simaccel.testing.strategies  # noqa: F401 - see run
+from tests import few_plugins
 
 pytest_plugins = ["pytester"]
 
@@ -51,8 +52,11 @@ def test_with_pytest_asyncio(pytester: pytest.Pytester) -> None:
     run(pytester).assert_outcomes(passed=1)
 
 
-def test_with_xdist(pytester: pytest.Pytester) -> None:
+def test_with_xdist(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """All workers have one seed, with its tests by name; and a failure in one comes with its replay line."""
+    pytester.makeini("[pytest]\nfilterwarnings = error\n")
+    for name, value in few_plugins.variables("xdist.plugin").items():
+        monkeypatch.setenv(name, value)
     pytester.makepyfile(
         """
         import pytest
@@ -134,7 +138,10 @@ def test_a_suite_that_does_not_use_it_imports_nothing_of_it(pytester: pytest.Pyt
             assert not loaded & {"engine", "sim", "waitctx", "greenlet", "numpy", "cryptography"}
         """
     )
-    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+    # Blocked by name, so that the entry point of ours is loaded like that of others, and these take no time.
+    blocked = [word for name in ("asyncio", "hypothesispytest", "xdist") for word in ("-p", f"no:{name}")]
+    pytester.makeini("[pytest]\nfilterwarnings = error\n")
+    pytester.runpytest_subprocess(*blocked).assert_outcomes(passed=1)
 
 
 def test_loading_it_takes_little(pytester: pytest.Pytester) -> None:

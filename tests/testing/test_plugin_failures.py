@@ -12,15 +12,16 @@ import simaccel.pytest_plugin
 import simaccel.testing.exploration
 import simaccel.testing.fixture
 import simaccel.testing.traceback_frames
+from tests import few_plugins
 
 pytest_plugins = ["pytester"]
 
 
 @pytest.fixture(autouse=True)
-def suite(pytester: pytest.Pytester) -> None:
-    pytester.makeini(
-        "[pytest]\nasyncio_mode = strict\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n"
-    )
+def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytester.makeini("[pytest]\nfilterwarnings = error\n")
+    for name, value in few_plugins.variables().items():
+        monkeypatch.setenv(name, value)
 
 
 FAILING = """
@@ -98,7 +99,7 @@ def test_a_package_that_shadows_ours_is_one_clear_error(pytester: pytest.Pyteste
             assert ANSWER == 43
         """
     )
-    result = pytester.runpytest_subprocess("-p", "no:randomly")
+    result = pytester.runpytest_subprocess()
     result.assert_outcomes(passed=1, failed=1, errors=1)
     output = result.stdout.str()
     assert "INTERNALERROR" not in output + result.stderr.str()
