@@ -7,24 +7,31 @@ READY     := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 PIP       := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run hot test thorough check pythons lint types bench pictures provider wheel install conformance conformance-waits conformance-rest openssl-own-tests certify mutants clean
+.PHONY: all run hot test thorough check pythons lint types bench pictures provider wheel install conformance conformance-waits conformance-rest openssl-own-tests certify mutants clean
 
-run: hot
+# `make` alone sets up and compiles what can be compiled.
+all: hot
+
+# The main job. It does not wait for a compiler, and says at its end whether the hot path was compiled.
+run: $(READY)
 	$(BIN)/simaccel run
+	@$(BIN)/python -c 'import hotpath; print("\nhot path:", hotpath.RUNNING)'
 
 # The hot path, compiled if there is a C compiler, and again if a source has changed; see hotpath/build.py.
-# SIMACCEL_PURE=1 leaves it out.
+# SIMACCEL_PURE=1 leaves it out. Cython is not there yet if only `make run` was called before.
 hot: $(READY)
+	@test "$${SIMACCEL_PURE:-0}" != 0 || $(BIN)/python -c 'import Cython' 2>/dev/null || \
+		{ echo "installing Cython, which compiles the hot path"; $(PIP) --editable '.[compile]'; }
 	@test "$${SIMACCEL_PURE:-0}" != 0 || $(BIN)/python -m hotpath.build
 
 # All tests, on all cores; what measures time or needs the machine for itself comes last, alone.
-# TESTS chooses, see tests/run_all.py: make test TESTS='here -- -k cancel'
+# TESTS chooses, see tests/run_all.py: make test TESTS='here -- -k cancel'. Only `compiled` needs what is compiled.
 TESTS ?= here
-test: $(READY_DEV) hot
+test: $(READY_DEV) $(if $(filter compiled,$(TESTS)),hot)
 	$(BIN)/python -m tests.run_all $(TESTS)
 
-# The same with more schedules, ways and sizes: tests/effort.py.
-thorough: $(READY_DEV) hot
+# All of them, also those that only CI runs, and with more schedules, ways and sizes: tests/effort.py.
+thorough: $(READY_DEV)
 	SIMACCEL_EFFORT=full $(BIN)/python -m tests.run_all here
 
 check: lint types test
@@ -46,7 +53,7 @@ bench: hot $(VENV)/.ready-bench
 
 $(VENV)/.ready-bench: $(READY)
 	@echo "installing what the benchmarks compare with and draw with (gevent, uvloop, pyperf, matplotlib)"
-	@$(PIP) --editable '.[bench]'
+	@$(PIP) --editable '.[bench,compile]'
 	@touch $@
 
 # The pictures of the pages, taken anew: of the command line, of the live page, and of a trace in Perfetto.
@@ -99,7 +106,7 @@ $(READY): pyproject.toml
 	@echo "making a virtual environment in $(VENV), of $(PYTHON)"
 	@$(PYTHON) -m venv $(VENV)
 	@echo "installing simaccel and the libraries that it needs (some 10 to 20 seconds)"
-	@$(PIP) --no-compile --editable '.[compile]'
+	@$(PIP) --no-compile --editable .
 	@touch $@
 
 $(READY_DEV): $(READY)

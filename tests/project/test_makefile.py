@@ -1,0 +1,51 @@
+"""What the targets of the Makefile do, from what `make` says that it would do."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.bridge.conftest import require
+from tests.limits import WAIT_S
+from tests.project.source import ROOT
+
+COMPILE, CYTHON = "-m hotpath.build", "import Cython"
+
+
+@pytest.fixture
+def ready(tmp_path: Path) -> Path:
+    """An environment in which all is installed."""
+    require("make")
+    for stamp in (".ready", ".ready-dev", ".ready-bench"):
+        (tmp_path / stamp).touch()
+    return tmp_path
+
+
+def would_do(ready: Path, *words: str) -> str:
+    command = ["make", "--dry-run", "-C", str(ROOT), f"VENV={ready}", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=True).stdout
+
+
+def test_run_waits_for_no_compiler_and_says_what_ran(ready: Path) -> None:
+    done = would_do(ready, "run")
+    assert COMPILE not in done
+    assert done.index("simaccel run") < done.index("hotpath.RUNNING")
+
+
+@pytest.mark.parametrize("words", [[], ["hot"], ["bench"], ["test", "TESTS=here compiled others"]], ids=" ".join)
+def test_what_uses_the_compiled_hot_path_compiles_it(ready: Path, words: list[str]) -> None:
+    done = would_do(ready, *words)
+    assert done.index(CYTHON) < done.index(COMPILE)
+
+
+@pytest.mark.parametrize("words", [["test"], ["thorough"]], ids=" ".join)
+def test_tests_in_python_do_not(ready: Path, words: list[str]) -> None:
+    assert COMPILE not in would_do(ready, *words)
+
+
+def test_run_installs_what_it_needs_alone(tmp_path: Path) -> None:
+    installs = [line for line in would_do(tmp_path, "run").splitlines() if "pip install" in line]
+    assert len(installs) == 1
+    assert installs[0].endswith(" --no-compile --editable .")
