@@ -142,6 +142,8 @@ static unsigned reap_some(struct ring *ring, int *broken, int *more)
                 last = &(*last)->next;
             }
         }
+        if (reaped > 0)
+            wakes_add(&ring->wakes, ring->memory, now);
         atomic_store_explicit(ring_word(ring, WIRE_AT_CQ_HEAD), ring->cq_head, memory_order_release);
     }
     pthread_mutex_unlock(&ring->lock);

@@ -31,6 +31,7 @@
 #include <stdint.h>
 
 #include "slot_queue.h"
+#include "wakes.h"
 
 enum record_state { RECORD_FREE, RECORD_TAKEN, RECORD_BUSY, RECORD_FIRING, RECORD_DONE, RECORD_LOST };
 
@@ -71,6 +72,7 @@ struct ring {
     uint32_t free_count, *free_slots;
     uint32_t held;           /* slots that only the resume of a job, or a completion that is overdue, will free */
     int distrusted;          /* an operation has passed its deadline */
+    struct wakes wakes;      /* how long completions wait for us */
     uint64_t longest_ns;     /* about the longest time that an operation took lately */
     struct slot_queue queue; /* jobs that wait for a free slot */
     struct record *records;  /* one for each slot */

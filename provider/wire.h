@@ -75,6 +75,8 @@ struct wire_forget {
 #define WIRE_AT_COUNTERS 0x1C0u      /* u64 submitted, completed, failed: device; they outlive a killed device */
 #define WIRE_AT_CLIENT_COUNTED 0x200u /* u64, client: a bit for each of the following counts that it keeps */
 #define WIRE_AT_CLIENT_COUNTS 0x240u  /* u64 each, client: counts since the connection, as COUNTERS in counters.h */
+#define WIRE_AT_SHOWN_NS 0x480u       /* u64, device: when it last showed completions to a client that had taken all before */
+#define WIRE_AT_CLIENT_WAKES 0x4C0u   /* u64 each, client: how long completions waited for it, as in wakes.c */
 
 enum wire_operation {
     WIRE_NULL = 0,

@@ -105,6 +105,8 @@ AT_NO_INTERRUPT = 0x180
 AT_COUNTERS = 0x1C0
 AT_CLIENT_COUNTED = 0x200
 AT_CLIENT_COUNTS = 0x240
+AT_SHOWN_NS = 0x480
+AT_CLIENT_WAKES = 0x4C0
 
 COUNTS = (
     "offloaded",
@@ -126,6 +128,16 @@ COUNTS = (
 
 `provider/counters.h` says what each of them is. The word at AT_CLIENT_COUNTED has a bit for each count that the client
 keeps. It is 0 for a client that keeps none, such as an older one."""
+
+WAKE_BOUNDS_NS: tuple[int, ...] = (
+    *(digits * 10**power // 10 for power in range(3, 10) for digits in (10, 12, 15, 20, 25, 30, 40, 50, 60, 80)),
+    10_000_000_000,
+)
+"""The upper bounds of the histogram at AT_CLIENT_WAKES: how long completions waited until the client took them.
+
+One more bucket holds what is longer, and one more word the sum in ns. A client adds one sample whenever it finds
+completions: the time since AT_SHOWN_NS, or since it last took some if that was later. It adds nothing if the word at
+AT_SHOWN_NS is 0, as an older device leaves it. An older client leaves all words of the histogram 0."""
 
 HEADER = struct.Struct("<IHH")
 HELLO = struct.Struct("<IHHIIII")

@@ -13,6 +13,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from simaccel.bridge.device.latencies import BOUNDS_NS
+
 Report = dict[str, Any]
 
 COUNTERS = {
@@ -83,6 +85,7 @@ def metrics_of(report: Report) -> Iterator[Metric]:
     yield up
     if "latencies" in report:
         yield from _histograms(report["latencies"], device)
+    yield _wake_times(report["wake"], device)
 
 
 def _operations(report: Report) -> dict[tuple[str, ...], int]:
@@ -123,6 +126,21 @@ def _histograms(latencies: Report, device: str) -> Iterator[Metric]:
                 buckets.append((bound, total))
             family.add_metric([device, op], buckets, row[key]["sum_ns"] / 1e9)
         yield family
+
+
+def _wake_times(wake: Report | None, device: str) -> Metric:
+    """One histogram for all clients, because the device does not know for which operations a client was woken."""
+    family = HistogramMetricFamily(
+        "simaccel_wake_seconds", "From a completion until its program takes it, as programs say.", labels=["device"]
+    )
+    if wake is not None:
+        # The bounds of the report are finer, and these are among them.
+        buckets = [
+            (f"{bound / 1e9:g}", sum(count for _, high, count in wake["buckets"] if high is not None and high <= bound))
+            for bound in BOUNDS_NS
+        ]
+        family.add_metric([device], [*buckets, ("+Inf", wake["samples"])], wake["sum_ns"] / 1e9)
+    return family
 
 
 def _counter(name: str, text: str, rows: Mapping[Any, float], device: str, *labels: str) -> CounterMetricFamily:

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from simaccel.bridge.device.latencies import BOUNDS_NS
+from simaccel.bridge.wire import WAKE_BOUNDS_NS
 from simaccel.cli import watching_options
 from simaccel.watching.metrics import COUNTERS, GAUGES
 from tests.bridge.commands import simaccel
@@ -85,6 +87,20 @@ def test_the_histograms_are_those_of_the_report(scraped: tuple[str, dict[str, An
             assert found[f"{name}_bucket", (("le", str(float(bound))), ("op", op))] == below
 
 
+def test_the_wake_times_are_those_of_the_report(scraped: tuple[str, dict[str, Any]]) -> None:
+    found, wake = samples(scraped[0]), scraped[1]["wake"]
+    assert found["simaccel_wake_seconds_count", ()] == wake["samples"] > 0
+    assert found["simaccel_wake_seconds_sum", ()] == pytest.approx(wake["sum_ns"] / 1e9)
+    buckets = {
+        round(float(labels[0][1]) * 1e9): value
+        for (name, labels), value in found.items()
+        if name == "simaccel_wake_seconds_bucket" and labels[0][1] != "+Inf"
+    }
+    ends = [(high_ns, count) for _, high_ns, count in wake["buckets"] if high_ns is not None]
+    assert buckets == {bound_ns: sum(count for ns, count in ends if ns <= bound_ns) for bound_ns in BOUNDS_NS}
+    assert set(BOUNDS_NS) <= set(WAKE_BOUNDS_NS)
+
+
 def test_promtool_finds_nothing_wrong(scraped: tuple[str, dict[str, Any]]) -> None:
     require("promtool")
     done = subprocess.run(
@@ -103,7 +119,8 @@ def test_the_dashboard_asks_for_metrics_that_there_are(scraped: tuple[str, dict[
     ]
     asked = {name for expression in expressions for name in re.findall(r"\bsimaccel_\w+", expression)}
     assert asked <= names
-    assert {"simaccel_operations_total", "simaccel_queue_seconds_bucket", "simaccel_ring_full_total"} <= asked
+    histograms = {f"simaccel_{which}_seconds_bucket" for which in ("queue", "service", "wake")}
+    assert {"simaccel_operations_total", "simaccel_ring_full_total", *histograms} <= asked
     cells = [panel["gridPos"] for panel in board["panels"]]
     assert all(cell["x"] + cell["w"] <= 24 for cell in cells)
     assert len({(cell["x"], cell["y"]) for cell in cells}) == len(cells)

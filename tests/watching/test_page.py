@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from simaccel.bridge import connect
 from simaccel.cli.commands.openssl import configuration
 from tests.bridge.conftest import require
 from tests.bridge.haproxy_config import ASYNC, haproxy_config
+from tests.bridge.test_bridge_connect import call
 from tests.bridge.tls import PLAIN, client_context, free_port, load, make_certificate, wait_for_port
 from tests.bridge.toolbox import PREFIX, Toolbox
 from tests.limits import WAIT_S
@@ -96,9 +98,13 @@ def test_values_move_under_load_and_a_small_ring_is_named_as_the_cause(device: W
         assert "entries=64" in text
         (row,) = [row for row in rows(browser, "clients") if f"({small.pid})" in row[0]]
         assert row[2].endswith("of 4")
+        # A program that finds completions counts how long they had waited.
+        waited = r"[\d.]+ (ns|us|ms|s)"
+        browser.wait("wake times", lambda: all(re.fullmatch(waited, cell) for cell in rows(browser, "clients")[0][6:]))
+        browser.wait("a second with wakes", lambda: re.fullmatch(waited, browser.text("wake")))
         before = row[4]
         browser.wait("more to be completed", lambda: rows(browser, "clients")[0][4] not in ("", before))
-        assert browser.run("return document.querySelectorAll('.chart canvas').length") == 4
+        assert browser.run("return document.querySelectorAll('.chart canvas').length") == 5
 
 
 @pytest.mark.skipif(bool(PREFIX), reason="Debian's HAProxy uses the system's OpenSSL")
@@ -159,13 +165,23 @@ def test_what_it_shows_is_what_stat_says(device: Watched, browser: Browser) -> N
     assert [shown[2], shown[5]] == [duration(worker["queue"]["p50_ns"]), duration(worker["service"]["p50_ns"])]
 
 
+def test_wake_times_are_those_of_stat(device: Watched, browser: Browser) -> None:
+    with connect(device.address) as accel:
+        call(accel, "echo", b"on")
+        (told,) = device.stat()["clients"]
+        wanted = [duration(told["wake"]["p50_ns"]), duration(told["wake"]["p99_ns"])]
+        browser.wait("the client", lambda: [row[6:] for row in rows(browser, "clients")] == [wanted])
+
+
 def duration(time_ns: float) -> str:
+    """As the page writes it. JavaScript rounds a half up, where Python rounds it to the even digit."""
     for unit in ("ns", "us", "ms", "s"):
         if time_ns < 999.5 or unit == "s":
             break
         time_ns /= 1_000
     digits = 0 if time_ns >= 99.95 or unit == "ns" else 1 if time_ns >= 9.995 else 2
-    return f"{time_ns:.{digits}f} {unit}" if time_ns else "0"
+    rounded = Decimal(time_ns).quantize(Decimal(10) ** -digits, ROUND_HALF_UP)
+    return f"{rounded} {unit}" if time_ns else "0"
 
 
 def test_a_fault_is_checked_as_it_is_typed(browser: Browser) -> None:

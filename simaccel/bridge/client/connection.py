@@ -150,7 +150,10 @@ class Connection:
                 return
             now_ns = self.clock.now_ns()
             try:
-                for completion in self.rings.reap():
+                completions = self.rings.reap()
+                if completions:
+                    self.rings.note_wake(now_ns)
+                for completion in completions:
                     self._take_over(completion, now_ns)
             except NoDeviceError as wild:
                 error = wild

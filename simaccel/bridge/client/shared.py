@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from bisect import bisect_left
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -13,16 +14,20 @@ from simaccel.bridge.remote import NoDeviceError, open_control
 from simaccel.bridge.wire import (
     AT_CLIENT_COUNTED,
     AT_CLIENT_COUNTS,
+    AT_CLIENT_WAKES,
     AT_CQ_HEAD,
     AT_CQ_TAIL,
+    AT_SHOWN_NS,
     AT_SLEEPING,
     AT_SQ_TAIL,
     COMPLETION,
     COUNTS,
     SUBMISSION,
+    WAKE_BOUNDS_NS,
 )
 
 _WORD_BYTES = 8
+_SHOWN, _WAKES = AT_SHOWN_NS // _WORD_BYTES, AT_CLIENT_WAKES // _WORD_BYTES
 
 
 class Completion(NamedTuple):
@@ -58,6 +63,8 @@ class SharedRings:
         self._words = self.bytes.cast("Q")
         self._sq_tail = 0
         self._cq_head = 0
+        self._shown_ns = self._noted_ns = 0
+        self._wakes = [0] * (len(WAKE_BOUNDS_NS) + 2)
         self._fence = threading.Lock()
 
     @property
@@ -111,6 +118,9 @@ class SharedRings:
         waiting = self._words[AT_CQ_TAIL // _WORD_BYTES] - self._cq_head
         if not 0 <= waiting <= entries:
             raise NoDeviceError("the device's completion index is wrong")
+        if waiting:
+            # Read before the device can see that these are taken: after that it may write the time of the next ones.
+            self._shown_ns = self._words[_SHOWN]
         taken = []
         for _ in range(min(waiting, quota) if quota else waiting):
             at = self.layout.cq_off + (self._cq_head & (entries - 1)) * COMPLETION.size
@@ -118,6 +128,20 @@ class SharedRings:
             self._cq_head += 1
         self._words[AT_CQ_HEAD // _WORD_BYTES] = self._cq_head
         return taken
+
+    def note_wake(self, now_ns: int) -> None:
+        """Counts, for the device, how long the completions of the last `reap` that found some had waited for it."""
+        # The device leaves its word as it is if it did not see yet that we had taken all before. These completions are
+        # not older than that `reap`.
+        since_ns, self._noted_ns = max(self._shown_ns, self._noted_ns), now_ns
+        if self._shown_ns:
+            wake_ns = max(0, now_ns - since_ns)
+            # Our own copy, because what the device can write to is never read back.
+            wakes, bucket = self._wakes, bisect_left(WAKE_BOUNDS_NS, wake_ns)
+            wakes[bucket] += 1
+            wakes[-1] += wake_ns
+            self._words[_WAKES + bucket] = wakes[bucket]
+            self._words[_WAKES + len(wakes) - 1] = wakes[-1]
 
     def tell(self, **counts: int) -> None:
         """Tells the device what we count about ourselves. The names are those of `wire.COUNTS`."""

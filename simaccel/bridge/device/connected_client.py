@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from simaccel.bridge.device.endpoint import Endpoint
 from simaccel.bridge.device.key_table import KeyTable
 from simaccel.bridge.device.memory import Memory
+from simaccel.bridge.device.wakes import ClientWakes
 from simaccel.bridge.wire import Layout
 
 
@@ -28,6 +29,7 @@ class ConnectedClient:
         "serial",
         "times_full",
         "uid",
+        "wakes",
     )
 
     def __init__(self, control: socket.socket, layout: Layout, pid: int, uid: int, serial: int) -> None:
@@ -47,6 +49,7 @@ class ConnectedClient:
             opened.callback(self.memory.close_fd)
             interrupt = os.eventfd(0, flags)
             opened.callback(os.close, interrupt)
+            self.wakes = ClientWakes(self.memory)
             self.endpoint = Endpoint(self.memory, interrupt)
             # A process that has an eventfd can make it blocking and fill it, and then every write to it blocks. So the
             # client does not get our eventfd. It gets an epoll that watches ours for edges. It can wait for that and

@@ -13,15 +13,18 @@ import mmap
 import os
 import struct
 from collections.abc import Iterator
+from time import monotonic_ns
 
 from simaccel.bridge.wire import (
     AT_CLIENT_COUNTED,
     AT_CLIENT_COUNTS,
+    AT_CLIENT_WAKES,
     AT_COUNTERS,
     AT_CQ_HEAD,
     AT_CQ_TAIL,
     AT_MAGIC,
     AT_NO_INTERRUPT,
+    AT_SHOWN_NS,
     AT_SLEEPING,
     AT_SQ_HEAD,
     AT_SQ_TAIL,
@@ -30,12 +33,16 @@ from simaccel.bridge.wire import (
     MAGIC,
     SUBMISSION,
     VERSION,
+    WAKE_BOUNDS_NS,
     Layout,
 )
 
 _PAGE_0 = struct.Struct("<IIIIIIII")
 _WORD_BYTES = 8
 _COMPLETION_BYTES = COMPLETION.size
+_TAKEN, _SHOWN = AT_CQ_HEAD // _WORD_BYTES, AT_SHOWN_NS // _WORD_BYTES
+_WAKES = AT_CLIENT_WAKES // _WORD_BYTES
+_WAKES_END = _WAKES + len(WAKE_BOUNDS_NS) + 2
 
 
 class Violation(Exception):
@@ -129,6 +136,8 @@ class Memory:
         """
         pack_into, view, mask = COMPLETION.pack_into, self.bytes, self._mask
         cq_off, tail, failed = self.layout.cq_off, self.cq_tail, 0
+        if self._words[_TAKEN] == tail:
+            self._words[_SHOWN] = monotonic_ns()
         for completion in completions:
             pack_into(view, cq_off + (tail & mask) * _COMPLETION_BYTES, *completion)
             tail += 1
@@ -140,7 +149,7 @@ class Memory:
     @property
     def unread(self) -> int:
         """How many completions the client has not taken yet. It says so itself, and may say any number."""
-        return self.cq_tail - self._words[AT_CQ_HEAD // _WORD_BYTES]
+        return self.cq_tail - self._words[_TAKEN]
 
     @property
     def wants_interrupts(self) -> bool:
@@ -163,6 +172,10 @@ class Memory:
         """
         kept, at = self._words[AT_CLIENT_COUNTED // _WORD_BYTES], AT_CLIENT_COUNTS // _WORD_BYTES
         return {name: self._words[at + bit] for bit, name in enumerate(COUNTS) if kept >> bit & 1}
+
+    def client_wakes(self) -> list[int]:
+        """The client's histogram of `wire.WAKE_BOUNDS_NS`, and its sum. These may be any numbers; see `wakes`."""
+        return self._words[_WAKES:_WAKES_END].tolist()
 
     def close_fd(self) -> None:
         """Called after the welcome: the mapping is enough from then on."""

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from simaccel.bridge.device.connected_client import ConnectedClient
+from simaccel.bridge.device.wakes import Wakes
 
 PAGE_CLIENTS = 64
-"""How many clients are on one page. A row takes up to about 700 bytes, and a message up to about 200,000."""
+"""How many clients are on one page. A row takes up to about 800 bytes, and a message up to about 200,000."""
 
 
 class Totals:
@@ -25,6 +26,8 @@ class Totals:
         self._past = {"submitted": 0, "completed": 0, "failed": 0, "interrupts": 0}
         self._told: Counter[str] = Counter()
         """What the clients that have gone had counted about themselves."""
+        self._wakes = Wakes()
+        """The wake times of clients that have gone."""
         self._failures: Counter[str] = Counter()
         """Failed requests of clients that have gone, by operation."""
         self.counts = {"connects": 0, "refused": 0, "violations": 0, "wakes": 0, "ring_full": 0}
@@ -32,6 +35,7 @@ class Totals:
     def keep(self, client: ConnectedClient) -> None:
         """Keeps what a client that goes has done in the sums."""
         self._told.update(client.memory.client_counts())
+        self._wakes = Wakes.sum((self._wakes, client.wakes.read()))
         self._failures.update(client.endpoint.failures)
         for name in self._past:
             self._past[name] += getattr(client.endpoint, name)
@@ -54,6 +58,7 @@ class Totals:
             **self.counts,
             "failed_by_op": dict(sorted(failures.items())),
             "told": dict(told),
+            "wake": Wakes.sum((self._wakes, *(client.wakes.read() for client in clients))).to_dict(),
             "uptime_ns": time.monotonic_ns() - self._started_ns,
         }
 
@@ -81,4 +86,5 @@ def _row(client: ConnectedClient) -> dict[str, Any]:
         "in_flight": endpoint.outstanding,
         "ring_full": client.times_full,
         "told": client.memory.client_counts(),
+        "wake": client.wakes.read().summary(),
     }

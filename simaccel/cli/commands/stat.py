@@ -77,6 +77,7 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
         yield f"at once     {_times(report['short'])}"
     for number, worker in enumerate(report["workers"], 1):
         yield f"worker {number:<5}{_times(worker)}, busy {worker['utilisation']:.0%}{_late(worker)}"
+    yield f"wake        {_wake(report.get('wake'))}"
     for refused in report["refused_users"]:
         yield (
             f"refused     user {user_name(refused['uid'])}, {refused['times']:,} times, last pid {refused['pid']}: "
@@ -94,12 +95,21 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
         )
         if client["told"]:
             yield f"  says      {told_text(client['told'])}"
+        if client.get("wake"):
+            yield f"  wake      {_wake(client['wake'])}"
     if len(clients) > CLIENTS:
         yield f"clients     {len(clients) - CLIENTS:,} more, {len(clients):,} in all: --json lists them"
 
 
 def _late(worker: dict[str, Any]) -> str:
     return f", {worker['late']:,} later than the model says" if worker["late"] else ""
+
+
+def _wake(wake: dict[str, Any] | None) -> str:
+    """How soon programs take what is complete."""
+    if wake is None:
+        return "unknown: no program has told how soon it takes what is complete"
+    return f"p50 {wake['p50_ns'] / 1e3:,.0f} us p99 {wake['p99_ns'] / 1e3:,.0f} us"
 
 
 def _times(of: dict[str, Any]) -> str:

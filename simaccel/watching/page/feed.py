@@ -130,6 +130,7 @@ def _shortened(report: Report) -> Report:
         **{name: report[name] for name in SHORT},
         "times": [[source["queue"]["p99_ns"], source["service"]["p99_ns"]] for source in sources],
         "busy_ns": [worker["busy_ns"] for worker in report["workers"]],
+        "wake": report["wake"] and {"buckets": report["wake"]["buckets"]},
     }
 
 

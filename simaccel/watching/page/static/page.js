@@ -68,6 +68,22 @@ function changes(read) {
   });
 }
 
+// The buckets of wake times only grow. What came in one second is their change, and of that we want the 99th percentile.
+function wakes() {
+  return history.map((entry, at) => {
+    if (!at || !entry.wake) return null;
+    const before = new Map((history[at - 1].wake?.buckets ?? []).map(([low, , count]) => [low, count]));
+    const grown = entry.wake.buckets.map(([low, high, count]) => [low, high ?? low, count - (before.get(low) ?? 0)]);
+    const rank = 0.99 * grown.reduce((all, [, , count]) => all + count, 0);
+    let seen = 0;
+    for (const [low, high, count] of grown) {
+      if (count > 0 && seen + count >= rank) return low + ((high - low) * (rank - seen)) / count;
+      seen += count;
+    }
+    return null;
+  });
+}
+
 // Charts
 
 const charts = new Map();
@@ -124,6 +140,9 @@ function drawAll() {
   for (const [id, which] of [["chart-queue", 0], ["chart-service", 1]]) {
     draw(id, names, named.map((at) => history.map((entry) => entry.times[at]?.[which] ?? null)), duration);
   }
+  const woken = wakes();
+  draw("chart-wake", ["all clients"], [woken], duration);
+  $("wake").textContent = woken.at(-1) == null ? "-" : duration(woken.at(-1));
 }
 
 // One report
@@ -173,8 +192,9 @@ function showClients(report, before) {
     cell(row, whole.format(client.ring_full), "n");
     cell(row, whole.format(client.completed), "n");
     cell(row, whole.format(client.failed), "n");
+    for (const figure of ["p50_ns", "p99_ns"]) cell(row, client.wake ? duration(client.wake[figure]) : "-", "n");
   }
-  if (!report.clients.length) cell(body.insertRow(), "no client is connected").colSpan = 6;
+  if (!report.clients.length) cell(body.insertRow(), "no client is connected").colSpan = 8;
   const hidden = report.connected - report.clients.length;
   const refusals = report.refused_users.map((one) => `${one.user} ${one.times} times (last pid ${one.pid}): ${one.why}`);
   $("refused").textContent = [
