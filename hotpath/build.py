@@ -35,7 +35,10 @@ DIRECTIVES = {
     "auto_pickle": "False",
     "optimize.use_switch": "False",
 }
-C_FLAGS = ("-O1", "-g0", "-fPIC", "-fvisibility=hidden", "-fno-strict-aliasing", "-w")
+C_FLAGS = (
+    *("-O1", "-g0", "-fPIC", "-fvisibility=hidden", "-fno-strict-aliasing"),
+    "-Werror=incompatible-pointer-types",  # an error by itself in clang and in gcc from 14 on
+)
 
 
 TAG = EXTENSION_SUFFIXES[0].removesuffix(".so")

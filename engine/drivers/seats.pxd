@@ -18,4 +18,5 @@ cdef class Seats:
     @cython.locals(seat=Seat, job=Job)
     cpdef mend(self)
     cpdef close(self, errors)
+    cpdef _unwatch(self, Seat seat)
     cpdef _forget(self, Seat seat)

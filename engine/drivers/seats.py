@@ -117,10 +117,14 @@ class Seats:
         idle = self._idle
         while idle:
             if idle[-1] not in self.busy:
-                errors.gather(partial(self.ready_seats.unwatch, idle[-1]))
+                errors.gather(partial(self._unwatch, idle[-1]))
                 errors.gather(idle[-1].ctx.close)
             del idle[-1]
         self.ready_seats.close()
+
+    def _unwatch(self, seat: Seat) -> None:
+        # Ours, because Cython makes a wrong function of a method of another module's class that is handed on.
+        self.ready_seats.unwatch(seat)
 
     def _forget(self, seat: Seat) -> None:
         """Close the context of a seat that has no job, but has an fd that is readable."""
