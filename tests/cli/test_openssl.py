@@ -77,8 +77,24 @@ def test_a_program_gets_the_provider_of_its_own_libcrypto(built: Path) -> None:
 
 def test_one_that_does_not_fit_is_an_error_and_not_a_crash_of_the_program(built: Path) -> None:
     for arguments in (("future",), (None, "libcrypto.so.5")):
-        with pytest.raises(UsageError, match=r"for the libcrypto.so.5.* only for libcrypto.so.3 and libcrypto.so.4"):
+        with pytest.raises(UsageError) as raised:
             provider_for(*arguments)
+        who = ", to which future is linked" if arguments[0] else ""
+        assert str(raised.value).startswith(
+            f"this simaccel has no provider for libcrypto.so.5{who}, only for libcrypto.so.3 and libcrypto.so.4. "
+        )
+        assert "make provider OPENSSL=prefix in a checkout" in str(raised.value)
+
+
+@pytest.mark.parametrize("libcrypto", ["libcrypto.so.1.1", "libcrypto.so.1.0.0", "libcrypto.so.10"])
+def test_one_that_is_older_than_providers(built: Path, libcrypto: str) -> None:
+    elf(built.parent / "bin" / "old", libcrypto)
+    with pytest.raises(UsageError) as raised:
+        provider_for("old")
+    assert str(raised.value) == (
+        f"no provider can run with {libcrypto}, to which old is linked: "
+        "use a program with OpenSSL 3 or later (libcrypto.so.3)"
+    )
 
 
 def test_with_no_openssl_on_the_path_any_will_do(built: Path) -> None:
@@ -98,5 +114,13 @@ def test_the_environment_says_which_one(built: Path, monkeypatch: pytest.MonkeyP
 def test_nothing_was_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provider_module, "providers", lambda: providers((tmp_path,)))
     monkeypatch.delenv("SIMACCEL_MODULE", raising=False)
-    with pytest.raises(UsageError, match="call make provider in a checkout"):
-        provider_for("openssl")
+    elf(tmp_path / "bin" / "haproxy", "libssl.so.3")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    for program, beginning in (
+        ("haproxy", "has no provider for libcrypto.so.3, to which haproxy is linked, nor for any other. Install"),
+        ("no-such-program", "has no provider. Install a wheel that has it"),
+    ):
+        with pytest.raises(UsageError) as raised:
+            provider_for(program)
+        assert str(raised.value).startswith(f"this simaccel {beginning}")
+        assert "make provider in a checkout" in str(raised.value)

@@ -18,6 +18,8 @@ FOLDERS = (
     Path(__file__).parents[3] / "provider" / "build",  # in a checkout
 )
 NAME = "simaccel.so"
+OLDEST = "libcrypto.so.3"
+"""Of the first OpenSSL that has providers. The names of all older ones sort before it."""
 
 
 def providers(folders: tuple[Path, ...] = FOLDERS) -> dict[str, Path]:
@@ -43,23 +45,31 @@ def provider_for(program: str | None = None, libcrypto: str | None = None) -> Pa
             raise UsageError(f"SIMACCEL_MODULE={said}: there is no such file")
         return Path(said).resolve()
     found = providers()
-    if not found:
-        raise UsageError(
-            "no provider was built: call make provider in a checkout (it takes gcc and libssl-dev), and point "
-            f"SIMACCEL_MODULE at provider/build/{NAME} there if this is another installation"
-        )
     wanted = libcrypto or _linked_to(program)
+    who = "" if libcrypto else f", to which {program} is linked"
     if wanted is None:  # the program is a script, or opens its libcrypto later
-        wanted = _linked_to("openssl")
+        wanted, who = _linked_to("openssl"), ", to which openssl is linked"
         if wanted not in found:
-            wanted = next(iter(found))
+            wanted = next(iter(found), wanted)
     if wanted not in found:
-        why = "" if libcrypto else f" that {program} is linked to"
-        raise UsageError(
-            f"no provider was built for the {wanted}{why}, only for {' and '.join(found)}: call make provider "
-            "OPENSSL=prefix in a checkout"
-        )
+        raise UsageError(_why_none(wanted, who, found))
     return found[wanted]
+
+
+def _why_none(wanted: str | None, who: str, found: dict[str, Path]) -> str:
+    """Names the libcrypto of the program, those that there are providers for, and the cure."""
+    if wanted is None:
+        what = "this simaccel has no provider"
+    elif wanted < OLDEST:
+        return f"no provider can run with {wanted}{who}: use a program with OpenSSL 3 or later ({OLDEST})"
+    else:
+        others = f"only for {' and '.join(found)}" if found else "nor for any other"
+        what = f"this simaccel has no provider for {wanted}{who}, {others}"
+    prefix = " OPENSSL=prefix" if found else ""
+    return (
+        f"{what}. Install a wheel that has it (manylinux), or call make provider{prefix} in a checkout (it takes gcc "
+        f"and OpenSSL's headers) and point SIMACCEL_MODULE at the {NAME} below provider/build there"
+    )
 
 
 def _linked_to(program: str | None) -> str | None:
