@@ -25,7 +25,7 @@ case $prefix in
 esac
 
 "${PYTHON:-python3}" -m venv "$root$home"
-"$python" -m pip install --quiet --disable-pip-version-check --force-reinstall "${WHEEL:-.}"
+"$python" -m pip install --quiet --disable-pip-version-check --force-reinstall "${WHEEL:-.}[cli]"
 
 mkdir -p "$root$prefix/bin" "$root$modules" "$root$prefix/share/man/man1" "$root$prefix/share/bash-completion/completions" \
     "$root$prefix/lib/systemd/system" "$root$prefix/lib/sysusers.d"

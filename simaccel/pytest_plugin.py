@@ -66,6 +66,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if schedule is not None and not os.path.isfile(schedule):
         raise pytest.UsageError(f"--accel-schedule={schedule}: there is no such file")
     folder = config.option.accel_trace
+    if folder is not None and find_spec("numpy") is None:
+        from simaccel.extras import it_needs
+
+        raise pytest.UsageError(f"--accel-trace: {it_needs('numpy')}")
     if folder and os.path.exists(folder) and not os.path.isdir(folder):
         raise pytest.UsageError(f"--accel-trace={folder}: that is a file; give a folder, or nothing for pytest's cache")
     if config.option.accel_seed is None:

@@ -10,9 +10,10 @@ import sys
 from collections.abc import Sequence
 
 from simaccel.cli.early_interrupt import raise_on_interrupt
-from simaccel.cli.exits import FAILED, INTERRUPTED, OK, PIPE_CLOSED, OutputError, complain, print_version
+from simaccel.cli.exits import FAILED, INTERRUPTED, OK, PIPE_CLOSED, USAGE, OutputError, complain, print_version
 from simaccel.cli.openssl_setup.without_provider import keep_provider_out
 from simaccel.cli.standard_streams import prepare, silence_stdout
+from simaccel.extras import EXTRA_OF, it_needs
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF)
 """Errors of a write to standard output, such as a full disk or a closed stream. They name no file."""
@@ -33,6 +34,12 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         complain("interrupted")
         return INTERRUPTED
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library not in EXTRA_OF:
+            raise
+        complain(f"this command can't run: {it_needs(library)}")
+        return USAGE
     except BrokenPipeError:  # the reader of stdout has ended, as `head` does
         silence_stdout()
         return PIPE_CLOSED

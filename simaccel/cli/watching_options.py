@@ -16,6 +16,7 @@ from simaccel.bridge import Server
 from simaccel.cli.exits import complain
 from simaccel.cli.output_files import check_writable
 from simaccel.cli.shell_quoting import quoted
+from simaccel.extras import it_needs
 from simaccel.watching.addresses import listening, parse_address
 
 if TYPE_CHECKING:
@@ -49,11 +50,8 @@ TraceFile = Annotated[
 
 LEAST_TOKEN = 8
 PERFETTO = ".pftrace"
-EXTRAS = {
-    "--metrics": ("serve", ("prometheus_client",)),
-    "--page": ("page", ("starlette", "uvicorn")),
-}
-"""For each option: the extra that it needs, and the modules of that extra."""
+NEEDED = {"--metrics": ("prometheus_client",), "--page": ("starlette", "uvicorn")}
+"""For each option: the libraries that it needs. Those of one option are of one extra."""
 
 
 class Watching:
@@ -75,10 +73,9 @@ class Watching:
             raise
 
     def _listen(self, option: str, text: str) -> socket.socket:
-        extra, modules = EXTRAS[option]
-        missing = [module for module in modules if find_spec(module) is None]
+        missing = [library for library in NEEDED[option] if find_spec(library) is None]
         if missing:
-            raise UsageError(f"{option}: it needs {' and '.join(missing)}; pip install 'simaccel[{extra}]'")
+            raise UsageError(f"{option}: {it_needs(*missing)}")
         listener = listening(option, parse_address(option, text))
         self._opened.callback(listener.close)
         return listener

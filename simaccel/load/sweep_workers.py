@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import Any
 
 from sim.errors import UsageError
+from simaccel.extras import it_needs
 from simaccel.load.sweep_grid import Cell, Row, run_cells
 
 POOLS = 5
@@ -63,7 +64,7 @@ def by_dask(cells: Sequence[Cell], address: str, workers: int, batch: int) -> It
     try:
         distributed: Any = import_module("distributed")
     except ImportError:
-        raise UsageError(f"--dask {address}: it needs dask; pip install 'simaccel[cluster]'") from None
+        raise UsageError(f"--dask {address}: {it_needs('distributed')}") from None
     cluster: Any = None
     if address == "local":
         cluster = distributed.LocalCluster(

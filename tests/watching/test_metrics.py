@@ -165,7 +165,7 @@ def test_an_extra_that_is_missing_is_named(cli: Cli, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(watching_options, "find_spec", lambda name: None)
     told = cli("serve", "--socket", fresh_address(), "--metrics", "127.0.0.1:0")
     assert told.code == 2
-    assert told.errors == ["simaccel: --metrics: it needs prometheus_client; pip install 'simaccel[serve]'"]
+    assert told.errors == ["simaccel: --metrics: it needs prometheus_client; pip install 'simaccel[metrics]'"]
 
 
 def test_without_watching_nothing_of_it_is_imported() -> None:

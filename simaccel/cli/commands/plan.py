@@ -18,6 +18,7 @@ from simaccel.cli.console import console
 from simaccel.cli.exits import OK, OutputError
 from simaccel.cli.number_options import whole_number
 from simaccel.cli.output_files import STDOUT, check_writable, write_text
+from simaccel.extras import it_needs
 from simaccel.fleet.policies import POLICIES, make_policy
 from simaccel.load import Card, Mix, parse_arrivals, parse_handshake, parse_mix, parse_rate
 from simaccel.load.plan_text import draw_plan, plan_lines
@@ -116,7 +117,7 @@ def _check_matplotlib(picture: str) -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise UsageError(f"--picture {picture}: it needs matplotlib; pip install 'simaccel[sizing]'") from None
+        raise UsageError(f"--picture {picture}: {it_needs('matplotlib')}") from None
 
 
 def _tell(wish: Wish, found: Plan, json: str | None, picture: str | None) -> int:

@@ -16,6 +16,7 @@ from simaccel.cli.console import console
 from simaccel.cli.exits import OK
 from simaccel.cli.number_options import whole_number
 from simaccel.cli.workload.progress_bar import ProgressBar
+from simaccel.extras import it_needs
 from simaccel.fleet.policies import make_policy
 from simaccel.load.sweep_folder import FORMATS, SweepFolder
 from simaccel.load.sweep_grid import Cell, Row, grid
@@ -74,7 +75,7 @@ def command(
     if results not in FORMATS:
         raise UsageError(f"--format {results}: use one of {', '.join(FORMATS)}")
     if results == "parquet" and find_spec("pyarrow") is None:
-        raise UsageError("--format parquet: it needs pyarrow; pip install 'simaccel[sizing]', or use csv")
+        raise UsageError(f"--format parquet: {it_needs('pyarrow')}, or use csv")
     policies = _texts(policy)
     for one in policies:
         make_policy(one)
