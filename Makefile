@@ -7,7 +7,7 @@ READY     := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 PIP       := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: all run hot test thorough check pythons lint types bench pictures provider wheel install conformance conformance-waits conformance-rest openssl-own-tests certify mutants clean
+.PHONY: all run hot test thorough check pythons lint types bench pictures provider wheel wheels fresh-root install conformance conformance-waits conformance-rest openssl-own-tests certify mutants clean
 
 # `make` alone sets up and compiles what can be compiled.
 all: hot
@@ -73,6 +73,19 @@ openssl-own-tests: $(READY_DEV)
 wheel: $(READY_DEV) hot provider
 	$(BIN)/python -m build --wheel
 
+# The wheels of a release, in dist/, for other machines too: packaging/wheels.py. MACHINES="x86_64 aarch64"
+wheels: $(VENV)/.ready-wheels
+	$(BIN)/python packaging/wheels.py $(MACHINES:%=--machine=%)
+
+$(VENV)/.ready-wheels: $(READY)
+	@echo "installing what builds wheels (zig, auditwheel)"
+	@$(PIP) --editable '.[wheels]'
+	@touch $@
+
+# The wheels of dist/ in a new Debian without a compiler, as root: make fresh-root SUITE=trixie
+fresh-root:
+	packaging/fresh_root.sh $(SUITE)
+
 # For all users of this machine, as root: make install PREFIX=/usr/local; packaging/install.sh says what else can be set.
 export PREFIX DESTDIR MODULESDIR WHEEL
 install: $(if $(WHEEL),,provider)
@@ -106,7 +119,7 @@ $(READY): pyproject.toml
 	@echo "making a virtual environment in $(VENV), of $(PYTHON)"
 	@$(PYTHON) -m venv $(VENV)
 	@echo "installing simaccel and the libraries that it needs (some 10 to 20 seconds)"
-	@$(PIP) --no-compile --editable .
+	@$(PIP) --no-compile --editable '.[cli]'
 	@touch $@
 
 $(READY_DEV): $(READY)

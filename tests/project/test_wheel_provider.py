@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 import sysconfig
 import zipfile
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,15 @@ def test_it_holds_the_provider_under_the_libcrypto_that_it_is_for(wheel_with_pro
     machine_code = [name for name in zipfile.ZipFile(wheel_with_provider).namelist() if name.endswith(".so")]
     assert len(machine_code) == 1
     assert re.fullmatch(r"simaccel/provider/libcrypto\.so\.\d+/simaccel\.so", machine_code[0])
+
+
+def test_its_bill_of_materials_names_it(wheel_with_provider: Path) -> None:
+    archive = zipfile.ZipFile(wheel_with_provider)
+    (bill,) = (name for name in archive.namelist() if ".dist-info/sboms/" in name)
+    files = [part for part in json.loads(archive.read(bill))["components"] if part["type"] == "file"]
+    assert [(part["name"], part["hashes"][0]["content"]) for part in files] == [
+        (name, sha256(archive.read(name)).hexdigest()) for name in archive.namelist() if name.endswith(".so")
+    ]
 
 
 def test_programs_load_it_and_use_the_device(installed: Path, tmp_path: Path) -> None:
