@@ -10,6 +10,7 @@ dist=$(cd "${2:-$(dirname "$0")/../dist}" && pwd)
 command -v debootstrap >/dev/null || { echo "fresh_root.sh: it needs debootstrap: apt-get install debootstrap" >&2; exit 2; }
 
 root=$(mktemp -d /var/tmp/simaccel-"$suite"-XXXXXX)
+chmod 755 "$root" # for the user in it
 trap 'umount "$root/proc" 2>/dev/null || true; rm -rf --one-file-system "$root"' EXIT
 echo "== $suite, new in $root"
 debootstrap --variant=minbase --include=python3-venv,openssl,ca-certificates "$suite" "$root" \

@@ -48,4 +48,4 @@ def test_tests_in_python_do_not(ready: Path, words: list[str]) -> None:
 def test_run_installs_what_it_needs_alone(tmp_path: Path) -> None:
     installs = [line for line in would_do(tmp_path, "run").splitlines() if "pip install" in line]
     assert len(installs) == 1
-    assert installs[0].endswith(" --no-compile --editable .")
+    assert installs[0].endswith(" --no-compile --editable '.[cli]'")
