@@ -46,9 +46,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "in_ci: left out by `make test`, not by CI and `make thorough`; see effort.py")
     config.addinivalue_line("markers", "alone: the test measures time or needs the machine for itself; see run_all.py")
     config.stash[_stderr] = interrupting.STDERR[0] = os.dup(2)
+    # A shell that starts this in the background makes it ignore Ctrl-C, and nohup makes it ignore SIGHUP. The programs
+    # that tests start would inherit that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # A shell that starts this in the background makes it ignore Ctrl-C, and so would the programs that tests start.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -37,12 +37,16 @@ from functools import cache
 from itertools import pairwise
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
+from zlib import crc32
 
 from tests import compiled
+from tests.effort import pick
 
 SIGNALS, LINES = "signals", "lines"
 STDERR = [2]
 """The fd on which a hang is shown. conftest.py sets it to the one that is not captured."""
+EVERY = pick(3, 1, 1)
+"""See `sweep`."""
 NOTING_RUNS = 3
 """How many runs without an exception find the places. If there are threads, not every run comes to all places."""
 Scenario = Callable[[], AbstractContextManager[Callable[[], object]]]
@@ -135,6 +139,7 @@ def sweep(
     new_threads: bool = False,
     limit_s: float = 120.0,
     instead: Callable[[], object] | None = None,
+    every: int = EVERY,
 ) -> list[Place]:
     """Run the scenario once for each place in the watched code, and for each of the first `visits` visits of a place.
     Returns the places.
@@ -144,6 +149,8 @@ def sweep(
       in the thread that calls what the scenario yields.
     - `limit_s`: a run that takes longer ends the process, with the place and all stacks on stderr.
     - `instead`: is called instead of raising, as a signal handler is.
+    - `every`: of so many places one is tried; the test's name decides which. Most tests have many parameters with which
+      they come to the same places, so together they try nearly all.
 
     What the scenario yields may raise the exception itself, or another one because of it. If it raises anything else,
     or the checks raise, the sweep fails, with the place as a note.
@@ -159,7 +166,7 @@ def sweep(
             _run(scenario, raiser, new_threads)
             noted |= raiser.seen
         places = list(noted)
-        for number, place in enumerate(places):
+        for number, place in enumerate(places[_first_of(every) :: every]):
             if number % 64 == 0:
                 gc.collect()  # collected here, where we raise nothing
             for visit in range(1, visits + 1):
@@ -175,6 +182,10 @@ def sweep(
                     break
     assert places, "the scenario never came to the watched code"
     return places
+
+
+def _first_of(every: int) -> int:
+    return crc32(os.environ.get("PYTEST_CURRENT_TEST", "").encode()) % every
 
 
 @contextmanager

@@ -8,8 +8,9 @@ import pytest
 
 from tests.bridge.device import DeviceProcess
 from tests.bridge.toolbox import Toolbox, end_jobs
+from tests.effort import pick
 
-KILLS = 5
+KILLS = pick(2, 5, 5)
 
 
 @pytest.mark.parametrize("mode", ["fd", "callback", "blocking"])

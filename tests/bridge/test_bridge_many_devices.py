@@ -18,9 +18,10 @@ from tests.bridge.device import DeviceProcess
 from tests.bridge.test_bridge_haproxy import _ANSWERS, _haproxy
 from tests.bridge.tls import client_context, load, wait_until
 from tests.bridge.toolbox import PREFIX, Toolbox, end_jobs
+from tests.effort import pick, some
 from tests.limits import WAIT_S
 
-KILLS = 10
+KILLS = pick(3, 10, 10)
 
 
 class Devices:
@@ -70,7 +71,8 @@ def test_a_list_that_can_not_be_used_is_one_clear_line(toolbox: Toolbox, socket:
 
 @pytest.mark.parametrize("mode", ["fd", "blocking"])
 def test_all_devices_get_their_share(toolbox: Toolbox, devices: Devices, mode: str) -> None:
-    counted = toolbox.run_jobs(devices.socket, mode, 24, 400, entries=4, fallback="no")
+    # A device that lets an operation expire is asked last after that, so on a slow machine none may.
+    counted = toolbox.run_jobs(devices.socket, mode, 24, 400, entries=4, fallback="no", deadline_ms=60_000)
     assert counted["good"] == counted["wanted"]
     assert counted["software"] == 0
     assert counted["connects"] == 3
@@ -79,7 +81,7 @@ def test_all_devices_get_their_share(toolbox: Toolbox, devices: Devices, mode: s
     assert min(done) > 5  # how much depends on which process the system lets run
 
 
-@pytest.mark.parametrize("mode", ["fd", "callback"])
+@pytest.mark.parametrize("mode", some(["fd", "callback"], 1))
 def test_a_killed_device_costs_no_operation(toolbox: Toolbox, devices: Devices, mode: str) -> None:
     process = toolbox.start_jobs(devices.socket, mode, 24, 0, "ecdsa,x25519,rsa-pkcs1", entries=8, fallback="no")
     try:
@@ -134,7 +136,7 @@ def _wait_for_load(devices: Devices, process: subprocess.Popen[str]) -> None:
 def test_haproxy_fails_no_handshake_while_devices_are_killed(
     toolbox: Toolbox, devices: Devices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One of three is killed ten times under load. With fallback=no: what one has not done, another has."""
+    """One of three is killed again and again under load. With fallback=no: what one has not done, another has."""
     context = client_context(ssl.TLSVersion.TLSv1_3)
     environment = toolbox.environment
     monkeypatch.setattr(

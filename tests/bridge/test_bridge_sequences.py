@@ -11,11 +11,12 @@ import pytest
 
 from tests.bridge.device import DeviceProcess
 from tests.bridge.toolbox import HERE, Toolbox
+from tests.effort import pick
 from tests.limits import WAIT_S
 from tests.shared import once
 
 SEED = int(os.environ.get("SIMACCEL_SEQUENCE_SEED", "1"))
-COUNT = int(os.environ.get("SIMACCEL_SEQUENCES", "1000"))
+COUNT = int(os.environ.get("SIMACCEL_SEQUENCES", pick("400", "1000", "1000")))
 
 
 @pytest.fixture(scope="module")

@@ -119,6 +119,7 @@ ASKS = "from waitctx import context; print(context.__file__.rpartition('.')[2], 
 
 
 @pytest.mark.watchdog(300)
+@pytest.mark.in_ci  # it compiles, for seconds
 def test_a_changed_line_is_seen_at_once_and_compiled_by_the_next_build(checkout: Path) -> None:
     require("cc")
     pytest.importorskip("Cython")

@@ -62,7 +62,10 @@ def test_one_card_agrees_with_the_closed_form(units: int, rate: float, p99_us: f
     ("mix", "latency", "units", "rate", "p99_us", "policy", "in_flight"),
     [
         ("rsa-sign=1,x25519=1,aes-gcm=20", "preset:qat-8970", 60, 2_500_000, 1_000, "least-in-flight", None),
-        ("tls13-rsa2048=1", "lognormal:100us,0.6+fixed:20us", 4, 50_000, 900, "least-in-flight", None),
+        pytest.param(
+            *("tls13-rsa2048=1", "lognormal:100us,0.6+fixed:20us", 4, 50_000, 900, "least-in-flight", None),
+            marks=pytest.mark.in_ci,
+        ),
         (
             "x25519=3,rsa-sign=1",
             "per-op:rsa-sign=fixed:400us;*=exponential:30us",
@@ -211,6 +214,7 @@ def test_the_command(cli: Cli, tmp_path: Path) -> None:
         assert part in run.text
 
 
+@pytest.mark.in_ci
 def test_the_picture(tmp_path: Path) -> None:
     """In a child, because matplotlib keeps files open."""
     pytest.importorskip("matplotlib")

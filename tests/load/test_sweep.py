@@ -86,7 +86,9 @@ def test_what_was_ended_in_the_middle_goes_on_to_the_same_results(cli: Cli, tmp_
     assert "48 cells, 48 of them done before" in again.text
 
 
-@pytest.mark.parametrize(("where", "words"), [("processes", ()), ("dask", ("--dask", "local"))])
+@pytest.mark.parametrize(
+    ("where", "words"), [("processes", ()), pytest.param("dask", ("--dask", "local"), marks=pytest.mark.in_ci)]
+)
 def test_a_killed_worker_loses_nothing_and_does_nothing_twice(
     cli: Cli, tmp_path: Path, where: str, words: tuple[str, ...]
 ) -> None:

@@ -84,7 +84,7 @@ def private_key(n: int, e: int, d: int) -> rsa.RSAPrivateKey:
     numbers = rsa.RSAPrivateNumbers(
         p, q, d, rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q), rsa.RSAPublicNumbers(e, n)
     )
-    return numbers.private_key()
+    return numbers.private_key(unsafe_skip_rsa_key_validation=True)  # which takes longer than all else here
 
 
 def data(text: str) -> bytes:

@@ -64,11 +64,33 @@ def test_what_is_not_safe_is_found(
     kind: str, error: type[BaseException], way: Callable[[Moves], None], safe: bool
 ) -> None:
     if safe:
-        assert sweep(scenario_of(way), [way, Moves.carefully], error, kind=kind)
+        assert sweep(scenario_of(way), [way, Moves.carefully], error, kind=kind, every=1)
         return
     with pytest.raises(AssertionError) as failure:
-        sweep(scenario_of(way), [way, Moves.carefully], error, kind=kind)
+        sweep(scenario_of(way), [way, Moves.carefully], error, kind=kind, every=1)
     assert f"after {error.__name__} at test_interrupting.py:" in failure.value.__notes__[0]
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_by_every_third_place_three_tests_come_to_all(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.interrupting._first_of", lambda every: first)
+    places: list[int] = []
+
+    @contextmanager
+    def scenario() -> Iterator[Callable[[], object]]:
+        moves = Moves()
+
+        def act() -> None:
+            try:
+                moves.carefully()
+            except MemoryError as error:
+                places.append(error.__traceback__.tb_next.tb_lineno)  # type: ignore[union-attr]
+                raise
+
+        yield act
+
+    every = sweep(scenario, [Moves.carefully], MemoryError, kind=LINES, every=3, visits=1)
+    assert places == [place.line for place in every][first::3]
 
 
 def test_an_exception_in_a_thread_that_is_started_meanwhile() -> None:
@@ -88,7 +110,7 @@ def test_an_exception_in_a_thread_that_is_started_meanwhile() -> None:
         assert not raised or len(moves.source) + len(moves.target) == 3
 
     with pytest.raises(AssertionError):
-        sweep(scenario, [Moves.carelessly], MemoryError, kind=LINES, new_threads=True)
+        sweep(scenario, [Moves.carelessly], MemoryError, kind=LINES, new_threads=True, every=1)
 
 
 def test_what_was_not_raised_because_of_it_comes_out() -> None:
