@@ -25,7 +25,7 @@ static struct record *accept_completion(struct ring *ring, const struct wire_com
     uint32_t state;
 
     if (r == NULL || r->generation != (uint32_t)(e->cookie >> 32)) {
-        COUNT(stray);
+        COUNT_AT(ring, stray);
         return NULL;
     }
     state = atomic_load(&r->state);
@@ -48,7 +48,7 @@ static struct record *accept_completion(struct ring *ring, const struct wire_com
         atomic_store(&r->state, RECORD_FIRING);
         return r;
     }
-    COUNT(stray);
+    COUNT_AT(ring, stray);
     if (r->answer_owed) {
         note_duration(ring, r, now);
         r->answer_owed = 0;
@@ -193,7 +193,7 @@ int completion_expire(struct ring *ring, uint64_t now, uint32_t *owed)
             in_flight = 1;
             continue;
         }
-        COUNT(expired);
+        COUNT_AT(ring, expired);
         ring->distrusted = 1;
         r->answer_owed = 1;
         ++*owed;
@@ -221,7 +221,7 @@ void completion_kill(struct ring *ring)
     for (uint32_t i = 0; i < ring->entries; i++) {
         if (atomic_load(&ring->records[i].state) != RECORD_BUSY)
             continue;
-        COUNT(gone);
+        COUNT_AT(ring, gone);
         first = give_up(&ring->records[i], STATUS_GONE, first);
     }
     pthread_cond_broadcast(&ring->slot_freed);

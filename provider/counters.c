@@ -5,7 +5,6 @@
 #include <sys/mman.h>
 
 #include "settings.h"
-#include "wire.h"
 
 struct counters counters;
 
@@ -13,19 +12,31 @@ static struct counters nowhere;
 struct counters *_Atomic counters_shown = &nowhere;
 
 /* What is mapped at this address changes, but the address stays while the provider is loaded: it is page 0 of the
- * connection's memory, or a page of our own. MAP_FIXED replaces one by the other in a single step, so a thread that counts
+ * connection's memory, or a page of our own. The kernel replaces one by the other in a single step, so a thread that counts
  * at that moment writes to one of them. */
 static uint8_t *page;
 
-static void replace_page(int memfd)
+static void hide_page(void)
 {
-    const int flags = memfd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
 
-    if (mmap(page, WIRE_PAGE_BYTES, PROT_READ | PROT_WRITE, flags | MAP_FIXED, memfd, 0) != MAP_FAILED)
+    if (mmap(page, WIRE_PAGE_BYTES, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED)
         return;
     /* The kernel may have unmapped what was there. */
     counters_shown = &nowhere;
     page = NULL;
+}
+
+/* Maps page 0 of that memory a second time. With a size of 0, mremap leaves the old mapping where it is. */
+static uint8_t *page_0_again(uint8_t *memory)
+{
+    void *again = mremap(memory, 0, WIRE_PAGE_BYTES, MREMAP_MAYMOVE);
+
+    if (again == MAP_FAILED)
+        return NULL;
+    /* Unlike the rest of that memory, it is mapped in the child of a fork, which may count before it finds out. */
+    madvise(again, WIRE_PAGE_BYTES, MADV_DOFORK);
+    return again;
 }
 
 void counters_set_up(void)
@@ -49,21 +60,31 @@ void counters_tear_down(void)
     page = NULL;
 }
 
-void counters_show(int memfd)
+void counters_begin(uint8_t *memory)
 {
     const uint64_t all = UINT64_MAX >> (64 - sizeof(struct counters) / sizeof(uint64_t));
 
-    if (page == NULL)
+    atomic_store((_Atomic uint64_t *)(void *)(memory + WIRE_AT_CLIENT_COUNTED), all);
+}
+
+void counters_show(uint8_t *memory)
+{
+    uint8_t *again = page != NULL ? page_0_again(memory) : NULL;
+
+    if (again == NULL) {
+        counters_hide();
         return;
-    replace_page(memfd);
-    if (page != NULL)
-        atomic_store((_Atomic uint64_t *)(void *)(page + WIRE_AT_CLIENT_COUNTED), all);
+    }
+    if (mremap(again, WIRE_PAGE_BYTES, WIRE_PAGE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, page) != MAP_FAILED)
+        return;
+    munmap(again, WIRE_PAGE_BYTES);
+    hide_page();
 }
 
 void counters_hide(void)
 {
     if (page != NULL)
-        replace_page(-1);
+        hide_page();
 }
 
 void counters_after_fork_in_child(void)

@@ -26,20 +26,27 @@ static struct {
     uint64_t next_attempt_ns;
 } devices[MAX_DEVICES]; /* those of the settings, in their order */
 static struct connection *unjoined; /* ended connections whose thread is still to be joined */
-static const struct connection *counted_by; /* whose device can see our counts: the one that was connected to last */
+static const struct connection *counted_by; /* whose device is shown what we count that concerns no device */
 static unsigned last_chosen;
 static uint64_t next_serial = 1;
 static char failure[256];
 
 enum { RETRY_NS = 1000000000 };
 
-/* Under the lock. */
-static void hide_counters(const struct connection *c)
+/* Shows what concerns no device to one of those that are connected. Under the lock. */
+static void show_counters(void)
 {
-    if (counted_by != c)
+    struct connection *shown = NULL;
+
+    for (unsigned i = 0; i < MAX_DEVICES && shown == NULL; i++)
+        shown = devices[i].current;
+    if (counted_by == shown)
         return;
-    counted_by = NULL;
-    counters_hide();
+    counted_by = shown;
+    if (shown != NULL)
+        counters_show(shown->ring.memory);
+    else
+        counters_hide();
 }
 
 /* Takes the connection away from its device. Called under the lock. The reference that the device had
@@ -47,7 +54,7 @@ static void hide_counters(const struct connection *c)
 static struct connection *retire(struct connection *c)
 {
     devices[c->device].current = NULL;
-    hide_counters(c);
+    show_counters();
     if (!connection_has_dispatcher(c))
         return c;
     c->unjoined = unjoined;
@@ -114,21 +121,18 @@ static struct connection *make(unsigned device)
         free(c);
         return NULL;
     }
-    counted_by = c;
     if (!prepare(c)) {
         snprintf(failure, sizeof(failure), "no memory or fd for a connection");
-        hide_counters(c);
         connection_unref(c);
         return NULL;
     }
     if (!events_open(c)) {
         snprintf(failure, sizeof(failure), "the device at %.120s has given us no interrupt", c->address);
-        hide_counters(c);
         connection_unref(c);
         return NULL;
     }
     failure[0] = '\0';
-    COUNT(connects);
+    COUNT_AT(&c->ring, connects);
     report(REPORT_CONNECTED, c->address);
     settings_trace("connected to %s, %u slots of %u bytes", c->address, c->ring.entries, c->ring.slot_bytes);
     return c;
@@ -160,10 +164,10 @@ static void abandon_inherited(void)
         if (c == NULL || connection_is_ours(c))
             continue;
         connection_close_fds(c);
-        hide_counters(c);
         devices[i].current = NULL;
         devices[i].next_attempt_ns = 0;
     }
+    show_counters();
     if (unjoined != NULL && !connection_is_ours(unjoined))
         unjoined = NULL;
 }
@@ -205,6 +209,7 @@ static int keep_connected(unsigned device)
         return 1;
     join_the_ended();
     devices[device].current = make(device);
+    show_counters();
     devices[device].next_attempt_ns = now_ns() + RETRY_NS;
     if (devices[device].current == NULL)
         settings_trace("%s", failure);

@@ -233,7 +233,7 @@ int handshake(struct connection *c, char *reason, size_t reason_bytes)
         fd_close(&c->control);
         return 0;
     }
-    counters_show(fds[0]);
+    counters_begin(c->ring.memory);
     close(fds[0]);
     c->doorbell = fd_of(fds[1]);
     c->interrupt = fd_of(fds[2]);

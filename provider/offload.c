@@ -90,11 +90,15 @@ static struct waiter *waiter_at(struct place *place, struct connection *connecti
     return place->mute ? NULL : place->waiter;
 }
 
-/* Returns 0 if this is no longer the process in which the operation was begun. */
-static int pause_job(struct place *place, int status)
+/* `at`: the ring of the device that it waits for. Returns 0 if this is no longer the process in which the operation was
+ * begun. */
+static int pause_job(struct place *place, int status, const struct ring *at)
 {
     ASYNC_WAIT_CTX_set_status(place->context, status);
-    COUNT(pauses);
+    if (at != NULL)
+        COUNT_AT(at, pauses);
+    else
+        COUNT(pauses);
     ASYNC_pause_job();
     if (!waiter_is_ours(place->waiter))
         return 0;
@@ -112,7 +116,7 @@ static void settle(struct place *place)
     if (!waiter_is_unreported(place->waiter))
         return;
     waiter_wake(place->waiter);
-    if (pause_job(place, ASYNC_WAIT_CTX_get_status(place->context)))
+    if (pause_job(place, ASYNC_WAIT_CTX_get_status(place->context), NULL))
         waiter_take_token(place->waiter);
 }
 
@@ -125,7 +129,7 @@ static struct record *take_or_queue(struct connection *connection, struct place 
 
     if (record != NULL || ring_is_dead(&connection->ring))
         return record;
-    COUNT(full);
+    COUNT_AT(&connection->ring, full);
     if (waiter == NULL && (waiter = waiter_at(place, connection)) != NULL)
         record = waiter_take_slot(waiter, connection);
     return record;
@@ -180,7 +184,8 @@ static struct record *take_slot(struct place *place, const char **why)
             return NULL;
         }
         if (place->waiter != NULL && !place->mute && !dead) {
-            if (!pause_job(place, ASYNC_STATUS_EAGAIN)) {
+            /* The waiter refers to the connection where it is in the queue, as long as it is there. */
+            if (!pause_job(place, ASYNC_STATUS_EAGAIN, &waiter_queue(place->waiter)->ring)) {
                 *why = BEFORE_FORK;
                 return NULL;
             }
@@ -259,7 +264,7 @@ static int pause_until_done(struct place *place, struct record *record)
     for (;;) {
         uint32_t state;
 
-        if (!pause_job(place, ASYNC_STATUS_OK))
+        if (!pause_job(place, ASYNC_STATUS_OK, &connection->ring))
             return 0;
         /* Without a dispatcher it is the device's interrupt that makes the fd readable. */
         if (!connection_has_dispatcher(connection))
@@ -277,7 +282,7 @@ static int pause_until_done(struct place *place, struct record *record)
              * job again and again. If the operation has completed meanwhile, its token is gone as well: look once more. */
             waiter_take_token(place->waiter);
         }
-        COUNT(spurious);
+        COUNT_AT(&connection->ring, spurious);
         if (++resumes > PATIENCE)
             events_wait(connection, 1);
     }
@@ -294,7 +299,7 @@ static int collect(struct record *record, const struct request *request, struct 
     o->out_len = record->out_len;
     if (sum == checksum(checksum(checksum(0, o->in, o->in_len), o->aux, o->aux_len), o->out, o->out_len))
         return 1;
-    COUNT(damaged);
+    COUNT_AT(record->ring, damaged);
     return 0;
 }
 
@@ -325,7 +330,7 @@ static enum outcome run_in_slot(struct operation *o, struct record *record, uint
         blocking_attach(record);
     connection_submit(record, &request);
     if (waiter == NULL) {
-        COUNT(blocked);
+        COUNT_AT(record->ring, blocked);
         blocking_wait(record);
     } else if (!pause_until_done(place, record)) {
         return without_device(place->context, BEFORE_FORK);
@@ -336,16 +341,16 @@ static enum outcome run_in_slot(struct operation *o, struct record *record, uint
         atomic_store(&connection_of(record)->suspect, 1);
     if (waiter != NULL)
         waiter_detach(waiter, record);
+    *elsewhere = !good && can_go_elsewhere(status, tries);
+    if (good)
+        COUNT_AT(record->ring, offloaded);
+    else if (!*elsewhere && status != STATUS_GONE && status != STATUS_EXPIRED)
+        COUNT_AT(record->ring, failed);
     connection_release(record);
-    if (good) {
-        COUNT(offloaded);
+    if (good)
         return OUTCOME_DONE;
-    }
-    *elsewhere = can_go_elsewhere(status, tries);
     if (*elsewhere)
         return OUTCOME_FAILED;
-    if (status != STATUS_GONE && status != STATUS_EXPIRED)
-        COUNT(failed);
     return without_device(place->context, status == WIRE_OK ? "the result was damaged on its way" : reason(status));
 }
 

@@ -88,7 +88,7 @@ static void context_freed(ASYNC_WAIT_CTX *context, const void *key, OSSL_ASYNC_F
         struct record *r = finished;
 
         finished = r->next;
-        COUNT(orphaned);
+        COUNT_AT(r->ring, orphaned);
         connection_release(r);
         waiter_unref(w);
     }
@@ -263,7 +263,7 @@ static void complete(struct record *r)
         atomic_store(&r->state, RECORD_DONE);
     pthread_mutex_unlock(&w->lock);
     if (gone) {
-        COUNT(orphaned);
+        COUNT_AT(r->ring, orphaned);
         connection_release(r);
         waiter_unref(w);
     }

@@ -3,7 +3,7 @@
  *
  * The device writes the word at WIRE_AT_SHOWN_NS when it shows completions to a client that has taken all before them. So at a
  * reap that finds something, the word says since when the oldest of what it finds has been there. Each such reap is one
- * sample. It takes about 10 ns (docs/decisions/0040-clients-count-their-wakes.md).
+ * sample. It takes about 20 ns (docs/decisions/0040-clients-count-their-wakes.md).
  */
 #ifndef SIMACCEL_WAKES_H
 #define SIMACCEL_WAKES_H

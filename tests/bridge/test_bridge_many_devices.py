@@ -11,10 +11,12 @@ import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.bridge.device import DeviceProcess
+from simaccel.bridge import wire
+from tests.bridge.device import SERVE, DeviceProcess
 from tests.bridge.test_bridge_haproxy import _ANSWERS, _haproxy
 from tests.bridge.tls import client_context, load, wait_until
 from tests.bridge.toolbox import PREFIX, Toolbox, end_jobs
@@ -22,6 +24,8 @@ from tests.effort import pick, some
 from tests.limits import WAIT_S
 
 KILLS = pick(3, 10, 10)
+PATIENT: dict[str, Any] = {"connect_ms": 20_000, "deadline_ms": 60_000}
+"""Settings with which a device on a busy machine is neither left out, because it is slow to answer, nor asked last."""
 
 
 class Devices:
@@ -71,14 +75,50 @@ def test_a_list_that_can_not_be_used_is_one_clear_line(toolbox: Toolbox, socket:
 
 @pytest.mark.parametrize("mode", ["fd", "blocking"])
 def test_all_devices_get_their_share(toolbox: Toolbox, devices: Devices, mode: str) -> None:
-    # A device that lets an operation expire is asked last after that, so on a slow machine none may.
-    counted = toolbox.run_jobs(devices.socket, mode, 24, 400, entries=4, fallback="no", deadline_ms=60_000)
+    counted = toolbox.run_jobs(devices.socket, mode, 24, 400, entries=4, fallback="no", **PATIENT)
     assert counted["good"] == counted["wanted"]
     assert counted["software"] == 0
     assert counted["connects"] == 3
     done = devices.completed()
     assert sum(done) == counted["offloaded"] + 3 * 5  # and the load of each key to each device
     assert min(done) > 5  # how much depends on which process the system lets run
+
+
+def test_each_device_is_shown_what_happened_at_it(toolbox: Toolbox, devices: Devices) -> None:
+    counted = toolbox.run_jobs(devices.socket, "fd", 24, 400, entries=4, **PATIENT)
+    wait_until(lambda: not any(device.stat()["clients"] for device in devices.all))
+    reports = [device.stat() for device in devices.all]
+    for name in wire.COUNTS:
+        assert sum(report["told"][name] for report in reports) == counted[name], name
+    for report in reports:
+        told = report["told"]
+        assert told["connects"] == 1
+        assert told["offloaded"] == sum(report["by_op"].values()) > 0
+        assert told["pauses"] >= told["offloaded"] + told["spurious"]
+    assert counted["full"] > 0
+
+
+def test_what_happens_at_no_device_is_shown_to_one_that_is_there(toolbox: Toolbox) -> None:
+    first = DeviceProcess()
+    rest = [DeviceProcess(None, "--fault", "fail:every=2", module=SERVE) for _ in range(2)]
+    addresses = ", ".join(device.address for device in (first, *rest))
+    process = toolbox.start_jobs(addresses, "fd", 8, 0, "ecdsa,x25519", entries=8, **PATIENT)
+
+    def in_software(device: DeviceProcess) -> int:
+        return sum(client["told"].get("software", 0) for client in device.stat()["clients"])
+
+    try:
+        wait_until(lambda: in_software(first) > 0)
+        assert [in_software(device) for device in rest] == [0, 0]
+        first.kill()
+        wait_until(lambda: in_software(rest[0]) > 0)
+        counted = end_jobs(process)
+    finally:
+        process.kill()
+        process.wait()
+        for device in (first, *rest):
+            device.kill()
+    assert counted["software"] > 0
 
 
 @pytest.mark.parametrize("mode", some(["fd", "callback"], 1))
