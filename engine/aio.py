@@ -1,4 +1,5 @@
-"""`engine.aio`: operations to await, in `async def` jobs and in asyncio tasks; and jobs that run on an asyncio loop.
+"""`engine.aio`: operations to await, in `async def` jobs and in tasks of asyncio and trio; and jobs that run on such a
+loop.
 
 In a job, an operation pauses the job. In a task outside of jobs it waits for a future, which a `LoopWaker` sets. `run`
 drives a whole job from a task: it resumes the job whenever the loop reports an fd or a callback of its wait context.
@@ -9,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-from engine.drivers.asyncio_loop import LoopWaker, running_loop
+from engine.drivers import asyncio_loop
+from engine.drivers.event_loops import loop_here, no_loop
+from engine.drivers.loop_driver import LoopDriver, LoopWaker
 from engine.drivers.waits_for import Wait, waits_for
 from engine.jobs.start import new_job
 from engine.jobs.thread import LOCAL
@@ -37,7 +40,7 @@ class BlockingEngine(Source, Protocol):
 
 
 class Aio(Operations[Coroutine[Any, Any, bytes]]):
-    """Every operation of an engine as an awaitable, for `async def` jobs and for asyncio tasks."""
+    """Every operation of an engine as an awaitable, for `async def` jobs and for tasks of asyncio and trio."""
 
     __slots__ = ("_engine", "_performer")
 
@@ -65,15 +68,20 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
         job instead of blocking the loop. Cancelling the task cancels the job. Raises NoJobsError if this thread's pool
         is exhausted.
         """
-        loop, driver = running_loop()
+        driver = running_driver()
+        loop = driver.loop
+        if loop.raise_if_cancelled is not None:
+            await loop.raise_if_cancelled()
         with WaitCtx() as ctx:
-            waker = LoopWaker(loop, driver)
+            waker = LoopWaker(driver)
             ctx.set_callback(driver.post, waker)
             job = new_job(fn, args, ctx, False)
             job.driver = waker
             errors = tries = 0
             try:
                 job.start()
+                if job.done and loop.turn is not None:
+                    await loop.turn()
                 while job.paused:
                     driver.watch(ctx, waker)
                     wait = waits_for(job, ctx, not all(map(is_wake_fd, ctx.all_fds())))
@@ -109,7 +117,10 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
 
     async def _in_loop(self, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None) -> bytes:
         engine = self._engine
-        waker = LoopWaker(*running_loop())
+        driver = running_driver()
+        if driver.loop.raise_if_cancelled is not None:
+            await driver.loop.raise_if_cancelled()
+        waker = LoopWaker(driver)
         perform = self._performer.for_waker(waker, op, payload, aux, session, deadline_ns)
         try:
             perform.send(None)
@@ -130,3 +141,15 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
 
     async def _blocked(self, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None) -> bytes:
         return self._engine.call(op, payload, aux=aux, session=session, deadline_ns=deadline_ns)
+
+
+def running_driver() -> LoopDriver:
+    """The driver of the event loop that runs in this thread. Raises UsageError if none does."""
+    library = loop_here()
+    if library == "asyncio":
+        return asyncio_loop.running_driver()
+    if library == "trio":
+        from engine.drivers import trio_loop  # imports trio, which the program has done already
+
+        return trio_loop.running_driver()
+    raise no_loop()

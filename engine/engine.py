@@ -3,7 +3,7 @@
 `Engine` is what users call. An operation runs as the coroutine `engine.offload.perform.Performer.perform`, and the code
 that calls the operation drives that coroutine: each of its yields is one wait. Two of the four drivers are here: `call`
 for a stackful job, which pauses, and `_block` for a thread outside of jobs, which sleeps. The other two, for `async
-def` jobs and for asyncio tasks, are in `engine.aio`.
+def` jobs and for tasks of an event loop, are in `engine.aio`.
 """
 
 from __future__ import annotations

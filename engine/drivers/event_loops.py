@@ -1,10 +1,10 @@
-"""Which event loop runs in this thread, and the warnings and errors for calls that block it or need another one."""
+"""Which event loop runs in this thread, the warning for a call that blocks it, and the error where one is needed."""
 
 from __future__ import annotations
 
 import sys
 import warnings
-from asyncio import _get_running_loop
+from asyncio import _get_running_loop, current_task
 
 from engine.errors import BlocksLoopWarning, UsageError
 from engine.methods import Operations
@@ -15,17 +15,17 @@ OURS = ("engine", "waitctx", "sim", "simaccel")
 def loop_here() -> str | None:
     """The name of the library whose event loop runs in this thread: "asyncio", "trio" or None.
 
-    If none runs, this costs about ten nanoseconds. trio is asked only if the program has imported it.
+    If none runs, this costs about ten nanoseconds. trio is asked only if the program has imported it. Both may run in
+    one thread, if one is a guest of the other (trio's guest mode, trio-asyncio). Then the running task decides.
     """
-    if _get_running_loop() is not None:
-        return "asyncio"
+    loop = _get_running_loop()
     trio = sys.modules.get("trio")
-    if trio is None:
-        return None
+    if trio is None or (loop is not None and current_task(loop) is not None):
+        return None if loop is None else "asyncio"
     try:
         trio.lowlevel.current_task()
     except (AttributeError, RuntimeError):  # trio is just being imported, or does not run in this thread
-        return None
+        return None if loop is None else "asyncio"
     return "trio"
 
 
@@ -33,29 +33,19 @@ def warn_of_blocking(op: str, loop: str) -> None:
     """Warn the caller that this operation blocks the thread of an event loop. Warning filters apply."""
     method = op.replace("-", "_")
     call = f"{method}(...)" if hasattr(Operations, method) else f"call({op!r}, ...)"
-    name, _, arguments = call.partition("(")
-    cure = f"`await engine.aio.{call}`, or run what calls it as a job, `await engine.aio.run(fn)`"
-    if loop == "trio":
-        cure = f"`await trio.to_thread.run_sync(engine.{name}, {arguments.rstrip(')')})`"
     warnings.warn(
         f"engine.{call} keeps the thread of a running {loop} loop, so that no other task runs until it is done: "
-        f"write {cure}",
+        f"write `await engine.aio.{call}`, or run what calls it as a job, `await engine.aio.run(fn)`",
         BlocksLoopWarning,
         stacklevel=_callers_level(),
     )
 
 
-def no_asyncio() -> UsageError:
-    """The error to raise if an asyncio loop is needed and none runs."""
-    if loop_here() == "trio":
-        return UsageError(
-            "engine.aio works in an async def job and in asyncio, and this is trio: write "
-            "`await trio.to_thread.run_sync(engine.sha256, data)`, or start a job with start_job and resume it when "
-            "`await trio.lowlevel.wait_readable(fd)` of its wait fd returns"
-        )
+def no_loop() -> UsageError:
+    """The error to raise if an event loop is needed and none runs."""
     return UsageError(
-        "no asyncio loop runs in this thread: await engine.aio calls in an async def job or in asyncio, "
-        "and call engine.sha256(...) itself elsewhere"
+        "neither asyncio nor trio runs in this thread: await engine.aio calls in an async def job, in asyncio or in "
+        "trio, and call engine.sha256(...) itself elsewhere"
     )
 
 

@@ -1,8 +1,8 @@
 """How an operation runs, from its call to its result. There is one algorithm for all callers: `Performer.perform`.
 
 It is a coroutine in which each yield means "wait until your waker wakes you". Four drivers run it. At a yield, a
-stackful job pauses its greenlet, a stackless job pauses natively, a thread outside of jobs sleeps, and an asyncio task
-awaits a future.
+stackful job pauses its greenlet, a stackless job pauses natively, a thread outside of jobs sleeps, and a task of an
+event loop awaits a future.
 
 The steps are those of QAT_Engine's qat_hw_rsa.c and qat_events.c:
 

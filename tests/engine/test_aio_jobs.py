@@ -1,8 +1,7 @@
-"""Stackful jobs on an asyncio loop: `engine.aio.run`."""
+"""Jobs on a loop of asyncio or trio: `engine.aio.run`."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 from typing import Any
 
@@ -17,13 +16,15 @@ from engine import (
     init_pool,
     pause_job,
 )
-from engine.drivers.asyncio_loop import LoopWaker
-from tests.engine.ways import complete_next, manual, reached
+from engine.drivers.loop_driver import LoopWaker
+from tests.engine.ways import complete_next, manual
+from tests.loops import Loop, TaskCancelled, both_loops, reached, turn
 from waitctx import Status
 
 
+@both_loops
 @pytest.mark.parametrize("notify", ["fd", "pipe", "callback", "poll"])
-def test_cancelling_a_task_cancels_its_job_which_may_clean_up(notify: str) -> None:
+def test_cancelling_a_task_cancels_its_job_which_may_clean_up(loop: Loop, notify: str) -> None:
     """Also with another operation; the loop does not wait for that one."""
     cleaned: list[str] = []
 
@@ -39,22 +40,23 @@ def test_cancelling_a_task_cancels_its_job_which_may_clean_up(notify: str) -> No
             raise
 
     async def main() -> None:
-        task = asyncio.ensure_future(engine.aio.run(job))
+        task = loop.spawn(engine.aio.run(job))
         await reached(lambda: bool(accel.requests))
         task.cancel()
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(TaskCancelled):
             await task
 
     with manual(notify, real=True) as (accel, engine):
-        asyncio.run(main())
+        loop.run(main)
         assert cleaned == ["cancelled", "cleaned up"]
         while accel.requests:
             complete_next(accel)
         assert accel.answers == [1, 1]
 
 
+@both_loops
 @pytest.mark.parametrize("notify", ["fd", "callback", "poll"])
-def test_a_stackful_job_leaves_the_loop_free(notify: str) -> None:
+def test_a_stackful_job_leaves_the_loop_free(loop: Loop, notify: str) -> None:
     """Operations, plain pauses, an fd of its own, and ERR: the loop's other tasks go on all the while."""
     reading, writing = os.pipe()
     turns = 0
@@ -77,42 +79,44 @@ def test_a_stackful_job_leaves_the_loop_free(notify: str) -> None:
 
     async def main() -> None:
         nonlocal turns
-        task = asyncio.ensure_future(engine.aio.run(job))
+        task = loop.spawn(engine.aio.run(job))
         await reached(lambda: bool(accel.requests))
         complete_next(accel)
         for _ in range(50):
-            await asyncio.sleep(0)
+            await turn()
             turns += 1
-        assert not task.done()
+        assert not task.done
         os.write(writing, b"data")
         assert await task == b"data"
 
     with manual(notify, real=True) as (accel, engine):
-        asyncio.run(main())
+        loop.run(main)
     assert turns == 50
     os.close(reading)
     os.close(writing)
 
 
+@both_loops
 @pytest.mark.parametrize("contract", ["qat", "strict"])
 @pytest.mark.parametrize("notify", ["fd", "callback", "poll"])
-def test_a_job_in_flight_is_left_alone(notify: str, contract: str) -> None:
+def test_a_job_in_flight_is_left_alone(loop: Loop, notify: str, contract: str) -> None:
     """However often the loop turns meanwhile."""
 
     async def main() -> None:
-        task = asyncio.ensure_future(engine.aio.run(engine.call, "echo", b"x"))
+        task = loop.spawn(engine.aio.run(engine.call, "echo", b"x"))
         await reached(lambda: bool(accel.requests))
         for _ in range(50):
-            await asyncio.sleep(0)
+            await turn()
         complete_next(accel)
         assert await task == b"echo:x"
 
     with manual(notify, contract, real=True) as (accel, engine):
-        asyncio.run(main())
+        loop.run(main)
         assert engine.statistics.spurious_wakes == 0
 
 
-def test_two_jobs_on_a_loop_may_wait_for_one_fd() -> None:
+@both_loops
+def test_two_jobs_on_a_loop_may_wait_for_one_fd(loop: Loop) -> None:
     reading, writing = os.pipe()
 
     def job() -> int:
@@ -124,20 +128,21 @@ def test_two_jobs_on_a_loop_may_wait_for_one_fd() -> None:
         return 1
 
     async def main() -> None:
-        tasks = [asyncio.ensure_future(engine.aio.run(job)) for _ in range(2)]
+        tasks = [loop.spawn(engine.aio.run(job)) for _ in range(2)]
         for _ in range(10):
-            await asyncio.sleep(0)
-        assert not any(task.done() for task in tasks)
+            await turn()
+        assert not any(task.done for task in tasks)
         os.write(writing, b"x")
-        assert await asyncio.gather(*tasks) == [1, 1]
+        assert [await task for task in tasks] == [1, 1]
 
     with manual(real=True) as (_, engine):
-        asyncio.run(main())
+        loop.run(main)
     os.close(reading)
     os.close(writing)
 
 
-def test_a_job_that_pauses_with_err_twice_is_cancelled() -> None:
+@both_loops
+def test_a_job_that_pauses_with_err_twice_is_cancelled(loop: Loop) -> None:
     def job() -> None:
         me = current_job()
         assert me is not None
@@ -147,17 +152,18 @@ def test_a_job_that_pauses_with_err_twice_is_cancelled() -> None:
             pause_job()
 
     with manual() as (_, engine), pytest.raises(JobCancelled):
-        asyncio.run(engine.aio.run(job))
+        loop.run(lambda: engine.aio.run(job))
 
 
-def test_a_jobs_exception_and_an_exhausted_pool_come_out_of_the_await() -> None:
+@both_loops
+def test_a_jobs_exception_and_an_exhausted_pool_come_out_of_the_await(loop: Loop) -> None:
     def job() -> None:
         raise ZeroDivisionError
 
     async def main() -> None:
         with pytest.raises(ZeroDivisionError):
             await engine.aio.run(job)
-        task = asyncio.ensure_future(engine.aio.run(engine.call, "null"))
+        task = loop.spawn(engine.aio.run(engine.call, "null"))
         await reached(lambda: bool(accel.requests))
         with pytest.raises(NoJobsError):
             await engine.aio.run(job)
@@ -167,12 +173,13 @@ def test_a_jobs_exception_and_an_exhausted_pool_come_out_of_the_await() -> None:
     init_pool(max_size=1)
     try:
         with manual(real=True) as (accel, engine):
-            asyncio.run(main())
+            loop.run(main)
     finally:
         cleanup_pool()
 
 
-def test_jobs_that_ask_for_a_slot_ask_ever_more_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
+@both_loops
+def test_jobs_that_ask_for_a_slot_ask_ever_more_rarely(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many that each asked every ms would keep the loop from sleeping, and the worker from the GIL."""
     waits: list[float | None] = []
     wait = LoopWaker.wait
@@ -184,13 +191,13 @@ def test_jobs_that_ask_for_a_slot_ask_ever_more_rarely(monkeypatch: pytest.Monke
         await wait(self, timeout_s, *args, **named)
 
     async def main() -> None:
-        first = asyncio.ensure_future(engine.aio.run(engine.call, "echo", b"1"))
+        first = loop.spawn(engine.aio.run(engine.call, "echo", b"1"))
         await reached(lambda: bool(accel.requests))
         assert await engine.aio.run(engine.call, "echo", b"2") == b"echo:2"
         assert await first == b"echo:1"
 
     with manual("callback", retry=Retry(wake="at_once"), depth=1, real=True) as (accel, engine):
         monkeypatch.setattr(LoopWaker, "wait", noted)
-        asyncio.run(main())
+        loop.run(main)
     asked = [timeout_s for timeout_s in waits if timeout_s is not None]
     assert asked[:7] == [0.001, 0.002, 0.004, 0.008, 0.016, 0.016, 0.016]

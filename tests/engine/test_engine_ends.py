@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from typing import Any
 
@@ -13,6 +12,7 @@ from engine import ClosedError, Engine, Job, OperationError, Retry, Scheduler, U
 from engine.modes import NOTIFY
 from sim import Accelerator, VirtualClock
 from tests.engine.ways import Calls, complete_next, manual
+from tests.loops import Loop, both_loops, reached, turn
 from waitctx import WaitCtx
 
 RETRIES = [Retry(), Retry(wake="at_once"), Retry(wake="at_once", backoff_ns=10**12, backoff_max_ns=10**12)]
@@ -221,37 +221,38 @@ def test_one_engine_polls_or_another_is_interrupted_but_not_both() -> None:
                 engine.poll()
 
 
+@both_loops
 @pytest.mark.parametrize("notify", NOTIFY)
-def test_a_loop_that_ends_with_operations_in_flight_leaves_the_device_whole(notify: str) -> None:
+def test_a_loop_that_ends_with_operations_in_flight_leaves_the_device_whole(loop: Loop, notify: str) -> None:
     """The completion finds a closed loop: that is nobody's failure."""
     with Accelerator(clock=VirtualClock(), latency="fixed:1ms") as accel, Engine(accel, notify) as engine:
 
         async def leave() -> None:
             awaitables = (engine.aio.call("null"), engine.aio.run(engine.call, "null"))
-            tasks = [asyncio.ensure_future(each) for each in awaitables]
-            await asyncio.sleep(0)
+            tasks = [loop.spawn(each) for each in awaitables]
+            await turn()
             for task in tasks:
                 task.cancel()
 
-        asyncio.run(leave())
+        loop.run(leave)
         assert engine.call("echo", b"x") == b"x"
         assert accel.statistics().handler_errors == 0
 
 
+@both_loops
 @pytest.mark.parametrize("notify", ["fd", "poll"])
-def test_the_same_on_the_device_s_own_thread(notify: str) -> None:
+def test_the_same_on_the_device_s_own_thread(loop: Loop, notify: str) -> None:
     """The kernel is held until the loop is gone, so that the completion meets a closed loop."""
     go_on = threading.Event()
     with Accelerator() as accel, Engine(accel, notify) as engine:
         accel.register("held", lambda payload: (go_on.wait(), payload)[1])
 
         async def leave() -> None:
-            task = asyncio.ensure_future(engine.aio.call("held"))
-            while not engine.in_flight:
-                await asyncio.sleep(0)
+            task = loop.spawn(engine.aio.call("held"))
+            await reached(lambda: bool(engine.in_flight))
             task.cancel()
 
-        asyncio.run(leave())
+        loop.run(leave)
         go_on.set()
         assert engine.call("echo", b"x") == b"x"
         assert accel.statistics().handler_errors == 0

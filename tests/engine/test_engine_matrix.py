@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -12,6 +12,7 @@ from engine.modes import CONTRACTS, NOTIFY
 from sim import Accelerator, VirtualClock
 from tests import effort
 from tests.engine.ways import BLOBS, DIGESTS
+from tests.loops import LOOPS, Loop
 
 RETRIES = {
     "space": Retry(),
@@ -65,18 +66,19 @@ def test_every_door_gives_the_same_right_results(accel: Accelerator, engine: Eng
     async def awaited(blob: bytes) -> bytes:
         return await engine.aio.sha256(blob)
 
-    async def in_loop() -> None:
-        assert await asyncio.gather(*(engine.aio.sha256(blob) for blob in BLOBS[:50])) == DIGESTS[:50]
-        assert await asyncio.gather(*(engine.aio.run(engine.sha256, blob) for blob in BLOBS[:20])) == DIGESTS[:20]
-        assert await asyncio.gather(*(engine.aio.run(awaited, blob) for blob in BLOBS[:20])) == DIGESTS[:20]
+    async def in_loop(loop: Loop) -> None:
+        assert await loop.gather(*(engine.aio.sha256(blob) for blob in BLOBS[:25])) == DIGESTS[:25]
+        assert await loop.gather(*(engine.aio.run(engine.sha256, blob) for blob in BLOBS[:10])) == DIGESTS[:10]
+        assert await loop.gather(*(engine.aio.run(awaited, blob) for blob in BLOBS[:10])) == DIGESTS[:10]
 
     with Scheduler() as scheduler:
         assert scheduler.map(engine.sha256, BLOBS) == DIGESTS
         assert scheduler.map(awaited, BLOBS) == DIGESTS
     assert engine.sha256(BLOBS[7]) == DIGESTS[7]
-    asyncio.run(in_loop())
+    for loop in LOOPS:
+        loop.run(partial(in_loop, loop))
 
-    done = 2 * len(BLOBS) + 1 + 50 + 20 + 20
+    done = 2 * len(BLOBS) + 1 + len(LOOPS) * (25 + 10 + 10)
     counted = engine.statistics
     assert (counted.operations, counted.failed) == (done, 0)
     assert counted.pauses >= counted.operations

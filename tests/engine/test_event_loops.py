@@ -1,13 +1,18 @@
-"""An engine where an event loop runs: a call that keeps its thread warns; what needs asyncio names trio's own way."""
+"""An engine where an event loop runs: which one that is, and that a call that keeps its thread warns."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
+import anyio
 import pytest
+import trio
 
 from engine import BlocksLoopWarning, Engine, UsageError, block_pauses, start_job
 from sim import Accelerator, VirtualClock
@@ -69,19 +74,11 @@ def test_what_blocks_no_loop_does_not_warn(engine: Engine) -> None:
     assert start_job(chosen).result() == hashlib.sha256(b"0").digest()
 
 
-def test_trio_is_named_where_asyncio_is_needed(engine: Engine) -> None:
-    trio = pytest.importorskip("trio")
-
+def test_a_call_that_blocks_trio_warns_too(engine: Engine) -> None:
     async def main() -> None:
-        with pytest.raises(UsageError, match=r"this is trio: write `await trio\.to_thread\.run_sync\(engine\.sha256"):
-            await engine.aio.sha256(b"x")
-        with pytest.raises(UsageError, match="this is trio"):
-            await engine.aio.run(engine.sha256, b"x")
-        with pytest.warns(
-            BlocksLoopWarning, match=r"`await trio\.to_thread\.run_sync\(engine\.call, 'echo', \.\.\.\)`"
-        ):
+        with pytest.warns(BlocksLoopWarning, match=r"a running trio loop.*`await engine\.aio\.call\('echo', \.\.\.\)`"):
             engine.call("echo", b"x")
-        with pytest.warns(BlocksLoopWarning, match=r"`await trio\.to_thread\.run_sync\(engine\.sha256, \.\.\.\)`"):
+        with pytest.warns(BlocksLoopWarning, match=r"`await engine\.aio\.sha256\(\.\.\.\)`"):
             engine.sha256(b"x")
 
     trio.run(main)
@@ -90,20 +87,47 @@ def test_trio_is_named_where_asyncio_is_needed(engine: Engine) -> None:
     assert engine.sha256(b"x") == hashlib.sha256(b"x").digest()
 
 
-def test_a_job_is_awaited_in_trio_by_its_wait_fd() -> None:
-    trio = pytest.importorskip("trio")
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_the_same_program_in_anyio_runs_on_both(engine: Engine, backend: str) -> None:
+    results: list[bytes] = []
 
-    async def digest(engine: Engine, data: bytes) -> bytes:
-        job = start_job(engine.sha256, data)
-        while job.paused:
-            assert job.wait_ctx is not None
-            await trio.lowlevel.wait_readable(job.wait_ctx.all_fds()[0])
-            job.resume()
-        result: bytes = job.result()
-        return result
+    async def digest(number: int) -> None:
+        results.append(await engine.aio.sha256(b"%d" % number))
 
-    async def main() -> bytes:
-        with Accelerator() as accel, Engine(accel) as engine:
-            return await digest(engine, b"0")
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            for number in range(5):
+                group.start_soon(digest, number)
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await engine.aio.sha256(b"never")
+        assert scope.cancelled_caught
+        results.append(await engine.aio.run(engine.sha256, b"5"))
 
-    assert trio.run(main) == hashlib.sha256(b"0").digest()
+    anyio.run(main, backend=backend)
+    assert sorted(results) == sorted(hashlib.sha256(b"%d" % number).digest() for number in range(6))
+    assert engine.in_flight == 0
+
+
+def test_trio_as_a_guest_of_asyncio(engine: Engine) -> None:
+    """Both run in one thread. The task that awaits decides."""
+
+    async def guest() -> bytes:
+        job: bytes = await engine.aio.run(engine.sha256, b"job")
+        return await engine.aio.sha256(b"guest") + job
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[Any] = loop.create_future()
+        trio.lowlevel.start_guest_run(
+            guest, run_sync_soon_threadsafe=loop.call_soon_threadsafe, done_callback=ended.set_result
+        )
+        assert await engine.aio.sha256(b"host") == hashlib.sha256(b"host").digest()
+        assert (await ended).unwrap() == hashlib.sha256(b"guest").digest() + hashlib.sha256(b"job").digest()
+
+    asyncio.run(main())
+
+
+def test_importing_the_engine_does_not_import_trio() -> None:
+    program = "import sys, engine, engine.aio; assert not {'trio', 'anyio', 'sniffio'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -20,7 +20,9 @@ import engine.offload.perform
 import engine.offload.ring_full
 import engine.offload.wakers
 from engine import ClosedError, Engine, Job, JobCancelled, JobState, Scheduler, pause_job, start_job
-from engine.drivers.asyncio_loop import LoopDriver, LoopWaker, running_loop
+from engine.aio import running_driver
+from engine.drivers.asyncio_loop import AsyncioLoop
+from engine.drivers.loop_driver import LoopDriver, LoopWaker
 from engine.jobs.pool import Pool
 from engine.jobs.start import new_job
 from engine.jobs.thread import LOCAL
@@ -40,7 +42,7 @@ SCHEDULER += [engine.drivers.retry_queue]
 CALLED_BY_ASYNCIO = ("_deliver", "_turn", "_look")
 """asyncio has forgotten such a call before it makes it: nobody can make good an exception at its entry."""
 LOOP: list[object] = [method for name, method in vars(LoopDriver).items() if name not in CALLED_BY_ASYNCIO]
-LOOP += [LoopWaker]
+LOOP += [LoopWaker, AsyncioLoop]
 
 
 @pytest.fixture
@@ -236,7 +238,7 @@ def in_loop(notify: str, kind: str) -> Scenario:
             until_done()
             for task in tasks:
                 assert injected(task.exception()) or len(task.result()) == 32
-            _, driver = loop.run_until_complete(_driver())
+            driver = loop.run_until_complete(_driver())
             assert not driver._waiters
             assert not driver._readers
         loop.close()
@@ -244,8 +246,8 @@ def in_loop(notify: str, kind: str) -> Scenario:
     return scenario
 
 
-async def _driver() -> tuple[asyncio.AbstractEventLoop, LoopDriver]:
-    return running_loop()
+async def _driver() -> LoopDriver:
+    return running_driver()
 
 
 SCENARIOS: dict[str, tuple[Callable[[str, str], Scenario], list[object]]] = {

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import select
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -72,9 +71,3 @@ class Calls:
     @property
     def count(self) -> int:
         return len(self.statuses)
-
-
-async def reached(condition: Callable[[], bool]) -> None:
-    """Let the loop run until the condition holds. If it never does, the watchdog ends the test."""
-    while not condition():
-        await asyncio.sleep(0)

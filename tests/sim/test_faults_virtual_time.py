@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from typing import Any
 
 import pytest
 
 from engine import DeadlineError, Engine, Retry, Scheduler, StalledError, start_job
-from engine.drivers.asyncio_loop import STALL_LOOKS
+from engine.drivers.loop_driver import STALL_LOOKS
 from engine.modes import NOTIFY
 from sim import Accelerator, UsageError, VirtualClock
 from simaccel.testing.virtual_time_rate import virtual_operation_ns
 from tests.limits import WAIT_S
+from tests.loops import Loop, both_loops, idle_until, turn
 
 HOUR_NS = 3_600_000_000_000
 
@@ -24,9 +24,11 @@ def _device(fault: str = "", **options: Any) -> Accelerator:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """asyncio waits a second of real time for somebody to help; the tests look as often, without the waits between."""
+    """A loop waits a second of real time for somebody to help; the tests look as often, without the waits between."""
     assert STALL_LOOKS > 1
-    monkeypatch.setattr("engine.drivers.asyncio_loop.STALL_LOOK_S", 0.0)
+    monkeypatch.setattr("engine.drivers.loop_driver.STALL_LOOK_S", 0.0)
+    monkeypatch.setattr("engine.drivers.loop_driver.SPINS_MOST", 200)
+    monkeypatch.setattr("engine.drivers.loop_driver.FRUITLESS_MOST", 100)
 
 
 # Hours of time-outs
@@ -57,18 +59,17 @@ def test_hours_of_time_outs_in_blocking_calls() -> None:
         assert accel.clock.now_ns() == 2 * HOUR_NS + 10_000
 
 
+@both_loops
 @pytest.mark.parametrize("notify", NOTIFY)
-def test_hours_of_time_outs_in_asyncio(notify: str) -> None:
+def test_hours_of_time_outs_in_an_event_loop(loop: Loop, notify: str) -> None:
     async def main() -> None:
         with _device("lose:count=4") as accel, Engine(accel, notify, deadline_ns=HOUR_NS) as engine:
             for _ in range(2):
-                ends = await asyncio.gather(
-                    engine.aio.sha256(b""), engine.aio.run(engine.sha256, b""), return_exceptions=True
-                )
+                ends = await loop.gather(engine.aio.sha256(b""), engine.aio.run(engine.sha256, b""))
                 assert [type(end) for end in ends] == [DeadlineError] * 2
             assert accel.clock.now_ns() == 2 * HOUR_NS
 
-    asyncio.run(main())
+    loop.run(main)
 
 
 def test_hours_by_hand() -> None:
@@ -169,40 +170,45 @@ def test_a_blocking_call_that_can_not_go_on_says_what_waits(notify: str) -> None
         assert engine.in_flight == 0
 
 
+@both_loops
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(("fault", "retry", "notify"), _STUCK)
-def test_tasks_that_can_not_go_on_are_told_who_waits(fault: str, retry: Retry, notify: str) -> None:
+def test_tasks_that_can_not_go_on_are_told_who_waits(loop: Loop, fault: str, retry: Retry, notify: str) -> None:
     async def main() -> None:
         with _device(fault) as accel, Engine(accel, notify, retry=retry) as engine:
-            first = asyncio.create_task(engine.aio.sha256(b"1"), name="first")
-            second = asyncio.create_task(engine.aio.run(engine.sha512, b"22"), name="second")
-            ends = await asyncio.gather(first, second, return_exceptions=True)
+            first = loop.spawn(engine.aio.sha256(b"1"), name="first")
+            second = loop.spawn(engine.aio.run(engine.sha512, b"22"), name="second")
+            await first.wait()
+            await second.wait()
+            ends = [first.error, second.error]
             assert [type(end) for end in ends] == [StalledError] * 2
             for part in ("stands still", "first for <operation sha256 of 1", "second for <operation sha512 of 2"):
                 assert part in str(ends[0])
             assert engine.in_flight == 0
 
-    asyncio.run(main())
+    loop.run(main)
 
 
+@both_loops
 @pytest.mark.usefixtures("impatient")
-def test_a_task_may_help_while_others_wait() -> None:
+def test_a_task_may_help_while_others_wait(loop: Loop) -> None:
     async def main() -> None:
         with _device("hold") as accel, Engine(accel) as engine:
 
             async def help_out() -> None:
                 for _ in range(STALL_LOOKS // 4):
-                    await asyncio.sleep(0)
+                    await turn()
                 accel.faults.release()
 
-            ends = await asyncio.gather(engine.aio.sha256(b"1"), engine.aio.run(engine.sha256, b"2"), help_out())
+            ends = await loop.gather(engine.aio.sha256(b"1"), engine.aio.run(engine.sha256, b"2"), help_out())
             assert [len(end) for end in ends[:2]] == [32, 32]
 
-    asyncio.run(main())
+    loop.run(main)
 
 
+@both_loops
 @pytest.mark.usefixtures("impatient")
-def test_a_wait_in_real_time_is_not_failed_for_one_in_virtual_time() -> None:
+def test_a_wait_in_real_time_is_not_failed_for_one_in_virtual_time(loop: Loop) -> None:
     """A job whose operation is on another, real device is woken by a thread, however long that takes."""
 
     async def main() -> None:  # virtual time goes on meanwhile, for who has something due
@@ -222,15 +228,14 @@ def test_a_wait_in_real_time_is_not_failed_for_one_in_virtual_time() -> None:
                 by_thread.call("slow")
                 return "woken"
 
-            job = asyncio.create_task(by_thread.aio.run(both))
-            stuck = asyncio.create_task(by_clock.aio.sha256(b""))
-            while not started.is_set():
-                await asyncio.sleep(0)
+            job = loop.spawn(by_thread.aio.run(both))
+            stuck = loop.spawn(by_clock.aio.sha256(b""))
+            await idle_until(started.is_set)
             for _ in range(10 * STALL_LOOKS):
-                await asyncio.sleep(0)
-            assert not job.done()
-            assert not stuck.done()
-            helped = asyncio.create_task(by_clock.aio.call("null", deadline_ns=1_000))
+                await turn()
+            assert not job.done
+            assert not stuck.done
+            helped = loop.spawn(by_clock.aio.call("null", deadline_ns=1_000))
             with pytest.raises(DeadlineError):
                 await helped
             go.set()
@@ -238,4 +243,4 @@ def test_a_wait_in_real_time_is_not_failed_for_one_in_virtual_time() -> None:
             with pytest.raises(StalledError):
                 await stuck
 
-    asyncio.run(main())
+    loop.run(main)
