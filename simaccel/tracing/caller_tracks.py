@@ -1,7 +1,8 @@
 """The tracks of those who wait for a device: jobs, wait contexts, and callers outside of jobs.
 
 Each method `on_WORD` draws the events with that word (see `engine.offload.traced`). A job has a slice for each
-operation, and in it a slice for each wait: `slot` for a slot of the ring, `paused` for the completion.
+operation, and in it a slice for each wait: `slot` for a slot of the ring, `paused` for the completion. A transaction,
+such as a handshake, has a slice around those of its operations.
 """
 
 from __future__ import annotations
@@ -90,6 +91,18 @@ class CallerTracks:
         if head is None:
             head = caller.begins[op] = self._file.head(BEGIN, caller.track, op)
         self._rows += (time_ns, head, 0)
+
+    def on_begins(self, time_ns: int, number: int, request: object, job: int, name: str) -> None:
+        """A transaction of several operations begins in this job. The events of one operation do not tell of it."""
+        caller = self._caller(job, request)
+        if caller is not None:
+            self._begin(time_ns, caller, name)
+
+    def on_ends(self, time_ns: int, number: int, request: object, job: int) -> None:
+        """The transaction is over."""
+        caller = self._caller(job, request)
+        if caller is not None:
+            self._rows += (time_ns, caller.ends, 0)
 
     def on_again(self, time_ns: int, number: int, request: object, job: int, wait: str) -> None:
         """It was resumed, although its operation is not done."""

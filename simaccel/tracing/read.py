@@ -153,7 +153,7 @@ class _Perfetto:
         else:
             if what == "slot":
                 device.waits[track.op] += 1
-            elif not track.depth_ns:
+            elif what != "paused":
                 track.op = what
             track.depth_ns.append(time_ns)
 
@@ -175,7 +175,7 @@ class _Perfetto:
                 device.end(flow)
         elif what == "resume":
             self._owners.pop(flow, None)
-            called_ns = track.depth_ns[0] if track.depth_ns else -1
+            called_ns = track.depth_ns[-1] if track.depth_ns else -1  # the operation; a transaction is around it
             device.end(flow, time_ns, called_ns, track.name)
         elif what == "complete" or (what.startswith("complete ") and track.name == "completion ring"):
             device.complete(time_ns, flow, what.removeprefix("complete").strip())

@@ -115,7 +115,7 @@ def test_what_fails_and_what_is_wrong_is_told(cli: Cli, tmp_path: Path) -> None:
         (["--rate", "1/s", "--arrivals", "csv:/no/such"], "rate of 1/s", "leave one out"),
         (["--arrivals", "csv:/no/such"], "/no/such", "No such file"),
         (["--rate", "1/s", "--digests", "/etc"], "--digests", "leave --digests out"),
-        (["--rate", "1/s", "--trace", "/tmp/x"], "--trace", "leave --trace out"),
+        (["--rate", "1/s", "--mix", "x25519=1.2345678,null", "--trace", "/tmp/x"], "--trace /tmp/x", "FILE.pftrace"),
         (["--rate", "1/s", "--op", "sha256", "/etc"], "paths", "leave paths out"),
         (["--rate", "30k/s", "--latency", "fixed:50us", "--mix", "x25519"], "at most 20,000/s", "more units"),
         (["--rate", "3k/s", "--latency", "fixed:0s+fixed:1ms", "--jobs", "2"], "in flight 2", "allow more"),

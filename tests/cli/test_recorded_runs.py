@@ -35,6 +35,9 @@ RUNS = {
     "faults": ["--fault", "lose:nth=7", "--fault", "fail:every=9", "--fault", "reorder:p=0.2"],
     "deadline": ["--deadline", "5ms", "--latency", "fixed:4ms"],
     "seed": ["--seed", "0"],
+    "open load": ["--rate", "5k/s", "--latency", "fixed:40us"],
+    "open load of handshakes": ["--rate", "5k/s", "--arrivals", "bursts:1ms,1ms", "--mix", "tls13-rsa2048=2,x25519"],
+    "open load for a time": ["--arrivals", "constant", "--rate", "5k/s", "--for", "5ms", "--jobs", "2"],
 }
 
 
@@ -92,6 +95,7 @@ def test_a_recorded_run_needs_no_other_file(cli: Cli, tmp_path: Path) -> None:
     assert cli("replay", str(path)).code == 0
 
 
+OPEN = {"arrivals": "poisson", "rate_per_s": 5e3, "mix": "x25519=1", "count": 9, "for_ns": None}
 BROKEN: dict[str, list[Any]] = {
     "deadline_ns": ["soon", -5, 0, True, 1.5],
     "ways": ["fd", 5, [5], [], None],
@@ -104,6 +108,18 @@ BROKEN: dict[str, list[Any]] = {
     "latency": [5, [], "fixed"],
     "contract": [5, "x"],
     "seed": ["x", 1.5, -1, False],
+    "load": [
+        5,
+        {},
+        OPEN | {"arrivals": "csv:/etc/passwd"},
+        OPEN | {"arrivals": "often"},
+        OPEN | {"rate_per_s": 0.0},
+        OPEN | {"mix": ""},
+        OPEN | {"count": None},
+        OPEN | {"count": True},
+        OPEN | {"count": 10**9},
+        OPEN | {"count": None, "for_ns": 10**18},
+    ],
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ from simaccel.tracing.perfetto import PerfettoTrace
 from simaccel.tracing.read import read_trace
 from simaccel.tracing.story import STAGES
 from tests.cli.cli import Cli
+from tests.tracing.trace_processor import ask
+
+ROOT = Path(__file__).parents[2]
 
 
 def traced(path: Path, depth: int = 4, units: int = 1) -> Statistics:
@@ -44,6 +48,33 @@ def test_the_stages_add_up_to_what_each_caller_waited(tmp_path: Path) -> None:
     last = max(device.longest)[2]
     assert sum(last.stages_ns()) == max(sum(times) for times in zip(*arrays.values(), strict=True))
     assert last.caller.startswith("job ")
+
+
+def test_an_open_load_shows_each_handshake_with_its_operations(tmp_path: Path, cli: Cli) -> None:
+    file, words = tmp_path / "a.pftrace", "--rate 10k/s --count 200 --handshake tls13-ecdsa-p256 --latency fixed:100us"
+    run = cli("run", *words.split(), "--units", "3", "--virtual", "--notify", "callback", "--trace", str(file))
+    assert run.code == 0, run.errors
+    longest, sums = ask(
+        file,
+        queries()["handshake"],
+        "select count(*) as n, sum(dur) as ns from slice where name = 'tls13-ecdsa-p256'",
+    )
+    assert [row["stage"] for row in longest if row["stage"] not in ("paused", "resume")] == ["x25519", "ecdsa-sign"]
+    first, second = (row for row in longest if row["stage"] in ("x25519", "ecdsa-sign"))
+    assert first["handshake_us"] == first["stage_us"] + second["stage_us"] >= 200
+    assert sums[0]["n"] == 200
+    # The stages of the operations are as without handshakes around them: no time is counted twice.
+    (device,) = read_trace(str(file))
+    assert device.operations == 400
+    assert sum(sum(sum(times) for times in arrays) for arrays in device.stages.values()) == sums[0]["ns"]
+
+
+def queries() -> dict[str, str]:
+    """The queries of docs/seeing.md, by the first word of the comment that each begins with."""
+    found = re.findall(
+        r"```sql\n(-- (?:the longest )?(\w+).*?)```", (ROOT / "docs" / "seeing.md").read_text(), re.DOTALL
+    )
+    return {word: query for query, word in found}
 
 
 def test_a_full_ring_says_who_held_it(tmp_path: Path, cli: Cli) -> None:

@@ -14,6 +14,7 @@ from tests.bridge.commands import simaccel
 from tests.bridge.device import fresh_address
 from tests.bridge.test_bridge_connect import call
 from tests.cli.cli import Cli
+from tests.tracing.test_explain import queries
 from tests.tracing.trace_processor import ask
 from tests.watching.watched import Watched
 
@@ -32,12 +33,13 @@ def test_the_way_of_each_request_of_each_client(tmp_path: Path) -> None:
         device.work(10, "echo")
         report = device.stat()
     client = f"({os.getpid()})"
-    names, flows, services, tracks = ask(
+    names, flows, services, tracks, longest = ask(
         file,
         "select name, count(*) as n from slice group by name",
         "select count(*) as n from flow",
         "select s.dur as ns from slice s join track t on s.track_id = t.id where t.name glob '*, unit *'",
         "select distinct name from track",
+        queries()["requests"],
     )
     counts = {row["name"]: row["n"] for row in names}
     assert counts["submit sha256"] == 20
@@ -48,6 +50,13 @@ def test_the_way_of_each_request_of_each_client(tmp_path: Path) -> None:
     assert len(services) == 30
     assert min(row["ns"] for row in services) >= 200_000
     assert [row["name"].endswith(client) for row in tracks].count(True) == 1  # one name, of two tracks
+    assert len(longest) == 10
+    for row in longest:
+        assert row["client"].endswith(client)
+        assert row["op"] in ("sha256", "echo")
+        assert row["work_us"] >= 200
+        parts_us = row["ring_us"] + row["queue_us"] + row["work_us"] + row["shown_us"]
+        assert parts_us <= row["us"] <= parts_us + 3  # each is rounded down
     first, second = read_trace(str(file))
     assert (first.operations, second.operations) == (20, 10)
     assert first.name.endswith(client)

@@ -242,9 +242,7 @@ def _results(
     for way in options.ways:
         with ProgressBar() as bar:
             bar.begin(f"by {way}", options.count or (None if options.paths or options.load else DEFAULT_COUNT))
-            if options.load is not None:
-                result = run_open_way(options, options.load, way, kinds, bar, failures)
-            elif options.digests:
+            if options.digests:
                 result = print_digests(options, way, way == options.ways[0], bar, failures)
             else:
                 result = run_one_way(options, way, kinds, bar, failures, trace)
@@ -283,6 +281,8 @@ def run_one_way(
     trace: RunTrace = None,
 ) -> WayResult:
     """Do all the work in one way. The work is the same for each way, and in each run with these options."""
+    if options.load is not None:
+        return run_open_way(options, options.load, way, kinds, bar, failures, trace)
     work = _work(options, [kinds[op] for op in options.ops], failures)
     return run_way(options, way, list(kinds.values()), work, bar, failures, trace)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from engine.errors import UsageError
 from sim.randomness import Randomness
@@ -38,9 +39,51 @@ class OpenLoad:
         within: list[int] = times[times <= self.for_ns][: self.count].tolist()
         return within
 
+    def to_dict(self) -> dict[str, Any]:
+        """What `from_dict` makes the same load of, for JSON."""
+        kind, _, _ = self.arrivals.spec.rpartition(", ")
+        return {
+            "arrivals": kind,
+            "rate_per_s": self.arrivals.rate_per_s,
+            "mix": self.mix.spec,
+            "count": self.count,
+            "for_ns": self.for_ns,
+        }
+
+    @classmethod
+    def from_dict(cls, described: object) -> OpenLoad:
+        """The load of a recorded run. Raises UsageError if this is none."""
+        match described:
+            case {
+                "arrivals": str(arrivals),
+                "rate_per_s": float(rate_per_s),
+                "mix": str(mix),
+                "count": int() | None as count,
+                "for_ns": int() | None as for_ns,
+            } if not arrivals.startswith("csv") and _is_bounded(rate_per_s, count, for_ns):
+                return cls(parse_arrivals(arrivals, rate_per_s), parse_mix(mix), count, for_ns)
+        raise UsageError(f"load {described!r} is not a valid value")
+
+    @property
+    def can_be_described(self) -> bool:
+        """Whether `to_dict` says all of it: not for arrivals from a file, nor for weights with many digits."""
+        try:
+            return OpenLoad.from_dict(self.to_dict()) == self
+        except ValueError:
+            return False
+
     def kinds(self, count: int, seed: int) -> Sequence[int]:
         """Which transaction of the mix each of them is."""
         return self.mix.draw(count, Randomness(seed).stream("mix"))
+
+
+def _is_bounded(rate_per_s: float, count: int | None, for_ns: int | None) -> bool:
+    """Whether this says how many arrivals there are, and they are not too many."""
+    given = [value for value in (count, for_ns) if value is not None]
+    if not given or not all(type(value) is int and value > 0 for value in given):
+        return False
+    most = min(math.inf if count is None else count, math.inf if for_ns is None else rate_per_s * for_ns / 1e9)
+    return most <= MOST_ARRIVALS
 
 
 def open_load(

@@ -83,6 +83,7 @@ class RunOptions:
     def to_dict(self) -> dict[str, Any]:
         """The options that decide a recorded run, for JSON. No other file is needed to repeat the run."""
         described = {name: getattr(self, name) for name in _RECORDED}
+        described["load"] = None if self.load is None else self.load.to_dict()
         if self.latency is not None:
             described["latency"] = without_files(parse_timing(self.latency)).spec
         return described
@@ -90,8 +91,10 @@ class RunOptions:
     @classmethod
     def from_dict(cls, described: Mapping[str, Any], trace: str) -> RunOptions:
         """The options of a run recorded in the file `trace`. Raises UsageError for an invalid recorded run."""
+        load = described.get("load")
+        described = {name: value for name, value in described.items() if name != "load"}
         if described.keys() != _RECORDED.keys():
-            raise UsageError(f"a run is described by {', '.join(sorted(_RECORDED))}, and nothing else")
+            raise UsageError(f"a run is described by {', '.join(sorted(_RECORDED))}, load, and nothing else")
         for name, fits in _RECORDED.items():
             if not fits(described[name]):
                 raise UsageError(f"{name} {described[name]!r} is not a valid value")
@@ -102,7 +105,8 @@ class RunOptions:
             digests=False,
             trace=trace,
         )
-        return replace(options, deadline_ns=described["deadline_ns"])
+        options = replace(options, deadline_ns=described["deadline_ns"])
+        return options if load is None else replace(options, load=OpenLoad.from_dict(load))
 
     def accelerator(self, trace: Tracer | None = None) -> Accelerator:
         """A new device. Each way gets its own, with the same seed."""
@@ -246,10 +250,14 @@ def _ways(ways: Sequence[str], digests: bool) -> tuple[str, ...]:
 
 
 def _check_load(options: RunOptions, load: OpenLoad) -> None:
-    others = {"--digests": options.digests, "--trace": options.trace, "paths": options.paths}
-    for name, value in others.items():
+    for name, value in {"--digests": options.digests, "paths": options.paths}.items():
         if value:
-            raise UsageError(f"an open load with {name}: it sends generated data and is not recorded; leave {name} out")
+            raise UsageError(f"an open load with {name}: it sends generated data; leave {name} out")
+    if options.trace is not None and not is_perfetto(options.trace) and not load.can_be_described:
+        raise UsageError(
+            f"--trace {options.trace} with {load.arrivals.spec} of {load.mix.spec}: this can't be kept for simaccel "
+            "replay; use FILE.pftrace"
+        )
     if options.latency is not None:
         card = Card.of(options.latency, options.units, options.depth)
         check_stable(load.arrivals.rate_per_s, load.mix, card, 1, options.jobs)

@@ -30,33 +30,45 @@ from simaccel.cli.workload.options import RunOptions
 from simaccel.cli.workload.progress_bar import ProgressBar
 from simaccel.cli.workload.results import LoadSummary, WayResult
 from simaccel.cli.workload.reused_requests import ReusedRequests
+from simaccel.cli.workload.run_trace import RunTrace
 from simaccel.cli.workload.software import Kind
 from simaccel.cli.workload.stopwatch import Stopwatch, until_interrupted
 from simaccel.load import Latency
+from simaccel.load.mix import Transaction
+from simaccel.tracing.perfetto import PerfettoTrace
 from waitctx import Status
 
 
 def run_open_way(
-    options: RunOptions, load: OpenLoad, way: str, kinds: Mapping[str, Kind], bar: ProgressBar, failures: Failures
+    options: RunOptions,
+    load: OpenLoad,
+    way: str,
+    kinds: Mapping[str, Kind],
+    bar: ProgressBar,
+    failures: Failures,
+    trace: RunTrace = None,
 ) -> WayResult:
     """Send the load in one way. Every failure and every wrong result is reported.
 
     After Ctrl-C the result covers what was done until then. A second Ctrl-C is raised.
     """
+    if trace is not None:
+        trace.add(0, "way", None, way)
+    drawing = trace if isinstance(trace, PerfettoTrace) else None
     times = load.times_ns(options.seed)
     requests = ReusedRequests(load.mix, kinds, Randomness(options.seed).stream("workload"), way, failures)
     meter = Meter()
     stopwatch = Stopwatch()
     sender: _Sender | None = None
     with until_interrupted(stopwatch) as stack:
-        accel = stack.enter_context(options.accelerator())
-        engine = stack.enter_context(options.engine(accel, way, meter.observe))
+        accel = stack.enter_context(options.accelerator(trace))
+        engine = stack.enter_context(options.engine(accel, way, meter.observe, drawing))
         sched = stack.enter_context(Scheduler())
         alarm = stack.enter_context(Alarm(accel))
         stopwatch.of(accel, engine)
         sessions = {kind.op: engine.session(kind.op, kind.key) for kind in kinds.values() if kind.key is not None}
         drawn = load.kinds(len(times), options.seed)
-        sender = _Sender(load, times, drawn, options.jobs, engine, sched, alarm, requests, meter, bar)
+        sender = _Sender(load, times, drawn, options.jobs, engine, sched, alarm, requests, meter, bar, drawing)
         with stopwatch:
             pacer = sender.begin(sessions)
             sched.run()
@@ -81,6 +93,7 @@ class _Sender:
         requests: ReusedRequests,
         meter: Meter,
         bar: ProgressBar,
+        drawing: PerfettoTrace | None,
     ) -> None:
         self._load = load
         self._times = times
@@ -92,6 +105,7 @@ class _Sender:
         self._requests = requests
         self._meter = meter
         self._bar = bar
+        self._drawing = drawing
         self._sessions: Mapping[str, Any] = {}
         self._now_ns: Callable[[], int] = engine.clock.now_ns
         self._begun_ns = 0
@@ -151,7 +165,11 @@ class _Sender:
         """The body of each job but the pacer."""
         while self._due:
             number, queued_ns = self._due.popleft()
-            ended_ns = self._transact(number)
+            transaction = self._transactions[number]
+            if self._drawing is not None and len(transaction.steps) > 1:
+                ended_ns = self._drawn(self._drawing, number, transaction)
+            else:
+                ended_ns = self._transact(number, transaction)
             self._latency_ns += ended_ns - queued_ns
             self._count(ended_ns, -1)
             self._bar.step()
@@ -160,9 +178,16 @@ class _Sender:
                 self._take_due(ended_ns)
         self._serving -= 1
 
-    def _transact(self, number: int) -> int:
+    def _drawn(self, drawing: PerfettoTrace, number: int, transaction: Transaction) -> int:
+        """As `_transact`, with a slice for the transaction around those of its operations."""
+        job = drawing.identify("job", current_job(), "_serve")
+        drawing.add(self._now_ns(), "begins", None, job, transaction.name)
+        ended_ns = self._transact(number, transaction)
+        drawing.add(self._now_ns(), "ends", None, job)
+        return ended_ns
+
+    def _transact(self, number: int, transaction: Transaction) -> int:
         """Returns when it ended."""
-        transaction = self._transactions[number]
         intended_ns = called_ns = self._begun_ns + self._times[number]
         for step in transaction.steps:
             reused = self._requests.next(step)
