@@ -54,6 +54,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--accel-schedule", metavar="FILE", help="have accel.explore replay this schedule instead of exploring"
     )
+    group.addoption(
+        "--accel-scenario",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="have accel.certify play this scenario alone; may be repeated",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -8,22 +8,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from simaccel.certify.catalogue import CATALOGUE
 from simaccel.certify.certificates import write_client_certificate
 from simaccel.certify.clients import Clients
 from simaccel.certify.device.handle import Device, DeviceGone
+from simaccel.certify.manner import PROBED, DoesNotApply, Failed, Manner, Way, check_applies
 from simaccel.certify.results.verdict import Outcome, Result, Verdict
-from simaccel.certify.scenarios.scenario import BASE, For, Scenario
+from simaccel.certify.scenarios.scenario import BASE, Scenario
 from simaccel.certify.server_process.resources import NotOurs
 from simaccel.certify.server_process.server import CannotStart, Server
-from simaccel.certify.stage import DoesNotApply, Failed, Manner, Stage, Way
+from simaccel.certify.stage import Stage
 from simaccel.certify.target import Target
 from simaccel.cli.commands.openssl import configuration
 from simaccel.cli.openssl_setup.diagnosis import diagnose
 from simaccel.cli.openssl_setup.exec_program import environment_of_caller
 from simaccel.cli.openssl_setup.running_process import Process
-
-PROBED = 4
-"""A server counts as parallel if it has this many handshakes paused at the same time."""
 
 
 class Certification:
@@ -52,12 +51,7 @@ class Certification:
             verdict = self._verdict(scenario, manner, again(scenario.name))
             verdicts.append(verdict)
             tell(verdict)
-        summary = manner.way.value
-        if manner.way is Way.PAUSES and not manner.parallel:
-            summary += ", one handshake at a time"
-        if manner.why:
-            summary += f": {manner.why}"
-        return Result(" ".join(self.target.command), summary, self.seed, tuple(verdicts))
+        return Result(" ".join(self.target.command), manner.summary, self.seed, tuple(verdicts))
 
     def _probe(self) -> Manner:
         """Find out how the server waits for the device."""
@@ -86,7 +80,7 @@ class Certification:
         begun_s = time.monotonic()
         outcome, since_s = Outcome.PASSED, 0.0
         try:
-            _check_applies(scenario, manner)
+            check_applies(scenario.name, scenario.whom, manner)
             with self._stage(scenario.name, {**BASE, **scenario.settings}, manner) as stage:
                 try:
                     stage.warm_up()
@@ -101,7 +95,8 @@ class Certification:
         except (Failed, CannotStart, DeviceGone) as failed:
             outcome, seen = Outcome.FAILED, str(failed)
         took_s = time.monotonic() - begun_s
-        return Verdict(scenario.name, scenario.what, outcome, seen, since_s, took_s, again)
+        stands_for = CATALOGUE[scenario.name].stands_for
+        return Verdict(scenario.name, scenario.what, outcome, seen, since_s, took_s, again, stands_for)
 
     @contextmanager
     def _stage(self, name: str, settings: Mapping[str, object], manner: Manner) -> Iterator[Stage]:
@@ -126,17 +121,6 @@ class Certification:
                 random.Random(f"{self.seed} {name}"),
                 str(self._certificate),
             )
-
-
-def _check_applies(scenario: Scenario, manner: Manner) -> None:
-    if manner.way is Way.UNUSED:
-        if scenario.name == "offload":
-            raise Failed(f"no operation reached the device: {manner.why}")
-        raise DoesNotApply("the server does not use the device")
-    if manner.way is Way.BLOCKS and scenario.whom is not For.ALL:
-        raise DoesNotApply("it blocks: its operations do not run in async jobs")
-    if scenario.whom is For.PARALLEL and not manner.parallel:
-        raise DoesNotApply("it serves one paused handshake at a time")
 
 
 def _why_unused(server: Server) -> str:

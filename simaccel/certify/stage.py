@@ -10,49 +10,17 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from simaccel.certify.clients import Client, Clients, State
 from simaccel.certify.device.handle import Device
+from simaccel.certify.manner import FEW, SLACK_FDS, Failed, Manner
 from simaccel.certify.server_process.resources import Seen
 from simaccel.certify.server_process.rival import Rival
 from simaccel.certify.server_process.server import Server
 from simaccel.certify.target import Target
 
 POLL_S = 0.005
-FEW = 8
-"""Clients at a time, where a scenario needs several."""
-SLACK_FDS = 4
-"""How many more fds are allowed, because a server may open some files late. A leak has at least FEW, one for each
-connection."""
 SLACK_THREADS = 4
-
-
-class Failed(Exception):
-    """The server did not do what must hold. The message says what was seen."""
-
-
-class DoesNotApply(Exception):
-    """The scenario says nothing about this server. The message says why."""
-
-
-class Way(StrEnum):
-    """How the server waits for the device."""
-
-    PAUSES = "its jobs pause"
-    BLOCKS = "it blocks"
-    UNUSED = "it does not use the device"
-
-
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """What the scenarios must know about how the server works."""
-
-    way: Way
-    parallel: bool
-    """Whether several handshakes can be paused at a time."""
-    why: str = ""
-    """Why it does not use the device."""
 
 
 @dataclass

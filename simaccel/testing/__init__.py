@@ -2,6 +2,7 @@
 fixture."""
 
 from simaccel.testing.accel import Accel
+from simaccel.testing.certify import CERTIFY_SCENARIOS, CertifiedServer, CertifyClient, CertifyError
 from simaccel.testing.contract_suite import ContractError, check_accelerator
 from simaccel.testing.exploration import (
     EndlessError,
@@ -28,8 +29,12 @@ from simaccel.testing.scenario_run import ScenarioOutcome, run_scenario
 from simaccel.testing.sweep import EVERY_FAULT, SweepReport, SweepStep, sweep
 
 __all__ = [
+    "CERTIFY_SCENARIOS",
     "EVERY_FAULT",
     "Accel",
+    "CertifiedServer",
+    "CertifyClient",
+    "CertifyError",
     "ContractError",
     "Difference",
     "EndlessError",

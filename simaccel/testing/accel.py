@@ -20,6 +20,9 @@ from engine.offload.retry import Retry
 from sim import Accelerator, RealClock, Timing, Trace, Tracer, VirtualClock
 from sim.faults import Rule, Verdict, When
 from sim.faults.installed_faults import Guard
+from simaccel.certify.results.verdict import Result
+from simaccel.testing.certify.run import ALL_KINDS, IGNORED, LATENCY, certify
+from simaccel.testing.certify.server import Factory
 from simaccel.testing.exploration import Exploration, Model, ScheduleFailure, explore, replay
 from simaccel.testing.invariants import check_invariants
 from simaccel.testing.misuse import Kind, Misuse, detect_misuse
@@ -93,6 +96,10 @@ class Accel:
         """The file to which `explore` saves a schedule that fails."""
         self.schedule_saved: Path | None = None
         """The file to which it has saved one, or None."""
+        self.scenarios: Sequence[str] = ()
+        """The scenarios that `certify` plays, whatever its caller says. Empty for what the caller says."""
+        self.command_for: Callable[[str], str] | None = None
+        """Returns the command that plays one of these scenarios alone. None if there is no such command."""
         self.misuse: Misuse | None = None
         self._device: Accelerator | None = None
         self._engine: Engine | None = None
@@ -204,6 +211,59 @@ class Accel:
             except ScheduleFailure:
                 self.schedule_saved = file
                 raise
+
+    def certify(
+        self,
+        server_factory: Factory,
+        *,
+        scenarios: Sequence[str] = (),
+        connects: int = 1000,
+        kinds: Sequence[str] = ALL_KINDS,
+    ) -> Result:
+        """Put a server through everything that ever broke one, in virtual time: docs/certify-python.md.
+
+        `server_factory(engine)` returns a new server, which fits `simaccel.testing.CertifiedServer`. Each scenario gets
+        a new one, with an engine and a device of its own. These have `notify`, `contract`, `units`, `latency` and
+        `ignore` of the test's options.
+
+        - `scenarios`: the names of those to play; all by default.
+        - `connects`: how many clients `many-connects` has.
+        - `kinds`: "stackful" or "coroutine" for a server that can run handshakes of one kind alone.
+
+        Returns the verdicts. Raises CertifyError if the server failed in a scenario, what the factory raises, and
+        UsageError for wrong arguments.
+        """
+        given = self.options
+        if given.clock != "virtual":
+            raise UsageError(f'certify with clock={given.clock!r}: it works in virtual time alone, clock="virtual"')
+        if given.contract == "dasync" and MODES[given.notify].by_callback:
+            raise UsageError(
+                'certify with contract="dasync": with it, nothing is ever in flight, so there is nothing to judge; use '
+                '"qat" or "strict", and the scenario wake-before-pause wakes as early'
+            )
+        options = {name: getattr(given, name) for name in ("notify", "contract", "units")}
+        options |= {"latency": given.latency or LATENCY, "ignore": (*given.ignore, *IGNORED)}
+        described = [f"seed={self.seed}", *(f"{name}={value!r}" for name, value in self._unusual().items())]
+
+        def without_pytest(name: str) -> str:
+            return f"Accel({', '.join(described)}).certify(server_factory, scenarios=[{name!r}])"
+
+        with self.misuse.suspended() if self.misuse is not None else nullcontext():
+            return certify(
+                server_factory,
+                lambda **more: Accel(**{**options, **more}),
+                self.command_for or without_pytest,
+                seed=self.seed,
+                scenarios=self.scenarios or scenarios,
+                connects=connects,
+                kinds=kinds,
+            )
+
+    def _unusual(self) -> dict[str, Any]:
+        """The options that are not those by default."""
+        usual = Options()
+        values = {field.name: getattr(self.options, field.name) for field in fields(Options)}
+        return {name: value for name, value in values.items() if value != getattr(usual, name)}
 
     def again(self, *, seed: int | None = None, **options: Any) -> Accel:
         """Another Accel like this one, with another seed or other options if these are given. For each example of a

@@ -16,6 +16,7 @@ import threading
 import traceback
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -46,6 +47,8 @@ def made_for(request: pytest.FixtureRequest, seed: int) -> Generator[Accel]:
         pytest.fail(refused, pytrace=False)
     node.stash[_accel] = accel
     accel.save_schedules_as = _folder(config) / f"{_file_name(node)}.schedule"
+    accel.scenarios = config.option.accel_scenario
+    accel.command_for = partial(replay_command, node, accel)
     if config.option.accel_schedule is not None:
         accel.schedule = Path(config.option.accel_schedule)
     if config.option.accel_trace is not None:
@@ -135,9 +138,9 @@ def explain(item: pytest.Item, report: pytest.TestReport) -> None:
     report.sections.append(("simaccel", "\n".join(lines)))
 
 
-def replay_command(item: pytest.Item, accel: Accel) -> str:
+def replay_command(item: pytest.Item, accel: Accel, scenario: str | None = None) -> str:
     """A command that runs only this test, with the same seed and schedule, from the directory where pytest was
-    called."""
+    called. With a `scenario`, `accel.certify` plays that one alone."""
     here = item.config.invocation_params.dir
     # The part of the id after the file. It must reach pytest unchanged.
     inside = item.nodeid.partition("::")[2]
@@ -145,6 +148,7 @@ def replay_command(item: pytest.Item, accel: Accel) -> str:
     words = [_python(), "-m", "pytest", f"{path}::{inside}", f"--accel-seed={accel.seed}"]
     if item.config.option.accel_seeds is not None:
         words.append("--accel-seeds=1")
+    words += [f"--accel-scenario={name}" for name in ([scenario] if scenario is not None else accel.scenarios)]
     schedule = accel.schedule or accel.schedule_saved
     if schedule is not None:
         words.append(f"--accel-schedule={os.path.relpath(schedule, here)}")

@@ -38,7 +38,8 @@ def _case(verdict: Verdict) -> Xml.Element:
     case = Xml.Element("testcase", classname="simaccel.certify", name=verdict.name, time=f"{verdict.took_s:.3f}")
     if verdict.outcome is Outcome.FAILED:
         failure = Xml.SubElement(case, "failure", message=_legal(verdict.seen))
-        failure.text = _legal(f"{verdict.what}\n{verdict.seen}\nagain: {verdict.again}")
+        stands_for = f"stands for: {verdict.stands_for}\n" if verdict.stands_for else ""
+        failure.text = _legal(f"{verdict.what}\n{verdict.seen}\n{stands_for}again: {verdict.again}")
     elif verdict.outcome is Outcome.DOES_NOT_APPLY:
         Xml.SubElement(case, "skipped", message=_legal(verdict.seen))
     elif verdict.seen:

@@ -19,7 +19,9 @@ def end(result: Result) -> str:
     for verdict in result.verdicts:
         if verdict.outcome is Outcome.FAILED:
             since = f" (for {verdict.since_s:.1f} s)" if verdict.since_s else ""
-            text += ["", f"{verdict.name} failed: {verdict.seen}{since}", f"    again: {verdict.again}"]
+            text += ["", f"{verdict.name} failed: {verdict.seen}{since}"]
+            text += [f"    stands for: {verdict.stands_for}"] if verdict.stands_for else []
+            text += [f"    again: {verdict.again}"]
     counts = f"{result.count(Outcome.PASSED)} passed, {result.count(Outcome.FAILED)} failed"
     rest = result.count(Outcome.DOES_NOT_APPLY)
     seed = "" if result.seed is None else f"; seed {result.seed}"

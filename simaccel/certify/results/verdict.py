@@ -28,6 +28,8 @@ class Verdict:
     took_s: float = 0.0
     again: str = ""
     """The command that plays it alone, with the same seed."""
+    stands_for: str = ""
+    """The public faults for which a scenario stands."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import time
 
-from simaccel.certify.scenarios.scenario import For, Scenario
-from simaccel.certify.stage import FEW, Stage
+from simaccel.certify.manner import FEW, ROUNDS, For
+from simaccel.certify.scenarios.scenario import Scenario
+from simaccel.certify.stage import Stage
 
-ROUNDS = 4
 FREED_WITHIN_S = 2.0
 """How long the operations are held after their clients have gone. A server may free the connections meanwhile, or keep
 them until the operations complete. Both are right, so no verdict depends on this time."""
@@ -65,14 +65,13 @@ def fd_reuse(stage: Stage) -> None:
 
 
 SCENARIOS = (
-    Scenario("abort-mid-pause", "clients vanish while their operations are in flight", abort_mid_pause),
+    Scenario("abort-mid-pause", abort_mid_pause),
     Scenario(
         "abort-waiting-for-slot",
-        "clients vanish while they wait for a slot of the ring",
         abort_waiting_for_slot,
         For.PARALLEL,
         {"entries": 2},
     ),
-    Scenario("freed-in-flight", "connections are freed before their operations complete", freed_in_flight),
-    Scenario("fd-reuse", "new connections get the fd numbers of aborted ones", fd_reuse),
+    Scenario("freed-in-flight", freed_in_flight),
+    Scenario("fd-reuse", fd_reuse),
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from simaccel.certify.clients import State
 from simaccel.certify.device.script import Ending
-from simaccel.certify.scenarios.scenario import For, Scenario
-from simaccel.certify.stage import FEW, Failed, Stage, Way
+from simaccel.certify.manner import CLIENTS, FEW, Failed, For, Way
+from simaccel.certify.scenarios.scenario import Scenario
+from simaccel.certify.stage import Stage
 
-CLIENTS = 24
 BUSY = 0.3
 """A waiting server is in a busy loop if it takes this share of the CPU time that a busy loop would get."""
 DEADLINE_MS = 300
@@ -96,15 +96,14 @@ def device_restart(stage: Stage) -> None:
 
 
 SCENARIOS = (
-    Scenario("ring-full", "24 handshakes want the two slots of a ring", ring_full, For.PARALLEL, {"entries": 2}),
-    Scenario("held-for-ever", "some operations do not complete", held_for_ever),
-    Scenario("error", "the device fails operations", error, For.ALL, {"fallback": "no"}),
-    Scenario("corrupt", "the device damages results", corrupt, For.ALL, {"fallback": "no"}),
+    Scenario("ring-full", ring_full, For.PARALLEL, {"entries": 2}),
+    Scenario("held-for-ever", held_for_ever),
+    Scenario("error", error, For.ALL, {"fallback": "no"}),
+    Scenario("corrupt", corrupt, For.ALL, {"fallback": "no"}),
     Scenario(
         "late-completion",
-        "operations complete after their deadline",
         late_completion,
         settings={"deadline_ms": DEADLINE_MS},
     ),
-    Scenario("device-restart", "the device is killed, and comes back", device_restart, For.ALL),
+    Scenario("device-restart", device_restart, For.ALL),
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 
-from simaccel.certify.scenarios.scenario import For, Scenario
-from simaccel.certify.stage import FEW, DoesNotApply, Failed, Stage, Way
+from simaccel.certify.manner import FEW, DoesNotApply, Failed, For, Way
+from simaccel.certify.scenarios.scenario import Scenario
+from simaccel.certify.stage import Stage
 
 CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}
 
@@ -41,6 +42,6 @@ def graceful_stop(stage: Stage) -> None:
 
 
 SCENARIOS = (
-    Scenario("reload", "the server reloads under load", reload_under_load, For.ALL),
-    Scenario("graceful-stop", "the server is told to end with operations in flight", graceful_stop, For.ALL),
+    Scenario("reload", reload_under_load, For.ALL),
+    Scenario("graceful-stop", graceful_stop, For.ALL),
 )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from simaccel.certify.scenarios.scenario import For, Scenario
-from simaccel.certify.stage import DoesNotApply, Failed, Stage, Way
+from simaccel.certify.manner import CLIENTS, HANDSHAKES, DoesNotApply, Failed, For, Way
+from simaccel.certify.scenarios.scenario import Scenario
+from simaccel.certify.stage import Stage
 
-HANDSHAKES = 16
-CLIENTS = 24
 DELAY_NS = 50_000_000
 
 
@@ -45,6 +44,6 @@ def asynchronous(stage: Stage) -> None:
 
 
 SCENARIOS = (
-    Scenario("offload", "the server's operations reach the device", offload, For.ALL),
-    Scenario("asynchronous", "a slow device does not make the clients wait for each other", asynchronous, For.ALL),
+    Scenario("offload", offload, For.ALL),
+    Scenario("asynchronous", asynchronous, For.ALL),
 )

@@ -4,34 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum, auto
 
+from simaccel.certify.catalogue import CATALOGUE
+from simaccel.certify.manner import For
 from simaccel.certify.stage import Stage
-
-
-class For(Enum):
-    """Which servers a scenario says something about."""
-
-    ALL = auto()
-    """All that use the device."""
-    PAUSING = auto()
-    """Those whose jobs pause."""
-    PARALLEL = auto()
-    """Those that serve several paused handshakes at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One way in which servers have been broken. docs/certify.md has a section for each, under its name."""
+    """What is done to a TLS server in one of the scenarios of the catalogue."""
 
     name: str
-    what: str
-    """One line for the table."""
     play: Callable[[Stage], None]
     """Does it, and raises Failed, or DoesNotApply. Afterwards `Stage.calm` must hold too."""
     whom: For = For.PAUSING
     settings: Mapping[str, object] = field(default_factory=dict)
     """Settings of the provider in the server, besides `BASE`."""
+
+    @property
+    def what(self) -> str:
+        """One line for the table."""
+        return CATALOGUE[self.name].what
 
 
 BASE: Mapping[str, object] = {"deadline_ms": 0}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from simaccel.certify.device.script import Ending
+from simaccel.certify.manner import FEW, WAKES, Failed
 from simaccel.certify.scenarios.scenario import Scenario
-from simaccel.certify.stage import FEW, Failed, Stage
-
-WAKES = 4
+from simaccel.certify.stage import Stage
 
 
 def many_pauses(stage: Stage) -> None:
@@ -76,10 +75,10 @@ def duplicate(stage: Stage) -> None:
 
 
 SCENARIOS = (
-    Scenario("many-pauses", "one handshake pauses many times", many_pauses),
-    Scenario("no-pause", "operations end without a pause, as the device is gone", no_pause),
-    Scenario("wake-before-pause", "wake-ups come before the pause", wake_before_pause, settings={"late_pause": "yes"}),
-    Scenario("spurious-wake", "jobs are woken for nothing", spurious_wake),
-    Scenario("early-resume", "jobs are woken just before the completion", early_resume),
-    Scenario("duplicate", "operations complete twice", duplicate),
+    Scenario("many-pauses", many_pauses),
+    Scenario("no-pause", no_pause),
+    Scenario("wake-before-pause", wake_before_pause, settings={"late_pause": "yes"}),
+    Scenario("spurious-wake", spurious_wake),
+    Scenario("early-resume", early_resume),
+    Scenario("duplicate", duplicate),
 )

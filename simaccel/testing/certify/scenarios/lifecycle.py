@@ -1,0 +1,18 @@
+"""What an operator does to a server that has operations in flight: stop."""
+
+from __future__ import annotations
+
+from simaccel.certify.manner import FEW, For, Way
+from simaccel.testing.certify.scenarios.scenario import Scenario
+from simaccel.testing.certify.stage import Stage
+
+
+def graceful_stop(stage: Stage) -> None:
+    """The server is told to stop while handshakes are paused. Then their operations complete."""
+    clients = stage.paused() if stage.manner.way is Way.PAUSES else stage.open(FEW)
+    stage.stop()
+    done = sum(client.result is not None for client in clients)
+    stage.notes.append(f"{done} of {len(clients)} paused handshakes were completed")
+
+
+SCENARIOS = (Scenario("graceful-stop", graceful_stop, For.ALL),)

@@ -1,0 +1,35 @@
+"""All scenarios, in the order in which they are played."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sim
+from engine.errors import UsageError
+from simaccel.certify.catalogue import chosen_names
+from simaccel.testing.certify.scenarios import aborts, device_trouble, lifecycle, offload, rush, wakes
+from simaccel.testing.certify.scenarios.scenario import Scenario
+
+SCENARIOS: tuple[Scenario, ...] = (
+    *offload.SCENARIOS,
+    *aborts.SCENARIOS,
+    *wakes.SCENARIOS,
+    *device_trouble.SCENARIOS,
+    *lifecycle.SCENARIOS,
+    *rush.SCENARIOS,
+)
+_OF_TLS = "a handshake here does operations and speaks no TLS"
+DO_NOT_APPLY = {
+    "reload": "a server in Python has its configuration for itself, and engine and wait contexts know none",
+    **dict.fromkeys(("tls-1.2", "tls-1.3", "rsa", "ecdsa", "client-certificate"), _OF_TLS),
+}
+"""The scenarios of the catalogue that say nothing about a server in Python, and why."""
+
+
+def chosen(names: Sequence[str]) -> tuple[Scenario, ...]:
+    """The scenarios with these names, in the table's order, or all. Raises UsageError for an unknown name."""
+    try:
+        wanted = chosen_names(names, [scenario.name for scenario in SCENARIOS])
+    except sim.UsageError as error:
+        raise UsageError(str(error)) from None
+    return tuple(scenario for scenario in SCENARIOS if scenario.name in wanted)
