@@ -116,7 +116,7 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
             return job.result()
 
     async def _in_loop(self, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None) -> bytes:
-        engine = self._engine
+        source = self._performer.source
         driver = running_driver()
         if driver.loop.raise_if_cancelled is not None:
             await driver.loop.raise_if_cancelled()
@@ -125,8 +125,8 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
         try:
             perform.send(None)
             while True:
-                if engine.polled or engine.clock.virtual:
-                    waker.keep_going(engine)
+                if source is not None:
+                    waker.keep_going(source)
                 try:
                     await waker.wait()
                 except BaseException as error:  # such as a cancel of the task: the operation must clean up

@@ -236,7 +236,7 @@ class Engine(Operations[bytes]):
 
     def _sleep(self, waker: BlockedThread) -> None:
         """Block this thread until the waker is roused, perhaps for nothing. Polls or jumps the clock if needed."""
-        accel = self._accel
+        accel, assistant = self._accel, self._performer.assistant
         if accel.clock.virtual:
             while not waker.roused():
                 if not (self.polled and accel.poll()) and not accel.clock.jump():
@@ -248,6 +248,8 @@ class Engine(Operations[bytes]):
                     )
         elif self.polled:
             if not accel.poll() and not waker.roused():
+                if assistant is not None:
+                    assistant.notify_once(self._rouse_asleep)
                 # Always the same function, because the device keeps each that it is given until something completes.
                 self._asleep[waker] = None
                 try:
@@ -257,6 +259,11 @@ class Engine(Operations[bytes]):
                     self._asleep.pop(waker, None)
                 accel.poll()
         else:
+            if assistant is not None:
+                while assistant.poll():
+                    if waker.roused():
+                        return
+                assistant.notify_once(waker.rouse)
             waker.sleep()
 
 

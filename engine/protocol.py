@@ -59,7 +59,10 @@ class Request(Protocol):
 
 
 class Accelerator(Protocol):
-    """An accelerator that the engine can run. `simaccel.testing.check_accelerator` tells whether one fits."""
+    """An accelerator that the engine can run. `simaccel.testing.check_accelerator` tells whether one fits.
+
+    It may also have an attribute `assistant`: an `Assistant`, or None.
+    """
 
     @property
     def clock(self) -> Any: ...
@@ -136,6 +139,27 @@ class Source(Protocol):
     def poll(self, quota: int = 0) -> int: ...
 
     def notify_once(self, fn: Callable[[], object]) -> None: ...
+
+
+class Assistant(Source, Protocol):
+    """What lets a thread that is about to wait do the accelerator's work itself, instead of waking the accelerator.
+
+    Drivers keep it going as they do an engine that is polled: they call `poll` while all their jobs wait, and
+    `notify_once` before they sleep. `polled` is True. `poll` may complete requests of any thread.
+    """
+
+    def submit(self, request: Any) -> bool:
+        """As `Accelerator.submit`. The accelerator may leave the request until the next `poll`, `notify_once` or
+        `hand_over`. The caller sees to it that one of them is called before it waits for anything."""
+        ...
+
+    def submit_for_others(self, request: Any) -> bool:
+        """The same for an engine that is polled, where the caller does not poll, and others do."""
+        ...
+
+    def hand_over(self) -> None:
+        """The accelerator does by itself what is left. Any thread."""
+        ...
 
 
 class Driver(Protocol):

@@ -55,6 +55,7 @@ MODULES = (
     "sim.timers",
     "sim.units",
     "sim.device",
+    "sim.assistant",
 )
 """What is compiled. All are parts of one extension, which finds a module by the last part of its name."""
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from sim.assistant import Assistant, assistant_of
 from sim.clock import Clock, RealClock, VirtualClock
 from sim.device import Device
 from sim.errors import ClosedError, RemovedError, UsageError
@@ -52,9 +53,10 @@ class Accelerator:
     - `trace`: a Trace, or another Tracer, which is told of what happens.
     - `coalescing`: how many completions share one interrupt.
     - `max_payload_bytes`: the largest size of one request, payload and aux together.
+    - `assist`: whether threads that wait do short work of the device themselves; see `sim.assistant`.
 
-    Any thread may call every method. Completions come in the worker thread, or in the thread that polls or moves the
-    clock. The constructor raises UsageError for bad parameters.
+    Any thread may call every method. Completions come in the worker thread, or in the thread that polls, moves the
+    clock, or with `assist` waits. The constructor raises UsageError for bad parameters.
 
     These are the parts: `Submission` takes the requests, `Device` moves them, its `Reaper` tells their owners, `Worker`
     steps the device in real time, and `Faults` installs the hook that fault rules and traces need. The methods of the
@@ -93,6 +95,7 @@ class Accelerator:
         clock: Clock | None = None,
         coalescing: Coalescing | None = None,
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
+        assist: bool = False,
     ) -> None:
         self._closed = True
         self._ended = True  # so that __del__ does nothing if this constructor raises
@@ -124,6 +127,8 @@ class Accelerator:
         else:
             # The worker gets no reference to self: its thread would keep the accelerator alive.
             self._set_worker(Worker(device, self.clock.now_ns, device.crash))
+        self.assistant: Assistant | None = assistant_of(device, submission) if assist else None
+        """Lets threads that wait do short work of the device. None without `assist`, and where that has no effect."""
         self._closed = self._ended = False
         _alive.add(self)
 
@@ -188,6 +193,8 @@ class Accelerator:
         """
         if self._worker is not None and not self._device.interrupt.masked:
             return 0  # only the worker may reap
+        if self.assistant is not None:
+            self.assistant.poll()
         self._device.counters.polls += 1
         return self._device.reaper.reap(quota)
 
@@ -197,10 +204,9 @@ class Accelerator:
         fn is called at once in this thread, or later in the worker's thread. This is what ibv_req_notify_cq does for
         RDMA cards.
         """
-        interrupt = self._device.interrupt
-        interrupt.ask(fn)
-        if self._device.completions.entries:
-            interrupt.notify()
+        self._device.reaper.notify_once(fn)
+        if self.assistant is not None:  # whoever asks does not poll before it is told
+            self.assistant.hand_over()
 
     def call_at(self, due_ns: int, fn: Callable[[], object]) -> Timer:
         """Call fn at that time of the clock, in the worker's thread or in the thread that moves the clock.
@@ -302,12 +308,11 @@ class Accelerator:
         return reaps or (worker is not None and worker.inside)
 
     def _drain(self) -> None:
-        if self._worker is not None:
+        if isinstance(self.clock, VirtualClock):
+            while not self._device.drained() and self.clock.jump():
+                pass
+        elif self._worker is not None:
             self._worker.stop(self._device.drained)
-            return
-        assert isinstance(self.clock, VirtualClock)
-        while not self._device.drained() and self.clock.jump():
-            pass
 
     def __enter__(self) -> Self:
         return self

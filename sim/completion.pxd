@@ -12,6 +12,7 @@ cdef class Reaper:
     cdef public object _counters, _clock, _foreign, lock
     cdef public list on_space
     cdef public long long untold_slots
+    cdef public bint own_thread
 
     cpdef attach(self, on_space, bint polled) 
     cpdef detach(self, on_space)

@@ -55,6 +55,8 @@ class Reaper:
         self._foreign = ForeignCalls(counters, clock.virtual)
         self.lock = threading.RLock()
         """In real time, the thread that reaps holds this: the worker, a thread that polls, or the one that closes."""
+        self.own_thread = False
+        """Whether the thread that steps the device is the user's own, so that a KeyboardInterrupt is for its caller."""
         self.untold_slots = 0
         """How many slots were given back without those who wait for a slot being told yet."""
         self.on_space: list[Callable[[int], None]] = []
@@ -91,6 +93,12 @@ class Reaper:
 
     # The interrupt
 
+    def notify_once(self, fn: Callable[[], object]) -> None:
+        """As `Accelerator.notify_once`."""
+        self._interrupt.ask(fn)
+        if self._completions.entries:
+            self._interrupt.notify()
+
     def interrupt_if_due(self, now_ns: int) -> None:
         """If the interrupt is due, handle it: hand out what is complete. If it is masked, tell those who poll."""
         interrupt = self._interrupt
@@ -101,7 +109,7 @@ class Reaper:
             try:
                 interrupt.notify()
             except KeyboardInterrupt as error:
-                if self._clock.virtual:
+                if self._clock.virtual or self.own_thread:
                     raise
                 self._foreign.report(error, "a function that asked for completions", interrupt)
             interrupt.pending -= told_of
@@ -203,7 +211,7 @@ class Reaper:
         an earlier reap short, or this reap was called by an owner in the middle of another one.
         """
         completions, told = self._completions, 0
-        own_thread = self._clock.virtual or self._interrupt.masked
+        own_thread = self._clock.virtual or self._interrupt.masked or self.own_thread
         interrupted: KeyboardInterrupt | None = None
         if completions.reaped:
             together = None if own_thread or completions.reaped != len(batch) else _common_way(batch)

@@ -19,7 +19,7 @@ cdef class Device:
     cdef public UnitBank units
     cdef public Timers timers
     cdef public Schedule schedule
-    cdef public bint _straight
+    cdef public bint straight
     cdef public list _fetched
     cdef public long long _passed
     cdef public Scheduled placing

@@ -63,8 +63,8 @@ class Device:
         has_model = timing != INSTANT
         self.schedule = Schedule(clock, self.counters, randomness.stream("order"), counts_late=has_model)
         self._timing = timing
-        # In real time without a model nothing is ever due later, so nothing needs a schedule.
-        self._straight = not clock.virtual and not has_model
+        self.straight = not clock.virtual and not has_model
+        """Whether nothing is ever due later, and nobody looks on, so that requests need no schedule."""
         self._service_rng = randomness.stream("service")
         self._latency_rng = randomness.stream("latency")
         self._fetched: list[Submittable] = []
@@ -81,7 +81,7 @@ class Device:
         A device has one hook for its whole life. Calling this again with the same hook does no harm.
         """
         self.gate.hook = hook
-        self._straight = False
+        self.straight = False
         # Set last: once a submit goes through the hook, the device must already ask the hook too.
         self.gate.checks_submits = True
 
@@ -126,7 +126,7 @@ class Device:
                     ring.clear(count)
                     self.counters.count_batch(count)
             if self._fetched:
-                if self._straight:
+                if self.straight:
                     self._run_straight(self._fetched[self._passed :])
                 else:
                     self._assign()

@@ -54,4 +54,5 @@ def counted(
         faults=faults,
         late=counters.late,
         late_ns=counters.late_ns,
+        assisted=counters.assisted,
     )

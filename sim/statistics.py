@@ -88,6 +88,8 @@ class Statistics:
     are none, because work takes no time. If there are many in real time, the times here are not those of the model."""
     late_ns: int = 0
     """The sum of the times by which requests were late."""
+    assisted: int = 0
+    """Requests whose work was done by a thread that waited, because the accelerator was made with `assist`."""
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as nested dicts of str, int and float, for JSON."""
@@ -98,6 +100,7 @@ class Counters:
     """What a device counts as it runs. Only one thread at a time may write a field."""
 
     __slots__ = (
+        "assisted",
         "batch_sizes",
         "batches",
         "busy_ns",
@@ -129,6 +132,7 @@ class Counters:
         self.time_at_full_ns = 0
         self.full_since_ns: int | None = None
         self.doorbells = 0
+        self.assisted = 0
         self.polls = 0
         self.batches = 0
         self.batch_sizes: dict[int, int] = {}

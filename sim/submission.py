@@ -38,7 +38,7 @@ class Submission:
         self.kernels = Kernels()
         self.max_payload_bytes = max_payload_bytes
         self.worker: Worker | None = None
-        """What the doorbell wakes; None in virtual time."""
+        """What the doorbell wakes; None in virtual time, and for an assistant, which wakes it later."""
         self._ring = ring
         self._gate = gate
         self._counters = counters
@@ -135,6 +135,9 @@ class Submission:
                     return True
         counters = self._counters
         counters.ring_full += 1
+        if self.worker is not None and ring.rung != ring.head:
+            # The ring is full of requests of threads that will assist. Who asks for a slot need not wait for them.
+            self.worker.wake()
         if counters.full_since_ns is None:
             counters.full_since_ns = request.submitted_ns
         if hook is not None:

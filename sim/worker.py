@@ -19,6 +19,8 @@ from sim.report import report_unraisable
 
 _serial = count(1)
 CRASH_TRIES = 3
+WORKER = 0
+"""The worker's claim. Those of other threads are their idents, which are never 0."""
 
 
 class Worker:
@@ -41,6 +43,8 @@ class Worker:
         """The number of the worker's present sleep, or 0 while it is awake. Only the worker writes it."""
         self.rung = 0
         """The number of the last sleep for which the bell was rung, so that other threads need not ring it again."""
+        self.claims: list[int] = []
+        """The threads that want to step the device. The first one may; each takes its claim back afterwards."""
         self._sleeps = count(1)
         self._may_stop: Callable[[], bool] | None = None
         self._thread = threading.Thread(target=self._run, name=f"simaccel-worker-{next(_serial)}", daemon=True)
@@ -71,21 +75,35 @@ class Worker:
 
     @property
     def inside(self) -> bool:
-        """Whether this is called in the worker's own thread."""
-        return self._thread is threading.current_thread()
+        """Whether this is called in the thread that steps the device."""
+        return self._thread is threading.current_thread() or threading.get_ident() in self.claims
 
     def _run(self) -> None:
         try:
             _be_punctual()
             while True:
+                self._take_turn()
                 due_ns = self._device.step()
                 may_stop = self._may_stop
                 if may_stop is not None and may_stop():
-                    return
+                    return  # without taking the claim back, so that nobody steps the device any more
+                self.claims.remove(WORKER)
                 self._sleep(due_ns, may_stop)
         except BaseException as error:
             report_unraisable(error, "the device's worker crashed; what was in flight fails", self._device)
             self._tell_of_crash(error)
+
+    def _take_turn(self) -> None:
+        """Wait until no other thread steps the device. That thread rings the bell when it has taken its claim back."""
+        claims = self.claims
+        if WORKER not in claims:
+            claims.append(WORKER)
+        while claims[0] != WORKER:
+            self.asleep = next(self._sleeps)
+            # Asked once more after `asleep` is set, as in `_sleep`.
+            if claims[0] != WORKER:
+                self._bell.acquire()
+            self.asleep = 0
 
     def _tell_of_crash(self, error: BaseException) -> None:
         """Call `on_crash`. If it raises, perhaps by the lack of memory that ended the worker, try it again.
@@ -94,6 +112,7 @@ class Worker:
         """
         for _ in range(CRASH_TRIES):
             try:
+                self._take_turn()
                 self._on_crash(error)
                 return
             except BaseException as another:

@@ -8,7 +8,7 @@ from engine.offload.statistics cimport Counters
 from waitctx.context cimport WaitCtx
 
 cdef class Performer:
-    cdef public object _observe, _ring_full, _source, _submit, accel, deadline_ns, refusal
+    cdef public object _observe, _ring_full, _submit, _submit_driven, accel, assistant, deadline_ns, refusal, source
     cdef public bint _polls_itself
     cdef public dict flight
     cdef public ContextWakers _wakers

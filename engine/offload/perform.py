@@ -33,7 +33,7 @@ from engine.offload.ring_full import RingFull, not_taken
 from engine.offload.slot_queue import SlotQueue
 from engine.offload.statistics import Counters
 from engine.offload.wakers import BlockedThread
-from engine.protocol import Accelerator, Source
+from engine.protocol import Accelerator, Assistant, Source
 
 HEURISTIC_ASYMMETRIC, HEURISTIC_SYMMETRIC = 48, 24
 """With heuristic polling, the engine polls when this many operations are in flight. The numbers are QAT_Engine's."""
@@ -46,15 +46,17 @@ class Performer:
         "_observe",
         "_polls_itself",
         "_ring_full",
-        "_source",
         "_submit",
+        "_submit_driven",
         "_wakers",
         "accel",
+        "assistant",
         "counters",
         "deadline_ns",
         "flight",
         "refusal",
         "slots",
+        "source",
     )
 
     def __init__(
@@ -77,11 +79,19 @@ class Performer:
         self.refusal: str | None = None
         """Why no operation may begin any more: the engine was closed, or belongs to the parent process. Else None."""
         self._wakers = ContextWakers(engine, mode, contract, sleep)
-        self._source = engine if engine.polled or accel.clock.virtual else None
+        self.assistant: Assistant | None = getattr(accel, "assistant", None)
+        """What lets callers that wait do the accelerator's work, or None."""
+        self.source = engine if engine.polled or accel.clock.virtual else self.assistant
+        """What must be kept going while a caller waits, or None."""
         self._polls_itself = mode.polls_itself
         self._ring_full = RingFull(accel, retry, self.slots, self.counters)
         self._observe = observe
-        self._submit = accel.submit
+        self._submit = self._submit_driven = accel.submit
+        """The second is for callers that are known to keep `source` going while they wait."""
+        if self.assistant is not None:
+            self._submit_driven = self.assistant.submit
+            if engine.polled:
+                self._submit = self.assistant.submit_for_others
 
     def in_job(
         self, job: RunningJob, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None
@@ -102,7 +112,10 @@ class Performer:
     def for_waker(
         self, waker: Waker, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None
     ) -> Coroutine[Any, Any, bytes]:
-        """The operation as a coroutine for a caller outside of jobs, which this waker wakes."""
+        """The operation as a coroutine for a caller outside of jobs, which this waker wakes.
+
+        While the caller waits, it must keep `source` going.
+        """
         return self.perform(op, payload, aux, session, waker, deadline_ns)
 
     async def perform(
@@ -121,11 +134,14 @@ class Performer:
         if self.refusal is not None:
             self._refuse()
         self.accel.prepare(operation)
+        submit = self._submit_driven
         if job is not None:
             # Set only here, because a job does not wait for an operation that it never awaited or `prepare` refused.
             job.waiting = operation
-            if self._source is not None and job.driver is not None:
-                job.driver.keep_going(self._source)
+            if job.driver is None:
+                submit = self._submit
+            elif self.source is not None:
+                job.driver.keep_going(self.source)
             job = None  # see in_job
         self.flight[operation] = None
         counters = self.counters
@@ -137,12 +153,12 @@ class Performer:
             slots = self.slots
             operation.submitted = True  # set first, because it may complete before submit returns
             try:
-                taken = not slots.waiting and not slots.turns and self._submit(operation)
+                taken = not slots.waiting and not slots.turns and submit(operation)
             except Exception as error:
                 raise not_taken(operation, error) from error
             if not taken:
                 operation.submitted = False
-                await self._ring_full.get_slot(operation, waker)
+                await self._ring_full.get_slot(operation, waker, submit)
             if operation.submitted:
                 if self._polls_itself:
                     self._poll_if_many(operation)
@@ -201,6 +217,8 @@ class Performer:
         if interpreter_ends():  # the garbage collector closes a paused job, and nobody is left to wake
             return
         self.slots.leave(operation)
+        if self.assistant is not None:  # the caller will not wait any more
+            self.assistant.hand_over()
         with suppress(OperationError):  # the fd is gone, which may be why the caller gives up
             while not waker.resumed(operation):
                 # Another thread has taken the operation out of flight. Either its wake failed and the operation is in

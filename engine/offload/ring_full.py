@@ -6,6 +6,8 @@ operation gets the next free slot. The waker of the wait context (wakers.py) set
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from engine.errors import OperationError, RingFullError
 from engine.jobs.pause import PAUSE
 from engine.offload.operation import Operation, Waker
@@ -28,16 +30,15 @@ clock would go on for ever even if no slot ever became free, and nobody would be
 class RingFull:
     """What the operations of one engine do when the ring is full."""
 
-    __slots__ = ("_accel", "_counters", "_retry", "_slots", "_submit")
+    __slots__ = ("_accel", "_counters", "_retry", "_slots")
 
     def __init__(self, accel: Accelerator, retry: Retry, slots: SlotQueue, counters: Counters) -> None:
         self._accel = accel
-        self._submit = accel.submit
         self._retry = retry
         self._slots = slots
         self._counters = counters
 
-    async def get_slot(self, operation: Operation, waker: Waker) -> None:
+    async def get_slot(self, operation: Operation, waker: Waker, submit: Callable[[Operation], bool]) -> None:
         """Pause and try once more, until the operation is submitted. Each pause is a yield, as in `Performer.perform`.
 
         If the operation is settled while it waits, by its deadline or by `Engine.close`, this returns too, and
@@ -46,7 +47,7 @@ class RingFull:
         slots, counters = self._slots, self._counters
         limit = self._retry.blocking_limit if waker.blocking else self._retry.limit
         tries = 0
-        if slots.may_submit(operation) and self._try(operation):
+        if slots.may_submit(operation) and _try(operation, submit):
             return
         while True:
             tries += 1
@@ -66,22 +67,11 @@ class RingFull:
                 break
             # A thread that sleeps does not wait for its turn. The turn may be that of a job of this very thread, and
             # that job can't run meanwhile.
-            if (waker.blocking or slots.may_submit(operation)) and self._try(operation):
+            if (waker.blocking or slots.may_submit(operation)) and _try(operation, submit):
                 operation.promised = True
                 counters.slots += 1
                 break
         slots.leave(operation)
-
-    def _try(self, operation: Operation) -> bool:
-        operation.submitted = True  # set first, because it may complete before submit returns
-        submitted = False
-        try:
-            submitted = self._submit(operation)
-        except Exception as error:
-            raise not_taken(operation, error) from error
-        finally:
-            operation.submitted = submitted
-        return submitted
 
     def _arrange_wake(self, operation: Operation, waker: Waker, tries: int) -> Timer | None:
         """Arrange that a caller that waits for a slot is woken. Returns the timer that will do it, or None."""
@@ -104,6 +94,18 @@ class RingFull:
                     return None
                 wait_ns = SPIN_NS
         return accel.call_at(accel.clock.now_ns() + wait_ns, waker.nudge) if wait_ns else None
+
+
+def _try(operation: Operation, submit: Callable[[Operation], bool]) -> bool:
+    operation.submitted = True  # set first, because it may complete before submit returns
+    submitted = False
+    try:
+        submitted = submit(operation)
+    except Exception as error:
+        raise not_taken(operation, error) from error
+    finally:
+        operation.submitted = submitted
+    return submitted
 
 
 def not_taken(operation: Operation, error: Exception) -> OperationError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -45,7 +45,10 @@ class Full:
         self.holder, _ = operation_in(self.flight)
         assert self.accel.submit(self.holder)
         self.ring_full = RingFull(self.accel, retry or Retry(), self.slots, self.counters)
-        self._way: Coroutine[Any, Any, None] = self.ring_full.get_slot(self.operation, self.caller)
+        self.submit: Callable[[Any], bool] = self.accel.submit
+        self._way: Coroutine[Any, Any, None] = self.ring_full.get_slot(
+            self.operation, self.caller, lambda request: self.submit(request)
+        )
 
     def goes_on(self) -> bool:
         """Let the caller run to its next pause. False if it has ended."""
@@ -227,7 +230,7 @@ def test_a_submit_that_raises_fails_the_operation_and_says_why(pauses: int) -> N
     for _ in range(pauses):
         assert full.goes_on()
     full.free()
-    full.ring_full._submit = fails
+    full.submit = fails
     with pytest.raises(OperationError, match="the device did not take echo: the device's own"):
         full.goes_on()
     assert not full.operation.submitted

@@ -189,3 +189,32 @@ def test_a_fork_while_other_threads_hold_the_locks() -> None:
         check=False,
     )
     assert (child.stdout, child.stderr) == ("no child hung\n", "")
+
+
+FORK_WITH_ASSISTANCE = """
+import os
+from sim import Accelerator, Request
+
+accel = Accelerator(assist=True)
+assistant = accel.assistant
+request = Request("null", b"")
+accel.prepare(request)
+accel._worker.claims.append(1)  # another thread is at it
+assistant.submit(request)
+pid = os.fork()
+if pid == 0:
+    assert assistant.poll() == 0
+    assistant.hand_over()
+    assistant.notify_once(print)
+    os._exit(7)
+accel._worker.claims.remove(1)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+accel.close()
+print(request.result)
+"""
+
+
+def test_in_the_child_of_a_fork_there_is_nobody_to_assist() -> None:
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK_WITH_ASSISTANCE]
+    child = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_S)
+    assert (child.stdout, child.stderr) == ("7\nb''\n", "")

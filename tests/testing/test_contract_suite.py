@@ -25,6 +25,7 @@ OURS: dict[str, Callable[[], Any]] = {
     "virtual, with coalescing": lambda: Accelerator(8, clock=VirtualClock(), coalescing=Coalescing(4), seed=1),
     "virtual, with one slot": lambda: Accelerator(1, latency="fixed:5us", clock=VirtualClock(), seed=1),
     "threaded": lambda: Accelerator(8),
+    "threaded, with assistance": lambda: Accelerator(8, assist=True),
     "threaded, with a model": lambda: Accelerator(8, 2, "uniform:5us,50us"),
     "threaded, with rules that say nothing": lambda: Accelerator(8, faults="fail:p=0"),
     "a thread pool": lambda: ThreadPoolAccelerator(FUNCTIONS, depth=8),
@@ -234,6 +235,26 @@ class _NoTwoThreads(_Pool):
         return super().submit(request)
 
 
+class _Forgets:
+    """An assistant that does nothing for those that it took."""
+
+    def submit(self, request: Any) -> bool:
+        return True
+
+    def poll(self, quota: int = 0) -> int:
+        return 0
+
+    def hand_over(self) -> None:
+        pass
+
+    def notify_once(self, fn: Callable[[], object]) -> None:
+        pass
+
+
+class _ForgetsWhatIsHandedOver(_Pool):
+    assistant = _Forgets()
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize(
     ("broken", "rule"),
@@ -256,6 +277,7 @@ class _NoTwoThreads(_Pool):
         (_CallsWhatWasCancelled, "timers_keep_their_time"),
         (_DiesOfAHandler, "lives_on_when_a_handler_raises"),
         (_NoTwoThreads, "many_threads_may_submit"),
+        (_ForgetsWhatIsHandedOver, "an_assistant_leaves_nothing"),
     ],
 )
 def test_each_rule_is_broken_by_one_that_must_fail(broken: Callable[[], Any], rule: str) -> None:

@@ -294,6 +294,20 @@ def many_threads_may_submit(harness: Harness) -> None:
         harness.check(*probes)
 
 
+def an_assistant_leaves_nothing(harness: Harness) -> None:
+    """If it has an assistant: what was submitted to that completes after its poll, hand_over or notify_once, once."""
+    assistant = getattr(harness.accel, "assistant", None)
+    if assistant is None:
+        return
+    with harness.attached():
+        for number in range(MANY):
+            probe = harness.probe(_payload(number))
+            harness.ensure(assistant.submit(probe) is True, "submit returns True while there are free slots")
+            (assistant.poll, assistant.hand_over, lambda: assistant.notify_once(lambda: None))[number % 3]()
+            harness.done(probe)
+            harness.check(probe)
+
+
 DEVICE_CASES: tuple[Callable[[Harness], None], ...] = (
     completes_each_request_once,
     takes_empty_and_large_payloads,
@@ -310,5 +324,6 @@ DEVICE_CASES: tuple[Callable[[Harness], None], ...] = (
     sessions_hold_keys,
     takes_any_answer,
     many_threads_may_submit,
+    an_assistant_leaves_nothing,
 )
 """Each is one rule, stated by its docstring."""
