@@ -16,6 +16,17 @@ struct der {
     int length;
 };
 
+/* An EC key may come without its public part, as Erlang gives its keys. libcrypto does not write it as DER, unless it is
+ * told to leave the public part out. The device then computes that part. */
+static int to_der(EVP_PKEY *pkey, unsigned char **bytes)
+{
+    size_t length = 0;
+
+    if (EVP_PKEY_is_a(pkey, "EC") && !EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_PUB_KEY, NULL, 0, &length))
+        EVP_PKEY_set_int_param(pkey, OSSL_PKEY_PARAM_EC_INCLUDE_PUBLIC, 0);
+    return i2d_PrivateKey(pkey, bytes);
+}
+
 /* Makes a key of the private library context from the exported parts, because the default provider can write that one as
  * DER. So no type of key needs an encoder of ours. */
 static int write_der(const OSSL_PARAM *params, void *argument)
@@ -26,7 +37,7 @@ static int write_der(const OSSL_PARAM *params, void *argument)
 
     if (ctx != NULL && EVP_PKEY_fromdata_init(ctx) > 0 &&
         EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_KEYPAIR, (OSSL_PARAM *)params) > 0)
-        der->length = i2d_PrivateKey(pkey, &der->bytes);
+        der->length = to_der(pkey, &der->bytes);
     EVP_PKEY_free(pkey);
     EVP_PKEY_CTX_free(ctx);
     return der->length > 0;

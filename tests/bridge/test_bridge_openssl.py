@@ -11,7 +11,7 @@ import pytest
 
 from tests.bridge.device import DeviceProcess
 from tests.bridge.tls import PLAIN, client_context, make_certificate, s_server
-from tests.bridge.toolbox import Toolbox, by_op, run
+from tests.bridge.toolbox import HERE, Toolbox, by_op, run
 from tests.effort import FULL, some
 from tests.keys import rsa_bytes
 
@@ -49,6 +49,16 @@ _KEYS = {
 }
 _made: dict[tuple[str, str], bytes] = {}
 """Keys as PEM, by kind and by what made them: the tests of all forms share them."""
+
+
+def test_a_key_without_its_public_part_signs_on_the_device(
+    toolbox: Toolbox, device: DeviceProcess, tmp_path: Path
+) -> None:
+    """As Erlang gives its keys."""
+    program = tmp_path / "private_only"
+    toolbox.compile(program, HERE / "private_only.c")
+    run([str(program)], toolbox.environment(device.address))
+    assert device.stat()["by_op"] == {"ecdsa-sign": 1}
 
 
 def test_a_key_of_the_curve_sm2_made_as_an_ec_key_can_be_written(
