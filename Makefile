@@ -7,7 +7,7 @@ READY     := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 PIP       := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: all run hot test thorough check pythons lint types bench pictures provider wheel wheels fresh-root install conformance conformance-waits conformance-rest openssl-own-tests certify mutants clean
+.PHONY: all run hot test thorough check pythons lint types bench pictures provider wheel wheels fresh-root install conformance conformance-waits conformance-rest openssl-own-tests certify mutants servers clean
 
 # `make` alone sets up and compiles what can be compiled.
 all: hot
@@ -109,6 +109,10 @@ certify: $(READY_DEV)
 # Small changes to the core, one at a time: which of them does no test see? Hours; FILES=sim/ring.py for less.
 mutants: $(READY)
 	$(BIN)/python -m tests.mutation $(FILES)
+
+# Real servers on the device, as root: all that are installed, or SERVERS='nginx redis'; see docs/servers.md.
+servers: $(READY_DEV) provider
+	$(BIN)/python -m tests.servers $(SERVERS)
 
 clean:
 	rm -rf $(VENV) $(VENV)-3.* dist hotpath/built .mypy_cache .pytest_cache .ruff_cache

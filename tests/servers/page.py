@@ -1,0 +1,62 @@
+"""The table and the configurations in docs/servers.md, made from the entries and the results:
+`python -m tests.servers.page`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from textwrap import fill
+from typing import Any
+
+from tests.docs.pages import ROOT
+from tests.servers.entries import SERVERS
+from tests.servers.results import read
+from tests.servers.server import Server
+
+TARGET = ROOT / "docs" / "servers.md"
+BEGIN, END = "<!-- servers: begin -->\n", "<!-- servers: end -->\n"
+_HEAD = "| server | version | how | counted exactly | device killed | reloaded |\n|---|---|---|---|---|---|"
+
+
+def table(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """A row for each server that was run."""
+    rows = [_row(server, results[name]) for name, server in SERVERS.items() if name in results]
+    return "\n".join([_HEAD, *rows]) + "\n"
+
+
+def _row(server: Server, seen: Mapping[str, Any]) -> str:
+    name = f"[{server.title}](#{_anchor(server.title)})"
+    version = str(seen["version"]).partition(":")[2] or seen["version"]
+    killed = f"{seen['kills']} times in {seen['killed']:,} connections, none failed"
+    dropped = f"{seen['dropped']} dropped" if seen["dropped"] else "none dropped"
+    reloaded = f"in {seen['reloaded']:,} connections, {dropped}"
+    return f"| {name} | {version} | {server.way} | {seen['counted']} connections | {killed} | {reloaded} |"
+
+
+def _anchor(title: str) -> str:
+    """Of a heading, as GitHub makes it."""
+    return "".join(letter for letter in title.lower().replace(" ", "-") if letter.isalnum() or letter in "-_")
+
+
+def sections() -> str:
+    """What each server needs, and the configuration that was run."""
+    return "\n".join(_section(server) for server in SERVERS.values())
+
+
+def _section(server: Server) -> str:
+    shown = server.files[server.shown] if server.shown else " ".join(server.command)
+    text = shown.replace("@folder@", "/etc/tls").replace("@other@", "5199").replace("@port@", str(server.port))
+    needs = f"{server.needs} " if server.needs else ""
+    drops = f" {server.drops}" if server.drops else ""
+    said = fill(f"{needs}Its reload: {server.reloads}.{drops}", 120, break_long_words=False, break_on_hyphens=False)
+    return f"### {server.title}\n\n{said}\n\n```text\n{text.rstrip()}\n```\n"
+
+
+def page(text: str) -> str:
+    """The page with table and sections in their places. ValueError if there is no place for them."""
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    return before + BEGIN + table(read()) + "\n" + sections() + END + after
+
+
+if __name__ == "__main__":
+    TARGET.write_text(page(TARGET.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,31 @@
+"""What was seen of the servers, in a file of the repository: results.json, by name."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tests.servers.server import Server, package_version
+
+FILE = Path(__file__).parent / "results.json"
+
+Results = dict[str, dict[str, Any]]
+
+
+def read(file: Path = FILE) -> Results:
+    """All results; none if there is no file."""
+    results: Results = json.loads(file.read_text()) if file.exists() else {}
+    return results
+
+
+def add(server: Server, seen: dict[str, Any], file: Path = FILE) -> None:
+    """Replace what is known of a server, by what was seen today."""
+    row = {"version": server.version(), "openssl": _openssl(), "date": f"{datetime.now(UTC):%Y-%m-%d}", **seen}
+    results = read(file) | {server.name: row}
+    file.write_text(json.dumps(dict(sorted(results.items())), indent=2) + "\n")
+
+
+def _openssl() -> str:
+    return package_version("libssl3").partition("-")[0]

@@ -1,0 +1,144 @@
+"""What a server of the table is: its package, its configuration, how it is started and reloaded, what is said to it.
+
+Texts of an entry may name where the run is: `@folder@`, a folder of this run alone, with cert.pem, key.pem and both.pem
+in it, `@port@`, at which the server must listen on 127.0.0.1, and `@other@`, another port that is free.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from tests.limits import WAIT_S
+from tests.servers.talk import Talk
+
+
+class Way(StrEnum):
+    """How a server waits for the device."""
+
+    PAUSES = "asynchronous"
+    """Its operations run in async jobs, which pause."""
+    BLOCKS = "blocking"
+    """The thread or process that serves the client waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where one run of a server is."""
+
+    folder: Path
+    port: int
+    other_port: int
+
+    def filled(self, text: str) -> str:
+        """The text of an entry, with this folder and this port."""
+        return (
+            text.replace("@folder@", str(self.folder))
+            .replace("@port@", str(self.port))
+            .replace("@other@", str(self.other_port))
+        )
+
+
+Reload = Callable[[Site, int], None]
+"""Makes the server read its certificate again. Gets the site, and the pid of the server's first process."""
+
+
+def by_signal(number: signal.Signals) -> Reload:
+    """A reload by a signal to the first process."""
+    return lambda _, pid: os.kill(pid, number)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One row of the table."""
+
+    name: str
+    """As in SERVERS= of `make servers`."""
+    title: str
+    packages: tuple[str, ...]
+    """Debian's; the version of the first one is shown."""
+    program: str
+    """The file that is there if the package is installed."""
+    way: Way
+    port: int
+    """Its usual port, for the page."""
+    needs: str
+    """What an operator must do, in sentences for the page."""
+    files: Mapping[str, str]
+    """Names below the folder, and texts."""
+    command: tuple[str, ...]
+    talk: Talk
+    reload: Reload
+    reloads: str
+    """How it is reloaded, in words for the page."""
+    rereads: bool = True
+    """Whether it shows a new certificate after a reload."""
+    drops: str = ""
+    """Why it drops connections when it is reloaded, in a sentence for the page. Empty: it drops none."""
+    users: tuple[str, ...] = ()
+    """Users that its processes turn into, besides root. The device must allow them."""
+    owner: str = ""
+    """The user that the folder of a run belongs to. Empty: root."""
+    folders: tuple[str, ...] = ()
+    """Names of folders to make below the folder."""
+    prepare: Callable[[Site], None] = field(default=lambda _: None)
+    """Called when the files are there, before the start."""
+    x25519: tuple[str, ...] = ("TLS 1.2", "TLS 1.3")
+    """The versions in which it exchanges keys by X25519, which the device does."""
+    at_once: int = 8
+    """Clients at a time."""
+    shown: str = ""
+    """The file whose text the page shows as the configuration. Empty: the command."""
+
+    @property
+    def installed(self) -> bool:
+        """Whether it can be run here."""
+        return Path(self.program).exists()
+
+    def version(self) -> str:
+        """Of its package."""
+        return package_version(self.packages[0])
+
+    def write(self, site: Site) -> None:
+        """Write all its files, except certificates."""
+        for name in self.folders:
+            (site.folder / name).mkdir(parents=True, exist_ok=True)
+        for name, text in self.files.items():
+            path = site.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(site.filled(text))
+        self.own(site)
+        self.prepare(site)
+
+    def own(self, site: Site, *names: str) -> None:
+        """Give these files to the owner; without names all in the folder."""
+        if self.owner:
+            paths = [site.folder / name for name in names] or [site.folder, *site.folder.rglob("*")]
+            for path in paths:
+                shutil.chown(path, self.owner, self.owner)
+
+
+def package_version(package: str) -> str:
+    """Of an installed Debian package."""
+    command = ["dpkg-query", "--show", "--showformat=${Version}", package]
+    return subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=True).stdout
+
+
+def run(*command: str | Path) -> str:
+    """Run a command of a server's set-up to its end; what it printed. Fails if it does not exit with 0."""
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=WAIT_S, check=False
+    )
+    assert done.returncode == 0, f"{command}: exit {done.returncode}\n{done.stdout}"
+    return done.stdout
+
+
+def as_user(user: str) -> tuple[str, ...]:
+    """The beginning of a command that runs as this user, as systemd's User= does it."""
+    return ("setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups")
