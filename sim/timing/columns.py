@@ -18,9 +18,7 @@ from difflib import get_close_matches
 
 from sim.errors import UsageError
 from sim.timing.quantities import MAX_NS
-
-MAX_CHARACTERS = 1 << 28
-"""The most that is read of a file, about 30 million times: a file such as /dev/zero has no end."""
+from sim.timing.text_file import read_text
 
 UNITS_NS = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 _NUMBER = re.compile(r"(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,2})?")
@@ -71,15 +69,7 @@ def read_column(path: str | os.PathLike[str], column: str | None = None, unit: s
 
 def _rows(name: str) -> Iterator[tuple[int, list[str]]]:
     """Each row that is not blank and no comment, with its line number."""
-    try:
-        with open(name, encoding="utf-8-sig", newline="") as file:
-            text = file.read(MAX_CHARACTERS + 1)
-    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a NUL in the path
-        reason = error.strerror if isinstance(error, OSError) else "not a text file"
-        raise UsageError(f"csv {name!r}: {reason}; give a CSV file with a header") from error
-    if len(text) > MAX_CHARACTERS:
-        raise UsageError(f"csv {name!r}: more than {MAX_CHARACTERS:,} characters; give a shorter file")
-    lines = text.splitlines()
+    lines = read_text(name, "csv", "a CSV file with a header", "utf-8-sig").splitlines()
     first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
     reader = csv.reader(lines, delimiter=max(",;\t", key=first.count))
     try:

@@ -11,8 +11,9 @@ from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 from sim.errors import UsageError
-from sim.timing.columns import MAX_CHARACTERS, read_column
+from sim.timing.columns import read_column
 from sim.timing.quantities import check_ns, format_duration_ns, parse_duration_ns
+from sim.timing.text_file import read_text
 
 # Everything printable in ASCII but % and what separates the parts of a spec.
 _UNQUOTED = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in "%+;")
@@ -52,16 +53,8 @@ class Recorded:
         May block. Raises UsageError for a file that can't be read, and for a line that is not a duration.
         """
         name = os.fspath(path)
-        try:
-            with open(name, encoding="utf-8") as file:
-                text = file.read(MAX_CHARACTERS + 1)
-        except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a NUL in the path
-            reason = error.strerror if isinstance(error, OSError) else "not a text file"
-            raise UsageError(f"trace {name!r}: {reason}; give a file with one duration on each line") from error
-        if len(text) > MAX_CHARACTERS:
-            raise UsageError(f"trace {name!r}: more than {MAX_CHARACTERS:,} characters; give a shorter file")
         durations_ns = []
-        lines = text.splitlines()
+        lines = read_text(name, "trace", "a file with one duration on each line").splitlines()
         for number, line in enumerate(lines, 1):
             text = line.strip()
             if text and not text.startswith("#"):

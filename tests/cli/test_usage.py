@@ -100,7 +100,7 @@ ENDLESS = Path("/dev/zero")
     ids=["replay", "run", "bench"],
 )
 def test_a_file_without_an_end(cli: Cli, monkeypatch: pytest.MonkeyPatch, arguments: list[str], cure: str) -> None:
-    monkeypatch.setattr("sim.timing.recorded.MAX_CHARACTERS", 10_000)
+    monkeypatch.setattr("sim.timing.text_file.MAX_CHARACTERS", 10_000)
     monkeypatch.setattr("simaccel.bench.session.MAX_CHARACTERS", 10_000)
     run = cli(*arguments)
     assert (run.code, run.out) == (2, b"")

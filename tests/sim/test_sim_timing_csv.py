@@ -73,7 +73,7 @@ def test_a_file_that_is_not_there() -> None:
 
 
 def test_a_file_without_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sim.timing.columns.MAX_CHARACTERS", 10)
+    monkeypatch.setattr("sim.timing.text_file.MAX_CHARACTERS", 10)
     with pytest.raises(UsageError, match="more than 10 characters; give a shorter file"):
         read_column(written(tmp_path, "t_us\n1\n2\n3\n4\n"))
 
