@@ -1,9 +1,9 @@
 """Waiting for another thread without going to sleep, as long as such waits are short.
 
 A thread that sleeps has to be woken. On a machine with an idle core that takes the waking thread 5 to 30 us, and the
-woken one runs 20 to 50 us later, which is as long as some tens of operations. So before it sleeps, a thread may look a
-while whether it is woken: it gives up the GIL, and looks again and again for at most SPIN_NS. It does that only while
-its last waits took less than PAYS_NS on average. A thread that waits for long does not spin, and so costs no CPU.
+woken one runs 20 to 50 us later, which is as long as some tens of operations take. So before it sleeps, a thread may
+spin: it gives up the GIL and checks again and again, for at most SPIN_NS, whether it has been woken. It spins only as
+long as its last waits took less than PAYS_NS on average. A thread that waits for long does not spin, and costs no CPU.
 
 A thread that spins takes the GIL back only once it is free. On a busy machine the other thread may not get a core
 meanwhile. So after each spin in vain in a row, twice as many waits go without a spin, up to a thousand. With one core
@@ -30,10 +30,11 @@ class Spinner:
         """Whether the thread spins now. Then `end` wakes it, and nothing else needs to be done."""
 
     def spin(self, most_ns: int, epoll_fd: int) -> bool:
-        """Spin until `end` is called, an fd of this epoll is readable, or this time is over. Returns whether it is not.
+        """Spin until `end` is called, an fd of this epoll is readable, or `most_ns` have passed.
 
-        Does not spin if that does not pay, or `most_ns` is 0; -1 stands for SPIN_NS. -1 is no epoll. Call `waited` when
-        the wait is over, whether it was this one or a sleep after it.
+        Returns True if the wait is over, False if the time has passed. Returns False at once if spinning does not pay,
+        and if `most_ns` is 0. A `most_ns` of -1 stands for SPIN_NS, an `epoll_fd` of -1 for no epoll. Call `waited`
+        when the wait is over, even if the thread has slept after the spin.
         """
         return False
 

@@ -34,7 +34,7 @@ cdef extern from *:
         return now.tv_sec * 1000000000LL + now.tv_nsec;
     }
 
-    /* Whether a thread holds the GIL. From Python 3.12 on nobody tells: then a moment is waited instead. */
+    /* Whether a thread holds the GIL. From Python 3.12 on there is no way to ask, so this says yes for 3 us. */
     #if PY_VERSION_HEX < 0x030C0000
     static int simaccel_gil_is_taken(long long since_ns) { return _PyThreadState_UncheckedGet() != NULL; }
     #else
@@ -47,7 +47,7 @@ cdef extern from *:
         return epoll_fd >= 0 && epoll_wait(epoll_fd, &event, 1, 0) > 0;
     }
 
-    /* Without the GIL. First until it is woken, then until the thread that wakes it is at rest. */
+    /* Runs without the GIL: waits until it is woken, and then until the thread that has woken it gives up the GIL. */
     static int simaccel_spin(int *ended, int epoll_fd, long long until_ns) {
         long long woken_ns;
         while (!simaccel_woken(ended, epoll_fd)) {
@@ -68,10 +68,10 @@ cdef class Spinner:
     """Spins for one thread, which is the only one that may call `spin` and `waited`."""
 
     cpdef bint spin(self, long long most_ns, int epoll_fd) except -1:
-        """Spin until `end` is called, an fd of this epoll is readable, or this time is over. Returns whether it is not."""
+        """Spin until `end` is called, an fd of this epoll is readable, or `most_ns` have passed. Returns True if woken."""
         cdef long long until_ns
         cdef int woken
-        PyErr_CheckSignals()  # compiled code comes here without a look at them, and the caller may sleep next
+        PyErr_CheckSignals()  # compiled code has not checked for signals on its way here, and the caller may sleep next
         self._began_ns = simaccel_now_ns()
         if self._skips > 0:
             self._skips -= 1

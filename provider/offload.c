@@ -7,23 +7,14 @@
 
 #include "blocking.h"
 #include "checksum.h"
-#include "clock.h"
 #include "counters.h"
-#include "device.h"
 #include "error.h"
 #include "events.h"
-#include "key.h"
+#include "place.h"
 #include "report.h"
 #include "settings.h"
-#include "waiter.h"
+#include "slot_wait.h"
 #include "wire.h"
-
-/* After this many resumes without a completion, an operation waits a little at each further resume. Some programs resume a
- * job a thousand times without looking at its fd. And if pauses are blocked (ASYNC_block_pause), each pause returns at once.
- * Neither should keep a core busy. */
-enum { PATIENCE = 2000 };
-
-static const char BEFORE_FORK[] = "this job was begun before a fork";
 
 static enum outcome software(void)
 {
@@ -71,155 +62,6 @@ static const char *reason(int32_t status)
     }
 }
 
-/* Where an operation runs: in a job, which has a wait context, or in a thread that blocks. The waiter is made only when it is
- * certain that the operation pauses. The comment at `settle` says why. */
-struct place {
-    ASYNC_WAIT_CTX *context; /* NULL: there is no job */
-    struct waiter *waiter;
-    int mute; /* the job can't be woken, so it blocks too */
-};
-
-/* Returns NULL if there is no job, or if it can't be woken. */
-static struct waiter *waiter_at(struct place *place, struct connection *connection)
-{
-    if (place->context == NULL || place->mute)
-        return NULL;
-    if (place->waiter == NULL)
-        place->waiter = waiter_of(place->context, connection);
-    place->mute = place->waiter == NULL || !waiter_watch(place->waiter, connection);
-    return place->mute ? NULL : place->waiter;
-}
-
-/* `at`: the ring of the device that it waits for. Returns 0 if this is no longer the process in which the operation was
- * begun. */
-static int pause_job(struct place *place, int status, const struct ring *at)
-{
-    ASYNC_WAIT_CTX_set_status(place->context, status);
-    if (at != NULL)
-        COUNT_AT(at, pauses);
-    else
-        COUNT(pauses);
-    ASYNC_pause_job();
-    if (!waiter_is_ours(place->waiter))
-        return 0;
-    waiter_set_reported(place->waiter);
-    return 1;
-}
-
-/* Ends the wait of an operation. If the operation announced an fd but never paused, the job wakes itself and pauses once.
- * Applications do not expect that a job announces an fd without a pause: HAProxy aborts. */
-static void settle(struct place *place)
-{
-    if (place->waiter == NULL || !waiter_is_ours(place->waiter))
-        return;
-    waiter_rest(place->waiter);
-    if (!waiter_is_unreported(place->waiter))
-        return;
-    waiter_wake(place->waiter);
-    if (pause_job(place, ASYNC_WAIT_CTX_get_status(place->context), NULL))
-        waiter_take_token(place->waiter);
-}
-
-/* Takes a slot, or puts the job into the queue for one. */
-static struct record *take_or_queue(struct connection *connection, struct place *place)
-{
-    /* A job that has paused for a slot may find another connection now. */
-    struct waiter *waiter = place->waiter != NULL ? waiter_at(place, connection) : NULL;
-    struct record *record = waiter != NULL ? waiter_take_slot(waiter, connection) : connection_take(connection, NULL);
-
-    if (record != NULL || ring_is_dead(&connection->ring))
-        return record;
-    COUNT_AT(&connection->ring, full);
-    if (waiter == NULL && (waiter = waiter_at(place, connection)) != NULL)
-        record = waiter_take_slot(waiter, connection);
-    return record;
-}
-
-/* Whether to wait while the ring is full. If this thread is outside of a job, it has already waited when this returns. The
- * slots may be held by jobs that are paused in this very thread. So a job that can't be woken must not wait at all, and a job
- * that is resumed again and again, for instance because pauses are blocked, must not wait for ever. */
-static int may_wait(struct connection *connection, const struct place *place, int turns, uint64_t until_ns)
-{
-    if (ring_is_dead(&connection->ring))
-        return 1;
-    if (place->context == NULL)
-        return blocking_wait_for_slot(connection, until_ns);
-    return !place->mute && (turns <= PATIENCE || !ring_is_held(&connection->ring));
-}
-
-static uint64_t slot_deadline(void)
-{
-    return settings.deadline_ns == 0 ? UINT64_MAX : now_ns() + settings.deadline_ns;
-}
-
-/* Takes a slot of the current connection. While the ring is full it pauses with EAGAIN, or waits. Returns NULL and `why` if
- * there is no slot. It keeps no reference to the connection during a pause, because a job that is abandoned never goes on to
- * drop it. */
-static struct record *take_slot(struct place *place, const char **why)
-{
-    uint64_t until_ns = slot_deadline();
-    unsigned moves = 0;
-
-    for (int turns = 0;; turns++) {
-        const struct connection *queued = turns > 0 && place->waiter != NULL ? waiter_queue(place->waiter) : NULL;
-        struct connection *connection = device_connection(queued);
-        struct record *record;
-        int waits, dead;
-
-        if (connection == NULL) {
-            *why = device_failure();
-            return NULL;
-        }
-        /* Without a dispatcher, perhaps no thread has noticed that the device went away or has freed slots. */
-        if (!connection_has_dispatcher(connection))
-            events_handle(connection);
-        record = take_or_queue(connection, place);
-        waits = record != NULL || may_wait(connection, place, turns, until_ns);
-        dead = ring_is_dead(&connection->ring);
-        connection_unref(connection);
-        if (record != NULL)
-            return record;
-        if (!waits) {
-            *why = "the ring is full, and only jobs that are resumed could free a slot";
-            return NULL;
-        }
-        if (place->waiter != NULL && !place->mute && !dead) {
-            /* The waiter refers to the connection where it is in the queue, as long as it is there. */
-            if (!pause_job(place, ASYNC_STATUS_EAGAIN, &waiter_queue(place->waiter)->ring)) {
-                *why = BEFORE_FORK;
-                return NULL;
-            }
-            waiter_take_token(place->waiter);
-        }
-        /* A device that stalls is given up with those who stand in its queue. The next one gets the same patience. */
-        if (dead && ++moves < settings.device_count)
-            until_ns = slot_deadline();
-        if (now_ns() >= until_ns) {
-            *why = "the ring stayed full until the deadline";
-            return NULL;
-        }
-    }
-}
-
-/* Takes a slot of a connection on which the key is loaded. `id` is set to the id that the key has there; 0 without a key. */
-static struct record *take_slot_with_key(struct key *key, uint32_t *id, struct place *place, const char **why)
-{
-    for (;;) {
-        struct record *record = take_slot(place, why);
-
-        *id = 0;
-        if (record == NULL || key == NULL)
-            return record;
-        *id = key_id(key, connection_of(record));
-        if (*id != 0)
-            return record;
-        if (!key_load(key, record)) {
-            *why = "the key can't be given to the device";
-            return NULL;
-        }
-    }
-}
-
 /* Writes the input to the start of the slot and aux after it; the output comes last. Returns 0 if they do not fit. */
 static int fill_slot(struct record *record, const struct operation *o, uint32_t key, struct request *request)
 {
@@ -264,7 +106,7 @@ static int pause_until_done(struct place *place, struct record *record)
     for (;;) {
         uint32_t state;
 
-        if (!pause_job(place, ASYNC_STATUS_OK, &connection->ring))
+        if (!place_pause(place, ASYNC_STATUS_OK, &connection->ring))
             return 0;
         /* Without a dispatcher it is the device's interrupt that makes the fd readable. */
         if (!connection_has_dispatcher(connection))
@@ -323,7 +165,7 @@ static enum outcome run_in_slot(struct operation *o, struct record *record, uint
         connection_release(record);
         return offload_unsupported("size");
     }
-    waiter = waiter_at(place, connection_of(record));
+    waiter = place_waiter(place, connection_of(record));
     if (waiter != NULL)
         waiter_attach(waiter, record);
     else
@@ -333,7 +175,7 @@ static enum outcome run_in_slot(struct operation *o, struct record *record, uint
         COUNT_AT(record->ring, blocked);
         blocking_wait(record);
     } else if (!pause_until_done(place, record)) {
-        return without_device(place->context, BEFORE_FORK);
+        return without_device(place->context, PLACE_BEFORE_FORK);
     }
     status = record->status;
     good = status == WIRE_OK && collect(record, &request, o);
@@ -356,8 +198,7 @@ static enum outcome run_in_slot(struct operation *o, struct record *record, uint
 
 enum outcome offload_run(struct operation *o)
 {
-    ASYNC_JOB *job = ASYNC_get_current_job();
-    struct place place = {.context = job != NULL ? ASYNC_get_wait_ctx(job) : NULL};
+    struct place place = place_here();
     const char *why = "";
     struct record *record;
     enum outcome outcome;
@@ -368,7 +209,7 @@ enum outcome offload_run(struct operation *o)
         return offload_unsupported("key");
     do {
         elsewhere = 0;
-        record = take_slot_with_key(o->key, &id, &place, &why);
+        record = slot_wait(o->key, &id, &place, &why);
         if (record != NULL)
             outcome = run_in_slot(o, record, id, &place, ++tries, &elsewhere);
         else if (o->key != NULL && key_is_unusable(o->key))
@@ -376,6 +217,6 @@ enum outcome offload_run(struct operation *o)
         else
             outcome = without_device(place.context, why);
     } while (elsewhere);
-    settle(&place);
+    place_settle(&place);
     return outcome;
 }
