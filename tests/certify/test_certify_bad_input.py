@@ -135,8 +135,13 @@ def test_nothing_is_left_running(workshop: Workshop, toolbox: Toolbox, tmp_path:
     daemon = f"trap '' HUP INT TERM; echo $$ >{said}.new; mv {said}.new {said}; while :; do sleep 1000; done"
     words = [sys.executable, "-m", "simaccel", "certify", "server", "--connect", f"127.0.0.1:{subject.port}"]
     words += ["--scenario", "held-for-ever", "--", "sh", "-c", 'setsid sh -c "$0" & exec "$@"', daemon]
+    folder = tmp_path / "tmp"
+    folder.mkdir()
     process = subprocess.Popen(
-        [*words, *subject.command], env=_environment(toolbox), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*words, *subject.command],
+        env={**_environment(toolbox), "TMPDIR": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     try:
         wait_until(lambda: said.exists() and _listens(subject.port))
@@ -150,6 +155,8 @@ def test_nothing_is_left_running(workshop: Workshop, toolbox: Toolbox, tmp_path:
     assert b"Traceback" not in err
     assert len(set(started)) >= 4, "the device, the keeper, the server, its daemon"
     wait_until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in started))
+    left = list(folder.glob("simaccel-certify-*"))
+    assert len(left) == (how != signal.SIGINT), "only Python's handler of Ctrl-C lets it tidy up"
 
 
 def _environment(toolbox: Toolbox) -> dict[str, str]:

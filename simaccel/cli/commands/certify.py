@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +19,7 @@ from simaccel.certify.results.files import as_json, as_junit
 from simaccel.certify.results.table import end, line
 from simaccel.certify.results.verdict import Result
 from simaccel.certify.run import Certification
+from simaccel.certify.run_folder import run_folder
 from simaccel.certify.scenarios.scenario import Scenario
 from simaccel.certify.scenarios.table import chosen
 from simaccel.certify.server_process.server import CannotStart
@@ -155,10 +155,8 @@ def _certify(target: Target, module: Path, scenarios: Sequence[Scenario], seed: 
     again = _again(seed)
     tell = None if STDOUT in (json, junit) else print
     try:
-        # Readable for all: the server may turn into another user before it reads its configuration.
-        with tempfile.TemporaryDirectory(prefix="simaccel-certify-") as folder:
-            Path(folder).chmod(0o755)
-            certification = Certification(target, module, Path(folder), seed)
+        with run_folder() as folder:
+            certification = Certification(target, module, folder, seed)
             result = certification.play(scenarios, again, lambda verdict: tell and tell(line(verdict), flush=True))
     except CannotStart as reason:
         complain(str(reason))
@@ -171,9 +169,9 @@ def _certify(target: Target, module: Path, scenarios: Sequence[Scenario], seed: 
 
 def _certify_accelerator(accelerator: Accelerator, rules: Sequence[Rule], json: str, junit: str) -> int:
     tell = None if STDOUT in (json, junit) else print
-    with tempfile.TemporaryDirectory(prefix="simaccel-certify-") as folder:
+    with run_folder() as folder:
         try:
-            driver = build(Path(folder))
+            driver = build(folder)
         except UsageError as error:
             complain(str(error))
             return USAGE
