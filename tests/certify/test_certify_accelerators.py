@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from simaccel.certify.accelerators.rules import RULES
+from simaccel.certify.accelerators.run import FLAGS, SOURCES
 from tests import forked
 from tests.bridge.conftest import require
 from tests.bridge.toolbox import PATH, PREFIX, ROOT, Toolbox, run
@@ -60,6 +61,14 @@ def _certify(
 
 def _outcomes(verdicts: dict[str, dict[str, Any]]) -> dict[str, str]:
     return {name: verdict["outcome"] for name, verdict in verdicts.items()}
+
+
+def test_the_driver_needs_no_engines() -> None:
+    """OpenSSL 4 has none."""
+    require("cc")
+    for flags in ([], ["-DOPENSSL_NO_ENGINE"]):
+        words = ["cc", *FLAGS, "-Werror", "-Wno-deprecated-declarations", "-fsyntax-only", *flags, *SOURCES]
+        run(words, {"PATH": "/usr/bin:/bin"})
 
 
 def test_each_rule_has_its_section() -> None:

@@ -99,6 +99,17 @@ static void load_provider(const char *path, const char *name)
     right_digest = EVP_MD_fetch(library, "SHA2-256", "provider=default");
 }
 
+#ifdef OPENSSL_NO_ENGINE /* as in OpenSSL 4 */
+static void load_engine(const char *path)
+{
+    (void)path;
+    end(DOES_NOT_APPLY, "this libcrypto has no engines");
+}
+
+static void unload_engine(void)
+{
+}
+#else
 static void load_engine(const char *path)
 {
     EVP_PKEY *copy;
@@ -133,6 +144,13 @@ static void load_engine(const char *path)
     EVP_PKEY_assign_RSA(copy, legacy);
     their_rsa = copy;
 }
+
+static void unload_engine(void)
+{
+    ENGINE_finish(engine);
+    ENGINE_free(engine);
+}
+#endif
 
 /* Which of our operations the library has. Tries them outside of a job, so it blocks. */
 static void find_operations(void)
@@ -176,8 +194,7 @@ void unload_accelerator(void)
     EVP_PKEY_free(peer);
     if (engine != NULL) {
         EVP_PKEY_free(their_rsa);
-        ENGINE_finish(engine);
-        ENGINE_free(engine);
+        unload_engine();
     } else {
         OSSL_PROVIDER_unload(provider);
     }
