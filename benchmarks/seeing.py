@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -31,6 +32,7 @@ from simaccel.tracing.perfetto import PerfettoTrace
 
 IN_FLIGHT = 64
 ROUND_S = 1.0
+IDLE_S = 10.0
 SCRAPE_S = 5.0
 """Prometheus asks every 15 s or every minute, as it is usually set up."""
 TOKEN = "benchmark"
@@ -59,12 +61,18 @@ def _watched(rounds: int) -> None:
         watched = stack.enter_context(
             _device("--metrics", "127.0.0.1:0", "--page", "127.0.0.1:0", "--page-token", TOKEN)
         )
+        idle_ms = _idle_ms(watched.pid)
         stack.enter_context(_watchers(*watched.urls))
+        idle_seen_ms = _idle_ms(watched.pid)
         found = []
         for number in range(rounds):
             order = (plain, watched) if number % 2 else (watched, plain)
             took = {device.address: _cpu_ns(client, device) for device in order}
             found.append(took[plain.address] / took[watched.address])
+        print(
+            f"an idle device with metrics and page: {idle_ms:.2f} ms of a core each second; "
+            f"with a browser and the scrapes: {idle_seen_ms:.2f} ms"
+        )
         low, *_, high = statistics.quantiles(found, n=4)
         print(
             f"with metrics, page, a browser and a scrape each {SCRAPE_S:.0f} s: {statistics.median(found):.3f} of the "
@@ -84,6 +92,18 @@ def _cpu_ns(client: Path, device: _Device) -> float:
     before_s, done = cpu_s(device.pid), _done(device)
     subprocess.run([str(client), device.address, str(IN_FLIGHT), str(ROUND_S)], capture_output=True, check=True)
     return (cpu_s(device.pid) - before_s) / (_done(device) - done) * 1e9
+
+
+def _idle_ms(pid: int) -> float:
+    """ms of a core that a process takes in a second in which nobody asks it for anything."""
+    before_ns = _threads_ns(pid)
+    time.sleep(IDLE_S)
+    return (_threads_ns(pid) - before_ns) / 1e6 / IDLE_S
+
+
+def _threads_ns(pid: int) -> int:
+    """What its threads took. The sum of ticks in /proc/PID/stat would be too coarse."""
+    return sum(int(file.read_text().split()[0]) for file in Path(f"/proc/{pid}/task").glob("*/schedstat"))
 
 
 def _done(device: _Device) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from socketserver import ThreadingMixIn
 from types import TracebackType
 from typing import Any, Self
@@ -14,8 +15,6 @@ from prometheus_client import make_wsgi_app
 
 from simaccel.watching.metrics import Report, registry_of
 
-POLL_S = 0.5
-"""How often the thread checks whether it should end. Each check takes the GIL from the device for a moment."""
 PATIENCE_S = 10.0
 """A scraper is dropped after it has sent nothing, or read nothing, for so long."""
 
@@ -46,9 +45,14 @@ class MetricsServer:
         self._server.server_name, self._server.server_port = host, port
         self._server.setup_environ()
         self._server.set_app(_only_metrics(make_wsgi_app(registry_of(read))))
-        serve = self._server.serve_forever
-        self._thread = threading.Thread(target=serve, args=(POLL_S,), name="simaccel-metrics", daemon=True)
+        self._ended = False
+        self._thread = threading.Thread(target=self._serve, name="simaccel-metrics", daemon=True)
         self.address = f"{host}:{port}"
+
+    def _serve(self) -> None:
+        """Waits for scrapers alone. `serve_forever` looks at a clock as well, and takes the GIL from the device."""
+        while not self._ended:
+            self._server.handle_request()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -57,7 +61,9 @@ class MetricsServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
+        self._ended = True
+        with suppress(OSError):
+            self._server.socket.shutdown(socket.SHUT_RDWR)  # wakes the thread
         self._thread.join()
         self._server.server_close()
 

@@ -40,6 +40,7 @@ class PageServer:
             limit_concurrency=CONNECTIONS,
             timeout_graceful_shutdown=2,
             server_header=False,
+            date_header=False,
         )
         self._uvicorn = _Uvicorn(config)
         self._loop = asyncio.new_event_loop()
@@ -60,14 +61,25 @@ class PageServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._uvicorn.should_exit = True
+        self._uvicorn.should_exit = True  # for a loop that does not run yet
         if self._loop.is_running():
             asyncio.run_coroutine_threadsafe(self._feed.end(), self._loop)
+            self._loop.call_soon_threadsafe(self._uvicorn.ended.set)
         self._thread.join()
 
 
 class _Uvicorn(uvicorn.Server):
-    """A server without signal handlers, because signals are for the device."""
+    """A server without signal handlers, because signals are for the device, and without a clock of its own."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ended = asyncio.Event()
+        """Set in the loop when the server is to end."""
+
+    async def main_loop(self) -> None:
+        """Waits for the end. The server's own loop looks ten times a second, and takes the GIL from the device."""
+        if not await self.on_tick(0):
+            await self.ended.wait()
 
     def install_signal_handlers(self) -> None:
         """Not here."""
