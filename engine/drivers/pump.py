@@ -36,3 +36,12 @@ class Pump:
     def polled_in_real_time(self) -> list[Source]:
         """The sources that must wake a sleeping scheduler when there is something to poll for."""
         return [source for source in self.sources if source.polled and not source.clock.virtual]
+
+    def let_go(self) -> None:
+        """Nobody polls the sources from now on, until the scheduler runs again: let their devices go on without."""
+        for source in self.polled_in_real_time():
+            source.notify_once(_nobody)
+
+
+def _nobody() -> None:
+    """Is told that there is something to poll for, when nobody polls."""

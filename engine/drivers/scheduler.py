@@ -102,8 +102,7 @@ class Scheduler:
             raise
         except BaseException:
             self._torn = True
-            for source in self._pump.polled_in_real_time():  # nobody polls them now, so they must go on without
-                source.notify_once(self._ready_seats.rouse)
+            self._pump.let_go()
             raise
         finally:
             self._running = False
