@@ -7,7 +7,7 @@ from sim.submission cimport Submission
 from sim.worker cimport Worker
 
 cdef class Assistant:
-    cdef public object clock
+    cdef public object clock, _ident
     cdef public bint polled
     cdef public Device _device
     cdef public Submission _quiet, _submission

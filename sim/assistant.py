@@ -44,12 +44,14 @@ class Assistant:
     To a scheduler or an event loop it is something to poll while all jobs wait: it fits `engine.protocol.Assistant`.
     """
 
-    __slots__ = ("_device", "_quiet", "_short", "_submission", "_trials", "clock", "polled")
+    __slots__ = ("_device", "_ident", "_quiet", "_short", "_submission", "_trials", "clock", "polled")
 
-    def __init__(self, device: Device, submission: Submission) -> None:
+    def __init__(self, device: Device, submission: Submission, ident: Callable[[], int] = get_ident) -> None:
+        """`ident` tells threads apart."""
         self.clock: Clock = device.clock
         self.polled = True
         self._device = device
+        self._ident = ident
         self._submission = submission
         self._quiet = Submission(
             device.ring, device.gate, device.counters, device.clock.now_ns, submission.max_payload_bytes
@@ -88,7 +90,7 @@ class Assistant:
         ring, worker = self._device.ring, self._submission.worker
         if ring.rung == ring.head or worker is None:
             return 0
-        me, claims, done = get_ident(), worker.claims, 0
+        me, claims, done = self._ident(), worker.claims, 0
         if me in claims:  # this is called by a completion, and the call of `poll` that handed it out goes on
             return 0
         try:
@@ -123,7 +125,7 @@ class Assistant:
         Raises UsageError in a thread that is stepping the device, which would wait for itself.
         """
         worker = self._submission.worker
-        if worker is not None and get_ident() in worker.claims:
+        if worker is not None and self._ident() in worker.claims:
             raise UsageError(
                 "this thread is doing the device's work, and was interrupted by a completion or a signal handler that "
                 "waits for the device: that wait would never end; don't wait there, or make the accelerator without "

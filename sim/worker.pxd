@@ -13,6 +13,7 @@ cdef class Worker:
     cpdef bint wake(self) except -1
     cpdef stop(self, may_stop)
     cpdef _run(self)
+    cpdef _step_until_stopped(self)
     cpdef _take_turn(self)
     @cython.locals(wait_ns=cython.longlong)
     cpdef _sleep(self, due_ns, seen)

@@ -81,17 +81,20 @@ class Worker:
     def _run(self) -> None:
         try:
             _be_punctual()
-            while True:
-                self._take_turn()
-                due_ns = self._device.step()
-                may_stop = self._may_stop
-                if may_stop is not None and may_stop():
-                    return  # without taking the claim back, so that nobody steps the device any more
-                self.claims.remove(WORKER)
-                self._sleep(due_ns, may_stop)
+            self._step_until_stopped()
         except BaseException as error:
             report_unraisable(error, "the device's worker crashed; what was in flight fails", self._device)
             self._tell_of_crash(error)
+
+    def _step_until_stopped(self) -> None:
+        while True:
+            self._take_turn()
+            due_ns = self._device.step()
+            may_stop = self._may_stop
+            if may_stop is not None and may_stop():
+                return  # without taking the claim back, so that nobody steps the device any more
+            self.claims.remove(WORKER)
+            self._sleep(due_ns, may_stop)
 
     def _take_turn(self) -> None:
         """Wait until no other thread steps the device. That thread rings the bell when it has taken its claim back."""

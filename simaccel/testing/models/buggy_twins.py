@@ -13,7 +13,10 @@ from engine.offload.operation import Operation
 from engine.offload.retry import Retry
 from engine.offload.wake_fds import wake_fd
 from engine.offload.wakers import FdWaker
+from sim.assistant import Assistant
 from simaccel.testing.exploration.run import Model, Run
+from simaccel.testing.models.assist_model import SEAM as ASSIST_SEAM
+from simaccel.testing.models.assist_model import AssistModel
 from simaccel.testing.models.engine_model import EngineModel, Watch
 from simaccel.testing.models.fd_reuse import FdReuseModel
 from waitctx import WaitCtx
@@ -81,6 +84,24 @@ def again_forgotten() -> EngineModel:
     )
 
 
+class _LooksTooEarly(Assistant):
+    """Looks at the ring once more before it takes its claim back. A thread that submits after that look, and finds the
+    claim, goes to sleep, and nobody does its request."""
+
+    __slots__ = ()
+
+    def poll(self, quota: int = 0) -> int:
+        worker = self._submission.worker
+        assert worker is not None
+        me, done = self._ident(), 0
+        worker.claims.append(me)
+        if worker.claims[0] == me:
+            done = self._work()
+        self.hand_over()
+        worker.claims.remove(me)
+        return done
+
+
 TWINS: dict[str, Model] = {
     "reads_before_done": SeatedModel("reads_before_done", waker=_ReadsBeforeDone),
     "leaves_token": SeatedModel("leaves_token", waker=_LeavesToken, spurious=1),
@@ -90,5 +111,8 @@ TWINS: dict[str, Model] = {
     "unlatched_dasync": Unlatched("unlatched_dasync", notify="callback", contract="dasync"),
     "again_forgotten": again_forgotten(),
     "fd_reuse": FdReuseModel("fd_reuse", added_first=True),
+    "looks_too_early": AssistModel(
+        "looks_too_early", assistant=_LooksTooEarly, step_into=(*ASSIST_SEAM, _LooksTooEarly.poll)
+    ),
 }
 """The models by name. Each must fail within 2 preemptions."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.offload.retry import Retry
 from simaccel.testing.exploration.run import Model
+from simaccel.testing.models.assist_model import AssistModel
 from simaccel.testing.models.engine_model import EngineModel
 from simaccel.testing.models.fd_reuse import FdReuseModel
 
@@ -22,6 +23,8 @@ WAYS = {
 
 def _models() -> dict[str, Model]:
     models: dict[str, Model] = {"fd_reuse": FdReuseModel()}
+    for name, plain in (("assist", 0), ("assist_beside_others", 1)):
+        models[name] = AssistModel(name, assisting=2 - plain, plain=plain)
     for way, (notify, contract) in WAYS.items():
         some = {"notify": notify, "contract": contract}
 
