@@ -26,12 +26,15 @@ def ring_depth(in_flight: int) -> int:
     return max(_MIN_DEPTH, 1 << (in_flight - 1).bit_length())
 
 
-def jobs_ns(rig: Rig, notify: str, stackless: bool, jobs: int, each: int, *, repeat: int = 1) -> float:
+def jobs_ns(
+    rig: Rig, notify: str, stackless: bool, jobs: int, each: int, *, repeat: int = 1, assist: bool = False
+) -> float:
     """The ns for an operation with `jobs` jobs at once in one scheduler, each of which does `each` null operations. All
-    of it is done `repeat` times."""
+    of it is done `repeat` times. With `assist`, on an accelerator with assistance."""
     try:
         with ExitStack() as stack:
-            accel = stack.enter_context(rig.accelerator(depth=ring_depth(jobs)))
+            options = {"assist": True} if assist else {}
+            accel = stack.enter_context(rig.accelerator(depth=ring_depth(jobs), **options))
             engine = stack.enter_context(Engine(accel, notify=notify))
             scheduler = stack.enter_context(Scheduler())
             body = asks(engine, stackless)

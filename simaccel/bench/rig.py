@@ -13,8 +13,8 @@ class Rig:
     """The functions that make what is measured. They must be importable by name, because some figures are taken in a
     process of their own.
 
-    `accelerator` is called with some of the keywords depth, latency, units, clock and coalescing, and returns a context
-    manager. `coalescing(count=, time_ns=)` makes the value for the keyword coalescing.
+    `accelerator` is called with some of the keywords depth, latency, units, clock, coalescing and assist, and returns a
+    context manager. `coalescing(count=, time_ns=)` makes the value for the keyword coalescing.
     """
 
     accelerator: Callable[..., Any]

@@ -20,6 +20,12 @@ def open_members(given: Iterable[Given], depth: int) -> tuple[list[Member], Any]
     try:
         for number, one in enumerate(given):
             members.append(_member(number, one, depth))
+        for member in members:
+            if getattr(member.accel, "assistant", None) is not None:
+                raise UsageError(
+                    f"{member.name} was made with assist: a fleet gives requests to whichever device it chooses, and "
+                    "its callers can't assist; make it without"
+                )
         return members, _common_clock(members)
     except BaseException:
         for member in members:

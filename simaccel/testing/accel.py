@@ -49,6 +49,8 @@ class Options:
     contract: str = "qat"
     retry: Retry | None = None
     deadline_ns: int | None = None
+    assist: bool = False
+    """Whether threads that wait do short work of the device; only with `clock="real"`, and without faults and trace."""
     misuse: bool = True
     """Whether the misuse detector watches."""
     ignore: Collection[Kind] = ()
@@ -127,6 +129,7 @@ class Accel:
                     trace=self._tracer(),
                     seed=self.seed,
                     clock=VirtualClock() if given.clock == "virtual" else None,
+                    assist=given.assist,
                 )
             )
         return self._device

@@ -36,6 +36,13 @@ def test_every_way_and_contract(cli: Cli, contract: str) -> None:
     assert run.text.count("all 40 results verified") == 5
 
 
+def test_with_assistance(cli: Cli) -> None:
+    run = cli("run", "--assist", "--notify", "all", "--count", "200", "--jobs", "8", "--json", "-")
+    assert run.code == 0, run.errors
+    written = json.loads(run.text)
+    assert (written["ok"], written["options"]["assist"]) == (True, True)
+
+
 def test_every_operation(cli: Cli) -> None:
     ops = [argument for op in MAKERS for argument in ("--op", op)]
     run = cli("run", *ops, "--count", str(2 * len(MAKERS)), "--notify", "callback")

@@ -251,6 +251,7 @@ def test_close_fails_what_is_left(pair: Pair) -> None:
         (lambda: Fleet([7]), "member 7", "an accelerator, an address"),
         (lambda: Fleet([lambda: Accelerator(4)], "best"), "'best'", "use one of"),
         (lambda: Fleet([lambda: Accelerator(4)], patience_ns=0), "patience 0", "1 or more"),
+        (lambda: Fleet([lambda: Accelerator(4, assist=True)]), "device 0 was made with assist", "make it without"),
         (lambda: Fleet(["@nobody-is-there"]), "no member of the fleet answers", "software=True"),
         (
             lambda: Fleet([lambda: Accelerator(4, clock=VirtualClock()) for _ in range(2)]),

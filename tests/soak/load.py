@@ -61,6 +61,7 @@ class Round:
             seed=seed,
             clock=VirtualClock() if self.virtual else None,
             coalescing=Coalescing(draw.choice((1, 1, 4)), 20_000),
+            assist=seed % 3 > 0,
         )
         self.accel.register("fails", _fails)
         self.engine = Engine(

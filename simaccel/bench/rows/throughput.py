@@ -90,6 +90,36 @@ def _one(rig: Rig, rounds: int) -> Outcome:
     return Outcome([_faster(times, "fd", EXECUTOR, 1.4)], times, _notes(times))
 
 
+def _assisted_one(rig: Rig, rounds: int) -> Outcome:
+    ours = partial(jobs_ns, assist=True)
+    times = interleave(
+        {
+            **both("callback", ours, rig, "callback", True, 1, 2000),
+            **both("fd", ours, rig, "fd", False, 1, 2000),
+            EXECUTOR: partial(run_in_executor_ns, 1, 666),
+        },
+        rounds,
+    )
+    figures = [
+        at_least(f"by {name}: times the rate of {EXECUTOR}", ratio(times[EXECUTOR], times[name]), target)
+        for name, target in (("callback", 5.0), ("fd", 3.0))
+    ]
+    return Outcome(figures, times, _notes(times))
+
+
+def _assisted_many(rig: Rig, rounds: int) -> Outcome:
+    ours = partial(jobs_ns, assist=True)
+    times = interleave(
+        {
+            **both("callback", ours, rig, "callback", True, 64, 600),
+            **both("fd", ours, rig, "fd", True, 64, 250),
+            POOL: partial(pool_ns, 64, 16_000),
+        },
+        rounds,
+    )
+    return Outcome([_faster(times, "callback", POOL, 5.0)], times, _notes(times))
+
+
 def _callback_against_fd(rig: Rig, rounds: int) -> Outcome:
     contenders: dict[str, Turn] = {}
     for kind, stackless in (("stackless", True), ("stackful", False)):
@@ -137,6 +167,8 @@ ROWS = (
     Row("callback-64", "null kernel, 64 jobs, callback, stackless", "D", _callback),
     Row("callback-4096", "null kernel, 4,096 jobs, callback, stackless", "D", _callback_many, 5),
     Row("fd-1", "null kernel, depth 1, fd", "D", _one),
+    Row("assist-1", "with assist, null kernel, depth 1", "D", _assisted_one),
+    Row("assist-64", "with assist, null kernel, 64 jobs, callback, stackless", "D", _assisted_many),
     Row("callback-against-fd", "callback against fd, 64 jobs", "D", _callback_against_fd),
     Row("flat-100000", "cost an operation at 100,000 in flight", "D", partial(_flat, 100_000, 1_000, 4, 1.3), 5),
     Row("floor-64", "null kernel, 64 jobs, both kinds of jobs", "A", _floor),

@@ -168,6 +168,10 @@ def command(
         bool,
         typer.Option("--virtual", help="Run in virtual time, in which only the timing model takes time."),
     ] = False,
+    assist: Annotated[
+        bool,
+        typer.Option("--assist", help="Threads that wait do short work of the device, instead of waking its worker."),
+    ] = False,
     json: Annotated[
         str | None, typer.Option(metavar="FILE", help="Also write the results to this file, as JSON; - is stdout.")
     ] = None,
@@ -197,6 +201,7 @@ def command(
         deadline=deadline,
         trace=trace,
         virtual=virtual,
+        assist=assist,
         rate=rate,
         arrivals=arrivals,
         duration=duration,
@@ -311,6 +316,7 @@ def _document(options: RunOptions, results: list[WayResult], ok: bool) -> dict[s
             "notify": options.ways,
             "contract": options.contract,
             "depth": options.depth,
+            "assist": options.assist,
             "units": options.units,
             "latency": options.latency,
             "fault": options.faults,

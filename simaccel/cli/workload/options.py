@@ -77,6 +77,8 @@ class RunOptions:
     trace: str | None = None
     virtual: bool = False
     """Whether time is virtual, so that only the timing model takes time. With a trace for replay it always is."""
+    assist: bool = False
+    """Whether threads that wait do short work of the device."""
     load: OpenLoad | None = None
     """What arrives, and when. None for a closed load: `jobs` jobs that do one operation after the other."""
 
@@ -112,7 +114,14 @@ class RunOptions:
         """A new device. Each way gets its own, with the same seed."""
         clock = VirtualClock() if self.virtual else None
         return Accelerator(
-            self.depth, self.units, self.latency, seed=self.seed, clock=clock, faults=self.faults, trace=trace
+            self.depth,
+            self.units,
+            self.latency,
+            seed=self.seed,
+            clock=clock,
+            faults=self.faults,
+            trace=trace,
+            assist=self.assist,
         )
 
     def engine(
@@ -165,6 +174,7 @@ def _complete(
     deadline: str | None = None,
     trace: str | None = None,
     virtual: bool = False,
+    assist: bool = False,
     rate: str | None = None,
     arrivals: str | None = None,
     duration: str | None = None,
@@ -196,11 +206,17 @@ def _complete(
         deadline_ns=_deadline_ns(deadline, bool(faults)),
         trace=trace,
         virtual=virtual or (trace is not None and not is_perfetto(trace)),
+        assist=assist,
         load=load,
     )
     # The device and the engine know best what they take.
     with options.accelerator() as accel, options.engine(accel, options.ways[0]):
-        pass
+        assists = accel.assistant is not None and trace is None
+    if assist and not assists:
+        raise UsageError(
+            "--assist: it has no effect with --virtual, --latency, --fault and --trace: waiting threads do only "
+            "what is due at once, and what nothing watches; leave it out, or these"
+        )
     if load is not None:
         _check_load(options, load)
     if trace is not None and (digests or (paths and not is_perfetto(trace))):
