@@ -1,6 +1,7 @@
 """packaging/simaccel.service: systemd takes it and finds it safe, and a device can do its work within its limits.
 
 There is no systemd that runs where these tests do. So what the unit forbids is compared with what a device does.
+`service_under_systemd.sh` boots one.
 """
 
 from __future__ import annotations
