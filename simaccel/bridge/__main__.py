@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 
 from simaccel.bridge.device.server import Server
+from simaccel.bridge.device.stop_signals import stopped_by_signals
 
 
 def main() -> None:
@@ -18,9 +18,7 @@ def main() -> None:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     address = sys.argv[1]
     workers = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    with Server(address, workers=workers) as server:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: server.stop())
+    with Server(address, workers=workers) as server, stopped_by_signals(server.stop):
         print(f"serving at {address}", flush=True)
         server.serve()
 

@@ -7,7 +7,6 @@ ended it, is started again: a program that uses several devices finds it there w
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sim import UsageError
+from simaccel.bridge.device.stop_signals import stopped_by_signals
 from simaccel.bridge.wire import socket_address
 from simaccel.cli.exits import FAILED, OK
 from simaccel.cli.service_log import ServiceLog
@@ -73,27 +73,25 @@ class DeviceGroup:
         """Serve until SIGTERM or Ctrl-C. Returns the exit code."""
         manager = ServiceManager()
 
-        def stop(*_: object) -> None:
+        def stop() -> None:
             manager.stopping()
             self._stop()
 
-        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
         keepers = [threading.Thread(target=self._keep, args=(address,)) for address in self._addresses]
-        try:
-            for keeper in keepers:
-                keeper.start()
-            for _ in keepers:
-                self._started.acquire()
-            if not self._failed.is_set():
-                serving = f"serving at {', '.join(self._addresses)}"
-                self._log.announce("serving", serving)
-                manager.ready(serving)
-            for keeper in keepers:
-                keeper.join()
-        finally:
-            self._stop()
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        with stopped_by_signals(stop):
+            try:
+                for keeper in keepers:
+                    keeper.start()
+                for _ in keepers:
+                    self._started.acquire()
+                if not self._failed.is_set():
+                    serving = f"serving at {', '.join(self._addresses)}"
+                    self._log.announce("serving", serving)
+                    manager.ready(serving)
+                for keeper in keepers:
+                    keeper.join()
+            finally:
+                self._stop()
         return FAILED if self._failed.is_set() else OK
 
     def _stop(self) -> None:

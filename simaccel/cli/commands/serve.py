@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ import typer
 from sim import UsageError
 from simaccel.bridge import Server
 from simaccel.bridge.device.admission import Refused
+from simaccel.bridge.device.stop_signals import stopped_by_signals
 from simaccel.bridge.users import group_id, user_id
 from simaccel.cli.device_group import DeviceGroup, group_addresses, option_words
 from simaccel.cli.device_options import DEPTH, AllowUser, Depth, Faults, Latency, Seed, Units, Workers
@@ -26,7 +26,6 @@ from simaccel.cli.socket_option import Socket, address_of
 from simaccel.cli.watching_options import Metrics, Page, PageToken, TraceFile, Watching, request_trace
 
 LONGEST_S = 1_000_000
-STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 def command(
@@ -119,13 +118,12 @@ def _log_refused(log: ServiceLog, refused: Refused) -> None:
 
 def _serve(server: Server, log: ServiceLog, watching: Watching, interval_s: float, latency: str | None) -> int:
     allow_many_clients()
-    before = {number: signal.signal(number, lambda *_: server.stop()) for number in STOPPING}
     manager = ServiceManager()
     ended = threading.Event()
     teller = threading.Thread(target=_tell, args=(server, log, interval_s, ended), daemon=True)
     late = LateWatch(server.late, latency, lambda text: log.warning("late", text)) if latency is not None else None
     try:
-        with server, ExitStack() as watched:
+        with stopped_by_signals(server.stop), server, ExitStack() as watched:
             serving = f"serving at {server.address}"
             log.announce("serving", serving)
             watched.enter_context(watching.of(server, lambda line: log.announce("watching", line)))
@@ -145,8 +143,6 @@ def _serve(server: Server, log: ServiceLog, watching: Watching, interval_s: floa
     finally:
         watching.close()
         ended.set()
-        for number, handler in before.items():
-            signal.signal(number, handler)
     return OK
 
 
