@@ -3,6 +3,7 @@
 PYTHON    ?= $(shell command -v python3.11 || command -v python3)
 VENV      := .venv
 BIN       := $(VENV)/bin
+MADE      := $(VENV)/.made
 READY     := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 PIP       := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -117,16 +118,25 @@ servers: $(READY_DEV) provider
 clean:
 	rm -rf $(VENV) $(VENV)-3.* dist hotpath/built .mypy_cache .pytest_cache .ruff_cache
 
-$(READY): pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "simaccel needs Python 3.11 or later; call make PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "making a virtual environment in $(VENV), of $(PYTHON)"
-	@$(PYTHON) -m venv $(VENV)
+$(READY): pyproject.toml | $(MADE)
 	@echo "installing simaccel and the libraries that it needs (some 10 to 20 seconds)"
 	@$(PIP) --no-compile --editable '.[cli]'
 	@touch $@
 
-$(READY_DEV): $(READY)
-	@echo "installing what the tests and linters need (some 20 seconds)"
+# All of the above and more, in one go: pip takes about 10 seconds for each call.
+$(READY_DEV): pyproject.toml | $(MADE)
+	@echo "installing simaccel and what the tests and linters need (some 30 seconds)"
 	@$(PIP) --editable '.[dev]'
+	@touch $(READY) $@
+
+$(MADE):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "simaccel needs Python 3.11 or later; call make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "making a virtual environment in $(VENV), of $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV)
 	@touch $@
+
+# Two calls of pip at a time would spoil the environment. The halves of `make conformance` call none.
+ifeq ($(filter conformance-%,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif

@@ -134,6 +134,7 @@ def test_a_run_is_written_shown_on_a_page_and_compared(tmp_path: Path, capsys: p
     assert "stackless cycle by callback (ns)" in printed
 
 
+@pytest.mark.in_ci
 @pytest.mark.skipif(find_spec("matplotlib") is None, reason="matplotlib is not installed: simaccel[bench] has it")
 def test_pictures_are_drawn_twice(tmp_path: Path) -> None:
     stages = dict.fromkeys(("submit", "queue", "service", "notify", "wake to resume"), 1000.0)

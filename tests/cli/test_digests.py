@@ -14,6 +14,7 @@ from engine.modes import NOTIFY
 from simaccel.cli.workload.digests import HEADER_BYTES, PartialHashes
 from simaccel.cli.workload.files import BLOCK_BYTES
 from tests.cli.cli import Cli, child
+from tests.effort import some
 
 NAMES = ["plain", "two words", "back\\slash", "line\nfeed", "carriage\rreturn", "tab\t", "\udcff\udcfe", "-dash", "ü"]
 SIZES = [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES, 5 * BLOCK_BYTES + 7]
@@ -66,7 +67,7 @@ def test_what_is_missing_is_told_and_the_rest_is_done(cli: Cli, folder: Path) ->
     assert run.errors[1:] == [f"simaccel: '{folder}/no such': No such file or directory"]
 
 
-@pytest.mark.parametrize("paths", [[], ["-"], ["-", "pyproject.toml"]])
+@pytest.mark.parametrize("paths", some([[], ["-"], ["-", "pyproject.toml"]], 2))
 def test_standard_input(paths: list[str]) -> None:
     data = os.urandom(2 * BLOCK_BYTES + 3)
     run = child("run", "--digests", *paths, stdin=data)

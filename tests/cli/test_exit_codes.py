@@ -10,6 +10,7 @@ import pytest
 
 from simaccel.version import __version__
 from tests.cli.cli import ROOT, Cli, child, command, environment
+from tests.effort import some
 
 
 def test_version(cli: Cli) -> None:
@@ -30,7 +31,7 @@ def test_version_imports_nothing_slow() -> None:
 READ_BY_NOBODY = [["run", "--count", "50"], ["run", "--digests", "engine", "sim"], ["info"], ["--version"]]
 
 
-@pytest.mark.parametrize("arguments", READ_BY_NOBODY)
+@pytest.mark.parametrize("arguments", some(READ_BY_NOBODY, 1))
 def test_a_reader_that_goes_away_ends_it_quietly(arguments: list[str]) -> None:
     read_fd, write_fd = os.pipe()
     os.close(read_fd)
@@ -43,7 +44,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(arguments: list[str]) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
-@pytest.mark.parametrize("arguments", [["run", "--count", "5"], ["run", "--digests", "engine"], ["info"]])
+@pytest.mark.parametrize("arguments", some([["run", "--count", "5"], ["run", "--digests", "engine"], ["info"]], 1))
 def test_a_full_disk_is_told_in_one_line(arguments: list[str]) -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run(command(*arguments), stdout=full, stderr=subprocess.PIPE, cwd=ROOT, env=environment())

@@ -18,7 +18,7 @@ COMPILE, CYTHON = "-m hotpath.build", "import Cython"
 def ready(tmp_path: Path) -> Path:
     """An environment in which all is installed."""
     require("make")
-    for stamp in (".ready", ".ready-dev", ".ready-bench"):
+    for stamp in (".made", ".ready", ".ready-dev", ".ready-bench"):
         (tmp_path / stamp).touch()
     return tmp_path
 
@@ -49,3 +49,14 @@ def test_run_installs_what_it_needs_alone(tmp_path: Path) -> None:
     installs = [line for line in would_do(tmp_path, "run").splitlines() if "pip install" in line]
     assert len(installs) == 1
     assert installs[0].endswith(" --no-compile --editable '.[cli]'")
+
+
+def test_the_tests_install_all_in_one_call_of_pip(tmp_path: Path) -> None:
+    installs = [line for line in would_do(tmp_path, "test").splitlines() if "pip install" in line]
+    assert [line.split()[-1] for line in installs] == ["'.[dev]'"]
+
+
+def test_two_calls_of_pip_are_never_made_at_a_time(tmp_path: Path) -> None:
+    """Each target that installs ends before the next one begins, also with --jobs."""
+    assert "\n.NOTPARALLEL:\n" in (ROOT / "Makefile").read_text()
+    assert would_do(tmp_path, "--jobs=4", "test", "TESTS=compiled").count("-m venv") == 1
