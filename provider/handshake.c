@@ -199,7 +199,8 @@ static int agree(int control, const char *name, struct ring *ring, int *fds, int
         return fail(reason, reason_bytes, "the device refused: %.*s", (int)(got - (ssize_t)sizeof(answer.header)),
                     answer.text + sizeof(answer.header));
     if (answer.header.version != WIRE_VERSION)
-        return fail(reason, reason_bytes, "the device speaks version %u of the protocol, we %u: install the same simaccel",
+        return fail(reason, reason_bytes, "the device speaks version %u of the protocol, we %u: "
+                    "install the same simaccel on both sides",
                     answer.header.version, WIRE_VERSION);
     if (answer.header.type != WIRE_WELCOME || got != (ssize_t)sizeof(answer.welcome) || *fd_count != FDS ||
         !layout_is_right(&answer.welcome, fds[0]))

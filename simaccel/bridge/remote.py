@@ -119,8 +119,10 @@ def _ask(name: str, message: bytes) -> dict[str, Any]:
     if len(data) < wire.HEADER.size:
         raise NoDeviceError(f"the device at {name} closed the connection")
     magic, version, kind = wire.HEADER.unpack_from(data)
-    if magic != wire.MAGIC or version != wire.VERSION:
-        raise NoDeviceError(f"the device at {name} speaks another protocol: install the same simaccel on both sides")
+    if magic != wire.MAGIC:
+        raise NoDeviceError(f"what answers at {name} is no simaccel device")
+    if kind != wire.Message.REFUSED and version != wire.VERSION:
+        raise NoDeviceError(another_version(name, version))
     if kind != wire.Message.REPORT:
         raise NoDeviceError(f"the device at {name} refused: {data[wire.HEADER.size :].decode(errors='replace')}")
     try:
@@ -130,6 +132,14 @@ def _ask(name: str, message: bytes) -> dict[str, Any]:
     if not isinstance(report, dict):
         raise NoDeviceError(f"the device at {name} does not answer with a report")
     return report
+
+
+def another_version(name: str, version: int) -> str:
+    """What is said of a device of another version of simaccel. A device says the same of a client."""
+    return (
+        f"the device at {name} speaks version {version} of the protocol, we {wire.VERSION}: "
+        "install the same simaccel on both sides"
+    )
 
 
 def default_address() -> str:

@@ -116,7 +116,10 @@ def test_a_program_ends_when_its_device_is_killed(toolbox: Toolbox) -> None:
     process.communicate(timeout=WAIT_S)
 
 
-@pytest.mark.parametrize(("program", "code"), [("no-such-program", NOT_FOUND), ("/etc/passwd", NOT_RUNNABLE)])
+@pytest.mark.parametrize(
+    ("program", "code"),
+    [("no-such-program", NOT_FOUND), ("/etc/passwd", NOT_RUNNABLE), ("/etc", NOT_RUNNABLE), ("", NOT_FOUND)],
+)
 @pytest.mark.parametrize("device", [True, False])
 def test_what_can_not_be_run_has_the_exit_code_that_shells_give_it(
     toolbox: Toolbox, program: str, code: int, device: bool
@@ -125,6 +128,44 @@ def test_what_can_not_be_run_has_the_exit_code_that_shells_give_it(
     done = simaccel("openssl", *more, "--", program, SIMACCEL_MODULE=str(toolbox.provider))
     assert done.returncode == code
     assert done.stderr.splitlines()[-1].startswith(f"simaccel: {program}: ")
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        (
+            "openssl.Server = fails(OSError(errno.EMFILE, 'Too many open files'))",
+            "Too many open files; raise the limit",
+        ),
+        ("openssl.Supervised = fails(OSError(errno.EAGAIN, 'Try again'))", "Try again; raise the limit of processes"),
+        ("openssl._written = fails(OSError(errno.ENOSPC, 'No space', '/tmp/x'))", "/tmp/x: No space; make room there"),
+        ("threading.Thread.start = fails(RuntimeError(private_device.NO_THREAD))", "can't start new thread; raise"),
+    ],
+    ids=["files", "processes", "disk", "threads"],
+)
+def test_a_device_that_can_not_start(toolbox: Toolbox, broken: str, why: str) -> None:
+    program = f"""
+import errno, sys, threading
+from simaccel.cli import main
+from simaccel.cli.commands import openssl
+from simaccel.cli.openssl_setup import private_device
+
+def fails(error):
+    def call(*_, **__):
+        raise error
+    return call
+
+{broken}
+sys.exit(main(["openssl", "--device", "--", "echo", "never"]))
+"""
+    environment = toolbox.environment("@nobody") | {"SIMACCEL_MODULE": str(toolbox.provider)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=WAIT_S, check=False
+    )
+    assert done.returncode == NO_DEVICE
+    assert done.stderr.startswith(f"simaccel: echo was not started: its device can't start: {why}")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
 
 
 def test_a_program_that_does_not_use_it_is_told_of(toolbox: Toolbox) -> None:

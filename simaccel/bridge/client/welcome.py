@@ -15,7 +15,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from simaccel.bridge import wire
-from simaccel.bridge.remote import NoDeviceError
+from simaccel.bridge.remote import NoDeviceError, another_version
 from simaccel.bridge.wire import Layout
 
 FDS = 3
@@ -86,13 +86,17 @@ def _layout(data: bytes, name: str, most: Layout) -> Layout:
     magic, version, kind = wire.HEADER.unpack_from(data)
     if magic == wire.MAGIC and kind == wire.Message.REFUSED:
         raise NoDeviceError(f"the device at {name} refused: {data[wire.HEADER.size :].decode(errors='replace')}")
-    if magic == wire.MAGIC and version == wire.VERSION and len(data) == wire.WELCOME.size:
+    if magic != wire.MAGIC:
+        raise NoDeviceError(f"what answers at {name} is no simaccel device")
+    if version != wire.VERSION:
+        raise NoDeviceError(another_version(name, version))
+    if len(data) == wire.WELCOME.size:
         entries = wire.WELCOME.unpack(data)[3]
         with suppress(ValueError):
             layout = Layout.of(min(entries, most.entries), most.slot_bytes)
             if data == wire.welcome(layout):
                 return layout
-    raise NoDeviceError(f"the device at {name} speaks another protocol: install the same simaccel on both sides")
+    raise NoDeviceError(f"the device at {name} sent a wrong welcome: it does not fit what was asked for")
 
 
 def _mapped(memfd: int, layout: Layout) -> mmap.mmap:

@@ -128,7 +128,10 @@ class Connections:
         if magic != wire.MAGIC:
             raise Violation("this is no client of a simaccel device")
         if version != wire.VERSION:
-            raise Violation(f"the device speaks version {wire.VERSION} of the protocol, you {version}")
+            raise Violation(
+                f"the device speaks version {wire.VERSION} of the protocol, you {version}: "
+                "install the same simaccel on both sides"
+            )
         if kind == Message.HELLO and len(data) == wire.HELLO.size and fd in self._silent:
             self._welcome(fd, connection, data)
         elif kind == Message.FORGET and len(data) == wire.FORGET.size and fd in self.clients:

@@ -20,7 +20,7 @@ from simaccel.cli.exits import NO_DEVICE, OK, complain, unable_to_run
 from simaccel.cli.openssl_setup.device_answers import why_no_device
 from simaccel.cli.openssl_setup.exec_program import become, environment_of_caller
 from simaccel.cli.openssl_setup.family import is_descendant
-from simaccel.cli.openssl_setup.private_device import private_address, run_with_device
+from simaccel.cli.openssl_setup.private_device import device_can_not_start, private_address, run_with_device
 from simaccel.cli.openssl_setup.provider_files import provider_for
 from simaccel.cli.openssl_setup.supervised import Supervised
 from simaccel.cli.output_files import check_writable
@@ -132,6 +132,22 @@ def _on_private_device(
         raise UsageError(f"--socket {socket}: a device of --device has an address of its own; give one of the two")
     if stats_json is not None:
         check_writable("--stats-json", stats_json)
+    try:
+        return _started(program, module, options, trace, require_device, stats_json)
+    except (OSError, RuntimeError) as error:
+        code = device_can_not_start(program[0], error)
+        return lambda: code
+
+
+def _started(
+    program: list[str],
+    module: Path,
+    options: dict[str, Any],
+    trace: str | None,
+    require_device: bool,
+    stats_json: str | None,
+) -> Callable[[], int]:
+    """The program waits and its device is open. What is returned lets both run. Raises OSError if one can't start."""
     address = private_address()
     with ExitStack() as opened:
         config = _written(configuration(module, address))
@@ -148,7 +164,7 @@ def _on_private_device(
 
     def run() -> int:
         with kept:
-            return run_with_device(running, server, require_device=require_device, stats_json=stats_json)
+            return run_with_device(program[0], running, server, require_device=require_device, stats_json=stats_json)
 
     return run
 

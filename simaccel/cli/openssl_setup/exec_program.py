@@ -8,6 +8,7 @@ ignored before the interpreter started, so it gets its default action even then.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ def become(program: list[str], environment: Mapping[str, str]) -> NoReturn:
 
     Raises OSError if it can't be run; this process then goes on as it was.
     """
+    if not program[0]:
+        raise FileNotFoundError(errno.ENOENT, "give the name of a program, not an empty word")
     before = {number: signal.signal(number, signal.SIG_DFL) for number in IGNORED_BY_PYTHON}
     try:
         os.execvpe(program[0], program, environment)

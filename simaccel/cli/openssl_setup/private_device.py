@@ -6,6 +6,7 @@ device, whatever users they turn into. The device ends with the program.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -19,13 +20,39 @@ from simaccel.cli.fd_limit import allow_many_clients
 from simaccel.cli.openssl_setup.supervised import Supervised
 from simaccel.cli.output_files import write_text
 
+CURES = {
+    errno.EMFILE: "; raise the limit of open files (ulimit -n)",
+    errno.EAGAIN: "; raise the limit of processes and threads (ulimit -u)",
+    errno.ENOSPC: "; make room there, or set TMPDIR",
+}
+
+
+NO_THREAD = "can't start new thread"
+"""The text of the RuntimeError by which Python says that the system gives it no thread."""
+
+
+def device_can_not_start(program: str, error: OSError | RuntimeError) -> int:
+    """Says why, and that the program was not started for this reason. Returns the exit code.
+
+    Raises a RuntimeError again that does not mean that there is no thread.
+    """
+    if isinstance(error, RuntimeError):
+        if str(error) != NO_THREAD:
+            raise error
+        error = OSError(errno.EAGAIN, NO_THREAD)
+    what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    complain(f"{program} was not started: its device can't start: {what}{CURES.get(error.errno or 0, '')}")
+    return NO_DEVICE
+
 
 def private_address() -> str:
     """An abstract name that nobody else has."""
     return f"@simaccel-{os.getpid()}-{secrets.token_hex(8)}"
 
 
-def run_with_device(running: Supervised, server: Server, *, require_device: bool, stats_json: str | None) -> int:
+def run_with_device(
+    program: str, running: Supervised, server: Server, *, require_device: bool, stats_json: str | None
+) -> int:
     """Let the program begin, serve it until it ends, and return its exit code. Blocks. Main thread only.
 
     Prints on stderr what the device did, and writes that to the file `stats_json`. `require_device`: if the program
@@ -33,7 +60,10 @@ def run_with_device(running: Supervised, server: Server, *, require_device: bool
     """
     allow_many_clients()  # the program was forked before this, and keeps its own limit
     serving = threading.Thread(target=server.serve, name="simaccel-device")
-    serving.start()
+    try:
+        serving.start()
+    except RuntimeError as error:
+        return device_can_not_start(program, error)
     try:
         running.begin()
         code = running.wait()
