@@ -7,12 +7,14 @@ from sim.submission cimport Submission
 from sim.worker cimport Worker
 
 cdef class Assistant:
-    cdef public object clock, _ident
+    cdef public object clock, _ident, _kernel
+    cdef public long long _most_bytes
     cdef public bint polled
     cdef public Device _device
     cdef public Submission _quiet, _submission
     cdef public dict _short, _trials
 
+    @cython.locals(short=tuple)
     cpdef bint submit(self, request) except -1
     cpdef bint submit_for_others(self, request) except -1
     @cython.locals(ring=SubmissionRing, worker=Worker, claims=list, done=cython.longlong)
