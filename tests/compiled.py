@@ -1,7 +1,7 @@
 """What can't be tested where the hot path is compiled, and so is skipped there: it runs with the Python.
 
 - A test that replaces a method of a compiled class: `monkeypatch.setattr` skips it.
-- A sweep over compiled code, which no tracer sees: `interrupting.sweep` skips it.
+- An exception at each place of compiled code, which no tracer sees: `interrupt_everywhere` skips it.
 - What is marked `python_source`: it traces compiled code, or puts an object of its own in place of a part.
 """
 

@@ -55,8 +55,8 @@ def storm(
     """Interrupt what the scenario yields, again and again. Returns how many rounds there were, and in how many of them
     a KeyboardInterrupt was raised.
 
-    The scenario is as for `tests.interrupting.sweep`, but gets random numbers. In each round, what it yields is
-    interrupted once, at some time within the time that it took in the rounds before. Nothing else is interrupted. It
+    The scenario is as for `interrupting.interrupt_everywhere`, but gets random numbers. In each round, what it yields
+    is interrupted once, at some time within the time that it took in the rounds before. Nothing else is interrupted. It
     ends after this many seconds or rounds. No Ctrl-C comes in the code of the packages whose names are in `spared`.
     Only for the main thread.
     """

@@ -1,4 +1,4 @@
-"""Raises an exception at every place where one can come, one place at a time: `sweep`.
+"""Raises an exception at every place where one can come, one place at a time: `interrupt_everywhere`.
 
 A scenario is a context manager that yields a function to be interrupted. The code before its `yield` sets up. The code
 after it checks that the next operation works, that `close()` works, and that the counts are right.
@@ -10,7 +10,7 @@ after it checks that the next operation works, that `close()` works, and that th
         assert Engine(accel).sha256(b"next")
         accel.close()
 
-    sweep(one_operation, [sim.device, Worker.wake])
+    interrupt_everywhere(one_operation, [sim.device, Worker.wake])
 
 There are two kinds of places:
 
@@ -46,7 +46,7 @@ SIGNALS, LINES = "signals", "lines"
 STDERR = [2]
 """The fd on which a hang is shown. conftest.py sets it to the one that is not captured."""
 EVERY = pick(3, 1, 1)
-"""See `sweep`."""
+"""See `interrupt_everywhere`."""
 NOTING_RUNS = 3
 """How many runs without an exception find the places. If there are threads, not every run comes to all places."""
 Scenario = Callable[[], AbstractContextManager[Callable[[], object]]]
@@ -129,7 +129,7 @@ class Raiser:
             self._instead()
 
 
-def sweep(
+def interrupt_everywhere(
     scenario: Scenario,
     watched: Iterable[object],
     error: type[BaseException] = KeyboardInterrupt,
@@ -153,7 +153,7 @@ def sweep(
       they come to the same places, so together they try nearly all.
 
     What the scenario yields may raise the exception itself, or another one because of it. If it raises anything else,
-    or the checks raise, the sweep fails, with the place as a note.
+    or the checks raise, this fails, with the place as a note.
     """
     watched = list(watched)
     if any(map(compiled.is_compiled, watched)):
@@ -190,7 +190,7 @@ def _first_of(every: int) -> int:
 
 @contextmanager
 def _no_foreign_finalizers() -> Iterator[None]:
-    """Inside the `with`, the garbage collector runs only where the sweep calls it.
+    """Inside the `with`, the garbage collector runs only where we call it.
 
     Otherwise it could run at any instant, and finalize objects of an earlier test. The places in their `__del__` are
     not reached again in a second run of the scenario, and an exception there only reaches sys.unraisablehook.
@@ -243,7 +243,7 @@ class _Watchdog:
         self._what = "the run without an exception"
         self._begun = 0
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="sweep-watchdog", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="interrupting-watchdog", daemon=True)
 
     def begin(self, what: str) -> None:
         self._what = what

@@ -20,13 +20,13 @@ from simaccel.testing.exploration import (
     explore,
     replay,
 )
+from simaccel.testing.fault_sweep import EVERY_FAULT, SweepReport, SweepStep, sweep
 from simaccel.testing.invariants import InvariantError, Ledger, check_invariants
 from simaccel.testing.manual_accelerator import ManualAccelerator
 from simaccel.testing.misuse import Kind, Misuse, MisuseError, MisuseReport, detect_misuse
 from simaccel.testing.recording import Difference, record_scenario, replay_scenario
 from simaccel.testing.scenario import Scenario
 from simaccel.testing.scenario_run import ScenarioOutcome, run_scenario
-from simaccel.testing.sweep import EVERY_FAULT, SweepReport, SweepStep, sweep
 
 __all__ = [
     "CERTIFY_SCENARIOS",

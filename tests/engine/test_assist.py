@@ -20,7 +20,7 @@ from engine.modes import CONTRACTS, NOTIFY
 from sim import Accelerator, Trace, UsageError, VirtualClock
 from sim.worker import Worker
 from tests.engine.whole_thread import check_thread
-from tests.interrupting import sweep
+from tests.interrupting import interrupt_everywhere
 from tests.sim.assisted import assisted
 from waitctx import WaitCtx
 
@@ -254,4 +254,6 @@ def test_ctrl_c_at_every_place_loses_nothing(
     scenario: Callable[[str], Any], notify: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("threading.excepthook", lambda args: None)
-    sweep(lambda: scenario(notify), [*ASSISTS, engine.drivers.scheduler.Scheduler.run, Engine._sleep], limit_s=20)
+    interrupt_everywhere(
+        lambda: scenario(notify), [*ASSISTS, engine.drivers.scheduler.Scheduler.run, Engine._sleep], limit_s=20
+    )

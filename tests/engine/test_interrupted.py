@@ -30,7 +30,7 @@ from engine.offload.operation import Operation
 from engine.offload.slot_queue import SlotQueue
 from sim import Accelerator, VirtualClock
 from tests.engine.whole_thread import check_thread
-from tests.interrupting import LINES, SIGNALS, Scenario, sweep
+from tests.interrupting import LINES, SIGNALS, Scenario, interrupt_everywhere
 from waitctx import WaitCtx
 
 DATA = b"interrupted"
@@ -269,4 +269,4 @@ SCENARIOS: dict[str, tuple[Callable[[str, str], Scenario], list[object]]] = {
 @pytest.mark.parametrize(("error", "places"), [(KeyboardInterrupt, SIGNALS), (MemoryError, LINES)])
 def test_an_exception_at_every_place(what: str, notify: str, job: str, error: type[BaseException], places: str) -> None:
     scenario, watched = SCENARIOS[what]
-    sweep(scenario(notify, job), watched, error, kind=places)
+    interrupt_everywhere(scenario(notify, job), watched, error, kind=places)

@@ -20,7 +20,7 @@ from engine.drivers.loop_driver import LoopDriver, LoopWaker
 from engine.drivers.trio_loop import TrioLoop
 from sim import Accelerator, VirtualClock
 from tests.engine.ways import complete_next, manual
-from tests.interrupting import Scenario, sweep
+from tests.interrupting import Scenario, interrupt_everywhere
 from tests.loops import reached
 
 
@@ -201,7 +201,7 @@ def test_ctrl_c_at_every_place(notify: str, kind: str) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         hits: list[object] = []
-        places = sweep(
+        places = interrupt_everywhere(
             interrupted(notify, kind, hits), watched, visits=1, instead=lambda: signal.raise_signal(signal.SIGINT)
         )
         # From Python 3.14 on, a handler does not run inside of a trace function, and some come when all has ended.

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from engine.offload.wake_fds import EventFd, Pipe, WakeFd, _close_all, wake_fd
-from tests.interrupting import LINES, SIGNALS, sweep
+from tests.interrupting import LINES, SIGNALS, interrupt_everywhere
 
 
 def open_fds() -> set[str]:
@@ -42,4 +42,4 @@ def test_an_exception_while_it_is_made_or_closed(kind: str, error_kind: tuple[ty
         gc.collect()
         assert open_fds() == before
 
-    sweep(scenario, [WakeFd, EventFd if kind == "fd" else Pipe, wake_fd, _close_all], error, kind=places)
+    interrupt_everywhere(scenario, [WakeFd, EventFd if kind == "fd" else Pipe, wake_fd, _close_all], error, kind=places)

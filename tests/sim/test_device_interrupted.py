@@ -27,7 +27,7 @@ import sim.timers
 import sim.worker
 from sim import Accelerator, Coalescing, Request, SimError, VirtualClock
 from sim.report import ForeignCalls
-from tests.interrupting import LINES, SIGNALS, sweep
+from tests.interrupting import LINES, SIGNALS, interrupt_everywhere
 from tests.sim.sim_requests import Completions, Told
 
 DEVICE = [
@@ -93,7 +93,7 @@ def test_an_exception_anywhere_loses_nothing(faults: str, polled: bool, kind: st
         told.check(doubles=1 if faults == "duplicate" else 0)
         assert len(called) <= 2  # a call in which an exception came is made once more
 
-    sweep(scenario, DEVICE, error, kind=kind, visits=1)
+    interrupt_everywhere(scenario, DEVICE, error, kind=kind, visits=1)
 
 
 @at_each_place
@@ -117,7 +117,7 @@ def test_an_exception_anywhere_in_close_is_made_good_by_the_next(kind: str, erro
         told.check()
         assert called
 
-    sweep(scenario, [*DEVICE, Accelerator.close, Accelerator._drain], error, kind=kind, visits=2)
+    interrupt_everywhere(scenario, [*DEVICE, Accelerator.close, Accelerator._drain], error, kind=kind, visits=2)
 
 
 @pytest.mark.parametrize("error", [MemoryError, RecursionError])
@@ -152,7 +152,7 @@ def test_an_exception_anywhere_in_the_worker_tells_all(
         *(sim.completion, sim.device, sim.interrupt, sim.ring, sim.schedule, sim.timers),
         *(ForeignCalls, sim.worker.Worker._run),
     ]
-    sweep(scenario, watched, error, kind=LINES, visits=1, new_threads=True)
+    interrupt_everywhere(scenario, watched, error, kind=LINES, visits=1, new_threads=True)
 
 
 @at_each_place
@@ -188,7 +188,7 @@ def test_what_got_a_slot_completes_though_an_exception_came_before_the_doorbell(
             assert completions.done[-1] is request
         accel.close()
 
-    sweep(scenario, [sim.submission, sim.worker.Worker.wake], error, kind=kind)
+    interrupt_everywhere(scenario, [sim.submission, sim.worker.Worker.wake], error, kind=kind)
 
 
 @at_each_place
@@ -211,4 +211,4 @@ def test_a_jump_that_moved_something_says_so_also_after_an_exception(kind: str, 
         accel.close()
         told.check()
 
-    sweep(scenario, [*DEVICE, sim.clock], error, kind=kind)
+    interrupt_everywhere(scenario, [*DEVICE, sim.clock], error, kind=kind)

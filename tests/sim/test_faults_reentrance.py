@@ -15,7 +15,7 @@ from sim.faults import PASS, Fail, Verdict
 from sim.faults.injector import Injector
 from sim.faults.rules import Rulebook
 from sim.submission import Submission
-from tests.interrupting import SIGNALS, sweep
+from tests.interrupting import SIGNALS, interrupt_everywhere
 
 
 class Bench:
@@ -161,4 +161,4 @@ def test_a_signal_handler_may_use_the_accelerator_at_any_instant_of_a_submit(
             assert "must not submit" in str(error)
         bench.end()
 
-    sweep(scenario, SUBMITTING, kind=SIGNALS, instead=lambda: act(benches[0]), visits=1)
+    interrupt_everywhere(scenario, SUBMITTING, kind=SIGNALS, instead=lambda: act(benches[0]), visits=1)

@@ -15,7 +15,7 @@ import pytest
 from sim import Accelerator, Coalescing, Request
 from sim.submission import Submission
 from sim.worker import Worker
-from tests.interrupting import LINES, SIGNALS, sweep
+from tests.interrupting import LINES, SIGNALS, interrupt_everywhere
 from tests.sim.sim_requests import Completions, Gate
 
 
@@ -299,7 +299,7 @@ def a_submit_in_real_time() -> Iterator[Callable[[], object]]:
 
 @pytest.mark.parametrize(("kind", "error"), [(SIGNALS, KeyboardInterrupt), (LINES, MemoryError)])
 def test_an_exception_anywhere_in_a_wake_loses_no_other(kind: str, error: type[BaseException]) -> None:
-    sweep(a_submit_in_real_time, [Worker.wake, Submission.submit], error, kind=kind)
+    interrupt_everywhere(a_submit_in_real_time, [Worker.wake, Submission.submit], error, kind=kind)
 
 
 @contextmanager
@@ -318,4 +318,4 @@ def a_call_in_real_time() -> Iterator[Callable[[], object]]:
 
 @pytest.mark.parametrize(("kind", "error"), [(SIGNALS, KeyboardInterrupt), (LINES, RecursionError)])
 def test_an_exception_anywhere_in_call_at_loses_no_other(kind: str, error: type[BaseException]) -> None:
-    sweep(a_call_in_real_time, [Worker.wake, Accelerator.call_at], error, kind=kind)
+    interrupt_everywhere(a_call_in_real_time, [Worker.wake, Accelerator.call_at], error, kind=kind)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.ctrl_c import storm
-from tests.interrupting import LINES, SIGNALS, Scenario, sweep
+from tests.interrupting import LINES, SIGNALS, Scenario, interrupt_everywhere
 
 
 class Moves:
@@ -64,10 +64,10 @@ def test_what_is_not_safe_is_found(
     kind: str, error: type[BaseException], way: Callable[[Moves], None], safe: bool
 ) -> None:
     if safe:
-        assert sweep(scenario_of(way), [way, Moves.carefully], error, kind=kind, every=1)
+        assert interrupt_everywhere(scenario_of(way), [way, Moves.carefully], error, kind=kind, every=1)
         return
     with pytest.raises(AssertionError) as failure:
-        sweep(scenario_of(way), [way, Moves.carefully], error, kind=kind, every=1)
+        interrupt_everywhere(scenario_of(way), [way, Moves.carefully], error, kind=kind, every=1)
     assert f"after {error.__name__} at test_interrupting.py:" in failure.value.__notes__[0]
 
 
@@ -89,7 +89,7 @@ def test_by_every_third_place_three_tests_come_to_all(first: int, monkeypatch: p
 
         yield act
 
-    every = sweep(scenario, [Moves.carefully], MemoryError, kind=LINES, every=3, visits=1)
+    every = interrupt_everywhere(scenario, [Moves.carefully], MemoryError, kind=LINES, every=3, visits=1)
     assert places == [place.line for place in every][first::3]
 
 
@@ -110,7 +110,7 @@ def test_an_exception_in_a_thread_that_is_started_meanwhile() -> None:
         assert not raised or len(moves.source) + len(moves.target) == 3
 
     with pytest.raises(AssertionError):
-        sweep(scenario, [Moves.carelessly], MemoryError, kind=LINES, new_threads=True, every=1)
+        interrupt_everywhere(scenario, [Moves.carelessly], MemoryError, kind=LINES, new_threads=True, every=1)
 
 
 def test_what_was_not_raised_because_of_it_comes_out() -> None:
@@ -118,7 +118,7 @@ def test_what_was_not_raised_because_of_it_comes_out() -> None:
         raise ValueError("of its own")
 
     with pytest.raises(ValueError, match="of its own"):
-        sweep(scenario_of(fails), [Moves.carefully])
+        interrupt_everywhere(scenario_of(fails), [Moves.carefully])
 
 
 def test_a_storm_interrupts_at_most_once_a_round() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.interrupting import LINES, SIGNALS, sweep
+from tests.interrupting import LINES, SIGNALS, interrupt_everywhere
 from waitctx import ClosedError, Status, WaitCtx
 
 KEY, OTHER = object(), object()
@@ -218,4 +218,4 @@ def test_after_an_exception_in_between_close_goes_on(error: type[BaseException],
         with suppress(ValueError, BaseExceptionGroup):  # of the cleanup
             ctx.close()
 
-    sweep(scenario, [WaitCtx.close, WaitCtx._clean_up], error, kind=places)
+    interrupt_everywhere(scenario, [WaitCtx.close, WaitCtx._clean_up], error, kind=places)

@@ -1,5 +1,5 @@
-"""The sweep runs a scenario in which the first operation meets a fault, then one in which the second does, up to the
-last. It does so with every fault.
+"""`sweep` runs a scenario in which the first operation meets a fault, then one in which the second does, up to the
+last. It does so with every fault. The command `simaccel sweep` is something else: a grid of simulated loads.
 
 This is for a device what fail-nth is for allocations in the Linux kernel. Code may meet a fault only once in a million
 operations; here it meets the fault at each of its operations, and the sweep reports what breaks it.
