@@ -53,7 +53,7 @@ def test_a_hang_ends_the_run_with_all_stacks(tmp_path: Path) -> None:
     (tmp_path / "test_hang.py").write_text(
         "import threading\n\ndef stuck_here():\n    threading.Event().wait()\n\ndef test_hang():\n    stuck_here()\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SIMACCEL_WATCHDOG_SECONDS": "0.2"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SIMACCEL_WATCHDOG_SECONDS": "2"}
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(tmp_path)],
         capture_output=True,
