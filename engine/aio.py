@@ -96,6 +96,9 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
                         await waker.wait(None, operation, until_moved=True)
                     else:
                         await waker.wait(min(AGAIN_FIRST_S * 2 ** min(tries, 10), AGAIN_LAST_S), operation)
+                    if waker.disturbed:
+                        waker.disturbed = False
+                        continue
                     waker.virtual = False  # the next operation of the job sets it anew
                     job.resume()
                     if job.waiting is operation:
@@ -110,6 +113,7 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
                     driver.unwatch(waker)  # once more, after an exception such as Ctrl-C
                     raise
                 finally:
+                    job.driver = None  # it need not be told of a cancel by itself
                     for _ in range(CANCELS):
                         if not job.paused or job.cancel():
                             break

@@ -171,3 +171,11 @@ class Driver(Protocol):
         May be called any number of times for one source.
         """
         ...
+
+    def cancelled(self, job: Any) -> None:
+        """This job was cancelled by code that is not this driver's, such as a signal handler. Either it has ended, or
+        it has paused once more and may wait for something else: look at it again.
+
+        Comes in the driver's own thread, between any two of its steps, even while it sleeps.
+        """
+        ...

@@ -222,7 +222,7 @@ class LoopDriver:
 class LoopWaker(Waker):
     """Wakes a task of an event loop. For a job that the task runs, it fits `protocol.Driver`."""
 
-    __slots__ = ("_driver", "_error", "_future", "_latched", "_operation", "_task", "virtual")
+    __slots__ = ("_driver", "_error", "_future", "_latched", "_operation", "_task", "disturbed", "virtual")
 
     def __init__(self, driver: LoopDriver) -> None:
         super().__init__()
@@ -234,11 +234,18 @@ class LoopWaker(Waker):
         self._task = ""
         self.virtual = False
         """Whether the task waits in virtual time, so that no thread will ever wake it."""
+        self.disturbed = False
+        """Whether others have cancelled the job of this task, so that it has ended or waits for something else now."""
 
     def keep_going(self, source: Source) -> None:
         """Keep going the source to which the awaited operation belongs. See `LoopDriver.keep_going`."""
         self.virtual = source.clock.virtual
         self._driver.keep_going(source)
+
+    def cancelled(self, job: object) -> None:
+        """See `protocol.Driver`."""
+        self.disturbed = True
+        self._driver.post(self)
 
     def wait_for_slot(self, operation: Operation) -> None:
         self._operation = operation

@@ -8,7 +8,7 @@ from waitctx.context cimport WaitCtx
 
 cdef class Scheduler:
     cdef object __weakref__
-    cdef public object _new, _ready, _retries, _pump, _refusal
+    cdef public object _new, _ready, _retries, _disturbed, _pump, _refusal
     cdef public Seats _seats
     cdef public dict _busy
     cdef public ReadySeats _ready_seats
@@ -17,6 +17,7 @@ cdef class Scheduler:
 
     cpdef run(self)
     cpdef keep_going(self, source)
+    cpdef cancelled(self, job)
     @cython.locals(seat=Seat, job=Job, waiting=Operation)
     cpdef _turn(self)
     @cython.locals(seat=Seat, job=Job)
@@ -26,4 +27,6 @@ cdef class Scheduler:
     cpdef _resume_failed(self, Seat seat, Job job, error)
     @cython.locals(ctx=WaitCtx, job=Job, waiting=Operation)
     cpdef _park(self, Seat seat)
+    @cython.locals(seat=Seat)
+    cpdef _park_disturbed(self)
     cpdef _check_stalled(self)

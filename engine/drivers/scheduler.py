@@ -55,6 +55,8 @@ class Scheduler:
         self._ready_seats = self._seats.ready_seats
         self._ready = self._ready_seats.ready
         self._retries = RetryQueue()
+        self._disturbed: deque[Job] = deque()
+        """Jobs that others have cancelled, and that have ended or wait for something else now."""
         self._pump = Pump()
         self._running = False
         self._refusal: str | None = None
@@ -123,6 +125,12 @@ class Scheduler:
         """Poll this source, or jump its clock, while all jobs wait. Engines call this for their jobs."""
         self._pump.sources[source] = None
 
+    def cancelled(self, job: Job) -> None:
+        """Look at this job again in the next turn, and end a sleep for it. See `protocol.Driver`."""
+        self._disturbed.append(job)
+        if self._running:
+            self._ready_seats.rouse()
+
     @property
     def unfinished(self) -> list[Job]:
         """The jobs that have not ended: first those that were started, then the new ones."""
@@ -147,6 +155,7 @@ class Scheduler:
                 self._new[0].cancel()
             del self._new[0]
         self._seats.close(errors)
+        self._disturbed.clear()
         self._pump.sources.clear()
         _alive.discard(self)
         self._closed = True
@@ -164,6 +173,8 @@ class Scheduler:
 
     def _turn(self) -> None:
         self._progress = 0
+        if self._disturbed:
+            self._park_disturbed()
         self._start_new()
         ready = self._ready
         tried = bool(ready or self._retries)
@@ -305,9 +316,19 @@ class Scheduler:
         elif wait is Wait.NOTHING:
             self._ready_seats.wake(seat)
 
+    def _park_disturbed(self) -> None:
+        jobs: set[Job] = set()
+        while self._disturbed:
+            jobs.add(self._disturbed.popleft())
+        for seat in list(self._busy):
+            if seat.job in jobs:
+                self._park(seat)
+
     def _check_stalled(self) -> None:
         # After the last look at the fds, a signal handler may have completed an operation. So look once more.
         self._ready_seats.look()
+        if self._disturbed:  # or it has cancelled a job
+            return
         asking = bool(self._retries or self._ready)
         if not asking or self._fruitless > FRUITLESS_MOST:
             jobs = [f"{seat.job!r} for {seat.job.waiting!r}" for seat in self._busy if seat.job is not None]

@@ -125,7 +125,12 @@ class Job:
         ctx = self.wait_ctx
         if ctx is not None and not ctx.closed and ctx.has_changes:
             ctx.reset_counts()
-        self._throw(thread, JobCancelled("cancelled at its pause"))
+        driver = self.driver
+        try:
+            self._throw(thread, JobCancelled("cancelled at its pause"))
+        finally:
+            if driver is not None:  # it may sleep, if a signal handler cancels
+                driver.cancelled(self)
         return self.done
 
     def result(self) -> Any:
