@@ -11,31 +11,10 @@ prefix=$2
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work"/lists/partial "$work"/cache/archives/partial "$work"/tree "$work"/parts
-cat > "$work/suite.sources" <<SOURCES
-Types: deb
-URIs: ${DEBIAN_MIRROR:-http://deb.debian.org/debian}
-Suites: $suite
-Components: main
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-SOURCES
-cat > "$work/apt.conf" <<CONFIG
-Dir::State::Lists "$work/lists";
-Dir::State::Status "/dev/null";
-Dir::Cache "$work/cache";
-Dir::Etc::SourceList "$work/suite.sources";
-Dir::Etc::SourceParts "$work/parts";
-Acquire::Languages "none";
-APT::Sandbox::User "root";
-CONFIG
-export APT_CONFIG=$work/apt.conf
-cd "$work"
-apt-get update -qq
-apt-get download -qq openssl libssl3t64 libssl-dev libc6 libzstd1 zlib1g \
+"$(dirname "$(readlink -f "$0")")"/../../packaging/debian_packages.sh "$suite" "$(dpkg --print-architecture)" "$work/tree" \
+    openssl libssl3t64 libssl-dev libc6 libzstd1 zlib1g \
     haproxy libcrypt1 libjemalloc2 liblua5.4-0 libopentracing-c-wrapper0t64 libopentracing1 libpcre2-8-0 libstdc++6 libgcc-s1
-for package in *.deb; do
-    dpkg-deb --extract "$package" tree
-done
+cd "$work"
 mkdir -p "$prefix"/bin "$prefix"/lib "$prefix"/libexec "$prefix"/include
 find tree/usr/lib/*-linux-gnu* -maxdepth 1 -name 'lib*.so*' -exec cp --no-dereference {} "$prefix/lib" \;
 cp --dereference "$(find tree -name 'ld-linux*.so.*' -path '*/lib/*' | head -1)" "$prefix/lib/loader.so"
