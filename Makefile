@@ -105,7 +105,7 @@ conformance-rest: $(READY_DEV)
 
 # All scenarios of `simaccel certify` against our own server, HAProxy, Traffic Server and openssl s_server, and all rules.
 certify: $(READY_DEV)
-	CI=true SIMACCEL_CERTIFY=full $(BIN)/python -m pytest tests/certify -v
+	CI=true SIMACCEL_EFFORT=full SIMACCEL_CERTIFY=full $(BIN)/python -m pytest tests/certify -v
 
 # Small changes to the core, one at a time: which of them does no test see? Hours; FILES=sim/ring.py for less.
 mutants: $(READY)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from simaccel.certify.clients import Client, Clients, State
 from simaccel.certify.device.handle import Device
 from simaccel.certify.manner import FEW, SLACK_FDS, Failed, Manner
+from simaccel.certify.patience import Patience
 from simaccel.certify.server_process.resources import Seen
 from simaccel.certify.server_process.rival import Rival
 from simaccel.certify.server_process.server import Server
@@ -59,15 +60,17 @@ class Stage:
 
         The limit begins anew whenever `progress` changes.
         """
-        since_s = self.since_s = time.monotonic()
+        patience = Patience(self.target.limit_s, lambda: [*self.server.pids(), *self.device.pids()])
+        self.since_s = patience.since_s
         last = None
         while not reached():
             if progress is not None and last != (now := progress()):
-                last, since_s = now, time.monotonic()
+                last = now
+                patience.begin()
             self.clients.step(POLL_S)
             self.check_alive()
-            if time.monotonic() - since_s > self.target.limit_s:
-                self.since_s = since_s
+            if patience.is_over():
+                self.since_s = patience.since_s
                 seen = what if isinstance(what, str) else what()
                 raise Failed(f"{seen}, for {self.target.limit_s:,.0f} s")
 

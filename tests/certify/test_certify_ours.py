@@ -10,6 +10,7 @@ from simaccel.certify.scenarios.table import SCENARIOS
 from tests.bridge.tls import free_port
 from tests.bridge.toolbox import ROOT, Toolbox
 from tests.certify.servers import SOON_S, Subject, Workshop, certify, outcomes
+from tests.effort import some
 
 NAMES = [scenario.name for scenario in SCENARIOS]
 BY_CALLBACK = [
@@ -37,9 +38,10 @@ def test_the_right_server_passes(workshop: Workshop, toolbox: Toolbox, by: str) 
     assert (code, result["passed"], result["summary"]) == (0, True, "its jobs pause")
 
 
-@pytest.mark.parametrize(
-    ("by", "fault"), [*(("fd", name) for name in NAMES), *(("callback", name) for name in BY_CALLBACK)]
-)
+FAULTS = [*(("fd", name) for name in NAMES), *(("callback", name) for name in BY_CALLBACK)]
+
+
+@pytest.mark.parametrize(("by", "fault"), some(FAULTS, 12))
 def test_a_planted_fault_is_caught_by_its_scenario(workshop: Workshop, toolbox: Toolbox, by: str, fault: str) -> None:
     code, result = certify(workshop.ours(by, fault), toolbox, fault, limit_s=SOON_S, more=("--connects", "400"))
     (verdict,) = result["verdicts"]

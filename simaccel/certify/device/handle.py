@@ -102,6 +102,10 @@ class Device:
         """One of the counts of the providers in the server's processes."""
         return self.state().told.get(name, 0)
 
+    def pids(self) -> list[int]:
+        """Its process. None while it is killed."""
+        return [self._pid] if self._pid else []
+
     @property
     def runs(self) -> bool:
         """Whether it was started and not killed."""

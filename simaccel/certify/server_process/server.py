@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from simaccel.certify.patience import Patience
 from simaccel.certify.server_process.keeper import MOST_BYTES, keep
 from simaccel.certify.server_process.process_tree import descendants
 from simaccel.certify.server_process.resources import Seen, look
@@ -65,11 +66,11 @@ class Server:
         return int(told["pid"])
 
     def _wait_for_port(self) -> None:
-        end_s = time.monotonic() + self.target.limit_s
+        patience = Patience(self.target.limit_s, self.pids)
         while (peer := _peer(self.target)) is None:
             if not self.pids():
                 raise CannotStart(f"the server ended at once{self.how_it_ended()}{self.tail()}")
-            if time.monotonic() > end_s:
+            if patience.is_over():
                 raise CannotStart(
                     f"nobody listens at {self.target.host}:{self.target.port} after {self.target.limit_s:,.0f} s: does "
                     f"the server have another port than --connect?{self.tail()}"

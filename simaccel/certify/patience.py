@@ -1,0 +1,58 @@
+"""Patience: what tells a hang from a busy machine.
+
+Something counts as hanging if it has not happened for so many seconds. The time in which a process that must make it
+happen was ready to run, and got no CPU, does not count. So what is safe on an idle machine is safe on a busy one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from time import monotonic
+
+AT_MOST = 4
+"""A wait is over after this many times the limit in any case. A server with busy threads is always short of CPU."""
+LOOK_EVERY_S = 0.1
+"""How often the times of the processes are read while all goes well."""
+
+
+class Patience:
+    """The patience with these processes, and with this one."""
+
+    def __init__(self, limit_s: float, pids: Callable[[], Sequence[int]]) -> None:
+        self._limit_s = limit_s
+        self._pids = pids
+        self.since_s = 0.0
+        """When the present wait began, on the monotonic clock."""
+        self._looked_s = 0.0
+        self._waited_s = 0.0
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin to wait, or begin anew because something has moved."""
+        self.since_s = monotonic()
+        if self.since_s - self._looked_s > min(LOOK_EVERY_S, self._limit_s / 10):
+            self._looked_s, self._waited_s = self.since_s, self._waited()
+
+    def is_over(self) -> bool:
+        """Whether this wait has lasted too long."""
+        passed_s = monotonic() - self.since_s
+        if passed_s <= self._limit_s:
+            return False
+        return passed_s - (self._waited() - self._waited_s) > self._limit_s or passed_s > AT_MOST * self._limit_s
+
+    def _waited(self) -> float:
+        return waited_s((os.getpid(), *self._pids()))
+
+
+def waited_s(pids: Iterable[int]) -> float:
+    """How long the threads of these processes were ready to run and got no CPU, all together, in seconds."""
+    waited_ns = 0
+    for pid in pids:
+        try:
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as file:
+                    waited_ns += int(file.read().split()[1])
+        except (OSError, ValueError, IndexError):  # it has ended, or the system does not tell
+            continue
+    return waited_ns / 1e9
