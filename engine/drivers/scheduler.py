@@ -317,9 +317,7 @@ class Scheduler:
             self._ready_seats.wake(seat)
 
     def _park_disturbed(self) -> None:
-        jobs: set[Job] = set()
-        while self._disturbed:
-            jobs.add(self._disturbed.popleft())
+        jobs = {self._disturbed.popleft() for _ in range(len(self._disturbed))}
         for seat in list(self._busy):
             if seat.job in jobs:
                 self._park(seat)
