@@ -53,13 +53,13 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
     ) -> Coroutine[Any, Any, bytes]:
         """Any kernel by name, to be awaited. Cancelling the task gives the operation up."""
         thread = LOCAL.state
-        job = thread.current
-        if job is None or thread.dispatcher is not None:
+        perform = self._performer.in_job(thread, False, op, payload, aux, session, deadline_ns)
+        if perform is not None:
+            return perform
+        if thread.current is None or thread.dispatcher is not None:
             # Outside of a job. There may be no loop yet, because asyncio.run(engine.aio.call(...)) calls this first.
             return self._in_loop(op, payload, aux, session, deadline_ns)
-        if thread.blocked or job.wait_ctx is None:
-            return self._blocked(op, payload, aux, session, deadline_ns)
-        return self._performer.in_job(job, op, payload, aux, session, deadline_ns)
+        return self._blocked(op, payload, aux, session, deadline_ns)
 
     async def run(self, fn: Callable[..., Any], *args: Any) -> Any:
         """Run fn(*args) as a job on this loop, and return its value. The loop is free while the job is paused.

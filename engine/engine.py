@@ -19,7 +19,7 @@ from engine.aio import Aio
 from engine.drivers.event_loops import loop_here, warn_of_blocking
 from engine.ending import interpreter_ends, refuse_at_the_end
 from engine.errors import ClosedError, StalledError, UsageError, comes_in_between
-from engine.jobs.pause import PAUSED_HERE, pause_job
+from engine.jobs.pause import pause_job
 from engine.jobs.thread import LOCAL
 from engine.methods import Operations
 from engine.modes import CONTRACTS, MODES, NOTIFY
@@ -98,24 +98,24 @@ class Engine(Operations[bytes]):
     ) -> bytes:
         """Any kernel by name. Pauses a stackful job. In an `async def` job, await `engine.aio.call` instead."""
         thread = LOCAL.state
-        if thread.current is None or thread.blocked or thread.current.wait_ctx is None:
-            return self._block(op, payload, aux, session, deadline_ns)
-        if thread.dispatcher is None:
+        perform = self._performer.in_job(thread, True, op, payload, aux, session, deadline_ns)
+        if perform is None:
+            if thread.current is None or thread.blocked or thread.current.wait_ctx is None:
+                return self._block(op, payload, aux, session, deadline_ns)
             name = op.replace("-", "_")
             raise UsageError(
                 f"this would keep the thread of an async def job: write `await engine.aio.{name}(...)` there, "
                 "or `await engine.aio.call(...)`"
             )
-        perform = self._performer.in_job(thread.current, op, payload, aux, session, deadline_ns)
         try:
             perform.send(None)
             while True:
                 try:
                     # pause_job() written out, because a call would cost a tenth of a pause and resume.
                     if thread.blocked:  # another job has blocked pauses since then
-                        pause_job()  # type: ignore[unreachable]
+                        pause_job()
                     else:
-                        thread.dispatcher.switch(PAUSED_HERE)
+                        thread.dispatcher.switch()  # type: ignore[union-attr]  # a stackful job runs
                 except BaseException as error:  # such as a cancel: the operation must clean up
                     perform.throw(error)
                 else:

@@ -24,6 +24,9 @@ VARIABLE = "SIMACCEL_PURE"
 
 MODULES = (
     "hotpath.spinning",
+    "hotpath.submittable",
+    "hotpath.local",
+    "hotpath.stepping",
     "waitctx.context",
     "engine.jobs.thread",
     "engine.jobs.pool",
@@ -31,6 +34,7 @@ MODULES = (
     "engine.jobs.pause",
     "engine.jobs.stackful",
     "engine.jobs.stackless",
+    "engine.jobs.start",
     "engine.offload.operation",
     "engine.offload.tokens",
     "engine.offload.wake_fds",
@@ -50,6 +54,7 @@ MODULES = (
     "sim.interrupt",
     "sim.completion",
     "sim.submission",
+    "sim.clock",
     "sim.worker",
     "sim.schedule",
     "sim.timers",

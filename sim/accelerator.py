@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sim.assistant import Assistant, assistant_of
+from hotpath.submittable import Submittable
 from sim.clock import Clock, RealClock, VirtualClock
 from sim.device import Device
 from sim.errors import ClosedError, RemovedError, UsageError
@@ -23,7 +24,6 @@ from sim.faults.installed_faults import Faults
 from sim.forks import DisownedInChild
 from sim.interrupt import Coalescing
 from sim.randomness import Randomness
-from sim.request import Submittable
 from sim.session import Session
 from sim.snapshot import snapshot
 from sim.statistics import Statistics

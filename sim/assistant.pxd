@@ -1,5 +1,6 @@
 cimport cython
 
+from hotpath.submittable cimport Submittable
 from sim.completion cimport Reaper
 from sim.device cimport Device
 from sim.ring cimport CompletionRing, SubmissionRing
@@ -15,8 +16,8 @@ cdef class Assistant:
     cdef public dict _short, _trials
 
     @cython.locals(short=tuple)
-    cpdef bint submit(self, request) except -1
-    cpdef bint submit_for_others(self, request) except -1
+    cpdef bint submit(self, Submittable request) except -1
+    cpdef bint submit_for_others(self, Submittable request) except -1
     @cython.locals(ring=SubmissionRing, worker=Worker, claims=list, done=cython.longlong)
     cpdef long long poll(self, long long quota=*) except -1
     @cython.locals(worker=Worker, device=Device)
@@ -26,7 +27,7 @@ cdef class Assistant:
     @cython.locals(
         device=Device, ring=SubmissionRing, batch=list, done=list, shown=list, goes_on=bint, count=cython.longlong,
         first_ns=cython.longlong, shown_ns=cython.longlong, done_ns=cython.longlong, begun_ns=cython.longlong,
-        most_bytes=cython.longlong,
+        most_bytes=cython.longlong, request=Submittable,
     )
     cpdef long long _work(self) except -1
     @cython.locals(
@@ -35,8 +36,8 @@ cdef class Assistant:
     )
     cpdef _complete(self, list done, long long now_ns)
     @cython.locals(known=tuple, size_bytes=cython.longlong)
-    cpdef tuple _if_short(self, request)
+    cpdef tuple _if_short(self, Submittable request)
     @cython.locals(known=tuple)
     cpdef tuple _known(self, op, kernel)
     @cython.locals(known=tuple, size_bytes=cython.longlong)
-    cpdef _learn(self, request)
+    cpdef _learn(self, Submittable request)

@@ -22,11 +22,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import get_ident
 
+from hotpath.submittable import Submittable
 from sim.clock import Clock
 from sim.device import SHORT_NS, Device
 from sim.errors import UsageError
 from sim.kernels import Kernel
-from sim.request import Submittable
 from sim.submission import Submission
 from sim.worker import WORKER
 

@@ -37,7 +37,7 @@ class VirtualClock:
     Moving the clock steps its devices, in the order in which they were attached. So a run depends only on its seed.
     """
 
-    virtual: ClassVar[bool] = True
+    virtual = True
 
     __slots__ = ("_devices", "_now_ns", "_owes_step", "_stepping")
 
@@ -74,7 +74,7 @@ class VirtualClock:
         timers are called in this thread. If one of them calls this, it raises UsageError.
         """
         self._check_outside()
-        if self._owes_step or any(device.has_work() for device in self._devices):
+        if self._owes_step or self._has_work():
             self._step()
             return True
         due_ns = self._step()
@@ -95,7 +95,7 @@ class VirtualClock:
             raise UsageError(f"time_ns={time_ns} is before now, {self._now_ns}: a clock does not go back")
         while True:
             due_ns = self._step()
-            if any(device.has_work() for device in self._devices):
+            if self._has_work():
                 continue  # given by a completion of a device that was stepped after it: it begins now, not later
             if due_ns is None or due_ns > time_ns:
                 break
@@ -106,6 +106,9 @@ class VirtualClock:
     def _check_outside(self) -> None:
         if self._stepping:
             raise UsageError("the virtual clock was moved from inside a step: a completion must not wait for another")
+
+    def _has_work(self) -> bool:
+        return any(device.has_work() for device in self._devices)
 
     def _step(self) -> int | None:
         """Step every device without moving the time. Returns the time at which something is due next."""

@@ -1,5 +1,6 @@
 cimport cython
 
+from hotpath.submittable cimport Submittable
 from sim.completion cimport Reaper
 from sim.gate cimport Gate
 from sim.interrupt cimport Interrupt
@@ -10,7 +11,7 @@ from sim.units cimport UnitBank
 
 cdef class Device:
     cdef object __weakref__
-    cdef public object clock, counters, foreign, _timing, _service_rng, _latency_rng
+    cdef public object clock, counters, foreign, _timing, _service_rng, _latency_rng, _fixed_service_ns, _fixed_latency_ns
     cdef public Gate gate
     cdef public SubmissionRing ring
     cdef public CompletionRing completions
@@ -32,11 +33,11 @@ cdef class Device:
     @cython.locals(timer=Timer)
     cpdef _call_timers(self, now_ns)
     cpdef _call_timer(self, Timer timer)
-    @cython.locals(done=list, done_ns=cython.longlong, first_ns=cython.longlong, shown_ns=cython.longlong)
+    @cython.locals(request=Submittable, done=list, done_ns=cython.longlong, first_ns=cython.longlong, shown_ns=cython.longlong)
     cpdef _run_straight(self, list batch)
     cpdef _complete_straight(self, list done, long long now_ns)
     cpdef _assign(self)
-    cpdef Scheduled place(self, request, long long now_ns, fault=*)
-    @cython.locals(schedule=Schedule, scheduled=Scheduled)
+    cpdef Scheduled place(self, Submittable request, long long now_ns, fault=*)
+    @cython.locals(schedule=Schedule, scheduled=Scheduled, request=Submittable)
     cpdef _retire(self, long long now_ns)
     cpdef land(self, Scheduled scheduled)

@@ -21,6 +21,7 @@ from collections import deque
 from heapq import heappop
 from typing import Any
 
+from hotpath.submittable import Submittable
 from sim.clock import Clock
 from sim.completion import Reaper
 from sim.errors import InternalError
@@ -28,12 +29,12 @@ from sim.gate import Gate, Hook
 from sim.interrupt import Coalescing, Interrupt
 from sim.randomness import Randomness
 from sim.report import ForeignCalls
-from sim.request import Submittable
 from sim.ring import CompletionRing, SubmissionRing
 from sim.schedule import Schedule, Scheduled
 from sim.statistics import Counters
 from sim.timers import Timer, Timers
 from sim.timing import INSTANT, Timing
+from sim.timing.models import Fixed
 from sim.units import UnitBank
 
 SHORT_NS = 50_000
@@ -63,6 +64,9 @@ class Device:
         has_model = timing != INSTANT
         self.schedule = Schedule(clock, self.counters, randomness.stream("order"), counts_late=has_model)
         self._timing = timing
+        # A fixed duration needs no draw, which would be two calls for each request.
+        self._fixed_service_ns = timing.service.duration_ns if type(timing.service) is Fixed else None
+        self._fixed_latency_ns = timing.latency.duration_ns if type(timing.latency) is Fixed else None
         self.straight = not clock.virtual and not has_model
         """Whether nothing is ever due later, and nobody looks on, so that requests need no schedule."""
         self._service_rng = randomness.stream("service")
@@ -233,9 +237,13 @@ class Device:
         `fault` is kept in the `Scheduled` that is returned.
         """
         size_bytes = len(request.payload)
-        service_ns = self._timing.service_ns(request.op, size_bytes, self._service_rng)
+        service_ns, latency_ns = self._fixed_service_ns, self._fixed_latency_ns
+        if service_ns is None:
+            service_ns = self._timing.service_ns(request.op, size_bytes, self._service_rng)
+        if latency_ns is None:
+            latency_ns = self._timing.latency_ns(request.op, size_bytes, self._latency_rng)
         _, request.started_ns, end_ns = self.units.assign(now_ns, service_ns)
-        due_ns = end_ns + self._timing.latency_ns(request.op, size_bytes, self._latency_rng)
+        due_ns = end_ns + latency_ns
         self.counters.busy_ns += service_ns
         self.placing = scheduled = Scheduled(request, due_ns, fault)
         return scheduled
@@ -245,10 +253,11 @@ class Device:
         self.completions.check_room(0)
         schedule = self.schedule
         while (scheduled := schedule.first_due(now_ns)) is not None:
-            scheduled.request.finished_ns = scheduled.due_ns
+            request = scheduled.request
+            request.finished_ns = scheduled.due_ns
             self.interrupt.pend(now_ns)
             # As `land` and `Schedule.remove_first` do, which would be two calls more for each request.
-            self.completions.entries += (scheduled.request,)
+            self.completions.entries += (request,)
             scheduled.landed = True
             heappop(schedule.heap)
 

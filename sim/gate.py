@@ -12,8 +12,8 @@ import threading
 from collections.abc import Iterable
 from typing import Protocol
 
+from hotpath.submittable import Submittable
 from sim.errors import SimError
-from sim.request import Submittable
 
 
 class Hook(Protocol):

@@ -1,6 +1,7 @@
-cdef class Request:
-    cdef public object op, payload, aux, session, on_complete, kernel, key, result, error
-    cdef public long long submitted_ns, started_ns, finished_ns
+from hotpath.submittable cimport Submittable
+
+cdef class Request(Submittable):
+    cdef public object on_complete
     cdef public bint completed
 
     cpdef complete(self)

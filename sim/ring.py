@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from hotpath.submittable import Submittable
 from sim.errors import InternalError, UsageError
-from sim.request import Submittable
 
 MAX_DEPTH = 1 << 20
 

@@ -1,7 +1,10 @@
 cimport cython
 
+from hotpath.submittable cimport Submittable
+
 cdef class Scheduled:
-    cdef public object request, fault
+    cdef public Submittable request
+    cdef public object fault
     cdef public long long due_ns
     cdef public bint worked, landed, is_echo
 
@@ -20,4 +23,5 @@ cdef class Schedule:
     cpdef Scheduled first_due(self, long long now_ns)
     @cython.locals(heap=list, scheduled=Scheduled)
     cpdef next_due_ns(self)
+    @cython.locals(request=Submittable)
     cpdef work(self, Scheduled scheduled)

@@ -15,8 +15,8 @@ from collections import deque
 from heapq import heapify, heappop, heappush
 from typing import Any
 
+from hotpath.submittable import Submittable
 from sim.clock import Clock
-from sim.request import Submittable
 from sim.statistics import Counters
 
 LATE_NS = 50_000

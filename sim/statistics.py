@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sim.request import Submittable
+from hotpath.submittable import Submittable
 
 SAMPLES = 4_096
 """How many samples the percentiles are taken from: the latest ones."""

@@ -1,5 +1,6 @@
 cimport cython
 
+from hotpath.submittable cimport Submittable
 from sim.gate cimport Gate
 from sim.ring cimport SubmissionRing
 from sim.worker cimport Worker
@@ -11,11 +12,11 @@ cdef class Submission:
     cdef public SubmissionRing _ring
     cdef public Gate _gate
 
-    cpdef prepare(self, request)
+    cpdef prepare(self, Submittable request)
     @cython.locals(ring=SubmissionRing, gate=Gate, taken=cython.longlong, tail=cython.longlong, fast=bint, worker=Worker, sleep=cython.longlong)
-    cpdef bint submit(self, request) except -1
-    cpdef bint enqueue(self, request) except -1
-    cpdef bint _push_slowly(self, request) except -1
+    cpdef bint submit(self, Submittable request) except -1
+    cpdef bint enqueue(self, Submittable request) except -1
+    cpdef bint _push_slowly(self, Submittable request) except -1
     cpdef doorbell(self)
     cpdef _announce_again(self)
     cpdef bint _announce(self) except -1

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any, Protocol
 
-from sim.request import Submittable
+from hotpath.submittable import Submittable
 
 
 class Tracer(Protocol):

@@ -78,16 +78,7 @@ class ReadySeats:
 
     def __call__(self, seat: Any) -> None:
         """The same as `wake`, as the callback of a wait context. See `protocol.BatchCallback`."""
-        # Most of `wake`, written out: a call more would cost each completion 0.05 us.
-        if not seat.woken and not self._sleeping:
-            seat.woken = True
-            try:
-                self.ready.append(seat)
-            except BaseException:
-                seat.woken = False
-                raise
-        else:
-            self.wake(seat)
+        self.wake(seat)
 
     def call_all(self, seats: list[Seat]) -> None:
         """Make many ready at once. Any thread."""

@@ -22,7 +22,7 @@ class _Yields(tuple[object, ...]):
 
 
 PAUSED_HERE: Final = object()
-"""The token of a pause. A stackless job yields it, a stackful job passes it to the greenlet that runs it."""
+"""What a stackless job yields to pause."""
 PAUSE: Final[Awaitable[None]] = _Yields((PAUSED_HERE,))
 """`await PAUSE` pauses a stackless job."""
 NO_PAUSE: Final[Awaitable[None]] = _Yields()
@@ -46,7 +46,7 @@ def pause_job() -> Awaitable[None]:
             raise UsageError("an earlier pause_job() of this async job was not awaited: write `await pause_job()`")
         thread.pausing = True
         return PAUSE
-    thread.dispatcher.switch(PAUSED_HERE)
+    thread.dispatcher.switch()
     return NO_PAUSE
 
 

@@ -1,4 +1,4 @@
-"""The main function of a pooled greenlet, and what it hands back when the function of a job has ended.
+"""The main function of a pooled greenlet.
 
 This module is never compiled. A paused greenlet without a frame of Python would look to greenlet like one that runs.
 """
@@ -8,17 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.jobs.greenlets import GreenletExit, getcurrent
-from engine.jobs.thread import ThreadState
-
-
-class Outcome:
-    """How a job's function ended."""
-
-    __slots__ = ("error", "value")
-
-    def __init__(self, value: Any, error: BaseException | None) -> None:
-        self.value = value
-        self.error = error
+from engine.jobs.thread import Outcome, ThreadState
 
 
 def serve(thread: ThreadState, first: list[Any]) -> None:
@@ -41,7 +31,7 @@ def serve(thread: ThreadState, first: list[Any]) -> None:
         thread.outcome = outcome
         del fn, args
         assert thread.dispatcher is not None
-        work = thread.dispatcher.switch(outcome)
         del outcome
+        work = thread.dispatcher.switch()
         fn, args = work
         del work

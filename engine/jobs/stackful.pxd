@@ -2,7 +2,7 @@ cimport cython
 
 from engine.jobs.job cimport Job
 from engine.jobs.pool cimport Pool
-from engine.jobs.thread cimport ThreadState
+from engine.jobs.thread cimport Outcome, ThreadState
 from waitctx.context cimport WaitCtx
 
 cdef class StackfulJob(Job):
@@ -13,4 +13,4 @@ cdef class StackfulJob(Job):
     cpdef _throw(self, ThreadState thread, error)
     cpdef _not_begun(self, ThreadState thread, slot, tuple args)
     cpdef _interrupted(self, ThreadState thread, error)
-    cpdef _conclude(self, outcome)
+    cpdef _conclude(self, Outcome outcome)

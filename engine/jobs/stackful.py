@@ -1,23 +1,23 @@
 """Stackful jobs: a plain function on a greenlet, which can pause from any call depth, as OpenSSL's fibres do.
 
-To run a job, we switch to its greenlet. The greenlet switches back with PAUSED_HERE for a pause, or with an `Outcome`
-when the function has ended. After that it waits for the next function: greenlets are pooled, because making one costs
-twenty times as much as a switch. The garbage collector can't see the frames of a paused greenlet, so no code here that
-runs on a greenlet may keep a reference to its job.
+To run a job, we switch to its greenlet. The greenlet switches back for a pause, and when the function has ended. In the
+second case `ThreadState.outcome` says how it ended, and the greenlet then waits for the next function: greenlets are
+pooled, because making one costs twenty times as much as a switch. The garbage collector can't see the frames of a
+paused greenlet, so no code here that runs on a greenlet may keep a reference to its job.
 """
 
 from __future__ import annotations
 
 from contextvars import copy_context
-from inspect import CORO_CREATED, getcoroutinestate, iscoroutine
+from inspect import CORO_CREATED, getcoroutinestate
+from types import CoroutineType
 from typing import Any, Final, NoReturn
 
 from engine.errors import UsageError
 from engine.jobs.greenlets import getcurrent, greenlet
 from engine.jobs.job import NEW, PAUSED, RUNNING, Job
-from engine.jobs.pause import PAUSED_HERE
-from engine.jobs.serving import Outcome, serve
-from engine.jobs.thread import LOCAL, ThreadState
+from engine.jobs.serving import serve
+from engine.jobs.thread import LOCAL, Outcome, ThreadState
 
 _NOT_BEGUN: Final = object()
 """The value of `ThreadState.outcome` from the switch to a greenlet until the greenlet has taken its function."""
@@ -57,18 +57,18 @@ class StackfulJob(Job):
                 self._slot = slot = greenlet(serve)
                 slot.gr_context = copy_context()
                 self.args = ()
-                answer = slot.switch(thread, [fn, args])
+                slot.switch(thread, [fn, args])
             else:
                 self._slot = slot
                 # The greenlet still has the contextvars of the last job; each job has its own.
                 slot.gr_context = copy_context()
                 self.args = ()
-                answer = slot.switch((fn, args))
+                slot.switch((fn, args))
             thread.current = thread.dispatcher = None
-            if answer is PAUSED_HERE:
+            if thread.outcome is None:
                 self.state = PAUSED
             else:
-                self._conclude(answer)
+                self._conclude(thread.outcome)
         except BaseException as error:
             if thread.outcome is _NOT_BEGUN:
                 self._not_begun(thread, slot, args)
@@ -84,28 +84,30 @@ class StackfulJob(Job):
             ctx.reset_counts()
         self.state = RUNNING
         thread.current = self
+        thread.outcome = None
         try:
             thread.dispatcher = getcurrent()
-            answer = self._slot.switch()  # type: ignore[union-attr]
+            self._slot.switch()  # type: ignore[union-attr]
             thread.current = thread.dispatcher = None
-            if answer is PAUSED_HERE:
+            if thread.outcome is None:
                 self.state = PAUSED
             else:
-                self._conclude(answer)
+                self._conclude(thread.outcome)
         except BaseException as error:
             self._interrupted(thread, error)
 
     def _throw(self, thread: ThreadState, error: BaseException) -> None:
         self.state = RUNNING
         thread.current = self
+        thread.outcome = None
         try:
             thread.dispatcher = getcurrent()
-            answer = self._slot.throw(error)  # type: ignore[union-attr]
+            self._slot.throw(error)  # type: ignore[union-attr]
             thread.current = thread.dispatcher = None
-            if answer is PAUSED_HERE:
+            if thread.outcome is None:
                 self.state = PAUSED
             else:
-                self._conclude(answer)
+                self._conclude(thread.outcome)
         except BaseException as raised:
             self._interrupted(thread, raised)
 
@@ -145,7 +147,7 @@ class StackfulJob(Job):
         try:
             if error is not None:
                 self._fail(error)
-            elif iscoroutine(value) and getcoroutinestate(value) == CORO_CREATED:
+            elif isinstance(value, CoroutineType) and getcoroutinestate(value) == CORO_CREATED:
                 value.close()
                 self._fail(
                     UsageError(
@@ -157,7 +159,4 @@ class StackfulJob(Job):
                 self._finish(value)
         finally:
             if not self._counted:
-                # The stack of the idle greenlet still refers to the outcome. Empty it, so that it keeps no result alive
-                # and no frames of a traceback.
-                outcome.value = outcome.error = None
-                self._thread.outcome = None
+                self._thread.outcome = None  # so that it keeps no result alive, and no frames of a traceback

@@ -3,10 +3,11 @@ cimport cython
 from engine.jobs.job cimport Job
 from engine.jobs.pool cimport Pool
 from engine.jobs.thread cimport ThreadState
+from hotpath.stepping cimport step
 from waitctx.context cimport WaitCtx
 
 cdef class StacklessJob(Job):
-    cdef public object _coro, _run_in_context, _send
+    cdef public object _context, _coro, _run_in_context, _send
 
     @cython.locals(thread=ThreadState, pool=Pool, alive=cython.longlong, created=cython.longlong)
     cpdef start(self)

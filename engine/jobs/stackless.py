@@ -14,12 +14,14 @@ from engine.errors import UsageError
 from engine.jobs.job import FINISHED, NEW, PAUSED, RUNNING, Job
 from engine.jobs.pause import PAUSED_HERE
 from engine.jobs.thread import LOCAL, ThreadState
+from hotpath.choice import COMPILED
+from hotpath.stepping import step
 
 
 class StacklessJob(Job):
     """An `async def` as a job. It may await `pause_job`, `engine.aio` calls, and coroutines that await only these."""
 
-    __slots__ = ("_coro", "_run_in_context", "_send")
+    __slots__ = ("_context", "_coro", "_run_in_context", "_send")
     kind = "stackless"
 
     def start(self) -> None:
@@ -31,9 +33,11 @@ class StacklessJob(Job):
             pool.check_room()
         coro: Coroutine[Any, Any, Any] = self.fn(*self.args)  # which raises if the arguments do not fit
         self._coro = coro
-        # Both are bound once, because binding them at each resume took a tenth of a pause and resume.
-        self._run_in_context = run = copy_context().run
-        self._send = send = coro.send
+        self._context = context = copy_context()
+        if not COMPILED:
+            # Both are bound once, because binding them at each resume took a tenth of a pause and resume.
+            self._run_in_context = context.run
+            self._send = coro.send
         self.args = ()
         alive, created = thread.alive + 1, pool.created + 1
         # From here to the `try` there is no call and nothing that needs memory, so no exception can come.
@@ -50,7 +54,7 @@ class StacklessJob(Job):
         self.state = RUNNING
         thread.current = self
         try:
-            token = run(send, None)
+            token = step(context, coro) if COMPILED else self._run_in_context(self._send, None)
         except BaseException as error:
             thread.current = None
             try:
@@ -80,7 +84,7 @@ class StacklessJob(Job):
         self.state = RUNNING
         thread.current = self
         try:
-            token = self._run_in_context(self._send, None)
+            token = step(self._context, self._coro) if COMPILED else self._run_in_context(self._send, None)
         except BaseException as error:
             thread.current = None
             try:
@@ -99,7 +103,7 @@ class StacklessJob(Job):
         self.state = RUNNING
         thread.current = self
         try:
-            token = self._run_in_context(self._coro.throw, error)
+            token = self._context.run(self._coro.throw, error)
         except BaseException as raised:
             thread.current = None
             try:

@@ -1,5 +1,8 @@
 from engine.jobs.pool cimport Pool
 
+cdef class Outcome:
+    cdef public object value, error
+
 cdef class ThreadState:
     cdef public object current, dispatcher, outcome
     cdef public bint pausing

@@ -6,12 +6,12 @@ belongs to the state of the thread that started it.
 
 from __future__ import annotations
 
-import threading
 from typing import Any, Protocol
 
 from engine.errors import UsageError
 from engine.jobs.greenlets import greenlet
 from engine.jobs.pool import Pool, Slot
+from hotpath.local import Local
 from waitctx.context import WaitCtx
 
 
@@ -22,6 +22,16 @@ class RunningJob(Protocol):
     driver: Any
     waiting: Any
     _slot: Slot
+
+
+class Outcome:
+    """How the function of a stackful job ended."""
+
+    __slots__ = ("error", "value")
+
+    def __init__(self, value: Any, error: BaseException | None) -> None:
+        self.value = value
+        self.error = error
 
 
 class ThreadState:
@@ -35,9 +45,9 @@ class ThreadState:
         self.dispatcher: greenlet | None = None
         """The greenlet that has started or resumed the running stackful job, and to which the job switches when it
         pauses. None if no stackful job runs."""
-        self.outcome: object = None
-        """How the function of the running stackful job ended, or None while it has not ended. It is stored before the
-        switch back, because an exception right after the switch can lose the switch's return value."""
+        self.outcome: Any = None
+        """The Outcome of the running stackful job's function, or None while the function has not ended. It is stored
+        here and not passed with the switch, because an exception right after the switch would lose it."""
         self.pausing = False
         """Whether a stackless job has called pause_job and not awaited it yet."""
         self.blocked = 0
@@ -47,12 +57,7 @@ class ThreadState:
         self.pool = Pool(0, 0)
 
 
-class _Local(threading.local):
-    def __init__(self) -> None:
-        self.state = ThreadState()
-
-
-LOCAL = _Local()
+LOCAL = Local(ThreadState)
 """`LOCAL.state` is the ThreadState of the calling thread."""
 
 

@@ -1,5 +1,7 @@
 cimport cython
 
+from hotpath.submittable cimport Submittable
+
 cdef class Waker:
     cdef public object owner, batch_callback, arg
     cdef public bint blocking, silent_eagain, erred
@@ -12,12 +14,12 @@ cdef class Waker:
     cpdef end_badly(self)
     cpdef end_well(self)
 
-cdef class Operation:
-    cdef public object op, payload, aux, session, kernel, key, result, error, verdict, timer
+cdef class Operation(Submittable):
+    cdef public object verdict, timer
     cdef public dict flight
     cdef public Waker waker
     cdef public bint done, fired, submitted, completed, turn, promised
-    cdef public long long submitted_ns, started_ns, finished_ns, resumed_ns
+    cdef public long long resumed_ns
 
     cpdef complete(self)
     cpdef wake(self)

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from engine.errors import comes_in_between
+from hotpath.submittable import Submittable
 
 if TYPE_CHECKING:
     from engine.protocol import BatchCallback, Timer
@@ -121,28 +122,17 @@ def _complete_all(operations: Sequence[Operation], report: Callable[[Operation, 
         _call_all(told, args, operations, report)
 
 
-class Operation:
-    """One operation. It fits `protocol.Request`, so it goes over the ring itself."""
+class Operation(Submittable):
+    """One operation. It is a `protocol.Request`, so it goes over the ring itself."""
 
     __slots__ = (
-        "aux",
         "completed",
         "done",
-        "error",
-        "finished_ns",
         "fired",
         "flight",
-        "kernel",
-        "key",
-        "op",
-        "payload",
         "promised",
-        "result",
         "resumed_ns",
-        "session",
-        "started_ns",
         "submitted",
-        "submitted_ns",
         "timer",
         "turn",
         "verdict",
@@ -173,13 +163,8 @@ class Operation:
         """Whether a wake will come. None comes after an EAGAIN that the application must retry by itself."""
         self.timer: Timer | None = None
         self.started_ns = 0
-        # The accelerator sets these, as `protocol.Request` says; the engine sets the last when the caller goes on.
-        self.kernel: Any
-        self.key: Any
-        self.submitted_ns: int
-        self.finished_ns: int
-        self.result: bytes | None
         self.resumed_ns: int
+        """When the caller went on. The engine sets it then."""
 
     def complete(self) -> int | None:
         """Called when the device has completed it. Any thread. Returns ORPHANED or SPURIOUS if nobody waits for it."""

@@ -24,7 +24,7 @@ from typing import Any
 from engine.ending import interpreter_ends
 from engine.errors import ClosedError, DeadlineError, OperationError, UsageError
 from engine.jobs.pause import PAUSE
-from engine.jobs.thread import RunningJob
+from engine.jobs.thread import RunningJob, ThreadState
 from engine.modes import Mode
 from engine.offload.context_wakers import ContextWakers
 from engine.offload.operation import Operation, Waker
@@ -34,6 +34,7 @@ from engine.offload.slot_queue import SlotQueue
 from engine.offload.statistics import Counters
 from engine.offload.wakers import BlockedThread
 from engine.protocol import Accelerator, Assistant, Source
+from waitctx.context import WaitCtx
 
 HEURISTIC_ASYMMETRIC, HEURISTIC_SYMMETRIC = 48, 24
 """With heuristic polling, the engine polls when this many operations are in flight. The numbers are QAT_Engine's."""
@@ -48,6 +49,7 @@ class Performer:
         "_ring_full",
         "_submit",
         "_submit_driven",
+        "_traces",
         "_wakers",
         "accel",
         "assistant",
@@ -86,6 +88,7 @@ class Performer:
         self._polls_itself = mode.polls_itself
         self._ring_full = RingFull(accel, retry, self.slots, self.counters)
         self._observe = observe
+        self._traces = False
         self._submit = self._submit_driven = accel.submit
         """The second is for callers that are known to keep `source` going while they wait."""
         if self.assistant is not None:
@@ -94,20 +97,38 @@ class Performer:
                 self._submit = self.assistant.submit_for_others
 
     def in_job(
-        self, job: RunningJob, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None
-    ) -> Coroutine[Any, Any, bytes]:
-        """The operation as a coroutine for this running job. The job must have a wait context.
+        self,
+        thread: ThreadState,
+        stackful: bool,
+        op: str,
+        payload: Any,
+        aux: Any,
+        session: Any,
+        deadline_ns: int | None,
+    ) -> Coroutine[Any, Any, bytes] | None:
+        """The operation as a coroutine for the job of that kind that runs in the calling thread. None if there is no
+        such job, or if it can't pause: pauses are blocked, or it has no wait context.
 
         The caller must not keep a reference to the job in its frame. The garbage collector does not see the frames of
         a paused greenlet, so a job to which its own frame refers is never freed.
         """
+        job = thread.current
+        if job is None or thread.blocked or (thread.dispatcher is not None) is not stackful:
+            return None
         ctx = job.wait_ctx
-        assert ctx is not None
+        if ctx is None:
+            return None
         wakers = self._wakers
         waker = ctx.memo  # the hot path: `wakers.of(ctx)`, written out
         if waker is None or waker.owner is not wakers:
             waker = wakers.of(ctx)
+        if self._traces:
+            waker = self._traced(waker, job, ctx)
         return self.perform(op, payload, aux, session, waker, deadline_ns, job)
+
+    def _traced(self, waker: Waker, job: RunningJob, ctx: WaitCtx) -> Waker:
+        """What a traced operation of this job has as its waker."""
+        raise NotImplementedError  # pragma: no cover - only those that trace call it
 
     def for_waker(
         self, waker: Waker, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None

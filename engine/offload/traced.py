@@ -21,6 +21,7 @@ from engine.jobs.thread import RunningJob
 from engine.offload.operation import Operation, Waker
 from engine.offload.perform import Performer
 from engine.protocol import Tracer
+from waitctx.context import WaitCtx
 
 
 class TracedWaker(Waker):
@@ -107,22 +108,18 @@ class TracedPerformer(Performer):
         """`parts`: what a Performer is made of."""
         super().__init__(*parts)
         self._trace = trace
+        self._traces = True
 
-    def in_job(
-        self, job: RunningJob, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None
-    ) -> Coroutine[Any, Any, bytes]:
-        ctx = job.wait_ctx
-        assert ctx is not None
+    def _traced(self, waker: Waker, job: RunningJob, ctx: WaitCtx) -> Waker:
         identify = self._trace.identify
         name = getattr(getattr(job, "fn", None), "__qualname__", "")
-        waker = TracedWaker(
-            self._wakers.of(ctx),
+        return TracedWaker(
+            waker,
             self._trace.add,
             self.accel.clock.now_ns,
             identify("job", job, name),
             identify("wait context", ctx, ""),
         )
-        return self.perform(op, payload, aux, session, waker, deadline_ns, job)
 
     def for_waker(
         self, waker: Waker, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None

@@ -10,10 +10,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from hotpath.submittable import Submittable
 from sim.device import Device
 from sim.errors import RemovedError, ResetError, SimError
 from sim.faults.rules import Installed
-from sim.request import Submittable
 from sim.ring import Echo
 from sim.schedule import Scheduled
 from sim.trace import Tracer

@@ -19,6 +19,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from hotpath.submittable import Submittable
 from sim.errors import DeviceError, RejectedError
 from sim.faults.effects import Effects
 from sim.faults.rules import Installed
@@ -41,7 +42,6 @@ from sim.faults.verdicts import (
     StickDoorbell,
     Verdict,
 )
-from sim.request import Submittable
 from sim.schedule import Scheduled
 
 V = TypeVar("V", bound=Verdict)

@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
+from hotpath.submittable import Submittable
 from sim.device import Device
 from sim.errors import RemovedError, UsageError, fresh
 from sim.faults.effects import Effects
 from sim.faults.handlers import HANDLERS
 from sim.faults.rules import Installed, Rulebook
 from sim.faults.verdicts import Verdict
-from sim.request import Submittable
 from sim.schedule import Scheduled
 
 

@@ -7,13 +7,13 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
+from hotpath.submittable import Submittable
 from sim.device import Device
 from sim.faults.injector import Injector
 from sim.faults.rules import Installed, Rule, Rulebook, When
 from sim.faults.text import parse_faults
 from sim.faults.verdicts import Verdict
 from sim.randomness import Randomness
-from sim.request import Submittable
 from sim.trace import Tracer
 from sim.worker import Worker
 

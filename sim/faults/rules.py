@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from hotpath.submittable import Submittable
 from sim.errors import UsageError
 from sim.faults.verdicts import KINDS, PASS, Pass, Verdict
-from sim.request import Submittable
 from sim.session import Session
 from sim.timing.quantities import check_count, check_ns
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from hotpath.submittable import Submittable
 
-class Probe:
+
+class Probe(Submittable):
     """A request that notes when it is handed out."""
 
     def __init__(self, op: str, payload: bytes = b"", session: Any = None) -> None:

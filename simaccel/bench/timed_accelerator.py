@@ -9,6 +9,8 @@ from collections.abc import Callable
 from time import monotonic_ns
 from typing import Any
 
+from hotpath.submittable import Submittable
+
 STAGES = ("submit", "queue", "service", "notify", "wake to resume")
 """The stages of an operation, in order and without a gap. Each begins at the end of the one before, and they end when
 the operation is on the ring; when a unit starts it; when it is done; when its completion is handed out, which wakes the
@@ -18,26 +20,10 @@ PAIR = "pause/resume"
 stage. The resume is in the last one."""
 
 
-class Timed:
+class Timed(Submittable):
     """A request that notes its times. It goes to the device instead of the operation that it belongs to."""
 
-    __slots__ = (
-        "aux",
-        "called_ns",
-        "error",
-        "finished_ns",
-        "kernel",
-        "key",
-        "op",
-        "operation",
-        "payload",
-        "result",
-        "returned_ns",
-        "session",
-        "started_ns",
-        "submitted_ns",
-        "woken_ns",
-    )
+    __slots__ = ("called_ns", "operation", "returned_ns", "woken_ns")
 
     def __init__(self, operation: Any, called_ns: int) -> None:
         self.operation = operation

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
+from hotpath.submittable import Submittable
 from simaccel.fleet.member import Member
 
 ORPHANED = 1
@@ -35,16 +36,10 @@ class Flight:
         """The last error. The owner gets it if no member is left."""
 
 
-class Attempt:
+class Attempt(Submittable):
     """A flight at one member: this is the request that the member gets."""
 
-    __slots__ = (
-        *("aux", "completed", "error", "finished_ns", "flight", "kernel", "key", "member", "on_complete", "op"),
-        *("payload", "result", "session", "started_ns", "submitted_ns"),
-    )
-
-    kernel: Any
-    key: Any
+    __slots__ = ("completed", "flight", "member", "on_complete")
 
     def __init__(
         self, flight: Flight, member: Member, session: Any, on_complete: Callable[[Attempt], int | None]
@@ -73,11 +68,8 @@ class Attempt:
             wake()
 
 
-class Probe:
+class Probe(Submittable):
     """A request of the fleet's own, which asks whether a member is alive."""
-
-    kernel: Any
-    key: Any
 
     def __init__(self, op: str, on_complete: Callable[[Probe], None]) -> None:
         self.op = op

@@ -16,9 +16,9 @@ from typing import Any
 
 from engine.engine import Engine
 from engine.errors import EngineError
+from hotpath.submittable import Submittable
 from sim import Accelerator
 from sim.faults import Corrupt, Verdict
-from sim.request import Submittable
 
 MOST_PROBLEMS = 10
 """How many problems a message lists. More would say nothing new."""

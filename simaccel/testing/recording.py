@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.errors import UsageError
+from hotpath.submittable import Submittable
 from sim import Trace, TraceError, load_trace, save_trace
-from sim.request import Submittable
 from sim.trace import as_line
 from simaccel.testing.scenario import Scenario
 from simaccel.testing.scenario_run import ScenarioOutcome, run_scenario

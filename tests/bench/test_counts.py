@@ -20,25 +20,25 @@ _PIPE = {"epoll.poll": 0.062, "read": 1.0, "write": 1.0}
 # System calls by name; locks taken and given back; Python functions entered; C functions called; memory blocks of a
 # job in flight. System calls hold exactly; the rest is a ceiling, to be lowered by whoever gets below it.
 HELD: dict[tuple[str, str], tuple[dict[str, float], float, float, float, float]] = {
-    ("fd", "stackful"): (_FD, 2.0, 35, 23, 29),
-    ("fd", "stackless"): (_FD, 2.0, 36, 19, 23),
-    ("pipe", "stackful"): (_PIPE, 2.0, 35, 24, 29),
-    ("pipe", "stackless"): (_PIPE, 2.0, 36, 20, 23),
-    ("callback", "stackful"): ({}, 1.0, 32, 19, 20),
-    ("callback", "stackless"): ({}, 1.0, 33, 15, 14),
-    ("poll", "stackful"): ({}, 1.0, 32, 19, 20),
-    ("poll", "stackless"): ({}, 1.0, 33, 15, 14),
-    ("heuristic", "stackful"): ({}, 1.0, 35, 22, 20),
-    ("heuristic", "stackless"): ({}, 1.0, 36, 18, 14),
+    ("fd", "stackful"): (_FD, 2.0, 31, 22.5, 28),
+    ("fd", "stackless"): (_FD, 2.0, 32, 18.5, 23),
+    ("pipe", "stackful"): (_PIPE, 2.0, 31, 23.5, 28),
+    ("pipe", "stackless"): (_PIPE, 2.0, 32, 19.5, 23),
+    ("callback", "stackful"): ({}, 1.0, 28.5, 18.5, 19),
+    ("callback", "stackless"): ({}, 1.0, 29.5, 14.5, 14),
+    ("poll", "stackful"): ({}, 1.0, 29, 18.5, 19),
+    ("poll", "stackless"): ({}, 1.0, 30, 14.5, 14),
+    ("heuristic", "stackful"): ({}, 1.0, 31.5, 21.5, 19),
+    ("heuristic", "stackless"): ({}, 1.0, 32.5, 17.5, 14),
 }
 
 COMPILED: dict[tuple[str, str], tuple[float, float, float]] = {
-    (way, kind): (10.0, 1.0, blocks + (kind == "stackful") * 5)
+    (way, kind): (2.7, 0.9, blocks + (kind == "stackful") * 4)
     for way, blocks in {"fd": 24.1, "pipe": 24.9, "callback": 15.1, "poll": 15.1, "heuristic": 15.1}.items()
     for kind in ("stackful", "stackless")
 }
 """The same of the compiled hot path: calls of Python and of C that the interpreter sees, and memory blocks. Most of the
-calls of Python are those of the test's own coroutine, the timing model and the virtual clock."""
+calls of Python are those of the test's own coroutine and the kernel."""
 
 pytestmark = pytest.mark.xdist_group("counts")  # one process counts, for all of them
 

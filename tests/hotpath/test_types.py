@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import hotpath
+from sim import Accelerator, VirtualClock
 from tests.project.source import ROOT, tree
 
 MODULES = [
@@ -108,3 +109,15 @@ def test_what_has_a_type_is_imported_from_where_it_is_defined(module: Path) -> N
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 assert homes.get(alias.name, node.module) == node.module, f"{module}: import {alias.name} from there"
+
+
+@pytest.mark.skipif(not hotpath.COMPILED, reason="the Python takes any object that has what a request has")
+def test_compiled_what_is_no_request_is_refused_and_told_so() -> None:
+    class Alike:
+        op, payload, aux, session = "null", b"", b"", None
+
+    with (
+        Accelerator(clock=VirtualClock()) as accel,
+        pytest.raises(TypeError, match=r"expected \S*Submittable, got Alike"),
+    ):
+        accel.prepare(Alike())  # type: ignore[arg-type]

@@ -240,7 +240,7 @@ def test_wrap_around_keeps_order_and_contents(depth: int, bursts: list[int]) -> 
     fetched: list[Any] = []
     for burst in bursts:
         for _ in range(burst):
-            item: Any = object()
+            item = Request("echo", b"")
             if ring.push(item):
                 pushed.append(item)
         ring.rung = ring.tail

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from engine import Engine, OperationError, Scheduler
+from hotpath.submittable import Submittable
 from sim import Accelerator, Request, UsageError, VirtualClock, When
 from sim.faults import PASS, Delay, Fail, Pass, Rule, Verdict
-from sim.request import Submittable
 from tests.testing.faulty import Faulty, Noted
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hotpath.submittable import Submittable
 from sim import Accelerator, Coalescing, Delivery, DeviceError, Request, Session, VirtualClock
 from tests.sim.sim_requests import Completions, Gate
 
@@ -107,7 +108,7 @@ def test_an_engine_that_ends_when_it_is_told_of_space_keeps_no_other_from_being_
         assert told == ["first", "second", "third"]
 
 
-class Batched:
+class Batched(Submittable):
     """A request whose owners are told together, and who want only their own."""
 
     def __init__(self, name: str, told: list[tuple[str, ...]], raises: BaseException | None = None) -> None:

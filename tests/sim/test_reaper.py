@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hotpath.submittable import Submittable
 from sim.clock import RealClock, VirtualClock
 from sim.completion import TRIES, Reaper
 from sim.gate import Gate
@@ -17,7 +18,7 @@ from sim.ring import CompletionRing, Echo, SubmissionRing
 from sim.statistics import Counters
 
 
-class Owner:
+class Owner(Submittable):
     """Whose completion is on the ring. Each call of `complete` raises the next of `errors`, until none is left."""
 
     def __init__(
@@ -112,7 +113,7 @@ def test_second_completions_are_told_and_counted_and_noted(real: bool) -> None:
     line = Line(real=real)
     line.gate.hook = hook  # type: ignore[assignment]
     owner = Owner("a", told)
-    line.put(owner, Echo(owner), Echo(owner))  # type: ignore[arg-type]
+    line.put(owner, Echo(owner), Echo(owner))
     assert line.reaper.reap() == 3
     assert told == ["a", "a", "a"]
     assert hook.notes == [("wake", owner), ("duplicate", owner), ("duplicate", owner)]
@@ -167,7 +168,7 @@ def test_a_second_completion_of_what_nobody_wanted_is_no_second_orphan() -> None
     line = Line(real=False)
     line.gate.hook = hook  # type: ignore[assignment]
     owner = Owner("a", [], answers=Delivery.ORPHANED)
-    line.put(owner, Echo(owner))  # type: ignore[arg-type]
+    line.put(owner, Echo(owner))
     assert line.reaper.reap() == 2
     assert (line.counters.orphaned, line.counters.spurious) == (1, 1)
 

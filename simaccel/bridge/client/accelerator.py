@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Any, Self
 from weakref import finalize
 
+from hotpath.submittable import Submittable
 from sim.errors import ClosedError, UsageError
 from sim.forks import DisownedInChild
 from sim.kernels import Kernels
-from sim.request import Submittable
 from sim.session import Session, check_session
 from sim.statistics import Statistics
 from sim.timers import Timer

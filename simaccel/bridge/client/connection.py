@@ -11,13 +11,13 @@ import os
 import threading
 from collections import deque
 
+from hotpath.submittable import Submittable
 from sim.clock import RealClock
 from sim.completion import Reaper
 from sim.errors import ClosedError, ResetError, SimError, fresh
 from sim.gate import Gate
 from sim.interrupt import Coalescing, Interrupt
 from sim.report import ForeignCalls
-from sim.request import Submittable
 from sim.ring import CompletionRing, SubmissionRing
 from sim.statistics import Counters
 from simaccel.bridge import wire

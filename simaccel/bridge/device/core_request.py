@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from sim.kernels import Kernel
+from hotpath.submittable import Submittable
 from sim.request import Delivery
 from sim.session import Session
 from simaccel.bridge.device.endpoint import Endpoint
@@ -20,30 +19,16 @@ def _charge_nobody(endpoint: Endpoint, took_ns: int) -> None:
 _NOBODY: set[Endpoint] = set()
 
 
-class CoreRequest:
-    """Wraps a request so that it fits `sim.request.Submittable`."""
+class CoreRequest(Submittable):
+    """Wraps a request so that a core takes it."""
 
     __slots__ = (
         "answered",
-        "aux",
         "charge",
         "dirty",
-        "error",
-        "finished_ns",
-        "kernel",
-        "key",
         "latencies",
-        "op",
-        "payload",
         "request",
-        "result",
-        "session",
-        "started_ns",
-        "submitted_ns",
     )
-
-    kernel: Kernel
-    key: Any
 
     def __init__(self, request: Request) -> None:
         self.request = request

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hotpath.submittable import Submittable
 from sim.accelerator import Accelerator
 from sim.errors import SimError
 from sim.faults import Verdict, parse_faults
 from sim.faults.installed_faults import Guard
-from sim.request import Submittable
 from sim.statistics import Statistics
 from sim.timing import INSTANT
 from simaccel.bridge.device.core_request import CoreRequest

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.errors import EngineError
 from engine.protocol import Accelerator
+from hotpath.submittable import Submittable
 
 WATCHDOG_S = 30.0
 
@@ -22,11 +23,8 @@ class ContractBroken(EngineError, AssertionError):
     """The accelerator breaks a rule that an engine relies on."""
 
 
-class Probe:
+class Probe(Submittable):
     """A request that records what happens to it."""
-
-    kernel: Any
-    key: Any
 
     def __init__(self, harness: Harness, payload: Any, op: str | None = None) -> None:
         self.op = harness.op if op is None else op

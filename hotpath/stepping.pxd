@@ -1,0 +1,1 @@
+cpdef object step(object context, object coro)
