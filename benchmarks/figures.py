@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from simaccel.bench import machine, report_plots
+from simaccel.bench import limits, machine, report_plots
 from simaccel.bench.report_tables import figure_cells, number_text, split_text, spread_text
 from simaccel.bench.session import load
 from simaccel.bench.timed_accelerator import PAIR, STAGES
@@ -40,8 +40,27 @@ def _rows(report: Report) -> str:
         text = row["text"] if row["part"] == "D" else f"(part {row['part']}) {row['text']}"
         for figure in row["figures"]:
             what, target, value, reached, spread = figure_cells(figure, _REACHED)
-            lines.append((f"`{row['name']}`", f"{text}: {what}", target, value, reached, spread))
-    return _table(("row", "figure", "target", "measured", "reached", "middle half of the rounds"), lines)
+            python = figure["in_python"]
+            beside = number_text(statistics.median(python), figure["unit"]) if python else ""
+            lines.append((f"`{row['name']}`", f"{text}: {what}", target, value, reached, spread, beside))
+    return _table(("row", "figure", "target", "measured", "reached", "middle half of the rounds", "in Python"), lines)
+
+
+def _cores(report: Report) -> str:
+    columns = report["cores"]
+    lines = [
+        (name, *(number_text(statistics.median(times_ns[name]), "") for times_ns in columns.values()))
+        for name in next(iter(columns.values()))
+    ]
+    return _table(("ns, an operation", *columns), lines)
+
+
+def _limits(report: Report) -> str:
+    lines = [
+        (name, number_text(ns, ""), number_text(limit_ns, ""), number_text(ns / limit_ns, "x"), made_of)
+        for name, ns, limit_ns, made_of in limits.lines({"bare": report["bare"], **report["cores"]})
+    ]
+    return _table(("", "ns", "limit, ns", "ratio", "what the limit is made of"), lines)
 
 
 def _bare(report: Report) -> str:
@@ -107,6 +126,8 @@ MAKERS: dict[str, Callable[[Report], str]] = {
     "machine": _machine,
     "rows": _rows,
     "bare": _bare,
+    "cores": _cores,
+    "limits": _limits,
     "depths": _depths,
     "split": _split,
     "crypto": _crypto,

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from sim.assistant import Assistant, assistant_of
 from hotpath.submittable import Submittable
+from sim.assistant import Assistant, assistant_of
 from sim.clock import Clock, RealClock, VirtualClock
 from sim.device import Device
 from sim.errors import ClosedError, RemovedError, UsageError

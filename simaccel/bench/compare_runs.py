@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from simaccel.bench import throughput, without_device
+from simaccel.bench import cores, throughput, without_device
 
 Report = dict[str, Any]
 
@@ -92,6 +92,9 @@ def _series(report: Report) -> Iterator[_Series]:
                 yield _Series(what, figure["samples"], figure["at_least"])
     for name, values in report.get("bare", {}).items():
         yield _Series(f"{name} (ns)", values, group="bare", peer=name not in without_device.OURS)
+    for column, times_ns in report.get("cores", {}).items():
+        for name, values in times_ns.items():
+            yield _Series(f"{name}, {column} (ns)", values, group=column, peer=name not in cores.OURS)
     for depth in report.get("depths", ()):
         for name, values in depth["times_ns"].items():
             what = f"{name}, {depth['in_flight']:,} in flight (ns)"

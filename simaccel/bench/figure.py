@@ -20,6 +20,8 @@ class Figure:
     at_least: bool
     """Whether more is better."""
     unit: str = "x"
+    in_python: Samples | None = None
+    """The same of the Python, in the same rounds. None where it was not measured, or nothing is compiled."""
 
     @property
     def reached(self) -> bool | None:
@@ -53,11 +55,15 @@ class Row:
     rounds: int = 7
 
 
-def at_most(what: str, samples: Samples | None, target: float, unit: str = "x") -> Figure:
+def at_most(
+    what: str, samples: Samples | None, target: float, unit: str = "x", in_python: Samples | None = None
+) -> Figure:
     """A figure that must not exceed its target."""
-    return Figure(what, samples, target, False, unit)
+    return Figure(what, samples, target, False, unit, in_python)
 
 
-def at_least(what: str, samples: Samples | None, target: float, unit: str = "x") -> Figure:
+def at_least(
+    what: str, samples: Samples | None, target: float, unit: str = "x", in_python: Samples | None = None
+) -> Figure:
     """A figure that must not fall below its target."""
-    return Figure(what, samples, target, True, unit)
+    return Figure(what, samples, target, True, unit, in_python)

@@ -1,6 +1,6 @@
 """Turns of a contender in a process whose hot path is the Python, so that one run compares it with the compiled one.
 
-The process is started at its first turn and ends with this one. It measures its own time; only orders and results go
+The process is started at its first turn, and ends with the run. It measures its own time; only orders and results go
 through its pipes.
 """
 
@@ -11,12 +11,12 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import IO, Any
 
 import hotpath
-from simaccel.bench.interleaved_rounds import Turn
+from simaccel.bench.interleaved_rounds import Samples, Turn, ratio
 
 SUFFIX = ", in Python"
 _children: list[subprocess.Popen[bytes]] = []
@@ -33,6 +33,15 @@ def both(name: str, fn: Callable[..., float], *args: Any) -> dict[str, Turn]:
     return turns
 
 
+def in_python(times: Mapping[str, Samples], ours: str, peer: str, *, faster: bool) -> Samples | None:
+    """The ratio to this peer of the contender `ours` in Python: of the times, or with `faster` of the rates. None if it
+    was not measured."""
+    taken = times.get(ours + SUFFIX)
+    if taken is None:
+        return None
+    return ratio(times[peer], taken) if faster else ratio(taken, times[peer])
+
+
 def _in_child(fn: Callable[..., float], *args: Any) -> float:
     if not _children:
         child = subprocess.Popen(
@@ -42,7 +51,7 @@ def _in_child(fn: Callable[..., float], *args: Any) -> float:
             stdout=subprocess.PIPE,
         )
         _children.append(child)
-        atexit.register(_end, child)
+        atexit.register(end)
     orders, answers = _children[0].stdin, _children[0].stdout
     assert orders is not None and answers is not None  # noqa: PT018 - both are pipes
     pickle.dump((fn, args), orders)
@@ -50,11 +59,14 @@ def _in_child(fn: Callable[..., float], *args: Any) -> float:
     return float(pickle.load(answers))
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
-    for pipe in (child.stdin, child.stdout):
-        if pipe is not None:
-            pipe.close()
-    child.wait()
+def end() -> None:
+    """End the process, if there is one. The next turn starts a new one."""
+    while _children:
+        child = _children.pop()
+        for pipe in (child.stdin, child.stdout):
+            if pipe is not None:
+                pipe.close()
+        child.wait()
 
 
 def _serve(orders: IO[bytes], answers: IO[bytes]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from simaccel.bench import machine
+from simaccel.bench import limits, machine
 from simaccel.bench.compare_runs import Change
 from simaccel.bench.text_table import Column, print_line, print_table
 from simaccel.bench.timed_accelerator import PAIR, STAGES
@@ -26,6 +26,10 @@ def show(report: dict[str, Any], console: Console, goals: bool = False) -> None:
     print_line(console, machine.one_line(report["machine"]))
     if report.get("bare"):
         _show_bare(report["bare"], console)
+    if report.get("cores"):
+        _show_cores(report["cores"], console)
+    if report.get("bare"):
+        _show_limits({"bare": report["bare"], **report.get("cores", {})}, console)
     if report.get("depths"):
         _show_depths(report["depths"], console)
     if report.get("split"):
@@ -136,6 +140,23 @@ def _show_bare(times_ns: dict[str, list[float]], console: Console) -> None:
         (name, number_text(statistics.median(values), ""), spread_text(values, "")) for name, values in times_ns.items()
     ]
     _table(console, "Without a device", columns, lines)
+
+
+def _show_cores(columns: dict[str, dict[str, list[float]]], console: Console) -> None:
+    lines = [
+        (name, *(number_text(statistics.median(times_ns[name]), "") for times_ns in columns.values()))
+        for name in next(iter(columns.values()))
+    ]
+    _table(console, "ns for an operation, by cores", (_text("contender"), *map(Column, columns)), lines)
+
+
+def _show_limits(times_ns: dict[str, dict[str, list[float]]], console: Console) -> None:
+    lines = [
+        (name, number_text(ns, ""), number_text(limit_ns, ""), number_text(ns / limit_ns, "x"), made_of)
+        for name, ns, limit_ns, made_of in limits.lines(times_ns)
+    ]
+    columns = (_text("contender"), Column("ns"), Column("limit, ns"), Column("ratio"), _text("the limit is made of"))
+    _table(console, "Physical limits, measured in this run", columns, lines)
 
 
 def _show_depths(depths: Sequence[dict[str, Any]], console: Console) -> None:

@@ -6,14 +6,23 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from engine.modes import NOTIFY
-from simaccel.bench import cost_split, exact_counts, machine, real_crypto, strace_counts, throughput, without_device
+from simaccel.bench import (
+    cores,
+    cost_split,
+    exact_counts,
+    machine,
+    real_crypto,
+    strace_counts,
+    throughput,
+    without_device,
+)
 from simaccel.bench.figure import Outcome, Row
 from simaccel.bench.interleaved_rounds import Samples
 from simaccel.bench.rig import Rig
 from simaccel.bench.rows import BY_NAME
 from simaccel.bench.time_budget import Budget
 
-PARTS = ("rows", "bare", "depths", "split", "crypto", "counts")
+PARTS = ("rows", "bare", "cores", "depths", "split", "crypto", "counts")
 VERSION = 1
 
 Report = dict[str, Any]
@@ -33,6 +42,8 @@ def steps(rig: Rig, report: Report, parts: Sequence[str], rows: Sequence[str], b
             yield f"row {name}", _row_step(rig, BY_NAME[name], budget, report)
     if "bare" in parts:
         yield "pairs and cycles", lambda: _bare(report, notes, budget.rounds(7))
+    if "cores" in parts:
+        yield "one core and two", lambda: report.update(cores=_plain(cores.measure(rig, budget.rounds(5))))
     if "depths" in parts:
         report["depths"] = []
         notes += throughput.missing_peers()

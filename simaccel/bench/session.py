@@ -14,7 +14,7 @@ from time import perf_counter_ns
 from rich.console import Console
 
 from engine.errors import UsageError
-from simaccel.bench import openssl_jobs, report_page, report_plots, report_tables, run_parts, throughput
+from simaccel.bench import openssl_jobs, python_turns, report_page, report_plots, report_tables, run_parts, throughput
 from simaccel.bench.compare_runs import compare, only_in_one
 from simaccel.bench.progress import Progress
 from simaccel.bench.rig import Rig
@@ -154,6 +154,8 @@ def _measured(rig: Rig, order: Order) -> run_parts.Report:
         except KeyboardInterrupt:
             report["interrupted"] = True
             report["notes"].append(f"left out because of Ctrl-C: {_names(todo[done:])}")
+        finally:
+            python_turns.end()
     report["took_s"] = round(budget.used_ns / 1e9, 1)
     return report
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from simaccel.bench import openssl_jobs, pause_resume
+from simaccel.bench import limits, openssl_jobs, pause_resume
 from simaccel.bench.interleaved_rounds import Samples, Turn, interleave
 
 _COUNT = 20_000
@@ -19,10 +19,11 @@ OURS = {
     "stackless cycle by eventfd": pause_resume.stackless_eventfd_cycle_ns,
 }
 PEERS = {
-    "bare greenlet switch pair": pause_resume.greenlet_pair_ns,
-    "bare generator send": pause_resume.generator_pair_ns,
-    "eventfd write, poll, read": pause_resume.eventfd_ns,
+    limits.GREENLET: pause_resume.greenlet_pair_ns,
+    limits.GENERATOR: pause_resume.generator_pair_ns,
+    limits.EVENTFD: pause_resume.eventfd_ns,
 }
+_WAKES = 1_000
 IN_C = {
     "OpenSSL in C: pause/resume pair": "pair",
     "OpenSSL in C: cycle by callback": "callback",
@@ -33,6 +34,7 @@ IN_C = {
 def measure(rounds: int) -> tuple[dict[str, Samples], list[str]]:
     """The ns for each part, and messages about what is missing here."""
     contenders: dict[str, Turn] = {name: partial(turn, _COUNT) for name, turn in {**OURS, **PEERS}.items()}
+    contenders[limits.WAKE] = partial(limits.wake_ns, _WAKES)
     missing = openssl_jobs.missing()
     if missing is None:
         contenders |= {name: partial(openssl_jobs.turn_ns, what, _C_COUNT) for name, what in IN_C.items()}

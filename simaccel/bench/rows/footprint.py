@@ -24,7 +24,7 @@ def _memory(stackful_kib: float, stackless_kib: float, rig: Rig, rounds: int) ->
 
 
 def _memory_goal(rig: Rig, rounds: int) -> Outcome:
-    return _memory(10.0, 2.0, rig, rounds)
+    return _memory(7.6, 1.5, rig, rounds)
 
 
 def _memory_floor(rig: Rig, rounds: int) -> Outcome:

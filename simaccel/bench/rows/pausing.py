@@ -8,7 +8,7 @@ from functools import partial
 from simaccel.bench import openssl_jobs, pause_resume
 from simaccel.bench.figure import Outcome, Row, at_most
 from simaccel.bench.interleaved_rounds import interleave, ratio
-from simaccel.bench.python_turns import both
+from simaccel.bench.python_turns import both, in_python
 from simaccel.bench.rig import Rig
 
 _COUNT = 30_000
@@ -24,7 +24,10 @@ def _stackful_pair(rig: Rig, rounds: int) -> Outcome:
         rounds,
     )
     figure = at_most(
-        "times a bare greenlet switch pair", ratio(times["stackful pair"], times["bare greenlet pair"]), 1.2
+        "times a bare greenlet switch pair",
+        ratio(times["stackful pair"], times["bare greenlet pair"]),
+        1.2,
+        in_python=in_python(times, "stackful pair", "bare greenlet pair", faster=False),
     )
     return Outcome([figure], times)
 
@@ -37,8 +40,15 @@ def _measure_against_c(
     if missing is None:
         contenders["OpenSSL in C"] = partial(openssl_jobs.turn_ns, what, _C_COUNT)
     times = interleave(contenders, rounds)
-    samples = ratio(times[name], times["OpenSSL in C"]) if missing is None else None
-    return Outcome([at_most("times OpenSSL's in C", samples, target)], times, [missing] if missing else [])
+    if missing is not None:
+        return Outcome([at_most("times OpenSSL's in C", None, target)], times, [missing])
+    figure = at_most(
+        "times OpenSSL's in C",
+        ratio(times[name], times["OpenSSL in C"]),
+        target,
+        in_python=in_python(times, name, "OpenSSL in C", faster=False),
+    )
+    return Outcome([figure], times)
 
 
 ROWS = (

@@ -7,7 +7,7 @@ from functools import partial
 from simaccel.bench.figure import Figure, Outcome, Row, at_least, at_most
 from simaccel.bench.interleaved_rounds import Samples, Turn, interleave, ratio
 from simaccel.bench.null_operations import jobs_ns, pool_ns, run_in_executor_ns
-from simaccel.bench.python_turns import SUFFIX, both
+from simaccel.bench.python_turns import SUFFIX, both, in_python
 from simaccel.bench.rig import Rig
 
 POOL, EXECUTOR = "ThreadPoolExecutor", "run_in_executor"
@@ -26,7 +26,12 @@ def _peers(jobs: int, each: int) -> dict[str, Turn]:
 
 
 def _faster(times: dict[str, Samples], ours: str, than: str, target: float) -> Figure:
-    return at_least(f"times the rate of {than}", ratio(times[than], times[ours]), target)
+    return _rate(f"times the rate of {than}", times, ours, than, target)
+
+
+def _rate(what: str, times: dict[str, Samples], ours: str, than: str, target: float) -> Figure:
+    beside = in_python(times, ours, than, faster=True)
+    return at_least(what, ratio(times[than], times[ours]), target, in_python=beside)
 
 
 def _notes(times: dict[str, Samples]) -> list[str]:
@@ -48,7 +53,7 @@ def _fd(rig: Rig, rounds: int) -> Outcome:
         rounds,
     )
     figures = [
-        at_least(f"{kind}: times the rate of {than}", ratio(times[than], times[ours]), target)
+        _rate(f"{kind}: times the rate of {than}", times, ours, than, target)
         for kind, ours, than, target in (
             ("stackless", "fd, stackless", EXECUTOR, 4.5),
             ("stackless", "fd, stackless", POOL, 1.4),
@@ -137,13 +142,16 @@ def _flat(many: int, few: int, each: int, target: float, rig: Rig, rounds: int) 
     repeat = max(1, min(many, 20_000) // few)
     times = interleave(
         {
-            f"{few:,} in flight": partial(jobs_ns, rig, "callback", True, few, each, repeat=repeat),
-            f"{many:,} in flight": partial(jobs_ns, rig, "callback", True, many, each),
+            **both(f"{few:,} in flight", partial(jobs_ns, repeat=repeat), rig, "callback", True, few, each),
+            **both(f"{many:,} in flight", jobs_ns, rig, "callback", True, many, each),
         },
         rounds,
     )
     samples = ratio(times[f"{many:,} in flight"], times[f"{few:,} in flight"])
-    return Outcome([at_most(f"times the cost at {few:,}", samples, target)], times)
+    beside = None
+    if (of_many := times.get(f"{many:,} in flight{SUFFIX}")) is not None:
+        beside = ratio(of_many, times[f"{few:,} in flight{SUFFIX}"])
+    return Outcome([at_most(f"times the cost at {few:,}", samples, target, in_python=beside)], times)
 
 
 def _floor(rig: Rig, rounds: int) -> Outcome:
