@@ -92,6 +92,9 @@ static int connect_patiently(int control, const struct sockaddr_un *address, soc
     }
 }
 
+/* An abstract name belongs to a network namespace, and nothing tells us whether a device in another one has it. */
+#define ABSTRACT_HINT " (a device in another container must have a path as its socket)"
+
 static int connect_to_device(const char *name, char *reason, size_t reason_bytes)
 {
     const struct timeval patience = timeval_of(settings.connect_ms * UINT64_C(1000));
@@ -112,7 +115,8 @@ static int connect_to_device(const char *name, char *reason, size_t reason_bytes
         fail(reason, reason_bytes, "the device at %.120s is busy: it has let nobody in for %u ms", name,
              settings.connect_ms);
     } else if (error != 0) {
-        fail(reason, reason_bytes, "no device at %.120s: %s", name, strerror(error));
+        fail(reason, reason_bytes, "no device at %.120s: %s%s", name, strerror(error),
+             name[0] == '@' && error == ECONNREFUSED ? ABSTRACT_HINT : "");
     } else if (!trusted(control, &peer)) {
         fail(reason, reason_bytes, "the device at %.100s belongs to another user, %u: if you trust it, trusted_users = %u",
              name, (unsigned)peer.uid, (unsigned)peer.uid);

@@ -53,7 +53,11 @@ def open_control(name: str, *, any_user: bool = False, trusted: tuple[int, ...] 
         raise NoDeviceError(f"the device at {name} is busy: it has let nobody in for {PATIENCE_S:.0f} s") from None
     except OSError as error:
         peer.close()
-        raise NoDeviceError(f"no device at {name}: {error.strerror or error}; start one with simaccel serve") from None
+        cure = "start one with simaccel serve"
+        if name.startswith("@") and isinstance(error, ConnectionRefusedError):
+            # An abstract name belongs to a network namespace. Nothing tells us whether a device in another one has it.
+            cure += ". A device in another container must have a path as its socket"
+        raise NoDeviceError(f"no device at {name}: {error.strerror or error}; {cure}") from None
     except BaseException:
         peer.close()
         raise

@@ -26,7 +26,7 @@ def test_without_a_device_the_program_runs_with_a_warning(toolbox: Toolbox, mark
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == (
         f"simaccel: warning: touch starts without a device: no device at {address}: Connection refused; "
-        "start one with simaccel serve\n"
+        "start one with simaccel serve. A device in another container must have a path as its socket\n"
     )
     assert marker.exists()
 

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Builds the image and tries it: a device in one container, openssl in another one with the image's provider. As root:
+#   packaging/container/try.sh
+# It needs podman, buildah and debootstrap. The base image is made by debootstrap, because no registry of images is asked.
+# BASE names a root that debootstrap has made before.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+[ "$(id -u)" = 0 ] || { echo "try.sh: it needs root, for debootstrap" >&2; exit 2; }
+for program in podman buildah debootstrap; do
+    command -v "$program" >/dev/null || { echo "try.sh: it needs $program: apt-get install it" >&2; exit 2; }
+done
+export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
+work=$(mktemp -d /var/tmp/simaccel-container-XXXXXX)
+storage=(--root "$work/storage" --runroot "$work/run" --storage-driver vfs)
+device=
+finish() {
+    [ -z "$device" ] || podman "${storage[@]}" kill "$device" >/dev/null 2>&1 || true
+    podman "${storage[@]}" rm --all --force >/dev/null 2>&1 || true
+    rm -rf --one-file-system "$work"
+}
+trap finish EXIT
+
+echo "== the base image"
+base=${BASE:-$work/base}
+[ -n "${BASE:-}" ] || debootstrap --variant=minbase bookworm "$base" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" \
+    >"$work/log" 2>&1 || { tail "$work/log"; exit 1; }
+tar -C "$base" -c . | podman "${storage[@]}" import --quiet - docker.io/library/debian:bookworm-slim >/dev/null
+rm -rf "$work/base"
+
+echo "== the image"
+more=()
+if [ -n "${PIP_INDEX_URL:-}" ]; then more+=(--env "PIP_INDEX_URL=$PIP_INDEX_URL"); fi
+if [ -n "${PIP_CERT:-}" ]; then more+=(--volume "$PIP_CERT:/etc/ssl/certs/pip.crt:ro" --env PIP_CERT=/etc/ssl/certs/pip.crt); fi
+buildah "${storage[@]}" bud --quiet --pull-never --network host "${more[@]}" -f packaging/container/Dockerfile \
+    --ignorefile packaging/container/Dockerfile.dockerignore -t simaccel .
+
+echo "== a device in one container, and openssl in another one, without a network"
+run=(podman "${storage[@]}" run --network none --cgroups disabled --volume "$work/socket:/run/simaccel")
+mkdir "$work/socket"
+chown 1999:1999 "$work/socket"
+device=$("${run[@]}" --detach simaccel --allow-user 1000)
+until [ -S "$work/socket/simaccel.sock" ]; do
+    podman "${storage[@]}" inspect --format '{{.State.Status}}' "$device" | grep -qE 'created|running' ||
+        { podman "${storage[@]}" logs "$device"; exit 1; }
+done
+"${run[@]}" --rm --user 1000 --env OPENSSL_CONF=/opt/simaccel/openssl.cnf --env SIMACCEL_TRUSTED_USERS=1999 \
+    --env SIMACCEL_TRACE=yes --entrypoint openssl simaccel speed -elapsed -seconds 1 -async_jobs 8 ecdsap256
+"${run[@]}" --rm --user 1000 --entrypoint simaccel simaccel stat --json --socket /run/simaccel/simaccel.sock |
+    python3 -c 'import json, sys; told = json.load(sys.stdin); assert told["by_op"]["ecdsa-sign"] > 0, told; print(told["by_op"], told["told"])'
+echo "== it works"
