@@ -24,14 +24,20 @@ echo "== the base image"
 base=${BASE:-$work/base}
 [ -n "${BASE:-}" ] || debootstrap --variant=minbase bookworm "$base" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" \
     >"$work/log" 2>&1 || { tail "$work/log"; exit 1; }
-tar -C "$base" -c . | podman "${storage[@]}" import --quiet - docker.io/library/debian:bookworm-slim >/dev/null
+# How this machine reaches PyPI.
+mkdir -p "$work/more/etc"
+printf '[global]\nindex-url = %s\n' "${PIP_INDEX_URL:-https://pypi.org/simple}" >"$work/more/etc/pip.conf"
+if [ -n "${PIP_CERT:-}" ]; then
+    cp "$PIP_CERT" "$work/more/etc/pip.crt"
+    echo 'cert = /etc/pip.crt' >>"$work/more/etc/pip.conf"
+fi
+more=$(cd "$work/more" && find etc -type f)
+# shellcheck disable=SC2086  # one word for each file
+tar -C "$base" -c . -C "$work/more" $more | podman "${storage[@]}" import --quiet - docker.io/library/debian:bookworm-slim >/dev/null
 rm -rf "$work/base"
 
 echo "== the image"
-more=()
-if [ -n "${PIP_INDEX_URL:-}" ]; then more+=(--env "PIP_INDEX_URL=$PIP_INDEX_URL"); fi
-if [ -n "${PIP_CERT:-}" ]; then more+=(--volume "$PIP_CERT:/etc/ssl/certs/pip.crt:ro" --env PIP_CERT=/etc/ssl/certs/pip.crt); fi
-buildah "${storage[@]}" bud --quiet --pull-never --network host "${more[@]}" -f packaging/container/Dockerfile \
+buildah "${storage[@]}" bud --quiet --pull-never --network host -f packaging/container/Dockerfile \
     --ignorefile packaging/container/Dockerfile.dockerignore -t simaccel .
 
 echo "== a device in one container, and openssl in another one, without a network"

@@ -15,16 +15,20 @@ from tests import forked
 from tests.servers import results
 from tests.servers.checks import check
 from tests.servers.entries import SERVERS
+from tests.servers.server import Server
+from tests.servers.strangers import STRANGERS, Stranger, check_stranger
+
+ALL: dict[str, Server | Stranger] = {**SERVERS, **STRANGERS}
 
 
 def main(names: list[str]) -> int:
     """The exit status: 0 if all that were checked passed."""
     if names == ["--packages"]:
-        print(" ".join(package for server in SERVERS.values() for package in server.packages))
+        print(" ".join(package for server in ALL.values() for package in server.packages))
         return 0
-    unknown = set(names) - set(SERVERS)
+    unknown = set(names) - set(ALL)
     if unknown:
-        print(f"no server {', '.join(sorted(unknown))}; there are: {' '.join(SERVERS)}", file=sys.stderr)
+        print(f"no server {', '.join(sorted(unknown))}; there are: {' '.join(ALL)}", file=sys.stderr)
         return 2
     if os.geteuid():
         print("the servers turn into users of their own: run this as root", file=sys.stderr)
@@ -33,13 +37,13 @@ def main(names: list[str]) -> int:
     provider = provider_for()
     forked.start()
     try:
-        for server in (SERVERS[name] for name in names or SERVERS):
+        for server in (ALL[name] for name in names or ALL):
             if not server.installed:
                 print(f"{server.name}: not installed: apt-get install {' '.join(server.packages)}", flush=True)
                 continue
             try:
-                seen = check(server, provider)
-                results.add(server, seen)
+                seen = check_stranger(server, provider) if isinstance(server, Stranger) else check(server, provider)
+                results.add(server.name, server.version(), seen)
                 print(f"{server.name} {server.version()}: {seen}", flush=True)
             except Exception:
                 failed += 1

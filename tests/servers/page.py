@@ -11,6 +11,7 @@ from tests.docs.pages import ROOT
 from tests.servers.entries import SERVERS
 from tests.servers.results import read
 from tests.servers.server import Server
+from tests.servers.strangers import STRANGERS
 
 TARGET = ROOT / "docs" / "servers.md"
 BEGIN, END = "<!-- servers: begin -->\n", "<!-- servers: end -->\n"
@@ -30,6 +31,18 @@ def _row(server: Server, seen: Mapping[str, Any]) -> str:
     dropped = f"{seen['dropped']} dropped" if seen["dropped"] else "none dropped"
     reloaded = f"in {seen['reloaded']:,} connections, {dropped}"
     return f"| {name} | {version} | {server.way} | {seen['counted']} connections | {killed} | {reloaded} |"
+
+
+def strangers(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """A row for each server that can't use the device."""
+    head = "| program | package | connections | operations on the device | why |\n|---|---|---|---|---|"
+    rows = []
+    for name, stranger in STRANGERS.items():
+        seen = results[name]
+        version = str(seen["version"]).partition(":")[2] or seen["version"]
+        counts = f"{seen['connections']} | {seen['operations']}"
+        rows.append(f"| {stranger.title} | {stranger.packages[0]} {version} | {counts} | {stranger.why} |")
+    return "\n".join([head, *rows]) + "\n"
 
 
 def _anchor(title: str) -> str:
@@ -55,7 +68,9 @@ def page(text: str) -> str:
     """The page with table and sections in their places. ValueError if there is no place for them."""
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
-    return before + BEGIN + table(read()) + "\n" + sections() + END + after
+    results = read()
+    made = f"{table(results)}\n## What can't use it\n\n{strangers(results)}\n## Configurations\n\n{sections()}"
+    return before + BEGIN + made + END + after
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.servers.server import Server, package_version
+from tests.servers.server import package_version
 
 FILE = Path(__file__).parent / "results.json"
 
@@ -20,10 +20,10 @@ def read(file: Path = FILE) -> Results:
     return results
 
 
-def add(server: Server, seen: dict[str, Any], file: Path = FILE) -> None:
+def add(name: str, version: str, seen: dict[str, Any], file: Path = FILE) -> None:
     """Replace what is known of a server, by what was seen today."""
-    row = {"version": server.version(), "openssl": _openssl(), "date": f"{datetime.now(UTC):%Y-%m-%d}", **seen}
-    results = read(file) | {server.name: row}
+    row = {"version": version, "openssl": _openssl(), "date": f"{datetime.now(UTC):%Y-%m-%d}", **seen}
+    results = read(file) | {name: row}
     file.write_text(json.dumps(dict(sorted(results.items())), indent=2) + "\n")
 
 
