@@ -1,21 +1,22 @@
 #!/usr/bin/env bash
 # Builds the image and tries it: a device in one container, openssl in another one with the image's provider. As root:
 #   packaging/container/try.sh
-# It needs podman, buildah and debootstrap. The base image is made by debootstrap, because no registry of images is asked.
+# It needs podman, buildah, runc and debootstrap. The base image is made by debootstrap, because no registry of images is asked.
 # BASE names a root that debootstrap has made before.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 [ "$(id -u)" = 0 ] || { echo "try.sh: it needs root, for debootstrap" >&2; exit 2; }
-for program in podman buildah debootstrap; do
+for program in podman buildah runc debootstrap; do
     command -v "$program" >/dev/null || { echo "try.sh: it needs $program: apt-get install it" >&2; exit 2; }
 done
 export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
 work=$(mktemp -d /var/tmp/simaccel-container-XXXXXX)
 storage=(--root "$work/storage" --runroot "$work/run" --storage-driver vfs)
+engine=(podman "${storage[@]}" --cgroup-manager cgroupfs --runtime "$(command -v runc)")
 device=
 finish() {
-    [ -z "$device" ] || podman "${storage[@]}" kill "$device" >/dev/null 2>&1 || true
-    podman "${storage[@]}" rm --all --force >/dev/null 2>&1 || true
+    [ -z "$device" ] || "${engine[@]}" kill "$device" >/dev/null 2>&1 || true
+    "${engine[@]}" rm --all --force >/dev/null 2>&1 || true
     rm -rf --one-file-system "$work"
 }
 trap finish EXIT
@@ -41,13 +42,15 @@ buildah "${storage[@]}" bud --quiet --pull-never --network host -f packaging/con
     --ignorefile packaging/container/Dockerfile.dockerignore -t simaccel .
 
 echo "== a device in one container, and openssl in another one, without a network"
-run=(podman "${storage[@]}" run --network none --cgroups disabled --volume "$work/socket:/run/simaccel")
+# Low limits, because podman's defaults may be more than this machine allows; runc, because it takes any kind of cgroups.
+run=("${engine[@]}" run --network none --ulimit nofile=1024:1024 --ulimit nproc=1000:1000
+    --volume "$work/socket:/run/simaccel")
 mkdir "$work/socket"
 chown 1999:1999 "$work/socket"
 device=$("${run[@]}" --detach simaccel --allow-user 1000)
 until [ -S "$work/socket/simaccel.sock" ]; do
-    podman "${storage[@]}" inspect --format '{{.State.Status}}' "$device" | grep -qE 'created|running' ||
-        { podman "${storage[@]}" logs "$device"; exit 1; }
+    "${engine[@]}" inspect --format '{{.State.Status}}' "$device" | grep -qE 'created|running' ||
+        { "${engine[@]}" logs "$device"; exit 1; }
 done
 "${run[@]}" --rm --user 1000 --env OPENSSL_CONF=/opt/simaccel/openssl.cnf --env SIMACCEL_TRUSTED_USERS=1999 \
     --env SIMACCEL_TRACE=yes --entrypoint openssl simaccel speed -elapsed -seconds 1 -async_jobs 8 ecdsap256
