@@ -10,7 +10,17 @@ import sys
 from collections.abc import Sequence
 
 from simaccel.cli.early_interrupt import raise_on_interrupt
-from simaccel.cli.exits import FAILED, INTERRUPTED, OK, PIPE_CLOSED, USAGE, OutputError, complain, print_version
+from simaccel.cli.exits import (
+    FAILED,
+    INTERRUPTED,
+    OK,
+    PIPE_CLOSED,
+    USAGE,
+    OutputError,
+    complain,
+    print_version,
+    why_the_system_refused,
+)
 from simaccel.cli.openssl_setup.without_provider import keep_provider_out
 from simaccel.cli.standard_streams import prepare, silence_stdout
 from simaccel.extras import EXTRA_OF, it_needs
@@ -48,7 +58,10 @@ def run(arguments: Sequence[str]) -> int:
         return FAILED
     except OSError as error:
         silence_stdout()
-        complain(f"standard output: {error.strerror}" if error.errno in UNWRITABLE else str(error))
+        complain(f"standard output: {error.strerror}" if error.errno in UNWRITABLE else why_the_system_refused(error))
+        return FAILED
+    except RuntimeError as error:
+        complain(why_the_system_refused(error))
         return FAILED
     return code
 

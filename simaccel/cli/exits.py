@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from contextlib import suppress
 
@@ -19,6 +20,16 @@ NOT_RUNNABLE, NOT_FOUND = 126, 127
 """A program that can't be run, or that is not there, as shells have it."""
 
 
+NO_THREAD = "can't start new thread"
+"""The text of the RuntimeError by which Python says that the system gives it no thread."""
+
+CURES = {
+    errno.EMFILE: "; raise the limit of open files (ulimit -n)",
+    errno.EAGAIN: "; raise the limit of processes and threads (ulimit -u)",
+    errno.ENOSPC: "; make room there, or set TMPDIR",
+}
+
+
 class OutputError(Exception):
     """A file or a stream can't be written."""
 
@@ -30,6 +41,16 @@ def complain(message: str) -> None:
     """Print one line on stderr. If stderr can't be written, the line is lost, and only the exit code tells."""
     with suppress(OSError):
         print(f"simaccel: {' '.join(message.splitlines())}", file=sys.stderr)
+
+
+def why_the_system_refused(error: OSError | RuntimeError) -> str:
+    """The reason, and the cure if we know one. Raises a RuntimeError again unless it means that there is no thread."""
+    if isinstance(error, RuntimeError):
+        if str(error) != NO_THREAD:
+            raise error
+        error = OSError(errno.EAGAIN, NO_THREAD)
+    what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+    return what + CURES.get(error.errno or 0, "")
 
 
 def unable_to_run(error: OSError) -> int:

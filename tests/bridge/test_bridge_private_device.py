@@ -139,7 +139,7 @@ def test_what_can_not_be_run_has_the_exit_code_that_shells_give_it(
         ),
         ("openssl.Supervised = fails(OSError(errno.EAGAIN, 'Try again'))", "Try again; raise the limit of processes"),
         ("openssl._written = fails(OSError(errno.ENOSPC, 'No space', '/tmp/x'))", "/tmp/x: No space; make room there"),
-        ("threading.Thread.start = fails(RuntimeError(private_device.NO_THREAD))", "can't start new thread; raise"),
+        ("threading.Thread.start = fails(RuntimeError(NO_THREAD))", "can't start new thread; raise"),
     ],
     ids=["files", "processes", "disk", "threads"],
 )
@@ -148,7 +148,7 @@ def test_a_device_that_can_not_start(toolbox: Toolbox, broken: str, why: str) ->
 import errno, sys, threading
 from simaccel.cli import main
 from simaccel.cli.commands import openssl
-from simaccel.cli.openssl_setup import private_device
+from simaccel.cli.exits import NO_THREAD
 
 def fails(error):
     def call(*_, **__):

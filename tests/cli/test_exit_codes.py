@@ -66,3 +66,31 @@ def test_info() -> None:
     assert {"eventfd", "libcrypto", "cryptography", "GIL", "cores"} <= facts.keys()
     assert "OpenSSL" in facts["cryptography"]
     assert "rsa-sign" in facts["GIL"]
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        ("OSError(24, 'Too many open files')", "Too many open files; raise the limit of open files (ulimit -n)"),
+        ("OSError(11, 'Try again')", "Try again; raise the limit of processes and threads (ulimit -u)"),
+        (
+            'RuntimeError("can\'t start new thread")',
+            "can't start new thread; raise the limit of processes and threads (ulimit -u)",
+        ),
+        ("FileNotFoundError(2, 'No such file or directory', '/x')", "/x: No such file or directory"),
+    ],
+    ids=["files", "processes", "threads", "a file"],
+)
+def test_what_the_system_refuses_is_one_line(error: str, line: str) -> None:
+    script = f"""
+import sys
+from simaccel.cli import entry
+
+def refused(arguments):
+    raise {error}
+
+entry._carry_out = refused
+sys.exit(entry.run([]))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, env=environment())
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"simaccel: {line}\n")

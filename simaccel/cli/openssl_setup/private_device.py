@@ -6,7 +6,6 @@ device, whatever users they turn into. The device ends with the program.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import secrets
@@ -15,20 +14,10 @@ from typing import Any
 
 from simaccel.bridge import Server
 from simaccel.cli.client_counts import told_text
-from simaccel.cli.exits import NO_DEVICE, NOT_FOUND, NOT_RUNNABLE, complain
+from simaccel.cli.exits import NO_DEVICE, NOT_FOUND, NOT_RUNNABLE, complain, why_the_system_refused
 from simaccel.cli.fd_limit import allow_many_clients
 from simaccel.cli.openssl_setup.supervised import Supervised
 from simaccel.cli.output_files import write_text
-
-CURES = {
-    errno.EMFILE: "; raise the limit of open files (ulimit -n)",
-    errno.EAGAIN: "; raise the limit of processes and threads (ulimit -u)",
-    errno.ENOSPC: "; make room there, or set TMPDIR",
-}
-
-
-NO_THREAD = "can't start new thread"
-"""The text of the RuntimeError by which Python says that the system gives it no thread."""
 
 
 def device_can_not_start(program: str, error: OSError | RuntimeError) -> int:
@@ -36,12 +25,7 @@ def device_can_not_start(program: str, error: OSError | RuntimeError) -> int:
 
     Raises a RuntimeError again that does not mean that there is no thread.
     """
-    if isinstance(error, RuntimeError):
-        if str(error) != NO_THREAD:
-            raise error
-        error = OSError(errno.EAGAIN, NO_THREAD)
-    what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    complain(f"{program} was not started: its device can't start: {what}{CURES.get(error.errno or 0, '')}")
+    complain(f"{program} was not started: its device can't start: {why_the_system_refused(error)}")
     return NO_DEVICE
 
 
