@@ -247,7 +247,7 @@ def test_it_fits_and_is_dark_or_light_as_its_user_prefers(
     device: Watched, browser: Browser, width: int, dark: bool
 ) -> None:
     browser.open(device.urls["page"], width, dark=dark)
-    browser.wait("the charts", lambda: browser.run("return document.querySelectorAll('.chart canvas').length") == 4)
+    browser.wait("the charts", lambda: browser.run("return document.querySelectorAll('.chart canvas').length") == 5)
     assert browser.run("return document.documentElement.scrollWidth") <= width
     back = browser.run("return getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", back))) < 3 * 128) is dark
