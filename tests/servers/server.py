@@ -121,7 +121,7 @@ class Server:
         if self.owner:
             paths = [site.folder / name for name in names] or [site.folder, *site.folder.rglob("*")]
             for path in paths:
-                shutil.chown(path, self.owner, self.owner)
+                shutil.chown(path, self.owner)
 
 
 def package_version(package: str) -> str:
