@@ -116,7 +116,7 @@ servers: $(READY_DEV) provider
 	$(BIN)/python -m tests.servers $(SERVERS)
 
 clean:
-	rm -rf $(VENV) $(VENV)-3.* dist hotpath/built .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-3.* dist build hotpath/built .mypy_cache .pytest_cache .ruff_cache
 
 $(READY): pyproject.toml | $(MADE)
 	@echo "installing simaccel and the libraries that it needs (some 10 to 20 seconds)"
