@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from engine import (
+    Engine,
     JobCancelled,
     NoJobsError,
     Retry,
@@ -17,6 +18,7 @@ from engine import (
     pause_job,
 )
 from engine.drivers.loop_driver import LoopWaker
+from sim import Accelerator, VirtualClock
 from tests.engine.ways import complete_next, manual
 from tests.loops import Loop, TaskCancelled, both_loops, reached, turn
 from waitctx import Status
@@ -113,6 +115,26 @@ def test_a_job_in_flight_is_left_alone(loop: Loop, notify: str, contract: str) -
     with manual(notify, contract, real=True) as (accel, engine):
         loop.run(main)
         assert engine.statistics.spurious_wakes == 0
+
+
+@both_loops
+@pytest.mark.parametrize("virtual", [True, False])
+@pytest.mark.parametrize("notify", ["fd", "pipe", "callback"])
+def test_a_job_is_resumed_once_for_each_operation(loop: Loop, notify: str, virtual: bool) -> None:
+    """The loop sees a readable fd once more before the job has taken the token out of it."""
+
+    def job() -> None:
+        for _ in range(5):
+            engine.sha256(b"x")
+
+    async def main() -> None:
+        for task in [loop.spawn(engine.aio.run(job)) for _ in range(3)]:
+            await task
+
+    clock = VirtualClock() if virtual else None
+    with Accelerator(latency="fixed:50us" if virtual else None, clock=clock) as accel, Engine(accel, notify) as engine:
+        loop.run(main)
+        assert (engine.statistics.operations, engine.statistics.spurious_wakes) == (15, 0)
 
 
 @both_loops
