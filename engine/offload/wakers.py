@@ -2,14 +2,9 @@
 
 There is a waker for each place where a caller can wait for an operation: a wait context with an fd (`FdWaker`), a wait
 context with a callback, in one of three contracts (`QatCallback`, `StrictCallback`, `DasyncCallback`), and a blocked
-<<<<<<< HEAD
-thread (`BlockedThread`). The waker for a task of an asyncio loop is in `engine.drivers.asyncio_loop`. `Waker` in
+thread (`BlockedThread`). The waker for a task of an event loop is in `engine.drivers.loop_driver`. `Waker` in
 operation.py says what each method must do, and in which order they are called. What a scheduler makes of such a wake-up
 is in `engine.drivers.ready_seats`.
-=======
-thread (`BlockedThread`). The waker for a task of an event loop is in `engine.drivers.loop_driver`. `Waker` in
-operation.py says what each method must do, and in which order they are called.
->>>>>>> 7cc9864 (wip)
 
 Sources: QAT_Engine's qat_events.c for `QatCallback` and for the order of token and pause; the man page
 ASYNC_WAIT_CTX_new(3) for `StrictCallback`; OpenSSL's e_dasync.c for `DasyncCallback`.
