@@ -28,7 +28,7 @@ def _row(server: Server, seen: Mapping[str, Any]) -> str:
     name = f"[{server.title}](#{_anchor(server.title)})"
     version = str(seen["version"]).partition(":")[2] or seen["version"]
     killed = f"{seen['kills']} times in {seen['killed']:,} connections, none failed"
-    dropped = f"{seen['dropped']} dropped" if seen["dropped"] else "none dropped"
+    dropped = f"{seen['dropped']:,} dropped" if seen["dropped"] else "none dropped"
     reloaded = f"in {seen['reloaded']:,} connections, {dropped}"
     return f"| {name} | {version} | {server.way} | {seen['counted']} connections | {killed} | {reloaded} |"
 
@@ -58,9 +58,9 @@ def sections() -> str:
 def _section(server: Server) -> str:
     shown = server.files[server.shown] if server.shown else " ".join(server.command)
     text = shown.replace("@folder@", "/etc/tls").replace("@other@", "5199").replace("@port@", str(server.port))
-    needs = f"{server.needs} " if server.needs else ""
-    drops = f" {server.drops}" if server.drops else ""
-    said = fill(f"{needs}Its reload: {server.reloads}.{drops}", 120, break_long_words=False, break_on_hyphens=False)
+    reload = f"Reload it with {server.reloads}." if server.reloads else ""
+    said = " ".join(sentence for sentence in (server.needs, reload, server.drops) if sentence)
+    said = fill(said, 120, break_long_words=False, break_on_hyphens=False)
     return f"### {server.title}\n\n{said}\n\n```text\n{text.rstrip()}\n```\n"
 
 

@@ -76,7 +76,7 @@ class Server:
     talk: Talk
     reload: Reload
     reloads: str
-    """How it is reloaded, in words for the page."""
+    """What it is reloaded with, in words for the page. Empty: `needs` says it."""
     rereads: bool = True
     """Whether it shows a new certificate after a reload."""
     drops: str = ""

@@ -39,7 +39,7 @@ SERVER = Server(
     program="/usr/sbin/apache2",
     way=Way.BLOCKS,
     port=443,
-    needs="Its children are www-data, so the device must allow that user: `--allow-user www-data`. A service gets "
+    needs="Its children run as www-data, so the device must allow that user: `--allow-user www-data`. A service gets "
     "OPENSSL_CONF in /etc/apache2/envvars.",
     files={"apache.conf": _CONFIG, "www/index.html": "served by apache"},
     command=("apache2", "-D", "FOREGROUND", "-f", "@folder@/apache.conf"),

@@ -27,7 +27,7 @@ SERVER = Server(
     way=Way.BLOCKS,
     port=853,
     needs="The device must allow its user: `--allow-user _dnsdist`. The provider of `addTLSLocal` must be "
-    "openssl. This version has no async jobs: it imports nothing of them from libcrypto or libssl.",
+    "openssl. This version uses no async jobs: it imports none of their functions from libcrypto or libssl.",
     files={"dnsdist.conf": _CONFIG},
     command=("dnsdist", "-C", "@folder@/dnsdist.conf", "--supervised", "-u", "_dnsdist", "-g", "_dnsdist"),
     talk=DNS,

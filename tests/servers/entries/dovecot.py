@@ -44,8 +44,9 @@ SERVER = Server(
     way=Way.BLOCKS,
     port=143,
     needs="Dovecot gives its processes only the variables that `import_environment` names. The login processes run as "
-    "dovenull in a chroot, so the device must allow that user: `--allow-user dovenull`, and its address must be an "
-    "abstract name. They may make no thread, and need none. By default each client has a process of its own.",
+    "dovenull in a chroot, so the device must allow that user: `--allow-user dovenull`, and its address must be "
+    "an abstract name. The login processes may make no threads, and need none. By default each client has a "
+    "process of its own.",
     files={"dovecot.conf": _CONFIG},
     command=("dovecot", "-F", "-c", "@folder@/dovecot.conf"),
     talk=IMAP,

@@ -28,9 +28,9 @@ SERVER = Server(
     program="/usr/lib/lighttpd/mod_openssl.so",
     way=Way.BLOCKS,
     port=443,
-    needs="It needs its module mod_openssl: the modules for other libraries do not use the device. It is www-data, so "
-    "the device must allow that user: `--allow-user www-data`. To start again after SIGUSR1 it must be able to read "
-    "the key as that user.",
+    needs="It needs its module mod_openssl: the modules for other libraries do not use the device. It runs as "
+    "www-data, so the device must allow that user: `--allow-user www-data`. To start again after SIGUSR1 it "
+    "must be able to read the key as that user.",
     files={"lighttpd.conf": _CONFIG, "www/index.html": "served by lighttpd"},
     command=("lighttpd", "-D", "-f", "@folder@/lighttpd.conf"),
     talk=HTTP,

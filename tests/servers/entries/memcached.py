@@ -30,7 +30,7 @@ SERVER = Server(
     ),
     talk=MEMCACHED,
     reload=_reload,
-    reloads="the command `refresh_certs`",
+    reloads="its command `refresh_certs`",
     users=("memcache",),
     owner="memcache",
 )

@@ -94,9 +94,9 @@ SERVER = Server(
     program="/usr/sbin/openvpn",
     way=Way.BLOCKS,
     port=1194,
-    needs="It turns into the user of its configuration, so the device must allow that one: `--allow-user nobody`. One "
-    "thread does everything, and waits for each handshake. To reload without root it needs `persist-tun`, and must be "
-    "able to read the key.",
+    needs="It switches to the user that its configuration names, so the device must allow that user: `--allow-user "
+    "nobody`. One thread does everything, and waits for each handshake. To reload without root it needs "
+    "`persist-tun`, and must be able to read the key.",
     files={"server.conf": _CONFIG},
     command=("openvpn", "--config", "@folder@/server.conf"),
     talk=_talk,

@@ -28,11 +28,11 @@ SERVER = Server(
     program="/usr/bin/php",
     way=Way.BLOCKS,
     port=443,
-    needs="",
+    needs="PHP reads the certificate for each connection, so it needs no reload.",
     files={"server.php": _SCRIPT},
     command=("php", "@folder@/server.php"),
     talk=HTTP,
     reload=lambda *_: None,
-    reloads="nothing to do: PHP reads the certificate for each connection",
+    reloads="",
     shown="server.php",
 )

@@ -27,8 +27,8 @@ SERVER = Server(
     program="/usr/bin/stunnel4",
     way=Way.BLOCKS,
     port=443,
-    needs="It is stunnel4 after its start, so the device must allow that user: `--allow-user stunnel4`. To reload, it "
-    "must be able to read the key as that user.",
+    needs="After its start it runs as stunnel4, so the device must allow that user: `--allow-user stunnel4`. To "
+    "reload, it must be able to read the key as that user.",
     files={"stunnel.conf": _CONFIG},
     command=("stunnel4", "@folder@/stunnel.conf"),
     talk=ECHO,

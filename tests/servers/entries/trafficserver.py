@@ -54,9 +54,9 @@ SERVER = Server(
     way=Way.PAUSES,
     port=443,
     needs="`proxy.config.ssl.async.handshake.enabled` makes it pause. traffic_manager starts it as a set-user-id "
-    "program, for which libcrypto reads no OPENSSL_CONF: start traffic_server itself, as here, or write what "
-    "`simaccel openssl --config` prints into /etc/ssl/openssl.cnf. It is trafficserver "
-    "after its start, so the device must allow that user: `--allow-user trafficserver`.",
+    "program, and libcrypto ignores OPENSSL_CONF in such a program. So start traffic_server itself, as here, or "
+    "write what `simaccel openssl --config` prints into /etc/ssl/openssl.cnf. After its start it runs as "
+    "trafficserver, so the device must allow that user: `--allow-user trafficserver`.",
     files={
         "etc/records.config": _RECORDS,
         "etc/ssl_multicert.config": "dest_ip=* ssl_cert_name=cert.pem ssl_key_name=key.pem\n",
