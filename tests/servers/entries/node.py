@@ -23,8 +23,9 @@ SERVER = Server(
     program="/usr/bin/node",
     way=Way.BLOCKS,
     port=443,
-    needs="`--openssl-shared-config` makes Node read OPENSSL_CONF as other programs do; without it Node looks for a "
-    "section of its own name. One thread does everything, and waits for each handshake.",
+    needs="`--openssl-shared-config` makes Node read the same section of OPENSSL_CONF as other programs do. Without "
+    "it, Node reads only a section of its own, `nodejs_conf`. One thread does everything, and waits for each "
+    "handshake.",
     files={"server.js": _SCRIPT},
     command=("node", "--openssl-shared-config", "@folder@/server.js"),
     talk=HTTP,

@@ -66,7 +66,8 @@ SERVER = Server(
     command=("traffic_server", "--run-root=@folder@/runroot.yaml"),
     talk=secured(http(b"404", b"Not Found on Accelerator")),  # it has nothing to serve
     reload=by_signal(signal.SIGHUP),
-    reloads="SIGHUP; it shows a new certificate only after a restart, as `traffic_ctl config reload` needs the manager",
+    reloads="SIGHUP; it shows a new certificate only after a restart, because `traffic_ctl config reload` needs the "
+    "manager",
     rereads=False,
     users=("trafficserver",),
     owner="trafficserver",
