@@ -1,9 +1,9 @@
 """What is in a wheel: a bill of materials in the form of CycloneDX, which PEP 770 puts into .dist-info/sboms/.
 
 It names what the metadata of a wheel does not: what we took from others into our package, and each file of machine
-code with its hash, and what is compiled into it. libcrypto is not: a provider is linked to that of the program that
-loads it. What a wheel asks for stands in its metadata (Requires-Dist), and is installed beside it. The same build gives
-the same bill: there is no time and no random number in it.
+code with its hash, and what is compiled into it. libcrypto is not in the bill, because a provider is linked to the
+libcrypto of the program that loads it. The packages that are installed beside a wheel are in its metadata
+(Requires-Dist). The same build gives the same bill, which has no time and no random number in it.
 
 The build runs this file, so it imports the standard library only.
 """
@@ -20,7 +20,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 LICENCES = {"simaccel": "Apache-2.0", "Cython": "Apache-2.0", "hatchling": "MIT", "uPlot": "MIT"}
 UPLOT = "simaccel/watching/page/static/vendor/uPlot.iife.min.js"
-"""The one thing of others in our package. Its first line says which version it is."""
+"""The only thing in our package that others wrote is uPlot. The first line of this file says which version it is."""
 
 
 def bill_of_materials(ours: str, machine_code: Mapping[str, Path]) -> dict[str, Any]:

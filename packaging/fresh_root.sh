@@ -2,7 +2,7 @@
 # Tries the wheels of dist/ in a new Debian, with no compiler, as an ordinary user from an empty folder:
 #   packaging/fresh_root.sh bookworm
 # Needs root and debootstrap. Three commands lead from pip to a paused handshake; a fourth is the client. Before that it
-# tries what a user of the library alone has, and the source archive. The new root is removed at the end.
+# tries the library without its extras, and the source archive. The new root is removed at the end.
 set -euo pipefail
 suite=${1:?say which suite of Debian, such as bookworm}
 dist=$(cd "${2:-$(dirname "$0")/../dist}" && pwd)

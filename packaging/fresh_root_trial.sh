@@ -3,7 +3,7 @@ mkdir "$HOME/empty" && cd "$HOME/empty"
 if command -v cc gcc clang; then echo "there is a compiler"; exit 1; fi
 echo "== $(python3 --version), $(openssl version)"
 minor=$(python3 -c 'import sys; print(sys.version_info[1])')
-# The one for this Python, or for a Python that has none the one for any.
+# The wheel for this Python if there is one, else the wheel for any Python.
 for wheel in /dist/simaccel-*-{cp3"$minor",py3-none}-*_"$(uname -m)".whl; do
     if [ -e "$wheel" ]; then break; fi
 done

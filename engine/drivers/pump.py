@@ -38,10 +38,10 @@ class Pump:
         return [source for source in self.sources if source.polled and not source.clock.virtual]
 
     def let_go(self) -> None:
-        """Nobody polls the sources from now on, until the scheduler runs again: let their devices go on without."""
+        """Let the devices go on by themselves, because nobody polls the sources until the scheduler runs again."""
         for source in self.polled_in_real_time():
             source.notify_once(_nobody)
 
 
 def _nobody() -> None:
-    """Is told that there is something to poll for, when nobody polls."""
+    """Called when there is something to poll for and nobody polls. There is nothing to do."""

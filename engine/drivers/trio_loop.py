@@ -1,7 +1,7 @@
 """trio as an `EventLoop`: what a `LoopDriver` needs of a run of trio.
 
-trio has tasks where asyncio has callbacks. So a timer and a watched fd are each a system task here. Such a task, and
-what `call_soon` calls, is protected from Ctrl-C by trio. An exception there would end the whole run, so it is reported
+trio has tasks where asyncio has callbacks. So a timer and a watched fd are each a system task here. trio protects
+such a task, and whatever `call_soon` calls, from Ctrl-C. An exception there would end the whole run, so it is reported
 instead, as asyncio does.
 
 This module is imported only where trio runs.

@@ -1,4 +1,5 @@
-"""What a paused job waits for. The wait context says it, as to any OpenSSL application. The first that applies counts:
+"""What a paused job waits for. The wait context says so, as it does to any OpenSSL application. The first line
+that applies counts:
 
 - An operation whose engine has promised to wake the job: WOKEN.
 - The status EAGAIN: EAGAIN. The driver of the job must resume it.

@@ -139,7 +139,7 @@ def _ask(name: str, message: bytes) -> dict[str, Any]:
 
 
 def another_version(name: str, version: int) -> str:
-    """What is said of a device of another version of simaccel. A device says the same of a client."""
+    """The text of the error about a device of another version of simaccel. A device says the same of a client."""
     return (
         f"the device at {name} speaks version {version} of the protocol, we {wire.VERSION}: "
         "install the same simaccel on both sides"

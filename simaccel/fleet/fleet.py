@@ -124,7 +124,7 @@ class Fleet:
         return session
 
     def register(self, name: str, function: Callable[[bytes], bytes], *, replace: bool = False) -> None:
-        """Add a kernel of your own to every member. Raises UsageError, as for members in other processes."""
+        """Add a kernel of your own to every member. Raises UsageError if a member is in another process."""
         for accel in {id(one): one for one in (*(m.accel for m in self._members), self._keeper) if one}.values():
             accel.register(name, function, replace=replace)
 

@@ -91,7 +91,7 @@ _numbers = count(1)
 
 
 class FleetSession:
-    """A key that every member has: for each its own session. Equal only to itself."""
+    """A key that was loaded into every member, with a session of its own in each. Equal only to itself."""
 
     __slots__ = ("__weakref__", "by_member", "key", "number", "op", "params")
 

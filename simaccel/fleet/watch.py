@@ -87,12 +87,12 @@ class Watch:
                 self.look()
 
     def arm(self) -> None:
-        """Something is in flight."""
+        """Called when something is in flight. In virtual time, sets the timer for the next look."""
         if self._virtual and self._timer is None and self._fleet.in_flight:
             self._timer = self._keeper.call_at(self._fleet.clock.now_ns() + self._every_ns, self._tick)
 
     def rest(self) -> None:
-        """Nothing is in flight any more."""
+        """Called when nothing is in flight any more. Cancels the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

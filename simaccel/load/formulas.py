@@ -124,7 +124,7 @@ def mmck(servers: int, room: int, rate: float, service: float) -> tuple[float, f
 
 
 def mmc_share_finding(servers: int, held: int, rate: float, service: float) -> float:
-    """M/M/c: the share that finds `held` or more inside: with as many slots, the share of submits with EAGAIN."""
+    """M/M/c: the share that finds `held` or more inside. With so many slots, these submits get EAGAIN."""
     load = rate * service
     if load >= servers:
         return 1.0

@@ -79,7 +79,7 @@ HANDSHAKES: Mapping[str, Transaction] = {
     for made in (
         # What a server with the provider offloads, in its order. In TLS 1.3 the shared secret comes first, and then
         # CertificateVerify is signed, with PSS for an RSA key. In TLS 1.2 the server signs its key exchange first, and
-        # derives the secret when the client has answered: that way over the network is left out.
+        # derives the secret when the client has answered. The time until that answer is left out.
         # With ML-DSA the group is X25519MLKEM768. The server encapsulates in software, and X25519 is done as in others.
         _handshake("tls13-rsa2048", "x25519", "rsa-sign-pss"),
         _handshake("tls13-ecdsa-p256", "x25519", "ecdsa-sign"),

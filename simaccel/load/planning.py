@@ -5,8 +5,8 @@ bisection. It begins at the least number whose units can do the work at all. Eve
 numbers of cards meet the same arrivals, and chance does not mislead the search. The figures in the plan come from a
 longer run with another seed.
 
-The constraint that binds is the one because of which one card fewer is too few: the rate, the ring, the application's
-limit of operations in flight, or else the latency.
+One constraint binds: with one card fewer it would not hold. It is the rate, the ring, the application's limit of
+operations in flight, or else the latency.
 """
 
 from __future__ import annotations
@@ -242,7 +242,7 @@ def _curve(wish: Wish, cards: int) -> tuple[Point, ...]:
 
 
 def _binding(wish: Wish, cards: int, least: int) -> tuple[str, str]:
-    """The constraint because of which one card fewer is too few. For one card, the limit that more load meets first."""
+    """The constraint that would not hold with one card fewer. For one card, the limit that more load meets first."""
     rate = wish.arrivals.rate_per_s
     fewer = cards - 1
     if not fewer:

@@ -1,8 +1,9 @@
-"""The result of a load: latencies and utilisation. It checks the law that holds for every run, with any distribution.
+"""The result of a load: latencies and utilisation, and a check that the run is a possible one.
 
-Little's law is checked on each run: the mean number of transactions inside is the rate times the mean latency. The
-number inside is counted as transactions come and go, and the latencies come from the rows that the run left. So the
-law does not hold if a transaction was forgotten, ended twice, or got another one's time.
+The check is Little's law, which holds for every run, with any distribution: the mean number of transactions inside is
+the rate times the mean latency. The number inside is counted as transactions come and go, and the latencies come from
+the rows that the run left. So the law does not hold if a transaction was forgotten, ended twice, or got another one's
+time.
 """
 
 from __future__ import annotations

@@ -56,8 +56,9 @@ def simulate(
       with the seed `seed + k` would.
     - `warm_up`: the share of the transactions that come first and are left out of the latencies, from 0 to below 1.
 
-    Raises UsageError for bad values, and for a load that cards and application can't bear where operations wait: its
-    queue would grow for ever. Does not block, and takes no time but that of the computation.
+    Raises UsageError for bad values. If operations wait for slots, it also raises UsageError for a load that cards and
+    application can't bear, because the queue would grow for ever. Does not block, and takes no time but
+    that of the computation.
     """
     check_count("count", count)
     check_count("cards", cards)

@@ -99,7 +99,7 @@ class Accel:
         self.schedule_saved: Path | None = None
         """The file to which it has saved one, or None."""
         self.scenarios: Sequence[str] = ()
-        """The scenarios that `certify` plays, whatever its caller says. Empty for what the caller says."""
+        """If this is not empty, `certify` plays these scenarios instead of those that its caller names."""
         self.command_for: Callable[[str], str] | None = None
         """Returns the command that plays one of these scenarios alone. None if there is no such command."""
         self.misuse: Misuse | None = None
@@ -191,7 +191,7 @@ class Accel:
         clock.advance(duration_ns)
 
     def faults(self, *rules: Rule | When | Verdict | str) -> Guard:
-        """Install fault rules until the guard that is returned is left; at the latest until the end of the test."""
+        """Install fault rules. They stay until the returned guard is left, and at most until the end of the test."""
         return self.device.faults.install(*rules)
 
     @property
@@ -263,14 +263,14 @@ class Accel:
             )
 
     def _unusual(self) -> dict[str, Any]:
-        """The options that are not those by default."""
+        """The options that differ from the defaults."""
         usual = Options()
         values = {field.name: getattr(self.options, field.name) for field in fields(Options)}
         return {name: value for name, value in values.items() if value != getattr(usual, name)}
 
     def again(self, *, seed: int | None = None, **options: Any) -> Accel:
-        """Another Accel like this one, with another seed or other options if these are given. For each example of a
-        random test."""
+        """Another Accel like this one, with another seed or other options if these are given. A random test makes one
+        for each of its examples."""
         fresh = Accel(seed=self.seed if seed is None else seed)
         fresh.options = replace(self.options, **{name: getattr(Options.of(options), name) for name in options})
         return fresh

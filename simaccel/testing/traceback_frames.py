@@ -17,7 +17,7 @@ MARK = "__tracebackhide__"
 
 @contextmanager
 def hidden_frames(root: str, packages: Collection[str]) -> Iterator[None]:
-    """Inside the `with`, in which pytest makes a report, hide the frames of these packages in the folder `root`.
+    """Inside the `with`, hide the frames of these packages in the folder `root`. pytest makes its report there.
 
     pytest looks for `__tracebackhide__` among a frame's local names and then among the globals of its module. So one
     global hides all functions of a module. `--full-trace` shows the hidden frames.

@@ -5,7 +5,7 @@
    block, as the table says.
 2. The device is killed under load and started again, three times. No connection fails, and the server uses each new
    device.
-3. After all that no process of the server holds more fds than before, nor does the device.
+3. After that, neither a process of the server nor the device holds more fds than before.
 4. The server is reloaded under load. It shows a new certificate, and signs for that on the device, counted exactly.
 """
 
@@ -41,7 +41,7 @@ class Seen:
     """Connections for which the device counted exactly what it should."""
     killed: int = 0
     kills: int = 0
-    """Connections during which the device was killed so many times. None of them failed."""
+    """How many connections were made while the device was killed, and how often it was killed. No connection failed."""
     reloaded: int = 0
     """Connections during which the server was reloaded."""
     dropped: int = 0
@@ -134,7 +134,7 @@ def _all_well(load: Load) -> bool:
 
 
 def _all_use_it(run: Running) -> bool:
-    """Whether all processes of the server are connected again: each tries that once a second, at an operation."""
+    """Whether all processes of the server are connected again. Each tries that once a second, at an operation."""
     before = run.report()
     count = 4 * run.server.at_once
     _connections(run, "TLS 1.3", count)

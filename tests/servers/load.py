@@ -26,7 +26,7 @@ class Load:
         self._changed = threading.Condition()
         self._over = False
         self.connections = 0
-        """Those that are over, failed ones too."""
+        """How many connections are over, with those that failed."""
         self.failures: list[str] = []
         self.certificates: set[bytes] = set()
 
@@ -48,13 +48,13 @@ class Load:
                 self._changed.notify_all()
 
     def await_more(self, count: int) -> None:
-        """Until so many connections are over that began after this call."""
+        """Wait until `count` connections that began after this call are over."""
         with self._changed:
             wanted = self.connections + self._at_once + count
             assert self._changed.wait_for(lambda: self.connections >= wanted, WAIT_S), "the server serves nobody"
 
     def await_certificates(self, count: int) -> None:
-        """Until so many different ones have been seen."""
+        """Wait until the clients have seen `count` different certificates."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.certificates) >= count, WAIT_S), (
                 f"after {self.connections} connections only {len(self.certificates)} certificates were shown; "

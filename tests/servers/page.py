@@ -46,7 +46,7 @@ def strangers(results: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _anchor(title: str) -> str:
-    """Of a heading, as GitHub makes it."""
+    """The anchor of a heading, as GitHub makes it."""
     return "".join(letter for letter in title.lower().replace(" ", "-") if letter.isalnum() or letter in "-_")
 
 

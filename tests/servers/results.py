@@ -15,7 +15,7 @@ Results = dict[str, dict[str, Any]]
 
 
 def read(file: Path = FILE) -> Results:
-    """All results; none if there is no file."""
+    """Read all results. There are none if there is no file."""
     results: Results = json.loads(file.read_text()) if file.exists() else {}
     return results
 

@@ -22,7 +22,7 @@ from tests.servers.server import Server, Site
 
 CERTIFICATES = ("cert.pem", "key.pem", "both.pem")
 DEVICE_FDS_EACH = 4
-"""What each client costs the device."""
+"""How many fds each client costs the device."""
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class Running:
     process: Process
     device: DeviceProcess
     kind: str
-    """Of its key: rsa or ec."""
+    """The kind of the server's key: rsa or ec."""
 
     def new_certificate(self) -> None:
         """Put another certificate, with a key of its own, where the server reads it."""
@@ -42,16 +42,16 @@ class Running:
         self.server.own(self.site, *CERTIFICATES)
 
     def report(self) -> dict[str, Any]:
-        """Of the device, once nothing is in flight any more."""
+        """The device's report, once nothing is in flight any more."""
         wait_until(lambda: self.device.stat()["in_flight"] == 0)
         return self.device.stat()
 
     def kill_device(self) -> None:
-        """kill -9."""
+        """Kill the device, as `kill -9` does."""
         self.device.kill()
 
     def start_device(self) -> None:
-        """At the same address."""
+        """Start a new device at the same address."""
         self.device = start_device(self.server, self.device.address)
 
     def device_fds(self) -> int:
@@ -59,7 +59,7 @@ class Running:
         return fds(self.device.process.pid) - DEVICE_FDS_EACH * len(self.device.stat()["clients"])
 
     def server_fds(self) -> dict[int, int]:
-        """By process of the server."""
+        """How many fds each process of the server holds, by its pid."""
         return {pid: fds(pid) for pid in self.process.pids()}
 
 
@@ -98,13 +98,13 @@ def start_device(server: Server, address: str | None = None) -> DeviceProcess:
 
 
 def target(server: Server, site: Site) -> Target:
-    """For the process that keeps the server."""
+    """The server as a target for the process that keeps it."""
     command = (sys.executable, "-m", "simaccel", "openssl", "--", *map(site.filled, server.command))
     return Target(command, port=site.port, limit_s=WAIT_S)
 
 
 def environment(address: str, module: Path) -> dict[str, str]:
-    """What a service would have, and the device."""
+    """The variables that a service would have, and those that name the provider and the device."""
     return {
         "PATH": PATH,
         "LANG": "C.UTF-8",
@@ -127,7 +127,7 @@ def write_certificate(folder: Path, kind: str, name: str) -> None:
 
 
 def fds(pid: int) -> int:
-    """How many a process has open; 0 if it has ended."""
+    """How many fds a process has open; 0 if it has ended."""
     try:
         return len(os.listdir(f"/proc/{pid}/fd"))
     except FileNotFoundError:

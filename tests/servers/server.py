@@ -59,10 +59,10 @@ class Server:
     """One row of the table."""
 
     name: str
-    """As in SERVERS= of `make servers`."""
+    """Its name in SERVERS= of `make servers`."""
     title: str
     packages: tuple[str, ...]
-    """Debian's; the version of the first one is shown."""
+    """Debian's packages. The page shows the version of the first one."""
     program: str
     """The file that is there if the package is installed."""
     way: Way
@@ -71,7 +71,7 @@ class Server:
     needs: str
     """What an operator must do, in sentences for the page."""
     files: Mapping[str, str]
-    """Names below the folder, and texts."""
+    """The text of each file, by the file's name below the folder."""
     command: tuple[str, ...]
     talk: Talk
     reload: Reload
@@ -92,7 +92,7 @@ class Server:
     x25519: tuple[str, ...] = ("TLS 1.2", "TLS 1.3")
     """The versions in which it exchanges keys by X25519, which the device does."""
     at_once: int = 8
-    """Clients at a time."""
+    """How many clients connect at a time."""
     shown: str = ""
     """The file whose text the page shows as the configuration. Empty: the command."""
 
@@ -102,7 +102,7 @@ class Server:
         return Path(self.program).exists()
 
     def version(self) -> str:
-        """Of its package."""
+        """The version of its package."""
         return package_version(self.packages[0])
 
     def write(self, site: Site) -> None:
@@ -125,13 +125,13 @@ class Server:
 
 
 def package_version(package: str) -> str:
-    """Of an installed Debian package."""
+    """The version of an installed Debian package."""
     command = ["dpkg-query", "--show", "--showformat=${Version}", package]
     return subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=True).stdout
 
 
 def run(*command: str | Path) -> str:
-    """Run a command of a server's set-up to its end; what it printed. Fails if it does not exit with 0."""
+    """Run a command of a server's set-up to its end, and return what it printed. Fails if it does not exit with 0."""
     done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=WAIT_S, check=False
     )

@@ -35,7 +35,7 @@ class Stranger:
     packages: tuple[str, ...]
     program: str
     why: str
-    """In sentences for the page."""
+    """Why it can't use the device, in sentences for the page."""
     command: tuple[str, ...]
     client: Callable[[int], object]
     """Connects once, and fails unless the server used its key."""
@@ -49,7 +49,7 @@ class Stranger:
         return Path(self.program).exists()
 
     def version(self) -> str:
-        """Of its package."""
+        """The version of its package."""
         return package_version(self.packages[0])
 
 

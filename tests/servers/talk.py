@@ -18,14 +18,14 @@ Speech = Callable[[ssl.SSLSocket], None]
 
 
 def connect(port: int, context: ssl.SSLContext, talk: Talk) -> bytes:
-    """One connection from its beginning to its end; the server's certificate, as DER. Raises OSError or
+    """Make one connection, from its beginning to its end. Returns the server's certificate, as DER. Raises OSError or
     AssertionError if the server does not serve."""
     with socket.create_connection(("127.0.0.1", port), WAIT_S) as raw:
         return talk(raw, context)
 
 
 def secured(speak: Speech, before: Before = lambda _: None) -> Talk:
-    """A talk: what is said before TLS, the handshake, and what is said over TLS."""
+    """A talk that calls `before`, makes the handshake, and then calls `speak` over TLS."""
 
     def talk(raw: socket.socket, context: ssl.SSLContext) -> bytes:
         before(raw)
@@ -39,7 +39,7 @@ def secured(speak: Speech, before: Before = lambda _: None) -> Talk:
 
 
 def exactly(peer: socket.socket, count: int) -> bytes:
-    """So many bytes."""
+    """Read exactly `count` bytes."""
     data = b""
     while len(data) < count:
         part = peer.recv(count - len(data))
@@ -49,7 +49,7 @@ def exactly(peer: socket.socket, count: int) -> bytes:
 
 
 def line(peer: socket.socket) -> bytes:
-    """A line, without what ends it."""
+    """Read a line, and return it without its end."""
     data = b""
     while not data.endswith(b"\n"):
         data += exactly(peer, 1)
@@ -57,7 +57,7 @@ def line(peer: socket.socket) -> bytes:
 
 
 def answers(request: bytes, beginning: bytes) -> Speech:
-    """One request in a line, and the beginning of its answer."""
+    """A speech that sends one request, and checks the beginning of the answer."""
 
     def speak(peer: ssl.SSLSocket) -> None:
         peer.sendall(request + b"\r\n")
@@ -68,7 +68,7 @@ def answers(request: bytes, beginning: bytes) -> Speech:
 
 
 def http(status: bytes, text: bytes) -> Speech:
-    """A request for /, and the status and a part of the text of its answer."""
+    """A speech that requests /, and checks the status of the answer and a part of its text."""
 
     def speak(peer: ssl.SSLSocket) -> None:
         peer.sendall(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")

@@ -41,8 +41,8 @@ class RemoteAccelerator:
 
     - `depth`: slots of the ring, a power of two. It has fewer if the device allows no more.
     - `slot_bytes`: the limit for payload and aux together, and for a result.
-    - `trusted_users`: names or uids whose device may have our keys, besides root's and our own. None: those of
-      SIMACCEL_TRUSTED_USERS.
+    - `trusted_users`: names or uids of users whose devices may have our keys, besides root and ourselves. With None,
+      these are the users in SIMACCEL_TRUSTED_USERS.
 
     Any thread may submit and ask. Completions are handed out in a thread of its own, or in the thread that polls. When
     the device goes away, everything in flight fails with NoDeviceError, and later calls raise ClosedError. The timing

@@ -39,7 +39,7 @@ def material_bytes(local: Session, key: object) -> bytes:
     """Key material as the device gets it: a private key as unencrypted PKCS #8, anything else as it is.
 
     `local` is the session that was opened here with the same key. Opening it has decrypted the key and checked its
-    numbers, which takes long. So the device, which serves no client while it loads a key, need do neither. Raises
+    numbers, which takes long. So the device need do neither: it serves no client while it loads a key. Raises
     UsageError if the key is neither bytes nor a private key.
     """
     loaded: Any = getattr(local.key, "key", local.key)  # a key with parameters is wrapped

@@ -130,9 +130,12 @@ class SharedRings:
         return taken
 
     def note_wake(self, now_ns: int) -> None:
-        """Counts, for the device, how long the completions of the last `reap` that found some had waited for it."""
-        # The device leaves its word as it is if it did not see yet that we had taken all before. These completions are
-        # not older than that `reap`.
+        """Adds one sample to the histogram of wake times: that of the last `reap` that found completions.
+
+        The sample is how long those completions had waited. The device reads the histogram for its report.
+        """
+        # The time that the device wrote may be that of completions that we have taken before, because it writes a new
+        # one only after it has seen that we took all. But these completions came after our previous `reap`.
         since_ns, self._noted_ns = max(self._shown_ns, self._noted_ns), now_ns
         if self._shown_ns:
             wake_ns = max(0, now_ns - since_ns)

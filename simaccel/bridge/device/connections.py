@@ -31,7 +31,7 @@ SPARE_FDS = 8
 
 
 class Connections:
-    """Clients by the fd of their control socket, and the silent: connections that have not said yet what they want.
+    """The clients, by the fd of their control socket, and the silent: connections that have not yet said what they are.
 
     Belongs to the server's thread, except `report`. Registered with `epoll` are the listener, all control sockets, and
     the clients' doorbells. An edge of a doorbell only has to wake the thread that polls the epoll.
@@ -66,8 +66,8 @@ class Connections:
             self._listen_to(fd, self._silent[fd])
 
     def _accept(self) -> None:
-        """Lets in those who wait, several at a time, because all clients may be visited before the next look at
-        this."""
+        """Lets in those who wait. It lets in several at a time, because all clients may be visited before the next
+        call."""
         for _ in range(ACCEPTED_AT_ONCE):
             try:
                 connection, _ = self._listener.accept()
@@ -249,7 +249,7 @@ class Connections:
     # End
 
     def close(self) -> None:
-        """Ends all connections. The listener stays open. Those who wait there see the end when it is closed."""
+        """Ends all connections. The listener stays open. Those who wait there see the end when it closes."""
         for fd in [*self.clients, *self._silent]:
             self.drop(fd)
         self.epoll.close()

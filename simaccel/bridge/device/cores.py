@@ -26,8 +26,8 @@ DEPTH = 4096
 """The depth of each core's ring."""
 
 AHEAD = 32
-"""How many requests a core gets ahead, if there is no timing model. They are done before all later ones. With a timing
-model, in which each may take long, it is a quarter of this."""
+"""How many requests may wait for a core if there is no timing model. They are done before all later ones. With a timing
+model each of them may take long, so only a quarter of this number may wait."""
 
 AHEAD_NS = 1_000_000
 """A core gets no more requests while all its units are busy for longer than this."""
@@ -101,7 +101,8 @@ class Cores:
 
     @property
     def late(self) -> tuple[int, int, int]:
-        """How many requests completed later than the timing model says, of how many, by how many ns in all."""
+        """How many requests completed later than the timing model says, how many completed in all, and the sum of the
+        delays in ns."""
         parts = self.statistics()
         ended = sum(part.completed + part.failed for part in parts)
         return sum(part.late for part in parts), ended, sum(part.late_ns for part in parts)
@@ -112,7 +113,7 @@ class Cores:
         self.refill()
 
     def drop(self, endpoint: Endpoint) -> int:
-        """Forgets the requests that wait of a client that is gone. Returns how many these were."""
+        """Forgets the waiting requests of a client that is gone. Returns how many these were."""
         return self._queue.drop(endpoint)
 
     def refill(self) -> None:
@@ -159,11 +160,11 @@ class Cores:
 
     @property
     def held(self) -> int:
-        """How many requests faults hold until they are released."""
+        """How many requests are held by faults, and wait for their release."""
         return sum(core.accelerator.faults.held for core in self._cores)
 
     def release(self) -> None:
-        """Lets everything complete that faults hold. Any thread."""
+        """Releases all requests that faults hold, so that they complete. Any thread."""
         for core in self._cores:
             if core.accelerator.faults.held:
                 core.accelerator.faults.release()

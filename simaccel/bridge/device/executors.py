@@ -1,8 +1,8 @@
-"""The executors do the requests of a device process. This file has the choice between them.
+"""The executors do the requests of a device process. This file chooses between them.
 
 - `InlineExecutor`: in the server's thread, the short ones. A short request costs less than handing it to a thread.
-- `WorkerThreads`: the long ones (RSA and ML-DSA, and what a Python program asks of public-key cryptography). They
-  release the GIL while they compute, so workers run in parallel with the server and with each other.
+- `WorkerThreads`: the long ones (RSA and ML-DSA, and the public-key operations of Python programs). They release the
+  GIL while they compute, so workers run in parallel with the server and with each other.
 - `Cores`: the rest, and with a timing model or faults all of them.
 """
 
@@ -106,7 +106,7 @@ class Executors:
             self.cores.add(for_cores)
 
     def drop(self, endpoint: Endpoint) -> None:
-        """Forgets the requests that wait of a client that is gone."""
+        """Forgets the waiting requests of a client that is gone."""
         if self._trace is not None:
             self._trace.gone(endpoint)
         self.dropped += self.cores.drop(endpoint) + self._threads.drop(endpoint)

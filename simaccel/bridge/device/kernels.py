@@ -1,4 +1,4 @@
-"""The kernels behind the provider's operations.
+"""The kernels that do the provider's operations.
 
 They differ from those of `sim.kernels` in their keys: the provider loads a private key once, without a scheme, and says
 with each request which padding and digest to use.

@@ -35,8 +35,8 @@ MAX_KEYS = 65_536
 class KeyTable:
     """Private keys of the provider, and sessions of Python clients, by the client's own ids.
 
-    Belongs to the server's thread. While a key is loaded no client is served. So the client has done before what takes
-    long: it has decrypted the key and checked its numbers.
+    Belongs to the server's thread. While a key is loaded no client is served. So the client does what takes long before
+    it sends the key: it decrypts the key and checks its numbers.
     """
 
     __slots__ = ("by_id",)
@@ -48,7 +48,7 @@ class KeyTable:
         return len(self.by_id)
 
     def load(self, key_id: int, der: bytearray, *, has_checksum: bool) -> Status:
-        """Loads a private key from the DER that OpenSSL writes, which is wiped. Returns the request's status."""
+        """Loads a private key from DER as OpenSSL writes it, and wipes `der`. Returns the request's status."""
         try:
             if has_checksum:
                 sum_off = len(der) - CHECKSUM_WORD.size
@@ -65,7 +65,7 @@ class KeyTable:
         return self._keep(key_id, key)
 
     def open_session(self, session_id: int, asked: bytes, material: bytearray, kernels: Kernels) -> Status:
-        """Opens a session with key material, which is wiped. Returns the request's status.
+        """Opens a session with key material, and wipes `material`. Returns the request's status.
 
         `asked` is JSON: the kernel's name, whether there is key material, and the parameters of its load.
         """

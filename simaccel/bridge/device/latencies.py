@@ -1,7 +1,7 @@
 """Histograms of how long requests waited and were worked on, by operation: for those who watch a device.
 
-They are kept only if somebody asked for them. As for the percentiles, several requests that are shown to a client
-together give one sample.
+They are kept only if somebody asked for them. As in the percentiles, requests that are shown to a client together give
+one sample.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ BOUNDS_NS = (*(int(digits * 10**power) for power in range(3, 10) for digits in (
 
 
 _Counts = tuple[list[int], list[int], list[int]]
-"""Of one operation: the counts of the queue, those of the service, and both sums in ns."""
+"""For one operation: the counts of the times in the queue, the counts of the service times, and both sums in ns."""
 
 
 class Latencies:

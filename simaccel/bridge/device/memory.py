@@ -80,7 +80,7 @@ class Memory:
     def fetch(self, limit: int, outstanding: int) -> list[tuple[int, ...]]:
         """At most `limit` submissions, the oldest first, each read once: the fields of `wire.SUBMISSION` in its order.
 
-        Raises Violation if the client's index is wrong: it has more in flight then than its ring has entries.
+        Raises Violation if the client's index is wrong, so that it would have more in flight than its ring has entries.
         """
         head, entries = self.sq_head, self.layout.entries
         waiting = self._words[AT_SQ_TAIL // _WORD_BYTES] - head
@@ -118,7 +118,7 @@ class Memory:
         return bytes(self.bytes[offset : offset + length])
 
     def take_secret(self, offset: int, length: int) -> bytearray:
-        """A copy that the caller can wipe, of a part of the slots that is wiped here at once. Raises Violation."""
+        """Copies a part of the slots, and wipes that part. The caller can wipe the copy. Raises as `read` does."""
         self.check(offset, length)
         secret = bytearray(self.bytes[offset : offset + length])
         self.bytes[offset : offset + length] = bytes(length)

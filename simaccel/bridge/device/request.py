@@ -73,7 +73,7 @@ class Request:
         self.sealed = sealed
         """Whether the kernel's result ends in a checksum, see `kernels.sealed`."""
         self.submitted_ns = submitted_ns
-        """When the client submitted it, as the client says: any number."""
+        """When the client submitted it. The client says so itself, and may say any number."""
 
     def perform(self) -> tuple[int, int]:
         """Does the work in the calling thread and stores the result. Returns its status and its length."""

@@ -22,7 +22,7 @@ from simaccel.tracing.file import PORTION, PerfettoFile
 from simaccel.tracing.packets import BEGIN, COUNTER, END, INSTANT
 
 MOST_CLIENTS = 4_096
-"""Clients that are drawn. Those that come later are not: each takes memory until the end of the file."""
+"""How many clients are drawn. Later ones are not, because each takes memory until the end of the file."""
 LONGEST_WAIT_NS = 60_000_000_000
 """A client says when it has submitted. We believe it if that was at most this long ago."""
 
@@ -46,7 +46,7 @@ class _Client:
         self.completes: dict[int, int] = {}
         self.by_cookie: dict[int, tuple[int, str]] = {}
         self.done: list[int] = []
-        """Numbers of requests that are complete, and of which the client was not told."""
+        """Numbers of the requests that are complete, but of which the client was not told yet."""
         self.is_full = False
 
 
@@ -157,7 +157,7 @@ class RequestTrace:
         return found
 
     def _fetch(self) -> int:
-        """The head of fetches, on the track of this thread."""
+        """The head of the rows for fetches by this thread, on the thread's own track."""
         name = threading.current_thread().name
         head = self._fetches.get(name)
         if head is None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from simaccel.bridge.device.request_trace import RequestTrace  # which needs numpy
 
 BUDGET = 32
-"""Submissions that are taken in one round of visits, over all clients together; at least one from each."""
+"""How many submissions one round of visits takes from all clients together. It takes at least one from each."""
 
 ROUND_NS = 5_000_000
 """After this time a round of visits stops for a look at the sockets. The next round goes on where it stopped."""
@@ -56,7 +56,7 @@ class Server:
     - `admit`: says of a process, by its pid, whether it may connect though its user may not.
     - `own_process`: whether clients in this very process may connect.
     - `latencies`: keep histograms of the times of requests, which are then part of the report.
-    - `trace`: the file for Perfetto that is written as it goes; closed with the server.
+    - `trace`: the trace for Perfetto, which is written while the server runs. `close` closes it too.
     - `on_refused`: called with the first refusal of each user, in the thread of `serve`.
 
     `serve` runs in one thread; `stop` and `report` may be called from any. Raises UsageError for bad parameters, a
@@ -130,7 +130,7 @@ class Server:
                 self._handle(self._epoll.poll(0))
 
     def stop(self) -> None:
-        """Ends `serve`. Any thread and any signal handler may call it, again too, and also after `close`."""
+        """Ends `serve`. Any thread and any signal handler may call it, more than once, and also after `close`."""
         self._stopping = True
         self._rouse()
 
@@ -149,11 +149,11 @@ class Server:
         self._rouse()
 
     def release(self) -> None:
-        """Lets everything complete that faults hold. Any thread."""
+        """Releases all requests that faults hold, so that they complete. Any thread."""
         self._executors.cores.release()
 
     def reset(self) -> None:
-        """Fails all that the cores have in flight, as a device does that is reset. Any thread."""
+        """Fails everything that the cores have in flight, as the reset of a device does. Any thread."""
         self._executors.cores.reset()
 
     def _visit_all(self) -> bool:
@@ -239,10 +239,8 @@ class Server:
     # Reports and the end
 
     def late(self) -> tuple[int, int, int]:
-        """How many requests completed later than the timing model says, of how many, by how many ns in all.
-
-        Any thread may call it.
-        """
+        """How many requests completed later than the timing model says, how many completed in all, and the sum of the
+        delays in ns. Any thread may call it."""
         return self._executors.cores.late
 
     def report(self) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class Totals:
         self.counts = {"connects": 0, "refused": 0, "violations": 0, "wakes": 0, "ring_full": 0}
 
     def keep(self, client: ConnectedClient) -> None:
-        """Keeps what a client that goes has done in the sums."""
+        """Adds to the sums what this client has done, because it goes away."""
         self._told.update(client.memory.client_counts())
         self._wakes = Wakes.sum((self._wakes, client.wakes.read()))
         self._failures.update(client.endpoint.failures)

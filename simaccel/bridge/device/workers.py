@@ -145,11 +145,11 @@ class WorkerThreads:
             to_wake -= thread.worker.wake()
 
     def drop(self, endpoint: Endpoint) -> int:
-        """Forgets what waits of a client that is gone. Returns how many requests that were."""
+        """Forgets the waiting requests of a client that is gone. Returns how many these were."""
         return self._queue.drop(endpoint)
 
     def close(self) -> None:
-        """Drops the requests that wait, whose clients are gone, and joins the threads. Blocks while they finish one."""
+        """Drops the waiting requests, whose clients are gone, and joins the threads. Blocks until they have ended."""
         self._queue.clear()
         for thread in self.threads:
             thread.worker.stop(lambda: True)

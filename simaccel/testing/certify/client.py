@@ -46,7 +46,7 @@ class CertifyClient:
     """
 
     def __init__(self, number: int, kind: str, engine: Engine, software: bool, progress: Progress) -> None:
-        """`software`: whether the handshake does an operation by itself that the device does not do."""
+        """`software`: whether the handshake does an operation by itself if the device does not do it."""
         self.number = number
         """Counted from 1."""
         self.handshake: Callable[[], Any] = self._plain if kind == "stackful" else self._async
@@ -55,7 +55,7 @@ class CertifyClient:
         """The job that runs the handshake. None before, and outside of jobs."""
         self.begun = self.ended = self.closed = False
         self.blocked = False
-        """Whether its handshake was called so that its operations block the thread."""
+        """Whether its handshake was called in a way in which its operations block the thread."""
         self.steps = 0
         """How many operations have ended."""
         self.in_software = 0

@@ -8,7 +8,10 @@ from sim import Accelerator, VirtualClock
 
 
 def make_eager(device: Accelerator) -> None:
-    """Make a device in virtual time so. An engine that is made after this uses it."""
+    """Make this device, which is in virtual time, complete each request before its `submit` returns.
+
+    Call this before an engine is made on the device, because the engine keeps the `submit` that it finds.
+    """
     submit, clock = device.submit, device.clock
     assert isinstance(clock, VirtualClock)
 

@@ -1,10 +1,10 @@
-"""Notices that a server waits in real time, or never returns: in virtual time nothing comes while it does.
+"""Notices a server that waits in real time or never returns. Virtual time stands still meanwhile, so nothing comes.
 
 A thread looks ten times a second at what Linux tells of the thread that is judged: how long it has used a CPU, and how
-long it was ready to run and got none. What is left of the time that has passed, it has slept. So a busy machine changes
-nothing. If the server has slept too long, or a single call of it has computed too long, a signal interrupts the thread,
-and the handler raises OutOfTime where the server is. Where that can't be done, nothing is noticed: in another thread
-than the main one, without Linux, or if the signal is in use.
+long it was ready to run and got none. For the rest of the time that has passed, it has slept. So a busy machine changes
+nothing. If the server has slept for too long, or a single call has computed for too long, a signal interrupts the
+thread, and the handler raises OutOfTime at the place where the server is. Nothing is noticed where that can't be done:
+in a thread other than the main one, without Linux, or if the signal is in use.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SIGNAL = signal.SIGURG
 
 
 class OutOfTime(BaseException):
-    """The server waits in real time, or does not return. No Exception, so that most servers do not catch it."""
+    """The server waits in real time, or does not return. Not an Exception, so that most servers do not catch it."""
 
 
 class RealTime:
@@ -42,7 +42,7 @@ class RealTime:
         self._interrupted = False
 
     def call(self, fn: Callable[..., object], *args: Any) -> None:
-        """Call fn(*args). Raises what it raises; OutOfTime; and KeyboardInterrupt if one came that fn has swallowed."""
+        """Call fn(*args). Raises what fn raises, OutOfTime, and a KeyboardInterrupt that fn has swallowed."""
         self._calls += 1
         self._call = self._calls
         try:
@@ -102,7 +102,8 @@ class RealTime:
             now = (time.monotonic(), *_times(native), sum(_times(own)))
             passed_s, cpu_s, waited_s, own_s = (one - other for one, other in zip(now, before, strict=True))
             before = now
-            # While this thread runs, or is ready to, it may hold the GIL, for which the other one then seems to sleep.
+            # While this thread runs or is ready to run, it may hold the GIL. The other one waits for that, which looks
+            # like sleep. So this time is taken off.
             slept_s = passed_s - cpu_s - waited_s - own_s
             if self._call and slept_s > passed_s / 2:
                 self._slept_s += slept_s

@@ -160,7 +160,7 @@ class Judge:
 
 
 def _end(stage: Stage) -> None:
-    """Leave nothing behind of a server that was judged."""
+    """Remove what is left of a server that was judged: its fds, the jobs of its clients, and its wait contexts."""
     if not stage.closed:
         with suppress(Exception):
             stage.server.close()

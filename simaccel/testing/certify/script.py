@@ -32,7 +32,7 @@ class Script:
         self._holding, self._verdict = False, verdict
 
     def release(self, count: int | None = None, *, order: Sequence[int] = ()) -> None:
-        """Complete so many of the held requests, or all. `order`: the places of those that complete first."""
+        """Complete `count` of the held requests, or all. `order`: the places of those that complete first."""
         first = [self._held[place] for place in order if place < len(self._held)]
         chosen = (first + [keeper for keeper in self._held if keeper not in first])[:count]
         self._held = [keeper for keeper in self._held if keeper not in chosen]

@@ -43,9 +43,9 @@ class Stage:
     manner: Manner
     random: random.Random
     connects: int
-    """How many clients come at once in the scenario about that."""
+    """How many clients come at once in the scenario `many-connects`."""
     kinds: Sequence[str]
-    """The kinds of handshakes, which clients have in turn."""
+    """The kinds of handshakes. The clients get them in turn."""
     software: bool
     """Whether a handshake does by itself what the device does not do."""
     notes: list[str] = field(default_factory=list)
@@ -97,7 +97,8 @@ class Stage:
     # Waiting
 
     def _step(self) -> bool:
-        """Let the server take a turn, and the device, if that has moved nothing. Returns whether anything has moved."""
+        """Let the server take a turn. If that moves nothing, let the device take a step. Returns whether anything has
+        moved."""
         if self.turn():
             self._nothing_due = False
         elif not self._nothing_due:
@@ -139,7 +140,7 @@ class Stage:
     # Clients
 
     def open(self, count: int) -> list[CertifyClient]:
-        """So many new clients, which the server accepts one after another."""
+        """Let `count` new clients connect. The server accepts them one after another."""
         clients = []
         for _ in range(count):
             number = len(self.clients) + 1
@@ -151,7 +152,7 @@ class Stage:
         return clients
 
     def hang_up(self, clients: Iterable[CertifyClient]) -> None:
-        """These clients go away."""
+        """Let these clients go away."""
         for client in clients:
             if not client.closed:
                 client.vanished = True
@@ -183,21 +184,22 @@ class Stage:
             raise Failed(f"{len(failed)} of {len(clients)} handshakes failed, the first one that of {failed[0]}")
 
     def handshakes(self, count: int = FEW) -> list[CertifyClient]:
-        """So many clients at a time, which all get their handshakes. Raises Failed otherwise."""
+        """Open `count` clients at a time, and wait until all have their handshakes. Raises Failed if one has not."""
         clients = self.open(count)
         self.all_done(clients)
         return clients
 
     def paused(self, count: int = FEW) -> list[CertifyClient]:
-        """New clients whose first operations are all held by the device. Only one is, if the server is not parallel."""
+        """Open `count` clients, and wait until the device holds the first operation of each. If the server is not
+        parallel, it holds only one."""
         self.script.hold()
         wanted = self.script.held + (count if self.manner.parallel else 1)
         clients = self.open(count)
-        self.until(lambda: self.script.held >= wanted, f"of {wanted} handshakes at a time fewer reach the device")
+        self.until(lambda: self.script.held >= wanted, f"fewer than {wanted} handshakes at a time reach the device")
         return clients
 
     def wake(self) -> None:
-        """Wake what is held for nothing, and wait until the server has resumed it."""
+        """Wake the jobs whose operations are held, although nothing has completed. Wait until they are resumed."""
         wanted = self.engine.statistics.spurious_wakes + self.script.wake()
         self.until(lambda: self.engine.statistics.spurious_wakes >= wanted, "jobs that were woken are not resumed")
 
@@ -209,7 +211,8 @@ class Stage:
         self.fds_before = _open_fds()
 
     def calm(self) -> None:
-        """Afterwards: the server serves, ends well, and holds no more than before. Raises Failed."""
+        """Check that after the scenario the server serves, ends well, and holds no more than before. Raises Failed if
+        not."""
         self.script.go()
         if not self.over:
             self.handshakes()

@@ -1,10 +1,10 @@
 """The model of assistance: threads that do the device's work while they wait, and the worker that does the rest.
 
-Assistant, worker and device are the real ones. Only the worker's thread is an actor, and its bell one that steps. These
-are the actors:
+Assistant, worker and device are the real ones. But instead of the worker's thread there is an actor, and its bell is a
+lock that is acquired in steps. These are the actors:
 
 - *waiter N*: submits a request, does what work there is, and sleeps until its own request has completed. Some waiters
-  only submit and sleep, as a job that the application drives.
+  only submit and sleep, as a job does that the application drives.
 - *worker*: steps the device until there is nothing to do, and sleeps until the bell is rung.
 
 If a wake-up were lost, a waiter would sleep for ever, and the run would be stuck.
@@ -32,7 +32,7 @@ SEAM = (Assistant.submit, Assistant.poll, Assistant.hand_over, Assistant.notify_
 
 
 class _Standing(RealClock):
-    """Real time in which everything is short."""
+    """A real clock that stands still, so that every request counts as short."""
 
     @staticmethod
     def now_ns() -> int:

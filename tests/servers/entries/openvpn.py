@@ -47,12 +47,12 @@ class _Channel:
             pass
 
     def send(self, opcode: int, payload: bytes) -> None:
-        """One packet, which acknowledges nothing."""
+        """Send one packet, which acknowledges nothing."""
         self._packet(opcode, b"\0" + struct.pack("!I", self._next) + payload)
         self._next += 1
 
     def receive(self) -> bytes | None:
-        """The payload of the next packet, which is acknowledged; None if it only acknowledges."""
+        """Receive a packet. Return None if it only acknowledges; otherwise acknowledge it and return its payload."""
         data = exactly(self._raw, int.from_bytes(exactly(self._raw, 2), "big"))
         opcode, session, acks = data[0] >> 3, data[1:9], data[9]
         rest = data[10 + (4 * acks + 8 if acks else 0) :]

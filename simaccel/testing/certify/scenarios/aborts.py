@@ -29,7 +29,7 @@ def abort_waiting_for_slot(stage: Stage) -> None:
 
 
 def fill_the_ring(stage: Stage, count: int) -> list[CertifyClient]:
-    """So many new clients, of which two have the slots of the ring, and the others wait for one."""
+    """Open `count` new clients. Two of them get the slots of the ring, and the others wait for one."""
     before = stage.engine.statistics.eagains
     stage.script.hold()
     clients = stage.open(count)
@@ -66,7 +66,7 @@ def fd_reuse(stage: Stage) -> None:
         stage.script.release(held)
         stage.settle()
         if any(client.ended for client in new):
-            raise Failed("a handshake ended whose operation had not completed")
+            raise Failed("a handshake ended before its operation had completed")
         stage.script.release()
         stage.all_done(new)
         stage.handshakes()

@@ -10,7 +10,7 @@ from simaccel.testing.certify.scenarios.settings import AT_ONCE, TWO_SLOTS
 from simaccel.testing.certify.stage import LOOKED_AT_TURNS, Stage
 
 TRIES = 2
-"""A server may try a job that waits for a slot so often in a turn. More is a busy loop."""
+"""How often in a turn a server may try a job that waits for a slot. More often is a busy loop."""
 DEADLINE_NS = 300_000_000
 
 
@@ -36,7 +36,7 @@ def held_for_ever(stage: Stage) -> None:
     if stage.manner.parallel:
         stage.handshakes(2 * FEW)
         if any(client.ended for client in held):
-            raise Failed("a handshake ended whose operation had not completed")
+            raise Failed("a handshake ended before its operation had completed")
     stage.script.release()
     stage.all_done(held)
 

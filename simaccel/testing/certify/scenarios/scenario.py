@@ -16,7 +16,7 @@ class Scenario:
 
     name: str
     play: Callable[[Stage], None]
-    """Does it, and raises Failed, or DoesNotApply. Afterwards `Stage.calm` must hold too."""
+    """Plays the scenario. Raises Failed or DoesNotApply. After it, `Stage.calm` must hold too."""
     whom: For = For.PAUSING
     settings: tuple[Mapping[str, Any], ...] = ({},)
     """Options of the `Accel`. It is played once with each."""
