@@ -39,11 +39,11 @@ def main(names: list[str]) -> int:
     try:
         for server in (ALL[name] for name in names or ALL):
             if not server.installed:
-                print(f"{server.name}: not installed: apt-get install {' '.join(server.packages)}", flush=True)
+                print(f"{server.name}: not installed: {server.install}", flush=True)
                 continue
             try:
                 seen = check_stranger(server, provider) if isinstance(server, Stranger) else check(server, provider)
-                results.add(server.name, server.version(), seen)
+                results.add(server.name, server.version(), server.openssl(), seen)
                 print(f"{server.name} {server.version()}: {seen}", flush=True)
             except Exception:
                 failed += 1

@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.servers.server import package_version
-
 FILE = Path(__file__).parent / "results.json"
 
 Results = dict[str, dict[str, Any]]
@@ -20,12 +18,8 @@ def read(file: Path = FILE) -> Results:
     return results
 
 
-def add(name: str, version: str, seen: dict[str, Any], file: Path = FILE) -> None:
+def add(name: str, version: str, openssl: str, seen: dict[str, Any], file: Path = FILE) -> None:
     """Replace what is known of a server, by what was seen today."""
-    row = {"version": version, "openssl": _openssl(), "date": f"{datetime.now(UTC):%Y-%m-%d}", **seen}
+    row = {"version": version, "openssl": openssl, "date": f"{datetime.now(UTC):%Y-%m-%d}", **seen}
     results = read(file) | {name: row}
     file.write_text(json.dumps(dict(sorted(results.items())), indent=2) + "\n")
-
-
-def _openssl() -> str:
-    return package_version("libssl3").partition("-")[0]

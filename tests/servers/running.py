@@ -99,7 +99,7 @@ def start_device(server: Server, address: str | None = None) -> DeviceProcess:
 
 def target(server: Server, site: Site) -> Target:
     """The server as a target for the process that keeps it."""
-    command = (sys.executable, "-m", "simaccel", "openssl", "--", *map(site.filled, server.command))
+    command = (sys.executable, "-m", "simaccel", "openssl", "--", *server.start(site))
     return Target(command, port=site.port, limit_s=WAIT_S)
 
 

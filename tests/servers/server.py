@@ -64,7 +64,7 @@ class Server:
     packages: tuple[str, ...]
     """Debian's packages. The page shows the version of the first one."""
     program: str
-    """The file that is there if the package is installed."""
+    """The file that is there if the package is installed, seen from its root."""
     way: Way
     port: int
     """Its usual port, for the page."""
@@ -93,17 +93,35 @@ class Server:
     """The versions in which it exchanges keys by X25519, which the device does."""
     at_once: int = 8
     """How many clients connect at a time."""
+    root: str = ""
+    """The folder of another Debian, made by debian_root.sh, in which it runs. Empty: this machine's own."""
     shown: str = ""
     """The file whose text the page shows as the configuration. Empty: the command."""
 
     @property
     def installed(self) -> bool:
         """Whether it can be run here."""
-        return Path(self.program).exists()
+        return Path(self.root + self.program).exists()
+
+    @property
+    def install(self) -> str:
+        """The command that installs it."""
+        if self.root:
+            return f"tests/servers/debian_root.sh {self.root.rpartition('-')[2]} {self.packages[0]}"
+        return f"apt-get install {' '.join(self.packages)}"
 
     def version(self) -> str:
         """The version of its package."""
-        return package_version(self.packages[0])
+        return package_version(self.packages[0], self.root)
+
+    def openssl(self) -> str:
+        """The version of the OpenSSL that its Debian has."""
+        return package_version("libssl3t64" if self.root else "libssl3", self.root).partition("-")[0]
+
+    def start(self, site: Site) -> tuple[str, ...]:
+        """The command that starts it, in its root."""
+        command = tuple(map(site.filled, self.command))
+        return in_root(self.root, *command) if self.root else command
 
     def write(self, site: Site) -> None:
         """Write all its files, except certificates."""
@@ -124,9 +142,15 @@ class Server:
                 shutil.chown(path, self.owner)
 
 
-def package_version(package: str) -> str:
-    """The version of an installed Debian package."""
-    command = ["dpkg-query", "--show", "--showformat=${Version}", package]
+def in_root(root: str, *command: str) -> tuple[str, ...]:
+    """The command, in this folder as its root. It sees /tmp as this machine does, and keeps the pid."""
+    enter = 'mount --bind /tmp "$0/tmp" && mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
+    return ("unshare", "--mount", "sh", "-c", enter, root, *command)
+
+
+def package_version(package: str, root: str = "") -> str:
+    """The version of a Debian package that is installed in this root."""
+    command = ["dpkg-query", f"--root={root or '/'}", "--show", "--showformat=${Version}", package]
     return subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=True).stdout
 
 

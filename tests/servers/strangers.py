@@ -48,9 +48,18 @@ class Stranger:
         """Whether it can be run here."""
         return Path(self.program).exists()
 
+    @property
+    def install(self) -> str:
+        """The command that installs it."""
+        return f"apt-get install {' '.join(self.packages)}"
+
     def version(self) -> str:
         """The version of its package."""
         return package_version(self.packages[0])
+
+    def openssl(self) -> str:
+        """The version of this machine's OpenSSL."""
+        return package_version("libssl3").partition("-")[0]
 
 
 def _ssh(port: int) -> None:
