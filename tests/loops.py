@@ -181,9 +181,14 @@ async def reached(condition: Callable[[], bool]) -> None:
 
 
 async def idle_until(condition: Callable[[], bool]) -> None:
-    """As `reached`, but in trio it counts as waiting, so that virtual time goes on meanwhile."""
+    """As `reached`, but in trio it counts as waiting, so that virtual time goes on meanwhile.
+
+    A driver that looks again and again without a pause keeps a task busy for ever, and then trio never says that all
+    wait. So the condition is asked every now and then, too.
+    """
     while not condition():
         if loop_here() == "trio":
-            await trio.testing.wait_all_tasks_blocked()
+            with trio.move_on_after(0.01):
+                await trio.testing.wait_all_tasks_blocked()
         else:
             await asyncio.sleep(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -24,8 +25,13 @@ def ready(tmp_path: Path) -> Path:
 
 
 def would_do(ready: Path, *words: str) -> str:
-    command = ["make", "--dry-run", "-C", str(ROOT), f"VENV={ready}", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=True).stdout
+    command = ["make", "--dry-run", "--no-print-directory", "-C", str(ROOT), f"VENV={ready}", *words]
+    # The make that runs these tests hands its variables, such as TESTS, to each make below it.
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "TESTS"))
+    }
+    run = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=True, env=environment)
+    return run.stdout
 
 
 def test_run_waits_for_no_compiler_and_says_what_ran(ready: Path) -> None:
