@@ -20,6 +20,27 @@ def in_thread(fn: Callable[[], Any]) -> threading.Thread:
     return thread
 
 
+def thread_in_a_kernel(accel: Accelerator, completions: Completions) -> tuple[Gate, threading.Thread]:
+    """A thread that assists, and is in the kernel of the request `first` until the gate is opened."""
+    assert accel.assistant is not None
+    gate = Gate(accel)
+    gate.open()
+    learn(accel, completions, "gate")
+    gate.entered.acquire()
+    assert accel.assistant.submit(completions.request("gate", b"first"))
+    thread = in_thread(accel.assistant.poll)
+    gate.entered.acquire()
+    return gate, thread
+
+
+def until_another_claims(accel: Accelerator) -> None:
+    """Wait until somebody else, such as the worker, wants to step the device too."""
+    worker = accel._worker
+    assert worker is not None
+    while len(worker.claims) < 2:
+        os.sched_yield()
+
+
 # Nothing is forgotten
 
 
@@ -64,14 +85,7 @@ def test_an_interrupt_that_is_not_due_yet_is_left_to_the_worker() -> None:
 
 def test_a_thread_that_finds_another_one_at_it_waits_for_its_completion() -> None:
     with assisted() as (accel, assistant, completions, _clock):
-        gate = Gate(accel)
-        gate.open()
-        learn(accel, completions, "gate")
-        gate.entered.acquire()
-        assert assistant.submit(completions.request("gate", b"first"))
-        polled: list[int] = []
-        first = in_thread(lambda: polled.append(assistant.poll()))
-        gate.entered.acquire()  # the first thread is in the kernel
+        gate, first = thread_in_a_kernel(accel, completions)
         assert assistant.submit(completions.request("echo", b"second"))
         assert assistant.poll() == 0
         gate.open()
@@ -83,19 +97,10 @@ def test_a_thread_that_finds_another_one_at_it_waits_for_its_completion() -> Non
 
 
 def test_the_worker_waits_for_its_turn() -> None:
-    with assisted() as (accel, assistant, completions, _clock):
-        gate = Gate(accel)
-        gate.open()
-        learn(accel, completions, "gate")
-        gate.entered.acquire()
-        assert assistant.submit(completions.request("gate", b"first"))
-        first = in_thread(assistant.poll)
-        gate.entered.acquire()
+    with assisted() as (accel, _assistant, completions, _clock):
+        gate, first = thread_in_a_kernel(accel, completions)
         completions.submit("echo", b"second")  # it wakes the worker
-        worker = accel._worker
-        assert worker is not None
-        while len(worker.claims) < 2:  # the worker is on its way
-            os.sched_yield()
+        until_another_claims(accel)
         gate.open()
         completions.wait(2)
         first.join()
@@ -169,19 +174,10 @@ def test_a_completion_must_not_wait_for_the_device(what: str) -> None:
 
 def test_close_waits_for_who_assists_and_drains_the_rest() -> None:
     with assisted() as (accel, assistant, completions, _clock):
-        gate = Gate(accel)
-        gate.open()
-        learn(accel, completions, "gate")
-        gate.entered.acquire()
-        assert assistant.submit(completions.request("gate", b"first"))
-        first = in_thread(assistant.poll)
-        gate.entered.acquire()
+        gate, first = thread_in_a_kernel(accel, completions)
         assert assistant.submit(completions.request("echo", b"second"))
         closer = in_thread(accel.close)
-        worker = accel._worker
-        assert worker is not None
-        while len(worker.claims) < 2:
-            os.sched_yield()
+        until_another_claims(accel)
         gate.open()
         closer.join()
         first.join()
