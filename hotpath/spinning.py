@@ -5,9 +5,13 @@ woken one runs 20 to 50 us later, which is as long as some tens of operations ta
 spin: it gives up the GIL and checks again and again, for at most SPIN_NS, whether it has been woken. It spins only as
 long as its last waits took less than PAYS_NS on average. A thread that waits for long does not spin, and costs no CPU.
 
-A thread that spins takes the GIL back only once it is free. On a busy machine the other thread may not get a core
-meanwhile. So after each spin in vain in a row, twice as many waits go without a spin, up to a thousand. With one core
-alone nothing spins.
+A thread that was woken takes the GIL back only once the thread that woke it has given it up. That is usually at the end
+of the other thread's turn. If it asked for the GIL before, both would sleep and have to be woken. It waits for at most
+GIL_NS, and then asks.
+
+On a busy machine the other thread may not get a core meanwhile. So after each spin in vain in a row, twice as many
+waits go without a spin, up to a thousand. A spin is in vain if the thread was not woken, or if the GIL was not given up
+in time. With one core alone nothing spins.
 
 All this needs code in C, which is in spinning.pyx. This file stands for it where nothing is compiled, and never spins.
 """
@@ -17,7 +21,9 @@ from __future__ import annotations
 SPIN_NS = 50_000
 """How long a thread spins at most."""
 PAYS_NS = 100_000
-"""It spins while its last waits took less than this on average. A wait in which it was woken late counts in full."""
+"""It spins while its last waits took less than this on average, from their begin until the thread was woken."""
+GIL_NS = 500_000
+"""How long a thread that was woken waits at most for the other thread to give up the GIL."""
 
 
 class Spinner:
@@ -27,7 +33,7 @@ class Spinner:
 
     def __init__(self) -> None:
         self.spinning = False
-        """Whether the thread spins now. Then `end` wakes it, and nothing else needs to be done."""
+        """Whether the thread spins now. If so, `end` wakes it. Otherwise it sleeps, and has to be woken too."""
 
     def spin(self, most_ns: int, epoll_fd: int) -> bool:
         """Spin until `end` is called, an fd of this epoll is readable, or `most_ns` have passed.
@@ -39,7 +45,7 @@ class Spinner:
         return False
 
     def end(self) -> None:
-        """End the spin. Any thread."""
+        """End the wait, and so the spin if the thread spins. Call it even if the thread sleeps. Any thread."""
 
     def waited(self) -> None:
         """The wait that began with the last `spin` is over."""

@@ -55,8 +55,8 @@ class Worker:
         sleep = self.asleep
         if not sleep or sleep == self.rung:
             return False
+        self._spinner.end()
         if self._spinner.spinning:
-            self._spinner.end()
             self.rung = sleep
             return True
         try:

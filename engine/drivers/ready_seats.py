@@ -97,9 +97,8 @@ class ReadySeats:
             self._rung = sleep
 
     def _end_sleep(self) -> None:
-        if self._spinner.spinning:
-            self._spinner.end()
-        else:
+        self._spinner.end()
+        if not self._spinner.spinning:
             self._bell.put()
 
     def watch(self, seat: Seat) -> None:
