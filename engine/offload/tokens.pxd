@@ -1,3 +1,5 @@
 cpdef int write_tokens(int fd, unsigned long long count)
 cpdef int read_tokens(int fd, size_t buffer)
+cpdef int write_byte(int fd)
+cpdef int read_bytes(int fd)
 cpdef int last_errno()

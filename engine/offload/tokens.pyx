@@ -2,12 +2,16 @@
 
 from libc.errno cimport errno
 from libc.stdint cimport uint64_t
+from posix.unistd cimport read, write
 
 cdef extern from "<sys/eventfd.h>":
     int eventfd_write(int fd, uint64_t value)
     int eventfd_read(int fd, uint64_t *value)
 
+MOST_BYTES = 512
+
 cdef uint64_t _counter
+cdef char[512] _bytes
 BUFFER = <size_t>&_counter
 
 
@@ -21,6 +25,16 @@ cpdef int read_tokens(int fd, size_t buffer):
     return eventfd_read(fd, <uint64_t *>buffer)
 
 
+cpdef int write_byte(int fd):
+    """Put a byte into a pipe. Returns 1, or -1: EAGAIN if the pipe is full, EPIPE if it has no reader."""
+    return <int>write(fd, _bytes, 1)
+
+
+cpdef int read_bytes(int fd):
+    """Take up to MOST_BYTES out of a pipe. Returns how many, 0 if it has no writer, or -1: EAGAIN if it is empty."""
+    return <int>read(fd, _bytes, 512)
+
+
 cpdef int last_errno():
-    """The errno of the last call here that did not return 0."""
+    """The errno of the last call here that returned -1."""
     return errno

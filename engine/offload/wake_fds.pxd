@@ -1,6 +1,6 @@
 cimport cython
 
-from engine.offload.tokens cimport last_errno, read_tokens, write_tokens
+from engine.offload.tokens cimport last_errno, read_bytes, read_tokens, write_byte, write_tokens
 
 cdef class WakeFd:
     cdef object __weakref__
@@ -23,3 +23,8 @@ cdef class EventFd(WakeFd):
 
 cdef class Pipe(WakeFd):
     cdef public int _write_fd
+
+    @cython.locals(code=int)
+    cpdef bint put_locked(self) except -1
+    @cython.locals(count=int, found=bint)
+    cpdef bint drain(self) except -1

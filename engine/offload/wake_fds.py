@@ -15,10 +15,11 @@ from weakref import WeakValueDictionary
 
 from engine.ending import interpreter_ends
 from engine.errors import OperationError
+from engine.offload.tokens import MOST_BYTES, last_errno, read_bytes, write_byte
 
 HAS_EVENTFD = hasattr(os, "eventfd")
 if HAS_EVENTFD:
-    from engine.offload.tokens import BUFFER, last_errno, read_tokens, write_tokens
+    from engine.offload.tokens import BUFFER, read_tokens, write_tokens
 
 
 class WakeFd:
@@ -135,28 +136,24 @@ class Pipe(WakeFd):
     def put_locked(self) -> bool:
         if self._write_fd < 0:
             return False
-        try:
-            os.write(self._write_fd, b"\1")
-        except BlockingIOError:
+        if write_byte(self._write_fd) == 1:
             return True
-        except BrokenPipeError:
-            return False
-        except OSError as error:
-            if error.errno != errno.EBADF:
-                raise
-            return False
-        return True
+        code = last_errno()
+        if code == errno.EAGAIN:  # full of tokens, and so readable
+            return True
+        if code not in (errno.EBADF, errno.EPIPE):
+            raise OSError(code, os.strerror(code))
+        return False
 
     def drain(self) -> bool:
         found = False
-        try:
-            while len(os.read(self.fd, 512)) == 512:
-                found = True
-        except BlockingIOError:
-            return found
-        except OSError as error:
-            raise self._lost() from error
-        return True
+        while (count := read_bytes(self.fd)) == MOST_BYTES:
+            found = True
+        if count >= 0:
+            return True
+        if last_errno() != errno.EAGAIN:
+            raise self._lost()
+        return found
 
     def _move_to_closing(self) -> None:
         closing = [one for one in (*self._closing, self.fd, self._write_fd) if one >= 0]

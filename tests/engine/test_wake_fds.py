@@ -108,14 +108,11 @@ def test_in_the_child_of_a_fork_it_is_closed_though_another_thread_held_its_lock
 
 @pytest.mark.python_source
 def test_an_error_of_the_system_that_means_nothing_here_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    def raises(*args: Any) -> int:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
     event, pipe = EventFd(), Pipe()
     with monkeypatch.context() as patch:
         patch.setattr(wake_fds, "write_tokens", lambda fd, count: -1)
+        patch.setattr(wake_fds, "write_byte", lambda fd: -1)
         patch.setattr(wake_fds, "last_errno", lambda: errno.EIO)
-        patch.setattr(os, "write", raises)
         for made in (event, pipe):
             with pytest.raises(OSError, match=os.strerror(errno.EIO)):
                 made.put()
