@@ -20,6 +20,7 @@ from engine.drivers.event_loops import loop_here, warn_of_blocking
 from engine.ending import interpreter_ends, refuse_at_the_end
 from engine.errors import ClosedError, StalledError, UsageError, comes_in_between
 from engine.jobs.pause import pause_job
+from engine.jobs.switching import switch
 from engine.jobs.thread import LOCAL
 from engine.methods import Operations
 from engine.modes import CONTRACTS, MODES, NOTIFY
@@ -31,6 +32,7 @@ from engine.offload.traced import TracedPerformer
 from engine.offload.wakers import BlockedThread
 from engine.protocol import Accelerator, Tracer
 from engine.report import report_unraisable
+from hotpath.choice import COMPILED
 
 
 class Engine(Operations[bytes]):
@@ -115,7 +117,7 @@ class Engine(Operations[bytes]):
                     if thread.blocked:  # another job has blocked pauses since then
                         pause_job()
                     else:
-                        thread.dispatcher.switch()  # type: ignore[union-attr]  # a stackful job runs
+                        switch(thread.dispatcher) if COMPILED else thread.dispatcher.switch()  # type: ignore
                 except BaseException as error:  # such as a cancel: the operation must clean up
                     perform.throw(error)
                 else:

@@ -30,6 +30,7 @@ MODULES = (
     "waitctx.context",
     "engine.jobs.thread",
     "engine.jobs.pool",
+    "engine.jobs.switching",
     "engine.jobs.job",
     "engine.jobs.pause",
     "engine.jobs.stackful",

@@ -8,7 +8,9 @@ from typing import Any, Final, cast
 
 from engine.errors import UsageError
 from engine.jobs.job import Job
+from engine.jobs.switching import switch
 from engine.jobs.thread import LOCAL
+from hotpath.choice import COMPILED
 
 
 class _Yields(tuple[object, ...]):
@@ -46,7 +48,7 @@ def pause_job() -> Awaitable[None]:
             raise UsageError("an earlier pause_job() of this async job was not awaited: write `await pause_job()`")
         thread.pausing = True
         return PAUSE
-    thread.dispatcher.switch()
+    switch(thread.dispatcher) if COMPILED else thread.dispatcher.switch()
     return NO_PAUSE
 
 

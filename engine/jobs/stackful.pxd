@@ -2,6 +2,7 @@ cimport cython
 
 from engine.jobs.job cimport Job
 from engine.jobs.pool cimport Pool
+from engine.jobs.switching cimport current, switch
 from engine.jobs.thread cimport Outcome, ThreadState
 from waitctx.context cimport WaitCtx
 

@@ -14,10 +14,12 @@ from types import CoroutineType
 from typing import Any, Final, NoReturn
 
 from engine.errors import UsageError
-from engine.jobs.greenlets import getcurrent, greenlet
+from engine.jobs.greenlets import greenlet
 from engine.jobs.job import NEW, PAUSED, RUNNING, Job
 from engine.jobs.serving import serve
+from engine.jobs.switching import current, switch
 from engine.jobs.thread import LOCAL, Outcome, ThreadState
+from hotpath.choice import COMPILED
 
 _NOT_BEGUN: Final = object()
 """The value of `ThreadState.outcome` from the switch to a greenlet until the greenlet has taken its function."""
@@ -52,7 +54,7 @@ class StackfulJob(Job):
         thread.current = self
         thread.outcome = _NOT_BEGUN
         try:
-            thread.dispatcher = getcurrent()
+            thread.dispatcher = current()
             if slot is None:
                 self._slot = slot = greenlet(serve)
                 slot.gr_context = copy_context()
@@ -86,8 +88,8 @@ class StackfulJob(Job):
         thread.current = self
         thread.outcome = None
         try:
-            thread.dispatcher = getcurrent()
-            self._slot.switch()  # type: ignore[union-attr]
+            thread.dispatcher = current()
+            switch(self._slot) if COMPILED else self._slot.switch()  # type: ignore
             thread.current = thread.dispatcher = None
             if thread.outcome is None:
                 self.state = PAUSED
@@ -101,7 +103,7 @@ class StackfulJob(Job):
         thread.current = self
         thread.outcome = None
         try:
-            thread.dispatcher = getcurrent()
+            thread.dispatcher = current()
             self._slot.throw(error)  # type: ignore[union-attr]
             thread.current = thread.dispatcher = None
             if thread.outcome is None:

@@ -1,0 +1,1 @@
+from engine.jobs.switching cimport switch

@@ -1,0 +1,2 @@
+cpdef object current()
+cpdef object switch(object to)
