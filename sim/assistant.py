@@ -269,4 +269,4 @@ def assistant_of(device: Device, submission: Submission) -> Assistant | None:
     That is so in virtual time, where whoever waits does all of the work anyway; with a timing model, because requests
     then complete later than their work is done; and with fault rules or a trace.
     """
-    return Assistant(device, submission) if device.straight else None
+    return Assistant(device, submission) if device.straight and not device.clock.virtual else None

@@ -9,7 +9,8 @@ device, in virtual time the clock does. A step does this:
 3. Put what is due onto the completion ring. The seed decides the order of completions that are due at the same instant.
 4. Fire the interrupt. Its handler reaps the ring: it frees the slots and then hands each completion to its owner.
 
-Without a timing model a request takes the time that its work takes, and points 1 to 3 become one straight loop.
+Without a timing model a request takes the time that its work takes, or none in virtual time. Then points 1 to 3 become
+one straight loop.
 
 An exception may come between any two steps. So a request leaves a place only when it has arrived at the next one. The
 places are the submission ring, `_fetched`, the schedule and the completion ring (docs/decisions/0026).
@@ -67,7 +68,7 @@ class Device:
         # A fixed duration needs no draw, which would be two calls for each request.
         self._fixed_service_ns = timing.service.duration_ns if type(timing.service) is Fixed else None
         self._fixed_latency_ns = timing.latency.duration_ns if type(timing.latency) is Fixed else None
-        self.straight = not clock.virtual and not has_model
+        self.straight = not has_model
         """Whether nothing is ever due later, and nobody looks on, so that requests need no schedule."""
         self._service_rng = randomness.stream("service")
         self._latency_rng = randomness.stream("latency")
@@ -130,10 +131,12 @@ class Device:
                     ring.clear(count)
                     self.counters.count_batch(count)
             if self._fetched:
-                if self.straight:
-                    self._run_straight(self._fetched[self._passed :])
-                else:
+                if not self.straight:
                     self._assign()
+                elif self.clock.virtual:
+                    self._run_at_once(self._fetched[self._passed :])
+                else:
+                    self._run_straight(self._fetched[self._passed :])
                 self._fetched, self._passed = [], 0
             now_ns = self.clock.now_ns()
             if schedule.heap and schedule.heap[0][0] <= now_ns:
@@ -199,20 +202,45 @@ class Device:
             request.finished_ns = done_ns = now()
             done.append(request)
             if done_ns - shown_ns >= SHORT_NS:
-                self._complete_straight(done, done_ns)
+                self._land_all(done, done_ns)
+                self.reaper.interrupt_if_due(done_ns)
                 done.clear()
                 shown_ns = now()
-        self._complete_straight(done, done_ns)
+        self._land_all(done, done_ns)
+        self.reaper.interrupt_if_due(done_ns)
         self.counters.busy_ns += done_ns - first_ns
 
-    def _complete_straight(self, done: list[Submittable], now_ns: int) -> None:
+    def _run_at_once(self, batch: list[Submittable]) -> None:
+        """The same in virtual time, where all of them complete at this instant: the seed decides in which order.
+
+        A KeyboardInterrupt that ends a kernel fails its request and is raised. The next step does the others.
+        """
+        now_ns = self.clock.now_ns()
+        done: list[Submittable] = []
+        self._fetched, self._passed = self.schedule.ordered(batch), 0
+        try:
+            for request in self._fetched:
+                request.started_ns = request.finished_ns = now_ns
+                try:
+                    request.result = request.kernel.run(request.payload, request.aux, request.key)
+                except BaseException as error:
+                    request.error = error
+                    done.append(request)
+                    if isinstance(error, KeyboardInterrupt):
+                        raise
+                else:
+                    done.append(request)
+        finally:
+            self._land_all(done, now_ns)
+
+    def _land_all(self, done: list[Submittable], now_ns: int) -> None:
+        """Put the next requests of the batch, which are done, onto the completion ring."""
         if done:
             passed = self._passed + len(done)
             self.completions.check_room(len(done))
             self.interrupt.pend(now_ns, len(done))
             self.completions.entries += done
             self._passed = passed
-            self.reaper.interrupt_if_due(now_ns)
 
     # With a timing model
 

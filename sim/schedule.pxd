@@ -16,6 +16,8 @@ cdef class Schedule:
     cdef public dict parked, overtaken
 
     cpdef add(self, Scheduled scheduled)
+    @cython.locals(drawn=list)
+    cpdef list ordered(self, list batch)
     @cython.locals(heap=list)
     cpdef remove(self, Scheduled scheduled)
     cpdef remove_first(self, Scheduled scheduled)

@@ -68,6 +68,13 @@ class Schedule:
         self._serial += 1
         heappush(self.heap, (scheduled.due_ns, self._tie_rng.getrandbits(32), self._serial, scheduled))
 
+    def ordered(self, batch: list[Submittable]) -> list[Submittable]:
+        """These requests in the order in which they would complete if all of them were added and due at one instant."""
+        draw = self._tie_rng.getrandbits
+        drawn = [(draw(32), place) for place in range(len(batch))]
+        drawn.sort()
+        return [batch[place] for _, place in drawn]
+
     def remove(self, scheduled: Scheduled) -> None:
         """Take a request off the heap, wherever it is on it."""
         heap = [entry for entry in self.heap if entry[3] is not scheduled]

@@ -205,7 +205,7 @@ class Scheduler:
                         self._progress += 1
                     else:
                         self._park(seat)
-            del ready[0]
+            ready.popleft()
         if self._retries and not ready:
             self._retries.drive(self._progress, self._resume)
         if not self._busy:

@@ -156,7 +156,7 @@ def crash_in(monkeypatch: pytest.MonkeyPatch, part: type, method: str) -> None:
     ("part", "method", "latency"),
     [
         (Device, "_run_straight", None),
-        (Device, "_complete_straight", None),
+        (Device, "_land_all", None),
         (Device, "_assign", "fixed:1us"),
         (Schedule, "add", "fixed:1us"),
         (Device, "_retire", "fixed:1us"),
