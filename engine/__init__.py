@@ -21,7 +21,7 @@ from engine.jobs.pause import block_pauses, current_job, pause_job
 from engine.jobs.start import start_job
 from engine.jobs.states import JobState
 from engine.jobs.thread import cleanup_pool, init_pool
-from engine.offload.retry import Retry
+from engine.offload.retry_setting import Retry
 from engine.offload.statistics import EngineStatistics
 
 __all__ = [

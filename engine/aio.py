@@ -11,9 +11,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from engine.drivers import asyncio_loop
-from engine.drivers.event_loops import loop_here, no_loop
 from engine.drivers.loop_driver import LoopDriver, LoopWaker
-from engine.drivers.waits_for import Wait, waits_for
+from engine.drivers.running_loop import loop_here, no_loop
+from engine.drivers.waits_for import WaitsFor, waits_for
 from engine.jobs.start import new_job
 from engine.jobs.thread import LOCAL
 from engine.methods import Operations
@@ -22,7 +22,7 @@ from engine.offload.wake_fds import is_wake_fd
 from engine.protocol import Source
 from waitctx import WaitCtx
 
-_PATIENCE_S = {Wait.WOKEN: None, Wait.FAILED: 0.0, Wait.NOTHING: 0.0}
+_PATIENCE_S = {WaitsFor.WOKEN: None, WaitsFor.FAILED: 0.0, WaitsFor.NOTHING: 0.0}
 """How long `run` waits for a wake before it resumes a job anyway, by what the job waits for. None is for ever."""
 AGAIN_FIRST_S, AGAIN_LAST_S = 0.001, 0.016
 """The same for a job that waits after EAGAIN: first this long, then twice as long after each try that fails. If some
@@ -85,12 +85,12 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
                 while job.paused:
                     driver.watch(ctx, waker)
                     wait = waits_for(job, ctx, not all(map(is_wake_fd, ctx.all_fds())))
-                    if wait is Wait.FAILED:
+                    if wait is WaitsFor.FAILED:
                         errors += 1
                         if errors > 1:
                             break
                     operation, virtual = job.waiting, waker.virtual
-                    if wait is not Wait.EAGAIN:
+                    if wait is not WaitsFor.EAGAIN:
                         await waker.wait(_PATIENCE_S[wait], operation)
                     elif virtual:
                         await waker.wait(None, operation, until_moved=True)

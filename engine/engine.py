@@ -16,7 +16,7 @@ from typing import Any, Self
 from weakref import WeakSet
 
 from engine.aio import Aio
-from engine.drivers.event_loops import loop_here, warn_of_blocking
+from engine.drivers.running_loop import loop_here, warn_of_blocking
 from engine.ending import interpreter_ends, refuse_at_the_end
 from engine.errors import ClosedError, StalledError, UsageError, comes_in_between
 from engine.jobs.pause import pause_job
@@ -26,12 +26,12 @@ from engine.methods import Operations
 from engine.modes import CONTRACTS, MODES, NOTIFY
 from engine.offload.operation import Operation
 from engine.offload.perform import Performer, checked_deadline
-from engine.offload.retry import Retry
+from engine.offload.retry_setting import Retry
 from engine.offload.statistics import EngineStatistics
 from engine.offload.traced import TracedPerformer
 from engine.offload.wakers import BlockedThread
 from engine.protocol import Accelerator, Tracer
-from engine.report import report_unraisable
+from engine.unraisable import report_unraisable
 from hotpath.choice import COMPILED
 
 

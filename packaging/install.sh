@@ -34,6 +34,6 @@ printf '#!/bin/sh\nexec %s/bin/python -P -m simaccel "$@"\n' "$home" >"$root$pre
 chmod 755 "$root$prefix/bin/simaccel"
 install -m 755 "$("$python" -P -m simaccel openssl --module)" "$root$modules/simaccel.so"
 "$python" -P -m simaccel.cli.help_files.man_page >"$root$prefix/share/man/man1/simaccel.1"
-"$python" -P -m simaccel.cli.help_files.completion >"$root$prefix/share/bash-completion/completions/simaccel"
+"$python" -P -m simaccel.cli.help_files.shell_completion >"$root$prefix/share/bash-completion/completions/simaccel"
 sed "s#@PREFIX@#$prefix#" packaging/simaccel.service >"$root$prefix/lib/systemd/system/simaccel.service"
 install -m 644 packaging/simaccel.sysusers "$root$prefix/lib/sysusers.d/simaccel.conf"

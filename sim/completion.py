@@ -22,10 +22,10 @@ from sim.clock import Clock
 from sim.errors import UsageError
 from sim.gate import Gate
 from sim.interrupt import Interrupt
-from sim.report import ForeignCalls
 from sim.request import Delivery
 from sim.ring import CompletionRing, Echo, SubmissionRing
 from sim.statistics import Counters
+from sim.unraisable import ForeignCalls
 
 _ANYWHERE = (KeyboardInterrupt, MemoryError, RecursionError)
 """Exceptions that can come between any two steps. So the function that was just called may not have raised them."""

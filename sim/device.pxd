@@ -5,7 +5,7 @@ from sim.completion cimport Reaper
 from sim.gate cimport Gate
 from sim.interrupt cimport Interrupt
 from sim.ring cimport CompletionRing, SubmissionRing
-from sim.schedule cimport Schedule, Scheduled
+from sim.schedule cimport RequestSchedule, Scheduled
 from sim.timers cimport Timer, Timers
 from sim.units cimport UnitBank
 
@@ -19,7 +19,7 @@ cdef class Device:
     cdef public Reaper reaper
     cdef public UnitBank units
     cdef public Timers timers
-    cdef public Schedule schedule
+    cdef public RequestSchedule schedule
     cdef public bint straight
     cdef public list _fetched
     cdef public long long _passed
@@ -27,7 +27,7 @@ cdef class Device:
 
     cpdef bint has_work(self) except -1
     cpdef bint drained(self) except -1
-    @cython.locals(ring=SubmissionRing, schedule=Schedule, batch=list, count=cython.longlong, head=cython.longlong, now_ns=cython.longlong)
+    @cython.locals(ring=SubmissionRing, schedule=RequestSchedule, batch=list, count=cython.longlong, head=cython.longlong, now_ns=cython.longlong)
     cpdef step(self)
     cpdef _next_due_ns(self)
     @cython.locals(timer=Timer)
@@ -41,6 +41,6 @@ cdef class Device:
     cpdef _land_all(self, list done, long long now_ns)
     cpdef _assign(self)
     cpdef Scheduled place(self, Submittable request, long long now_ns, fault=*)
-    @cython.locals(schedule=Schedule, scheduled=Scheduled, request=Submittable)
+    @cython.locals(schedule=RequestSchedule, scheduled=Scheduled, request=Submittable)
     cpdef _retire(self, long long now_ns)
     cpdef land(self, Scheduled scheduled)

@@ -29,14 +29,14 @@ from sim.errors import InternalError
 from sim.gate import Gate, Hook
 from sim.interrupt import Coalescing, Interrupt
 from sim.randomness import Randomness
-from sim.report import ForeignCalls
 from sim.ring import CompletionRing, SubmissionRing
-from sim.schedule import Schedule, Scheduled
+from sim.schedule import RequestSchedule, Scheduled
 from sim.statistics import Counters
 from sim.timers import Timer, Timers
 from sim.timing import INSTANT, Timing
 from sim.timing.models import Fixed
 from sim.units import UnitBank
+from sim.unraisable import ForeignCalls
 
 SHORT_NS = 50_000
 """In the straight loop, a completion waits at most for about this much work of other requests."""
@@ -63,7 +63,7 @@ class Device:
         self.units = UnitBank(units)
         self.timers = Timers()
         has_model = timing != INSTANT
-        self.schedule = Schedule(clock, self.counters, randomness.stream("order"), counts_late=has_model)
+        self.schedule = RequestSchedule(clock, self.counters, randomness.stream("order"), counts_late=has_model)
         self._timing = timing
         # A fixed duration needs no draw, which would be two calls for each request.
         self._fixed_service_ns = timing.service.duration_ns if type(timing.service) is Fixed else None
@@ -284,7 +284,7 @@ class Device:
             request = scheduled.request
             request.finished_ns = scheduled.due_ns
             self.interrupt.pend(now_ns)
-            # As `land` and `Schedule.remove_first` do, which would be two calls more for each request.
+            # As `land` and `RequestSchedule.remove_first` do, which would be two calls more for each request.
             self.completions.entries += (request,)
             scheduled.landed = True
             heappop(schedule.heap)

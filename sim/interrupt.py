@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sim.errors import UsageError
-from sim.report import report_unraisable
+from sim.unraisable import report_unraisable
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ cdef class Scheduled:
     cdef public long long due_ns
     cdef public bint worked, landed, is_echo
 
-cdef class Schedule:
+cdef class RequestSchedule:
     cdef public object _clock, _counters, _tie_rng, ahead
     cdef public bint _counts_late
     cdef public long long _serial

@@ -41,7 +41,7 @@ class Scheduled:
         """Whether this is a second completion of a request that has completed already."""
 
 
-class Schedule:
+class RequestSchedule:
     """All requests that were placed and have not landed. Belongs to the thread that steps the device."""
 
     __slots__ = ("_clock", "_counters", "_counts_late", "_serial", "_tie_rng", "ahead", "heap", "overtaken", "parked")

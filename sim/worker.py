@@ -15,7 +15,7 @@ from itertools import count
 from hotpath.spinning import Spinner
 from sim.clock import Steppable
 from sim.errors import ClosedError
-from sim.report import report_unraisable
+from sim.unraisable import report_unraisable
 
 _serial = count(1)
 CRASH_TRIES = 3

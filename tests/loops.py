@@ -12,7 +12,7 @@ import trio
 import trio.testing
 from trio._core import _run
 
-from engine.drivers.event_loops import loop_here
+from engine.drivers.running_loop import loop_here
 
 
 class TaskCancelled(Exception):

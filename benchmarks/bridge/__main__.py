@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.bridge import haproxy
-from benchmarks.bridge.processes import ROOT, Device, compile_c
+from benchmarks.bridge.processes import ROOT, ServedDevice, compile_c
 from benchmarks.bridge.speed import SECONDS, sign, sign_in_processes
 from simaccel.cli.commands.openssl import configuration
 
@@ -28,7 +28,7 @@ def main() -> None:
     """Prints the table."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     subprocess.run(["make", "-s", "-C", str(ROOT / "provider")], check=True, stdout=subprocess.DEVNULL)
-    one, two = Device(f"@simaccel-bench-1-{os.getpid()}", 1), Device(f"@simaccel-bench-2-{os.getpid()}", 2)
+    one, two = ServedDevice(f"@simaccel-bench-1-{os.getpid()}", 1), ServedDevice(f"@simaccel-bench-2-{os.getpid()}", 2)
     try:
         with tempfile.TemporaryDirectory() as folder:
             measured = _measured(Path(folder), one, two)
@@ -39,7 +39,7 @@ def main() -> None:
         two.close()
 
 
-def _measured(folder: Path, one: Device, two: Device) -> dict[str, Callable[[], tuple[float, float]]]:
+def _measured(folder: Path, one: ServedDevice, two: ServedDevice) -> dict[str, Callable[[], tuple[float, float]]]:
     config = folder / "openssl.cnf"
     config.write_text(configuration(ROOT / "provider" / "build" / "simaccel.so", one.name))
     software = {"PATH": os.environ["PATH"]}

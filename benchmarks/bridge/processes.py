@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 
 
-class Device:
+class ServedDevice:
     """`simaccel serve` with this many workers."""
 
     def __init__(self, name: str, workers: int) -> None:

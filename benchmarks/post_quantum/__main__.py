@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.bridge.processes import ROOT, Device
+from benchmarks.bridge.processes import ROOT, ServedDevice
 from simaccel.cli.commands.openssl import configuration
 from tests.bridge.toolbox import Installed, Toolbox
 
@@ -39,7 +39,7 @@ def main() -> None:
     """Prints the table."""
     openssl = Installed(str(Path(sys.argv[1]).resolve()))
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
-    device = Device(f"@simaccel-bench-{os.getpid()}", 1)
+    device = ServedDevice(f"@simaccel-bench-{os.getpid()}", 1)
     try:
         with tempfile.TemporaryDirectory() as name:
             found = _measure(Path(name), openssl, device.name, rounds)

@@ -24,7 +24,7 @@ from engine.drivers.pump import Pump
 from engine.drivers.ready_seats import Seat
 from engine.drivers.retry_queue import RetryQueue
 from engine.drivers.seats import Seats
-from engine.drivers.waits_for import Wait, waits_for
+from engine.drivers.waits_for import WaitsFor, waits_for
 from engine.ending import refuse_at_the_end
 from engine.errors import ClosedError, Errors, NoJobsError, StalledError, UsageError, comes_in_between
 from engine.jobs.job import Job
@@ -305,15 +305,15 @@ class Scheduler:
         if seat.woken or (waiting is not None and waiting.promised and not waiting.done):
             return  # it is ready already, or it is the common case of `waits_for`, WOKEN
         wait = waits_for(job, ctx, bool(seat.foreign))
-        if wait is Wait.EAGAIN:
+        if wait is WaitsFor.EAGAIN:
             self._retries.add(seat)
-        elif wait is Wait.FAILED:
+        elif wait is WaitsFor.FAILED:
             seat.errors += 1
             if seat.errors > 1:
                 self._seats.end(seat)
             else:
                 self._ready_seats.wake(seat)
-        elif wait is Wait.NOTHING:
+        elif wait is WaitsFor.NOTHING:
             self._ready_seats.wake(seat)
 
     def _park_disturbed(self) -> None:

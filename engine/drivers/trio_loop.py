@@ -16,7 +16,7 @@ import trio
 import trio.testing
 
 from engine.drivers.loop_driver import LoopDriver
-from engine.report import report_unraisable
+from engine.unraisable import report_unraisable
 
 
 class TrioFuture:

@@ -22,7 +22,7 @@ from waitctx.context import WaitCtx
 from waitctx.status import Status
 
 
-class Wait(Enum):
+class WaitsFor(Enum):
     """What the driver of a paused job must do next."""
 
     WOKEN = "nothing: it will be woken"
@@ -31,19 +31,19 @@ class Wait(Enum):
     NOTHING = "resume it soon"
 
 
-def waits_for(job: Job, ctx: WaitCtx, foreign_fds: bool) -> Wait:
+def waits_for(job: Job, ctx: WaitCtx, foreign_fds: bool) -> WaitsFor:
     """What this paused job waits for. `foreign_fds`: whether its context has fds that are not an engine's own."""
     operation = job.waiting
     if operation is not None and not operation.done and operation.promised:
-        return Wait.WOKEN
+        return WaitsFor.WOKEN
     status = ctx.status
     if status == Status.EAGAIN:
-        return Wait.EAGAIN
+        return WaitsFor.EAGAIN
     if foreign_fds:
-        return Wait.WOKEN
+        return WaitsFor.WOKEN
     over = operation is not None and operation.done
     if status == Status.OK and not over:
-        return Wait.WOKEN
+        return WaitsFor.WOKEN
     if status == Status.ERR and not (over and getattr(operation, "result", None) is None):
-        return Wait.FAILED
-    return Wait.NOTHING
+        return WaitsFor.FAILED
+    return WaitsFor.NOTHING

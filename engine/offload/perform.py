@@ -28,7 +28,7 @@ from engine.jobs.thread import RunningJob, ThreadState
 from engine.modes import Mode
 from engine.offload.context_wakers import ContextWakers
 from engine.offload.operation import Operation, Waker
-from engine.offload.retry import Retry
+from engine.offload.retry_setting import Retry
 from engine.offload.ring_full import RingFull, not_taken
 from engine.offload.slot_queue import SlotQueue
 from engine.offload.statistics import Counters

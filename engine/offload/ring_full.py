@@ -11,7 +11,7 @@ from collections.abc import Callable
 from engine.errors import OperationError, RingFullError
 from engine.jobs.pause import PAUSE
 from engine.offload.operation import Operation, Waker
-from engine.offload.retry import Retry
+from engine.offload.retry_setting import Retry
 from engine.offload.slot_queue import SlotQueue
 from engine.offload.statistics import Counters
 from engine.protocol import Accelerator, Timer

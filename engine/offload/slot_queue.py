@@ -14,7 +14,7 @@ from contextlib import suppress
 from engine.errors import comes_in_between
 from engine.offload.operation import Operation
 from engine.protocol import Accelerator
-from engine.report import report_unraisable
+from engine.unraisable import report_unraisable
 
 
 class SlotQueue:

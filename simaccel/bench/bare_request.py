@@ -8,7 +8,7 @@ from typing import Any
 from hotpath.submittable import Submittable
 
 
-class Probe(Submittable):
+class TimedRequest(Submittable):
     """A request that notes when it is handed out."""
 
     def __init__(self, op: str, payload: bytes = b"", session: Any = None) -> None:

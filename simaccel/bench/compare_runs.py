@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from simaccel.bench import cores, throughput, without_device
+from simaccel.bench import cores, throughput_by_depth, without_device
 
 Report = dict[str, Any]
 
@@ -98,7 +98,7 @@ def _series(report: Report) -> Iterator[_Series]:
     for depth in report.get("depths", ()):
         for name, values in depth["times_ns"].items():
             what = f"{name}, {depth['in_flight']:,} in flight (ns)"
-            yield _Series(what, values, group=f"{depth['in_flight']}", peer=name not in throughput.OURS)
+            yield _Series(what, values, group=f"{depth['in_flight']}", peer=name not in throughput_by_depth.OURS)
     for work in report.get("crypto", ()):
         yield _Series(f"{work['what']}: offloaded against inline (x)", work["gain"], more_is_better=True)
         yield _Series(f"{work['what']}: driving thread free (share)", work["free"], more_is_better=True)

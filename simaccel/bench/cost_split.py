@@ -32,7 +32,7 @@ _PAIRS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class SplitCase:
     """What is measured in one cell of the split."""
 
     way: str
@@ -46,10 +46,10 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class SplitCell:
     """The results of a case, all in ns."""
 
-    case: Case
+    case: SplitCase
     count: int
     stages_ns: dict[str, list[float]]
     """The values of PERCENTILES for each stage, for "total", and for PAIR if there is a job."""
@@ -61,23 +61,23 @@ class Cell:
     """Why it could not be measured; "" if it was."""
 
 
-def cases() -> Iterator[Case]:
+def cases() -> Iterator[SplitCase]:
     """All cases that make sense. With polling there is no interrupt to coalesce; inline there is no job, and only one
     operation in flight."""
     for in_flight in IN_FLIGHT:
         for way in WAYS[:-1]:
             for kind in ("stackful", "stackless"):
-                yield Case(way, kind, in_flight)
+                yield SplitCase(way, kind, in_flight)
                 if way in ("fd", "callback"):
-                    yield Case(way, kind, in_flight, coalesced=True)
-    yield Case("inline", "no job", 1)
+                    yield SplitCase(way, kind, in_flight, coalesced=True)
+    yield SplitCase("inline", "no job", 1)
 
 
-def measure(rig: Rig, case: Case) -> Cell:
+def measure(rig: Rig, case: SplitCase) -> SplitCell:
     """Measure one case."""
     missing = _missing(case)
     if missing:
-        return Cell(case, 0, {}, [], {}, missing)
+        return SplitCell(case, 0, {}, [], {}, missing)
     each = max(2, {1: 1_500, 8: 400}.get(case.in_flight, 8_192 // case.in_flight))
     gc.collect()
     try:
@@ -123,14 +123,14 @@ async def _awaits(engine: Engine, accel: TimedAccelerator, payload: bytes, each:
         returned(payload)
 
 
-def _cell(case: Case, stages_ns: Any) -> Cell:
+def _cell(case: SplitCase, stages_ns: Any) -> SplitCell:
     total_ns = stages_ns.sum(axis=1)
     columns = {**{stage: stages_ns[:, place] for place, stage in enumerate(STAGES)}, "total": total_ns}
     if case.way != "inline":
         columns[PAIR] = np.array(pair_samples_ns(case.kind == "stackless", _PAIRS), dtype=np.float64)
     low, high = np.percentile(total_ns, (25, 75))
     middle = stages_ns[(total_ns >= low) & (total_ns <= high)].mean(axis=0)
-    return Cell(
+    return SplitCell(
         case,
         len(total_ns),
         {name: [float(value) for value in np.percentile(column, PERCENTILES)] for name, column in columns.items()},
@@ -139,7 +139,7 @@ def _cell(case: Case, stages_ns: Any) -> Cell:
     )
 
 
-def _missing(case: Case) -> str:
+def _missing(case: SplitCase) -> str:
     needed = MODES[_NOTIFY.get(case.way, case.way)].fds_each * case.in_flight
     limit = raise_fd_limit()
     if needed + _FDS_BESIDES > limit:

@@ -33,7 +33,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RowResult:
     """The results of measuring a row."""
 
     figures: list[Figure]
@@ -50,7 +50,7 @@ class Row:
     text: str
     part: str
     """The list that has this row: "A" is the floor, "C" the testing tools, and "D" the goals."""
-    measure: Callable[[Rig, int], Outcome]
+    measure: Callable[[Rig, int], RowResult]
     """Called as measure(rig, rounds)."""
     rounds: int = 7
 

@@ -15,7 +15,7 @@ SOURCE = Path(__file__).with_suffix(".c")
 FLAGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"]
 
 
-class MissingError(Exception):
+class CannotBuildError(Exception):
     """There is no compiler, or no libcrypto."""
 
 
@@ -34,7 +34,7 @@ def libcrypto() -> str:
     """The name under which the loader finds libcrypto, or the name in SIMACCEL_LIBCRYPTO."""
     name = os.environ.get("SIMACCEL_LIBCRYPTO") or ctypes.util.find_library("crypto")
     if name is None:
-        raise MissingError("no libcrypto: name one with SIMACCEL_LIBCRYPTO")
+        raise CannotBuildError("no libcrypto: name one with SIMACCEL_LIBCRYPTO")
     return name
 
 
@@ -43,14 +43,14 @@ def build() -> str:
     """The path of the compiled program, in a folder that is removed when this process ends."""
     compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
-        raise MissingError("no C compiler (cc, gcc, clang)")
+        raise CannotBuildError("no C compiler (cc, gcc, clang)")
     folder = tempfile.mkdtemp(prefix="simaccel-bench-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     program = os.path.join(folder, "openssl_jobs")
     try:
         subprocess.run([compiler, *FLAGS, SOURCE, "-o", program, "-ldl"], check=True, capture_output=True, text=True)
     except subprocess.CalledProcessError as error:
-        raise MissingError(f"the C program does not build: {error.stderr.strip().splitlines()[0]}") from None
+        raise CannotBuildError(f"the C program does not build: {error.stderr.strip().splitlines()[0]}") from None
     return program
 
 
@@ -58,7 +58,7 @@ def missing() -> str | None:
     """Why this contender can't run on this machine; None if it can."""
     try:
         turn_ns("pair", 10)
-    except (MissingError, subprocess.CalledProcessError, OSError) as error:
+    except (CannotBuildError, subprocess.CalledProcessError, OSError) as error:
         detail = getattr(error, "stderr", None)
         return f"OpenSSL's C jobs are missing: {detail.strip() if detail else error}"
     return None

@@ -18,7 +18,7 @@ from rich.table import Column
 from simaccel.bench.interleaved_rounds import watched
 
 
-class Progress:
+class BenchProgress:
     """The progress through a number of steps. It is a context manager: leaving it wipes the bar."""
 
     def __init__(self, steps: int) -> None:
@@ -26,7 +26,7 @@ class Progress:
         self._done = 0
         self._what = ""
         self._terminal = sys.stderr.isatty()
-        self._bar = progress.Progress(
+        self._bar = progress.BenchProgress(
             progress.BarColumn(bar_width=10),
             progress.MofNCompleteColumn(),
             progress.TimeElapsedColumn(),

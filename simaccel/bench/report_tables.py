@@ -11,7 +11,7 @@ from rich.console import Console
 
 from simaccel.bench import limits, machine
 from simaccel.bench.compare_runs import Change
-from simaccel.bench.text_table import Column, print_line, print_table
+from simaccel.bench.text_table import TextColumn, print_line, print_table
 from simaccel.bench.timed_accelerator import PAIR, STAGES
 
 _REACHED = {True: "yes", False: "no", None: "missing"}
@@ -48,15 +48,15 @@ def show_rows(rows: Sequence[dict[str, Any]], console: Console, times: bool = Fa
     """Show the figures; with `times`, also the times of the contenders, and the notes. With `goals`, also the goals of
     this project, and whether they are reached. By default they are not shown, because a user's machine need not reach
     them."""
-    names, spread = (_text("row"), _text("what"), _text("figure")), Column("middle half of the rounds")
+    names, spread = (_text("row"), _text("what"), _text("figure")), TextColumn("middle half of the rounds")
     if not goals:
-        _table(console, "Figures", (*names, Column("measured"), spread), _row_lines(rows, (0, 2, 4)))
+        _table(console, "Figures", (*names, TextColumn("measured"), spread), _row_lines(rows, (0, 2, 4)))
     else:
-        reached = Column("reached", text=True, styles=_REACHED_STYLES)
+        reached = TextColumn("reached", text=True, styles=_REACHED_STYLES)
         for part, title in _PARTS.items():
             chosen = [row for row in rows if row["part"] == part]
             if chosen:
-                columns = (*names, Column("target"), Column("measured"), reached, spread)
+                columns = (*names, TextColumn("target"), TextColumn("measured"), reached, spread)
                 _table(console, title, columns, _row_lines(chosen, range(5)))
     if times:
         for row in rows:
@@ -105,8 +105,8 @@ def split_text(values_ns: Sequence[float]) -> str:
 def show_changes(changes: Sequence[Change], console: Console) -> None:
     """What changed since another run."""
     columns = (
-        *(_text("what"), Column("before"), Column("now"), Column("change"), Column("noise")),
-        Column("verdict", text=True, styles=_VERDICT_STYLES),
+        *(_text("what"), TextColumn("before"), TextColumn("now"), TextColumn("change"), TextColumn("noise")),
+        TextColumn("verdict", text=True, styles=_VERDICT_STYLES),
     )
     lines = [
         (
@@ -128,14 +128,19 @@ def _show_times(row: dict[str, Any], console: Console) -> None:
         took_ns = statistics.median(values)
         lines.append((name, f"{took_ns:,.0f} ns", f"{1e9 / took_ns:,.0f}/s", spread_text(values, "ns")))
     if lines:
-        columns = (_text("contender"), Column("an operation"), Column("a second"), Column("middle half of the rounds"))
+        columns = (
+            _text("contender"),
+            TextColumn("an operation"),
+            TextColumn("a second"),
+            TextColumn("middle half of the rounds"),
+        )
         _table(console, row["name"], columns, lines)
     for note in row["notes"]:
         print_line(console, f"{row['name']}: {note}")
 
 
 def _show_bare(times_ns: dict[str, list[float]], console: Console) -> None:
-    columns = (_text("what"), Column("ns"), Column("middle half of the rounds"))
+    columns = (_text("what"), TextColumn("ns"), TextColumn("middle half of the rounds"))
     lines = [
         (name, number_text(statistics.median(values), ""), spread_text(values, "")) for name, values in times_ns.items()
     ]
@@ -147,7 +152,7 @@ def _show_cores(columns: dict[str, dict[str, list[float]]], console: Console) ->
         (name, *(number_text(statistics.median(times_ns[name]), "") for times_ns in columns.values()))
         for name in next(iter(columns.values()))
     ]
-    _table(console, "ns for an operation, by cores", (_text("contender"), *map(Column, columns)), lines)
+    _table(console, "ns for an operation, by cores", (_text("contender"), *map(TextColumn, columns)), lines)
 
 
 def _show_limits(times_ns: dict[str, dict[str, list[float]]], console: Console) -> None:
@@ -155,12 +160,18 @@ def _show_limits(times_ns: dict[str, dict[str, list[float]]], console: Console) 
         (name, number_text(ns, ""), number_text(limit_ns, ""), number_text(ns / limit_ns, "x"), made_of)
         for name, ns, limit_ns, made_of in limits.lines(times_ns)
     ]
-    columns = (_text("contender"), Column("ns"), Column("limit, ns"), Column("ratio"), _text("the limit is made of"))
+    columns = (
+        _text("contender"),
+        TextColumn("ns"),
+        TextColumn("limit, ns"),
+        TextColumn("ratio"),
+        _text("the limit is made of"),
+    )
     _table(console, "Physical limits, measured in this run", columns, lines)
 
 
 def _show_depths(depths: Sequence[dict[str, Any]], console: Console) -> None:
-    columns = (_text("contender"), *(Column(f"{depth['in_flight']:,}") for depth in depths))
+    columns = (_text("contender"), *(TextColumn(f"{depth['in_flight']:,}") for depth in depths))
     lines = []
     for name in dict.fromkeys(name for depth in depths for name in depth["times_ns"]):
         rates = (
@@ -173,7 +184,7 @@ def _show_depths(depths: Sequence[dict[str, Any]], console: Console) -> None:
 
 def _show_split(cells: Sequence[dict[str, Any]], console: Console) -> None:
     names = (*STAGES, "total", PAIR)
-    columns = (_text("in flight, by, job"), *(Column(name) for name in names))
+    columns = (_text("in flight, by, job"), *(TextColumn(name) for name in names))
     lines, missing = [], []
     for cell in cells:
         case = cell["case"]
@@ -189,7 +200,7 @@ def _show_split(cells: Sequence[dict[str, Any]], console: Console) -> None:
 
 
 def _show_crypto(works: Sequence[dict[str, Any]], console: Console) -> None:
-    columns = (_text("what"), *(Column(name) for name in ("inline/s", "offloaded/s", "gain", "thread free")))
+    columns = (_text("what"), *(TextColumn(name) for name in ("inline/s", "offloaded/s", "gain", "thread free")))
     lines = []
     for work in works:
         inline, offloaded, gain, free = (
@@ -204,8 +215,8 @@ def _show_crypto(works: Sequence[dict[str, Any]], console: Console) -> None:
 def _show_counts(counted: Sequence[dict[str, Any]], straced: Sequence[dict[str, Any]], console: Console) -> None:
     columns = (
         _text("by, job"),
-        *(Column(name) for name in ("system\ncalls", "switches", "wakes", "locks", "Python\ncalls", "C\ncalls")),
-        *(Column("blocks\nin flight"), Column("left\nbehind"), _text("real time, 64 jobs,\nby strace")),
+        *(TextColumn(name) for name in ("system\ncalls", "switches", "wakes", "locks", "Python\ncalls", "C\ncalls")),
+        *(TextColumn("blocks\nin flight"), TextColumn("left\nbehind"), _text("real time, 64 jobs,\nby strace")),
     )
     fields = (
         "system_calls",
@@ -232,10 +243,10 @@ def _show_counts(counted: Sequence[dict[str, Any]], straced: Sequence[dict[str, 
     _table(console, "Exact counts for an operation, 32 jobs in virtual time", columns, lines)
 
 
-def _text(heading: str) -> Column:
-    return Column(heading, text=True)
+def _text(heading: str) -> TextColumn:
+    return TextColumn(heading, text=True)
 
 
-def _table(console: Console, title: str, columns: Sequence[Column], lines: Sequence[Sequence[str]]) -> None:
+def _table(console: Console, title: str, columns: Sequence[TextColumn], lines: Sequence[Sequence[str]]) -> None:
     print_line(console)
     print_table(console, columns, lines, title)

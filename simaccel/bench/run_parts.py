@@ -13,10 +13,10 @@ from simaccel.bench import (
     machine,
     real_crypto,
     strace_counts,
-    throughput,
+    throughput_by_depth,
     without_device,
 )
-from simaccel.bench.figure import Outcome, Row
+from simaccel.bench.figure import Row, RowResult
 from simaccel.bench.interleaved_rounds import Samples
 from simaccel.bench.rig import Rig
 from simaccel.bench.rows import BY_NAME
@@ -46,7 +46,7 @@ def steps(rig: Rig, report: Report, parts: Sequence[str], rows: Sequence[str], b
         yield "one core and two", lambda: report.update(cores=_plain(cores.measure(rig, budget.rounds(5))))
     if "depths" in parts:
         report["depths"] = []
-        notes += throughput.missing_peers()
+        notes += throughput_by_depth.missing_peers()
         for in_flight in cost_split.IN_FLIGHT:
             yield f"throughput, {in_flight:,} in flight", _depth_step(rig, in_flight, budget, report)
     if "split" in parts:
@@ -67,10 +67,10 @@ def _row_step(rig: Rig, row: Row, budget: Budget, report: Report) -> Callable[[]
 
 
 def _depth_step(rig: Rig, in_flight: int, budget: Budget, report: Report) -> Callable[[], None]:
-    return lambda: report["depths"].append(_plain(throughput.measure(rig, in_flight, budget.rounds(5))))
+    return lambda: report["depths"].append(_plain(throughput_by_depth.measure(rig, in_flight, budget.rounds(5))))
 
 
-def _split_step(rig: Rig, case: cost_split.Case, report: Report) -> Callable[[], None]:
+def _split_step(rig: Rig, case: cost_split.SplitCase, report: Report) -> Callable[[], None]:
     return lambda: report["split"].append(_plain(cost_split.measure(rig, case)))
 
 
@@ -90,7 +90,7 @@ def _bare(report: Report, notes: list[str], rounds: int) -> None:
     notes += missing
 
 
-def row_data(row: Row, outcome: Outcome) -> dict[str, Any]:
+def row_data(row: Row, outcome: RowResult) -> dict[str, Any]:
     """A row and its results, as plain data."""
     return {
         "name": row.name,

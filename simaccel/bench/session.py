@@ -14,9 +14,17 @@ from time import perf_counter_ns
 from rich.console import Console
 
 from engine.errors import UsageError
-from simaccel.bench import openssl_jobs, python_turns, report_page, report_plots, report_tables, run_parts, throughput
+from simaccel.bench import (
+    openssl_jobs,
+    python_turns,
+    report_page,
+    report_plots,
+    report_tables,
+    run_parts,
+    throughput_by_depth,
+)
 from simaccel.bench.compare_runs import compare, only_in_one
-from simaccel.bench.progress import Progress
+from simaccel.bench.progress import BenchProgress
 from simaccel.bench.rig import Rig
 from simaccel.bench.rows import BY_NAME
 from simaccel.bench.text_table import print_line
@@ -96,7 +104,7 @@ def missing(order: Order) -> list[str]:
     if order.folder and not find_spec("matplotlib"):
         told.append("no pictures will be drawn: matplotlib is not installed; pip install 'simaccel[bench]'")
     if "depths" in order.chosen_parts:
-        told += throughput.missing_peers()
+        told += throughput_by_depth.missing_peers()
     no_compiler = openssl_jobs.missing() if {"rows", "bare"} & set(order.chosen_parts) else None
     return told + ([no_compiler] if no_compiler else [])
 
@@ -140,7 +148,7 @@ def _measured(rig: Rig, order: Order) -> run_parts.Report:
     budget = Budget(int(order.minutes * 60e9) or None, order.rounds, perf_counter_ns)
     todo = list(run_parts.steps(rig, report, order.chosen_parts, order.rows or list(BY_NAME), budget))
     done = 0
-    with Progress(len(todo)) as progress:
+    with BenchProgress(len(todo)) as progress:
         try:
             for done, (what, measure) in enumerate(todo):
                 if budget.spent:

@@ -20,7 +20,7 @@ NARROWEST_TEXT = 18
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TextColumn:
     """One column: its heading, which may have several lines, and what it contains."""
 
     heading: str
@@ -31,7 +31,9 @@ class Column:
     """The styles of cells with exactly these contents, such as (("worse", "red"),)."""
 
 
-def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]], title: str = "") -> None:
+def print_table(
+    console: Console, columns: Sequence[TextColumn], rows: Sequence[Sequence[str]], title: str = ""
+) -> None:
     """Print the table, in as many parts as the width of the console requires. Without a terminal there is no limit."""
     width = console.width if console.is_terminal else None
     if title:
@@ -53,7 +55,7 @@ def print_line(console: Console, line: str = "", style: str = "") -> None:
 
 
 def _parts(
-    columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None
+    columns: Sequence[TextColumn], rows: Sequence[Sequence[str]], width: int | None
 ) -> list[tuple[list[int], list[int]]]:
     """For each part of the table, its columns and their widths."""
     every = list(range(len(columns)))
@@ -76,7 +78,7 @@ def _parts(
     ]
 
 
-def _groups(columns: Sequence[Column]) -> list[list[int]]:
+def _groups(columns: Sequence[TextColumn]) -> list[list[int]]:
     """The columns after the first, in groups that stay together."""
     groups: list[list[int]] = []
     before = ""
@@ -108,7 +110,7 @@ def _width(cells: Sequence[str]) -> int:
 
 
 def _print_row(
-    console: Console, columns: Sequence[Column], cells: Sequence[str], widths: Sequence[int], style: str = ""
+    console: Console, columns: Sequence[TextColumn], cells: Sequence[str], widths: Sequence[int], style: str = ""
 ) -> None:
     folded = [
         [part for line in cell.split("\n") for part in (textwrap.wrap(line, width) if column.text else [line]) or [""]]

@@ -51,7 +51,7 @@ class Opcode(IntEnum):
     ML_KEM_1024_DECAPSULATE = 14
 
 
-class Status(IntEnum):
+class CompletionStatus(IntEnum):
     """How a completion ended."""
 
     OK = 0
@@ -151,7 +151,7 @@ SERIAL = struct.Struct("<Q")
 CHECKSUM_WORD = struct.Struct("<I")
 
 
-class Submission(NamedTuple):
+class SubmissionFields(NamedTuple):
     """A submission's fields, in the order in which `SUBMISSION` unpacks them. Offsets are from the memory's start."""
 
     cookie: int

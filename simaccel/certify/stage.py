@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from simaccel.certify.clients import Client, Clients, State
-from simaccel.certify.device.handle import Device
+from simaccel.certify.device.handle import ScriptedDevice
 from simaccel.certify.manner import FEW, SLACK_FDS, Failed, Manner
 from simaccel.certify.patience import Patience
 from simaccel.certify.server_process.resources import Seen
 from simaccel.certify.server_process.rival import Rival
-from simaccel.certify.server_process.server import Server
+from simaccel.certify.server_process.server import ServerProcess
 from simaccel.certify.target import Target
 
 POLL_S = 0.005
@@ -29,8 +29,8 @@ class Stage:
     """One server and one device for one scenario."""
 
     target: Target
-    device: Device
-    server: Server
+    device: ScriptedDevice
+    server: ServerProcess
     clients: Clients
     seed: int
     manner: Manner

@@ -22,7 +22,7 @@ from simaccel.fleet.opening import Given, close_accelerators, open_members
 from simaccel.fleet.policies import make_policy
 from simaccel.fleet.router import FleetDownError, Router
 from simaccel.fleet.statistics import FleetStatistics, fleet_statistics
-from simaccel.fleet.watch import LOST, Watch
+from simaccel.fleet.watch import LOST, FleetWatch
 
 POLL_S = 0.001
 """How often a fleet polls for what is in flight while it closes."""
@@ -73,7 +73,7 @@ class Fleet:
         for member in self._members:
             if member.accel is not None:
                 member.accel.attach(router.on_space, polled=False)
-        self._watch = Watch(router, self._keeper, patience_ns, retry_ns, probe)
+        self._watch = FleetWatch(router, self._keeper, patience_ns, retry_ns, probe)
         router.on_rest = self._watch.rest
         try:
             if not any(member.up for member in self._members):

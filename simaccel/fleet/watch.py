@@ -43,7 +43,7 @@ class Watched(Protocol):
     def serve_limbo(self) -> None: ...
 
 
-class Watch:
+class FleetWatch:
     """Watches one fleet. Its owner calls `start`, and `stop` at the end."""
 
     def __init__(self, fleet: Watched, keeper: Accelerator, patience_ns: int, retry_ns: int, probe: str) -> None:

@@ -2,7 +2,6 @@
 fixture."""
 
 from simaccel.testing.accel import Accel
-from simaccel.testing.certify import CERTIFY_SCENARIOS, CertifiedServer, CertifyClient, CertifyError
 from simaccel.testing.contract_suite import ContractError, check_accelerator
 from simaccel.testing.exploration import (
     EndlessError,
@@ -24,6 +23,7 @@ from simaccel.testing.fault_sweep import EVERY_FAULT, SweepReport, SweepStep, sw
 from simaccel.testing.invariants import InvariantError, Ledger, check_invariants
 from simaccel.testing.manual_accelerator import ManualAccelerator
 from simaccel.testing.misuse import Kind, Misuse, MisuseError, MisuseReport, detect_misuse
+from simaccel.testing.python_servers import CERTIFY_SCENARIOS, CertifiedServer, CertifyClient, CertifyError
 from simaccel.testing.recording import Difference, record_scenario, replay_scenario
 from simaccel.testing.scenario import Scenario
 from simaccel.testing.scenario_run import ScenarioOutcome, run_scenario

@@ -16,17 +16,17 @@ from engine.drivers.scheduler import Scheduler
 from engine.engine import Engine
 from engine.errors import UsageError
 from engine.modes import MODES
-from engine.offload.retry import Retry
+from engine.offload.retry_setting import Retry
 from sim import Accelerator, RealClock, Timing, Trace, Tracer, VirtualClock
 from sim.faults import Rule, Verdict, When
 from sim.faults.installed_faults import Guard
 from simaccel.certify.results.verdict import Result
-from simaccel.testing.certify.run import ALL_KINDS, IGNORED, LATENCY, certify
-from simaccel.testing.certify.server import Factory
 from simaccel.testing.exploration import Exploration, Model, ScheduleFailure, explore, replay
 from simaccel.testing.invariants import check_invariants
 from simaccel.testing.misuse import Kind, Misuse, detect_misuse
 from simaccel.testing.misuse.detector import check_ignored
+from simaccel.testing.python_servers.judge import ALL_KINDS, IGNORED, LATENCY, certify
+from simaccel.testing.python_servers.server import Factory
 from simaccel.tracing.both import Both
 
 if TYPE_CHECKING:

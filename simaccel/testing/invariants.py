@@ -35,7 +35,7 @@ class InvariantError(EngineError, AssertionError):
         super().__init__("\n".join(shown))
 
 
-class Entry:
+class LedgerEntry:
     """One operation in a ledger."""
 
     __slots__ = ("error", "expected", "key", "number", "op", "result", "told")
@@ -62,7 +62,7 @@ class Ledger:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.entries: list[Entry] = []
+        self.entries: list[LedgerEntry] = []
         self._corrupted: set[tuple[str, bytes, bytes]] = set()
         accel = engine.accel
         if isinstance(accel, Accelerator):
@@ -72,8 +72,8 @@ class Ledger:
         if isinstance(verdict, Corrupt):
             self._corrupted.add((request.op, request.payload, request.aux))
 
-    def _open(self, op: str, payload: bytes, aux: bytes, expected: bytes) -> Entry:
-        entry = Entry(len(self.entries) + 1, op, (op, payload, aux), expected)
+    def _open(self, op: str, payload: bytes, aux: bytes, expected: bytes) -> LedgerEntry:
+        entry = LedgerEntry(len(self.entries) + 1, op, (op, payload, aux), expected)
         self.entries.append(entry)
         return entry
 

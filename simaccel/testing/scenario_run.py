@@ -15,7 +15,7 @@ from engine.engine import Engine
 from engine.errors import EngineError, JobCancelled
 from engine.jobs.job import Job
 from engine.jobs.start import start_job
-from engine.offload.retry import Retry
+from engine.offload.retry_setting import Retry
 from engine.offload.statistics import EngineStatistics
 from sim import Accelerator, Coalescing, RealClock, Statistics, Trace, VirtualClock
 from sim.clock import Clock

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from sim import TraceError, load_trace
 from simaccel.tracing.packets import BEGIN, END, INSTANT
-from simaccel.tracing.story import Device
-from simaccel.tracing.wire import fields, varint
+from simaccel.tracing.protobuf import fields, varint
+from simaccel.tracing.story import DeviceStory
 
 MAX_PACKET_BYTES = 1 << 20
 
 
-def read_trace(path: str) -> list[Device]:
+def read_trace(path: str) -> list[DeviceStory]:
     """The devices of a trace, in its order. Raises TraceError for a file that is not ours, and OSError."""
     with open(path, "rb") as file:
         first = file.read(1)
@@ -28,14 +28,14 @@ def read_trace(path: str) -> list[Device]:
     return devices
 
 
-def _of_lines(lines: tuple[str, ...]) -> list[Device]:
-    devices: list[Device] = []
-    device = Device("device")
+def _of_lines(lines: tuple[str, ...]) -> list[DeviceStory]:
+    devices: list[DeviceStory] = []
+    device = DeviceStory("device")
     for line in lines:
         words = line.split(" ")
         time_ns, what, number = int(words[0]), words[1], int(words[2])
         if what == "way":
-            device = Device(f"by {words[3]}")
+            device = DeviceStory(f"by {words[3]}")
             devices.append(device)
         elif what == "submit":
             device.submit(time_ns, number, words[3])
@@ -60,7 +60,7 @@ def _of_lines(lines: tuple[str, ...]) -> list[Device]:
 class _Track:
     name: str
     parent: int
-    device: Device | None
+    device: DeviceStory | None
     depth_ns: list[int]
     """The begins of the slices that are open."""
     op: str = ""
@@ -70,10 +70,10 @@ class _Perfetto:
     """The devices of a Perfetto file that `PerfettoTrace` has written."""
 
     def __init__(self, path: str) -> None:
-        self.devices: list[Device] = []
+        self.devices: list[DeviceStory] = []
         self._tracks: dict[int, _Track] = {}
         self._names: dict[int, str] = {}
-        self._owners: dict[int, Device] = {}
+        self._owners: dict[int, DeviceStory] = {}
         """By flow: the device that it was submitted to. Its service may be drawn on another one."""
         for packet in _packets(path):
             self._packet(packet)
@@ -114,7 +114,7 @@ class _Perfetto:
         device = None if above is None else above.device
         # The parent of this track stands for a device, and all tracks below that parent belong to the device.
         if name == "submission ring" and above is not None:
-            device = above.device = Device(above.name)
+            device = above.device = DeviceStory(above.name)
             self.devices.append(device)
         if name == "jobs" and device is not None:
             device.has_callers = True
@@ -145,7 +145,7 @@ class _Perfetto:
         elif kind == INSTANT:
             self._instant(time_ns, where, device, what, flow)
 
-    def _begin(self, time_ns: int, track: _Track, device: Device, what: str, flow: int) -> None:
+    def _begin(self, time_ns: int, track: _Track, device: DeviceStory, what: str, flow: int) -> None:
         if track.name == "ring full":
             device.full_begins(time_ns)
         elif flow:
@@ -157,13 +157,13 @@ class _Perfetto:
                 track.op = what
             track.depth_ns.append(time_ns)
 
-    def _end(self, time_ns: int, track: _Track, device: Device) -> None:
+    def _end(self, time_ns: int, track: _Track, device: DeviceStory) -> None:
         if track.name == "ring full":
             device.full_ends(time_ns)
         elif track.depth_ns:
             track.depth_ns.pop()
 
-    def _instant(self, time_ns: int, track: _Track, device: Device, what: str, flow: int) -> None:
+    def _instant(self, time_ns: int, track: _Track, device: DeviceStory, what: str, flow: int) -> None:
         if what.startswith("submit "):
             if track.device is not None:
                 self._owners[flow] = track.device

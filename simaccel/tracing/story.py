@@ -23,7 +23,7 @@ FULL_MOMENTS = 5
 
 
 @dataclass(slots=True)
-class Operation:
+class OperationStory:
     """One operation, in ns. A time that is not known yet equals that of the stage before."""
 
     number: int
@@ -52,18 +52,18 @@ class FullMoment:
     duration_ns: int
     holders: tuple[tuple[str, int], ...]
     """Who held the slots when it began: operations with their numbers, most first."""
-    longest: Operation | None
+    longest: OperationStory | None
     """Which of them had held its slot for longest."""
 
 
 @dataclass(slots=True)
-class Device:
+class DeviceStory:
     """What happened on one device."""
 
     name: str
     stages: dict[str, list[array[int]]] = field(default_factory=dict)
     """By operation: an array of ns for each of STAGES."""
-    longest: list[tuple[int, int, Operation]] = field(default_factory=list)
+    longest: list[tuple[int, int, OperationStory]] = field(default_factory=list)
     """A heap of (total in ns, minus its number, operation)."""
     full: list[tuple[int, int, FullMoment]] = field(default_factory=list)
     """A heap of the longest moments of a full ring: (duration in ns, minus the begin, moment)."""
@@ -77,8 +77,8 @@ class Device:
     """Whether the trace shows when callers go on. If not, an operation ends when it is handed out."""
     first_ns: int = -1
     last_ns: int = 0
-    in_flight: dict[int, Operation] = field(default_factory=dict)
-    _full_since: tuple[int, tuple[tuple[str, int], ...], Operation | None] | None = None
+    in_flight: dict[int, OperationStory] = field(default_factory=dict)
+    _full_since: tuple[int, tuple[tuple[str, int], ...], OperationStory | None] | None = None
 
     @property
     def operations(self) -> int:
@@ -94,7 +94,7 @@ class Device:
         """It has its slot."""
         if self.first_ns < 0:
             self.first_ns = time_ns
-        self.in_flight[number] = Operation(number, op, time_ns, time_ns if called_ns < 0 else called_ns)
+        self.in_flight[number] = OperationStory(number, op, time_ns, time_ns if called_ns < 0 else called_ns)
 
     def start(self, number: int, time_ns: int) -> None:
         """A unit takes it."""

@@ -6,7 +6,7 @@ import pytest
 
 from engine import Engine
 from simaccel.bench import cost_split
-from simaccel.bench.cost_split import Case
+from simaccel.bench.cost_split import SplitCase
 from simaccel.bench.rig import Rig
 from simaccel.bench.timed_accelerator import PAIR, STAGES, TimedAccelerator
 
@@ -47,7 +47,7 @@ def test_an_operation_that_fails_fails_through_it_too(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("case", [case for case in cost_split.cases() if case.in_flight == 8], ids=str)
-def test_every_way_kind_and_coalescing_can_be_measured(rig: Rig, case: Case) -> None:
+def test_every_way_kind_and_coalescing_can_be_measured(rig: Rig, case: SplitCase) -> None:
     cell = cost_split.measure(rig, case)
     assert not cell.missing
     assert cell.count > 1000
@@ -58,7 +58,7 @@ def test_every_way_kind_and_coalescing_can_be_measured(rig: Rig, case: Case) -> 
 
 
 def test_fds_that_are_not_to_be_had_are_said(rig: Rig) -> None:
-    cell = cost_split.measure(rig, Case("pipe", "stackful", cost_split.raise_fd_limit()))
+    cell = cost_split.measure(rig, SplitCase("pipe", "stackful", cost_split.raise_fd_limit()))
     assert "RLIMIT_NOFILE" in cell.missing
     assert cell.count == 0
 

@@ -14,7 +14,7 @@ import pytest
 
 from simaccel.bench import child_process, openssl_jobs, real_crypto, report_plots, run_parts, session
 from simaccel.bench.interleaved_rounds import interleave
-from simaccel.bench.progress import Progress
+from simaccel.bench.progress import BenchProgress
 from simaccel.bench.rows import BY_NAME, ROWS
 from simaccel.cli import main
 
@@ -106,7 +106,7 @@ def test_on_a_terminal_the_bar_moves_with_each_turn(monkeypatch: pytest.MonkeyPa
         seen.append(stderr.getvalue())
         return 1.0
 
-    with Progress(1) as progress:
+    with BenchProgress(1) as progress:
         progress.begin("row x")
         interleave({"ours": turn}, 2)
     assert [text for text in ("warming up, ours", "round 1 of 2, ours", "round 2 of 2, ours") if text in seen[2]] == [

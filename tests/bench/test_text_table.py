@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from simaccel.bench.text_table import Column, print_line, print_table
+from simaccel.bench.text_table import TextColumn, print_line, print_table
 
 
-def _printed(width: int | None, columns: list[Column], rows: list[list[str]], title: str = "") -> list[str]:
+def _printed(width: int | None, columns: list[TextColumn], rows: list[list[str]], title: str = "") -> list[str]:
     file = io.StringIO()
     console = Console(file=file, width=width, force_terminal=width is not None, no_color=True, highlight=False)
     print_table(console, columns, rows, title)
@@ -22,7 +22,7 @@ def _printed(width: int | None, columns: list[Column], rows: list[list[str]], ti
     return text.splitlines()
 
 
-COLUMNS = [Column("name", text=True), Column("total\np50"), Column("total\np99"), Column("wake\np50")]
+COLUMNS = [TextColumn("name", text=True), TextColumn("total\np50"), TextColumn("total\np99"), TextColumn("wake\np50")]
 ROWS = [["sha256", "1.00ms", "12,345,678", "5us"], ["rsa-sign", "2.00ms", "9", "6us"]]
 
 
@@ -43,13 +43,13 @@ def test_what_does_not_fit_goes_below_with_the_first_column_again() -> None:
 
 
 def test_columns_of_one_group_stay_together_where_there_is_room() -> None:
-    columns = [Column("name", text=True), Column("count"), Column("total\np50"), Column("total\np99")]
+    columns = [TextColumn("name", text=True), TextColumn("count"), TextColumn("total\np50"), TextColumn("total\np99")]
     shown = _printed(24, columns, [["sha256", "500", "123456", "123456"]])
     assert [line for line in shown if "sha256" in line] == ["sha256    500", "sha256  123456  123456"]
 
 
 def test_long_texts_are_wrapped_before_columns_move() -> None:
-    columns = [Column("what", text=True), Column("value")]
+    columns = [TextColumn("what", text=True), TextColumn("value")]
     shown = _printed(30, columns, [["one two three four five six seven", "12"]])
     assert shown == ["what                     value", "one two three four five     12", "six seven"]
 
@@ -61,7 +61,7 @@ CELLS = st.lists(st.text("abc0123456789,.", min_size=1, max_size=12), max_size=4
 def test_every_word_is_printed_whole_whatever_the_width(data: st.DataObject, width: int | None) -> None:
     texts = data.draw(st.lists(st.booleans(), min_size=1, max_size=7))
     rows = data.draw(st.lists(st.lists(CELLS, min_size=len(texts), max_size=len(texts)), max_size=4))
-    shown = _printed(width, [Column(f"h{index}", text=text) for index, text in enumerate(texts)], rows)
+    shown = _printed(width, [TextColumn(f"h{index}", text=text) for index, text in enumerate(texts)], rows)
     for row in rows:
         for cell, text in zip(row, texts, strict=True):
             # A number stands on one line; of words each does.

@@ -16,7 +16,7 @@ from simaccel.bridge import wire
 from simaccel.bridge.device import connected_client as client_module
 from simaccel.bridge.device import server as server_module
 from simaccel.bridge.device.memory import Memory
-from simaccel.bridge.wire import AT_CQ_TAIL, Status
+from simaccel.bridge.wire import AT_CQ_TAIL, CompletionStatus
 
 _random = Random(1)
 _count = 0
@@ -95,11 +95,11 @@ _kept: list[tuple[int, int, int, int, int]] = []
 
 
 def _failed(honest: Complete, memory: Memory, cookie: int, status: int, length: int, t0: int, t1: int) -> None:
-    honest(memory, cookie, Status.FAILED if _every(4) else status, length, t0, t1)
+    honest(memory, cookie, CompletionStatus.FAILED if _every(4) else status, length, t0, t1)
 
 
 def _unknown_key(honest: Complete, memory: Memory, cookie: int, status: int, length: int, t0: int, t1: int) -> None:
-    honest(memory, cookie, Status.NO_KEY if _every(4) else status, length, t0, t1)
+    honest(memory, cookie, CompletionStatus.NO_KEY if _every(4) else status, length, t0, t1)
 
 
 def _damaged(honest: Complete, memory: Memory, cookie: int, status: int, length: int, t0: int, t1: int) -> None:

@@ -16,11 +16,11 @@ from typing import Self
 
 from simaccel.bridge import wire
 from simaccel.bridge.device.memory import Memory, Violation
-from simaccel.bridge.wire import AT_CQ_TAIL, Layout, Opcode, Submission
+from simaccel.bridge.wire import AT_CQ_TAIL, Layout, Opcode, SubmissionFields
 from tests.bridge.device import fresh_address
 from tests.limits import WAIT_S
 
-Misbehave = Callable[["HostileDevice", Submission], None]
+Misbehave = Callable[["HostileDevice", SubmissionFields], None]
 """Called with each call that was submitted."""
 
 
@@ -77,7 +77,7 @@ class HostileDevice:
             if doorbell in ready:
                 os.eventfd_read(doorbell)
             for fields in self.memory.fetch(4096, 0):
-                submission = Submission(*fields)
+                submission = SubmissionFields(*fields)
                 if submission.operation == Opcode.SESSION_OPEN or self._call is None:
                     self.complete(submission.cookie)
                 else:

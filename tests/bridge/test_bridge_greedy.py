@@ -17,7 +17,7 @@ from simaccel.bridge import Server, connect, wire
 from simaccel.bridge.client.shared import SharedRings
 from simaccel.bridge.device.connections import ACCEPTED_AT_ONCE
 from simaccel.bridge.remote import NoDeviceError
-from simaccel.bridge.wire import AT_NO_INTERRUPT, Opcode, Status
+from simaccel.bridge.wire import AT_NO_INTERRUPT, CompletionStatus, Opcode
 from tests.bridge.device import SERVE, DeviceProcess, fresh_address
 from tests.bridge.test_bridge_connect import call
 from tests.keys import rsa_key
@@ -73,7 +73,7 @@ def test_no_key_that_may_take_long_to_open_is_opened(
     with connect(device.address) as accel:
         assert call(accel, "echo", b"honest").result == b"honest"
     completions = hostile.reap()
-    assert [completion.status for completion in completions] == [Status.UNSUPPORTED]
+    assert [completion.status for completion in completions] == [CompletionStatus.UNSUPPORTED]
     assert device.stat()["clients"][0]["keys"] == 0
     hostile.close()
 

@@ -19,7 +19,7 @@ from sim.errors import ClosedError, ResetError
 from sim.request import Request
 from simaccel.bridge import NoDeviceError, connect, read_report, wire
 from simaccel.bridge.client.accelerator import RemoteAccelerator, RequestFailed
-from simaccel.bridge.wire import Submission
+from simaccel.bridge.wire import SubmissionFields
 from tests.bridge.commands import simaccel
 from tests.bridge.device import fresh_address
 from tests.bridge.hostile_device import HostileDevice, fds_of_all_kinds
@@ -90,7 +90,7 @@ def test_a_layout_that_was_not_asked_for_is_no_device(fields: tuple[int, ...]) -
 
 @pytest.mark.parametrize("times", [(AGES, AGES), (0, AGES), (AGES, 0), (0, 0), (2**63, 2**62)])
 def test_impossible_times_are_not_believed(times: tuple[int, int]) -> None:
-    def at_any_time(device: HostileDevice, submission: Submission) -> None:
+    def at_any_time(device: HostileDevice, submission: SubmissionFields) -> None:
         device.complete(submission.cookie, 0, 4, *times)
 
     done = threading.Event()
@@ -117,7 +117,7 @@ def test_a_device_that_only_interrupts_is_given_up() -> None:
         assert "interrupts and completes nothing" in str(request.error)
 
 
-def misbehave(random: Random) -> Callable[[HostileDevice, Submission], None]:
+def misbehave(random: Random) -> Callable[[HostileDevice, SubmissionFields], None]:
     """Does anything that a device could do with a submission, and hangs up after some of them."""
     left = random.randrange(1, 40)
     cookies: list[int] = []
@@ -125,7 +125,7 @@ def misbehave(random: Random) -> Callable[[HostileDevice, Submission], None]:
     def number() -> int:
         return random.choice([0, 1, AGES, 2**63, 2**62, random.getrandbits(64)])
 
-    def call(device: HostileDevice, submission: Submission) -> None:
+    def call(device: HostileDevice, submission: SubmissionFields) -> None:
         nonlocal left
         left -= 1
         cookies.append(submission.cookie)

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from simaccel.bridge import Server, read_report
 from simaccel.bridge.client.shared import SharedRings
 from simaccel.bridge.device.server import BUDGET
-from simaccel.bridge.wire import SCHEME, Digest, Opcode, Padding, Status
+from simaccel.bridge.wire import SCHEME, CompletionStatus, Digest, Opcode, Padding
 from tests.bridge.commands import simaccel
 from tests.bridge.device import SERVE, DeviceProcess, fresh_address
 from tests.bridge.toolbox import by_op
@@ -72,7 +72,7 @@ class Client:
     def wait_for(self, count: int) -> None:
         while count:
             for completion in self.rings.reap(count):
-                assert completion.status == Status.OK
+                assert completion.status == CompletionStatus.OK
                 count -= 1
             os.sched_yield()
 

@@ -12,7 +12,7 @@ import pytest
 from simaccel.bridge import connect, wire
 from simaccel.bridge.client.shared import SharedRings
 from simaccel.bridge.device.memory import Memory
-from simaccel.bridge.device.wakes import ClientWakes, Wakes
+from simaccel.bridge.device.wake_times import ClientWakes, Wakes
 from simaccel.bridge.wire import WAKE_BOUNDS_NS, Layout
 from simaccel.cli.commands.stat import lines
 from tests.bridge.conftest import require

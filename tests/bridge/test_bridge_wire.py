@@ -56,7 +56,7 @@ def _constants() -> dict[str, int]:
     for group, prefix in (
         (wire.Message, "WIRE_"),
         (wire.Opcode, "WIRE_"),
-        (wire.Status, "WIRE_"),
+        (wire.CompletionStatus, "WIRE_"),
         (wire.Padding, "WIRE_PAD_"),
         (wire.Digest, "WIRE_"),
     ):

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from simaccel.certify.accelerators.driver_process import FLAGS, SOURCES
 from simaccel.certify.accelerators.rules import RULES
-from simaccel.certify.accelerators.run import FLAGS, SOURCES
 from tests import forked
 from tests.bridge.conftest import require
 from tests.bridge.toolbox import PATH, PREFIX, ROOT, Toolbox, run

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from simaccel.certify.scenarios.table import SCENARIOS
+from simaccel.certify.scenarios.all_scenarios import SCENARIOS
 from tests.bridge.tls import free_port
 from tests.bridge.toolbox import ROOT, Toolbox
 from tests.certify.servers import SOON_S, Subject, Workshop, certify, outcomes

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from simaccel.certify.scenarios.table import SCENARIOS
+from simaccel.certify.scenarios.all_scenarios import SCENARIOS
 from tests.bridge.conftest import require
 from tests.bridge.toolbox import PREFIX, Toolbox
 from tests.certify.servers import LIMIT_S, Workshop, certify, outcomes

@@ -13,7 +13,7 @@ import pytest
 
 from simaccel.certify.results.files import as_json, as_junit
 from simaccel.certify.results.table import end
-from simaccel.certify.results.verdict import Outcome, Result, Verdict
+from simaccel.certify.results.verdict import CertifyVerdict, Decision, Result
 from simaccel.certify.run_folder import run_folder
 
 RESULT = Result(
@@ -21,19 +21,19 @@ RESULT = Result(
     "its jobs pause",
     7,
     (
-        Verdict("offload", "operations reach the device", Outcome.PASSED, "rsa-sign 3", took_s=0.25),
-        Verdict(
+        CertifyVerdict("offload", "operations reach the device", Decision.PASSED, "rsa-sign 3", took_s=0.25),
+        CertifyVerdict(
             "ring-full",
             "24 want 2 slots",
-            Outcome.FAILED,
+            Decision.FAILED,
             "it takes <90 %> & \x1b[1m\u2028more",
             since_s=1.5,
             took_s=2.0,
             again="simaccel certify server --scenario ring-full --seed 7 -- ./server",
             stands_for="endless loops on EAGAIN (QAT_Engine #211)",
         ),
-        Verdict("reload", "it reloads", Outcome.DOES_NOT_APPLY, "give --reload-signal", took_s=0.5),
-        Verdict("error", "the device fails operations", Outcome.PASSED, ""),
+        CertifyVerdict("reload", "it reloads", Decision.DOES_NOT_APPLY, "give --reload-signal", took_s=0.5),
+        CertifyVerdict("error", "the device fails operations", Decision.PASSED, ""),
     ),
 )
 

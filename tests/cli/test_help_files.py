@@ -8,9 +8,9 @@ import subprocess
 import pytest
 
 from simaccel.cli.app import COMMANDS
-from simaccel.cli.help_files.completion import completion
 from simaccel.cli.help_files.described import DescribedCommand, described_commands
 from simaccel.cli.help_files.man_page import man_page
+from simaccel.cli.help_files.shell_completion import completion
 from simaccel.cli.topics import TOPICS
 from tests.bridge.conftest import require
 from tests.cli.cli import Cli

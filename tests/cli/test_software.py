@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from sim.kernels import Kernels
 from sim.randomness import Randomness
-from simaccel.cli.workload.software import MAKERS, Kind
+from simaccel.cli.workload.software import MAKERS, SoftwareOperation
 
-KINDS: dict[str, Kind] = {op: make(op, Randomness(1).stream(op)) for op, make in MAKERS.items()}
+KINDS: dict[str, SoftwareOperation] = {op: make(op, Randomness(1).stream(op)) for op, make in MAKERS.items()}
 RNG = Randomness(1).stream("requests")
 
 

@@ -13,7 +13,7 @@ from engine import DeadlineError, Engine, OperationError, Scheduler
 from sim import Accelerator, VirtualClock
 from sim.kernels import Kernels
 from sim.randomness import Randomness
-from simaccel.cli.workload.software import MAKERS, Kind, Prepared
+from simaccel.cli.workload.software import MAKERS, Prepared, SoftwareOperation
 from simaccel.fleet import Fleet
 
 SIGNERS: dict[int, Any] = {
@@ -29,7 +29,7 @@ def virtual() -> Accelerator:
     return Accelerator(latency="fixed:100us", clock=VirtualClock())
 
 
-def prepared(op: str) -> tuple[Kind, Prepared]:
+def prepared(op: str) -> tuple[SoftwareOperation, Prepared]:
     rng = Randomness(1).stream(op)
     kind = MAKERS[op](op, rng)
     return kind, kind.prepare(b"message", rng)

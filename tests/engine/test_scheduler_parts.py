@@ -13,7 +13,7 @@ from engine.drivers.poller import Poller
 from engine.drivers.pump import Pump
 from engine.drivers.ready_seats import Seat
 from engine.drivers.retry_queue import BATCH, RetryQueue
-from engine.drivers.waits_for import Wait, waits_for
+from engine.drivers.waits_for import WaitsFor, waits_for
 from waitctx import Status, WaitCtx
 
 # The pump
@@ -184,25 +184,25 @@ _SILENT = SimpleNamespace(done=False, promised=False, result=None)
 @pytest.mark.parametrize(
     ("operation", "status", "foreign", "wait"),
     [
-        *((_PROMISED, status, foreign, Wait.WOKEN) for status in Status for foreign in (False, True)),
+        *((_PROMISED, status, foreign, WaitsFor.WOKEN) for status in Status for foreign in (False, True)),
         *(
-            (other, Status.EAGAIN, foreign, Wait.EAGAIN)
+            (other, Status.EAGAIN, foreign, WaitsFor.EAGAIN)
             for other in (None, _DONE, _SILENT)
             for foreign in (False, True)
         ),
-        *((other, Status.OK, True, Wait.WOKEN) for other in (None, _DONE, _FAILED, _SILENT)),
-        *((other, Status.ERR, True, Wait.WOKEN) for other in (None, _DONE, _FAILED, _SILENT)),
-        *((other, Status.UNSUPPORTED, False, Wait.NOTHING) for other in (None, _DONE, _FAILED, _SILENT)),
-        (None, Status.OK, False, Wait.WOKEN),
-        (_SILENT, Status.OK, False, Wait.WOKEN),
-        (_DONE, Status.OK, False, Wait.NOTHING),
-        (None, Status.ERR, False, Wait.FAILED),
-        (_SILENT, Status.ERR, False, Wait.FAILED),
-        (_DONE, Status.ERR, False, Wait.FAILED),
-        (_FAILED, Status.ERR, False, Wait.NOTHING),
+        *((other, Status.OK, True, WaitsFor.WOKEN) for other in (None, _DONE, _FAILED, _SILENT)),
+        *((other, Status.ERR, True, WaitsFor.WOKEN) for other in (None, _DONE, _FAILED, _SILENT)),
+        *((other, Status.UNSUPPORTED, False, WaitsFor.NOTHING) for other in (None, _DONE, _FAILED, _SILENT)),
+        (None, Status.OK, False, WaitsFor.WOKEN),
+        (_SILENT, Status.OK, False, WaitsFor.WOKEN),
+        (_DONE, Status.OK, False, WaitsFor.NOTHING),
+        (None, Status.ERR, False, WaitsFor.FAILED),
+        (_SILENT, Status.ERR, False, WaitsFor.FAILED),
+        (_DONE, Status.ERR, False, WaitsFor.FAILED),
+        (_FAILED, Status.ERR, False, WaitsFor.NOTHING),
     ],
 )
-def test_what_a_paused_job_waits_for(operation: Any, status: Status, foreign: bool, wait: Wait) -> None:
+def test_what_a_paused_job_waits_for(operation: Any, status: Status, foreign: bool, wait: WaitsFor) -> None:
     job: Any = SimpleNamespace(waiting=operation)
     with WaitCtx() as ctx:
         ctx.status = status

@@ -28,7 +28,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         "engine/offload/wake_fds.py",
         "engine/offload/slot_queue.py",
         "engine/offload/operation.py",
-        "engine/offload/retry.py",
+        "engine/offload/retry_setting.py",
         "engine/drivers/scheduler.py",
         "engine/drivers/ready_seats.py",
         "engine/drivers/seats.py",

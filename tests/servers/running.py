@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simaccel.certify.server_process.server import Server as Process
+from simaccel.certify.server_process.server import ServerProcess as Process
 from simaccel.certify.target import Target
 from tests.bridge.device import SERVE, DeviceProcess
 from tests.bridge.tls import free_port, make_certificate, wait_until

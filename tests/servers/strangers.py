@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simaccel.certify.server_process.server import Server as Process
+from simaccel.certify.server_process.server import ServerProcess as Process
 from simaccel.certify.target import Target
 from simaccel.cli.openssl_setup.diagnosis import diagnose
 from simaccel.cli.openssl_setup.running_process import Process as Seen

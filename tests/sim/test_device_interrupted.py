@@ -26,7 +26,7 @@ import sim.submission
 import sim.timers
 import sim.worker
 from sim import Accelerator, Coalescing, Request, SimError, VirtualClock
-from sim.report import ForeignCalls
+from sim.unraisable import ForeignCalls
 from tests.interrupting import LINES, SIGNALS, interrupt_everywhere
 from tests.sim.sim_requests import Completions, Told
 

@@ -26,7 +26,7 @@ from sim import UsageError as SimUsageError
 from sim.completion import Reaper
 from sim.faults import KINDS
 from sim.ring import Echo
-from sim.schedule import Schedule
+from sim.schedule import RequestSchedule
 from simaccel.testing import InvariantError, Ledger, Scenario, run_scenario
 from simaccel.testing.scenario import DRIVES, RETRIES
 from tests.limits import TEST_S
@@ -154,13 +154,13 @@ def _results_that_are_swapped(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _reset_that_forgets_what_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    in_flight = Schedule.in_flight
+    in_flight = RequestSchedule.in_flight
 
-    def forgetful(self: Schedule) -> list[Any]:
+    def forgetful(self: RequestSchedule) -> list[Any]:
         self.parked.clear()
         return in_flight(self)
 
-    monkeypatch.setattr(Schedule, "in_flight", forgetful)
+    monkeypatch.setattr(RequestSchedule, "in_flight", forgetful)
 
 
 def _duplicates_in_the_sums(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,14 +181,14 @@ def _orphans_that_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _corruption_that_nobody_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    work = Schedule.work
+    work = RequestSchedule.work
 
-    def wrong(self: Schedule, scheduled: Any) -> None:
+    def wrong(self: RequestSchedule, scheduled: Any) -> None:
         work(self, scheduled)
         if scheduled.request.payload == b"echo 0 of job 0":
             scheduled.request.result = b"echo 0 of job x"
 
-    monkeypatch.setattr(Schedule, "work", wrong)
+    monkeypatch.setattr(RequestSchedule, "work", wrong)
 
 
 def _failures_that_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:

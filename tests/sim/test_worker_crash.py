@@ -11,7 +11,7 @@ from sim import Accelerator, InternalError, Request, SimError
 from sim.completion import Reaper
 from sim.device import Device
 from sim.gate import Gate
-from sim.schedule import Schedule
+from sim.schedule import RequestSchedule
 from tests.sim.sim_requests import Completions
 
 # What is called may raise
@@ -158,9 +158,9 @@ def crash_in(monkeypatch: pytest.MonkeyPatch, part: type, method: str) -> None:
         (Device, "_run_straight", None),
         (Device, "_land_all", None),
         (Device, "_assign", "fixed:1us"),
-        (Schedule, "add", "fixed:1us"),
+        (RequestSchedule, "add", "fixed:1us"),
         (Device, "_retire", "fixed:1us"),
-        (Schedule, "work", "fixed:1us"),
+        (RequestSchedule, "work", "fixed:1us"),
         (Reaper, "handle_interrupt", None),
         (Reaper, "handle_interrupt", "fixed:1us"),
         (Device, "_next_due_ns", "fixed:1us"),

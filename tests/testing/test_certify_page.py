@@ -36,7 +36,7 @@ def test_its_mistake_is_shown_as_on_the_page(pytester: pytest.Pytester) -> None:
     for line in TOLD.splitlines():
         parts = [part for part in re.split(r"\d{6,}|python -m", line) if part.strip()]
         assert all(part in printed for part in parts), line
-    assert "certify/run.py" not in printed, "frames of ours"
+    assert "python_servers/judge.py" not in printed, "frames of ours"
 
 
 def test_the_command_that_is_shown_plays_that_scenario_alone(pytester: pytest.Pytester) -> None:

@@ -12,8 +12,8 @@ import pytest
 from engine import Engine
 from simaccel.certify.catalogue import CATALOGUE
 from simaccel.testing import CERTIFY_SCENARIOS, Accel, CertifyError
-from simaccel.testing.certify.client import HandshakeError
-from simaccel.testing.certify.scenarios.table import DO_NOT_APPLY
+from simaccel.testing.python_servers.client import HandshakeError
+from simaccel.testing.python_servers.scenarios.all_scenarios import DO_NOT_APPLY
 from tests.docs.pages import ROOT
 from tests.effort import FULL
 from tests.testing.certified_servers import ByCallback, ByFd, InTheCallback, OnAsyncio, OnTasks, Server

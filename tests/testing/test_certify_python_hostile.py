@@ -15,7 +15,7 @@ import pytest
 
 from engine import Engine, UsageError, block_pauses
 from simaccel.testing import Accel, CertifyClient, CertifyError, Kind
-from simaccel.testing.certify import real_time
+from simaccel.testing.python_servers import real_time
 from tests.testing.certified_servers import ByCallback, ByFd
 
 

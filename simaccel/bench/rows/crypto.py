@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from engine import Engine, Scheduler, pause_job
-from simaccel.bench.figure import Outcome, Row, at_least
+from simaccel.bench.figure import Row, RowResult, at_least
 from simaccel.bench.interleaved_rounds import Samples, interleave, ratio
 from simaccel.bench.rig import Rig
 
@@ -46,7 +46,7 @@ async def _own_work(until_ns: int, paces: list[float]) -> None:
     paces.append(chunks / (perf_counter_ns() - before_ns))
 
 
-def _rsa(rig: Rig, rounds: int) -> Outcome:
+def _rsa(rig: Rig, rounds: int) -> RowResult:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     padding, algorithm = PKCS1v15(), SHA256()
 
@@ -115,7 +115,7 @@ def _rsa(rig: Rig, rounds: int) -> Outcome:
     device, driver = shares("thread", in_thread)
     notes = [f"signatures/s: {rates[name].median * 1e9:,.0f} {name}" for name in ("process", "thread", "a free core")]
     notes.append(f"the device as a thread: {device.median:.2f} of a free core, driving thread {driver.median:.2f}")
-    return Outcome(figures, notes=notes)
+    return RowResult(figures, notes=notes)
 
 
 ROWS = (Row("rsa-offload", "RSA-2048 sign offloaded, driving thread busy with Python of its own", "D", _rsa),)

@@ -9,8 +9,8 @@ from time import perf_counter_ns
 from typing import Any
 
 from engine import Engine, Scheduler
-from simaccel.bench.bare_request import Probe
-from simaccel.bench.figure import Outcome, Row, at_least, at_most
+from simaccel.bench.bare_request import TimedRequest
+from simaccel.bench.figure import Row, RowResult, at_least, at_most
 from simaccel.bench.interleaved_rounds import Samples, interleave
 from simaccel.bench.null_operations import asks
 from simaccel.bench.rig import Rig
@@ -34,7 +34,7 @@ def _busy(rig: Rig, notify: str, stackless: bool, each: int) -> tuple[float, flo
         return 64 * each * 1e9 / took_ns, cpu_ns / took_ns
 
 
-def _device(rig: Rig, rounds: int) -> Outcome:
+def _device(rig: Rig, rounds: int) -> RowResult:
     ways = {"fd": ("fd", False), "callback": ("callback", True)}
     cpus: dict[str, list[float]] = {way: [] for way in ways}
 
@@ -48,7 +48,7 @@ def _device(rig: Rig, rounds: int) -> Outcome:
     for way, kind in (("fd", "fd, stackful"), ("callback", "callback, stackless")):
         figures.append(at_least(f"of 8,000/s, {kind}", rates[way], 97.0, "%"))
         figures.append(at_most(f"of a core, {kind}", Samples(tuple(cpus[way][1:])), 25.0, "%"))
-    return Outcome(figures)
+    return RowResult(figures)
 
 
 def _lateness_us(rig: Rig) -> float:
@@ -56,7 +56,7 @@ def _lateness_us(rig: Rig) -> float:
     late_ns = []
     with rig.accelerator(depth=64, latency="fixed:1ms") as accel:
         for _ in range(100):
-            probe = Probe("null")
+            probe = TimedRequest("null")
             accel.prepare(probe)
             accel.submit(probe)
             while not probe.done:
@@ -65,9 +65,9 @@ def _lateness_us(rig: Rig) -> float:
     return statistics.median(late_ns) / 1000
 
 
-def _lateness(rig: Rig, rounds: int) -> Outcome:
+def _lateness(rig: Rig, rounds: int) -> RowResult:
     late = interleave({"late": lambda: _lateness_us(rig)}, rounds)["late"]
-    return Outcome([at_most("late, in the median", late, 100.0, "us")], notes=["asks for an idle machine"])
+    return RowResult([at_most("late, in the median", late, 100.0, "us")], notes=["asks for an idle machine"])
 
 
 def _sync_and_async(rig: Rig, clock: Any, one_at_a_time: int, each: int) -> float:
@@ -97,7 +97,7 @@ def _sign(message: bytes) -> bytes:
     return message
 
 
-def _preset(rig: Rig, rounds: int) -> Outcome:
+def _preset(rig: Rig, rounds: int) -> RowResult:
     ratios = interleave(
         {
             "real time": lambda: _sync_and_async(rig, None, 200, 100),
@@ -110,7 +110,7 @@ def _preset(rig: Rig, rounds: int) -> Outcome:
         off = Samples(tuple(abs(value / _PUBLISHED - 1) * 100 for value in samples.values))
         figures.append(at_most(f"off the published {_PUBLISHED:.1f}, {how}", off, 10.0, "%"))
     notes = [f"{how}: async jobs give {samples.median:.2f} times one at a time" for how, samples in ratios.items()]
-    return Outcome(figures, notes=notes)
+    return RowResult(figures, notes=notes)
 
 
 ROWS = (

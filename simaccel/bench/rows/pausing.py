@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from simaccel.bench import openssl_jobs, pause_resume
-from simaccel.bench.figure import Outcome, Row, at_most
+from simaccel.bench.figure import Row, RowResult, at_most
 from simaccel.bench.interleaved_rounds import interleave, ratio
 from simaccel.bench.python_turns import both, in_python
 from simaccel.bench.rig import Rig
@@ -17,7 +17,7 @@ _ROUNDS = 31
 """A turn takes 10 ms, so one neighbour's burst can spoil it. Many turns cost little."""
 
 
-def _stackful_pair(rig: Rig, rounds: int) -> Outcome:
+def _stackful_pair(rig: Rig, rounds: int) -> RowResult:
     times = interleave(
         {
             **both("stackful pair", pause_resume.stackful_pair_ns, _COUNT),
@@ -31,26 +31,26 @@ def _stackful_pair(rig: Rig, rounds: int) -> Outcome:
         1.2,
         in_python=in_python(times, "stackful pair", "bare greenlet pair", faster=False),
     )
-    return Outcome([figure], times)
+    return RowResult([figure], times)
 
 
 def _measure_against_c(
     ours: Callable[[int], float], name: str, what: str, target: float, rig: Rig, rounds: int
-) -> Outcome:
+) -> RowResult:
     contenders = both(name, ours, _COUNT)
     missing = openssl_jobs.missing()
     if missing is None:
         contenders["OpenSSL in C"] = partial(openssl_jobs.turn_ns, what, _C_COUNT)
     times = interleave(contenders, rounds)
     if missing is not None:
-        return Outcome([at_most("times OpenSSL's in C", None, target)], times, [missing])
+        return RowResult([at_most("times OpenSSL's in C", None, target)], times, [missing])
     figure = at_most(
         "times OpenSSL's in C",
         ratio(times[name], times["OpenSSL in C"]),
         target,
         in_python=in_python(times, name, "OpenSSL in C", faster=False),
     )
-    return Outcome([figure], times)
+    return RowResult([figure], times)
 
 
 ROWS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from simaccel.bench.figure import Figure, Outcome, Row, at_least, at_most
+from simaccel.bench.figure import Figure, Row, RowResult, at_least, at_most
 from simaccel.bench.interleaved_rounds import Samples, Turn, interleave, ratio
 from simaccel.bench.null_operations import jobs_ns, pool_ns, run_in_executor_ns
 from simaccel.bench.python_turns import SUFFIX, both, in_python
@@ -43,7 +43,7 @@ def _notes(times: dict[str, Samples]) -> list[str]:
     ]
 
 
-def _fd(rig: Rig, rounds: int) -> Outcome:
+def _fd(rig: Rig, rounds: int) -> RowResult:
     times = interleave(
         {
             **both("fd", jobs_ns, rig, "fd", False, 64, 250),
@@ -61,10 +61,10 @@ def _fd(rig: Rig, rounds: int) -> Outcome:
             ("stackful", "fd", POOL, 1.1),
         )
     ]
-    return Outcome(figures, times, _notes(times))
+    return RowResult(figures, times, _notes(times))
 
 
-def _callback(rig: Rig, rounds: int) -> Outcome:
+def _callback(rig: Rig, rounds: int) -> RowResult:
     times = interleave(
         {
             **both("callback", jobs_ns, rig, "callback", True, 64, 600),
@@ -73,12 +73,12 @@ def _callback(rig: Rig, rounds: int) -> Outcome:
         },
         rounds,
     )
-    return Outcome(
+    return RowResult(
         [_faster(times, "callback", EXECUTOR, 12.0), _faster(times, "callback", POOL, 3.0)], times, _notes(times)
     )
 
 
-def _callback_many(rig: Rig, rounds: int) -> Outcome:
+def _callback_many(rig: Rig, rounds: int) -> RowResult:
     times = interleave(
         {
             **both("callback", jobs_ns, rig, "callback", True, 4096, 20),
@@ -87,15 +87,15 @@ def _callback_many(rig: Rig, rounds: int) -> Outcome:
         },
         rounds,
     )
-    return Outcome([_faster(times, "callback", POOL, 4.0)], times, _notes(times))
+    return RowResult([_faster(times, "callback", POOL, 4.0)], times, _notes(times))
 
 
-def _one(rig: Rig, rounds: int) -> Outcome:
+def _one(rig: Rig, rounds: int) -> RowResult:
     times = interleave({**both("fd", jobs_ns, rig, "fd", False, 1, 2000), **_peers(1, 2000)}, rounds)
-    return Outcome([_faster(times, "fd", EXECUTOR, 1.4)], times, _notes(times))
+    return RowResult([_faster(times, "fd", EXECUTOR, 1.4)], times, _notes(times))
 
 
-def _assisted_one(rig: Rig, rounds: int) -> Outcome:
+def _assisted_one(rig: Rig, rounds: int) -> RowResult:
     ours = partial(jobs_ns, assist=True)
     times = interleave(
         {
@@ -109,10 +109,10 @@ def _assisted_one(rig: Rig, rounds: int) -> Outcome:
         at_least(f"by {name}: times the rate of {EXECUTOR}", ratio(times[EXECUTOR], times[name]), target)
         for name, target in (("callback", 5.0), ("fd", 3.0))
     ]
-    return Outcome(figures, times, _notes(times))
+    return RowResult(figures, times, _notes(times))
 
 
-def _assisted_many(rig: Rig, rounds: int) -> Outcome:
+def _assisted_many(rig: Rig, rounds: int) -> RowResult:
     ours = partial(jobs_ns, assist=True)
     times = interleave(
         {
@@ -122,10 +122,10 @@ def _assisted_many(rig: Rig, rounds: int) -> Outcome:
         },
         rounds,
     )
-    return Outcome([_faster(times, "callback", POOL, 5.0)], times, _notes(times))
+    return RowResult([_faster(times, "callback", POOL, 5.0)], times, _notes(times))
 
 
-def _callback_against_fd(rig: Rig, rounds: int) -> Outcome:
+def _callback_against_fd(rig: Rig, rounds: int) -> RowResult:
     contenders: dict[str, Turn] = {}
     for kind, stackless in (("stackless", True), ("stackful", False)):
         for notify in ("callback", "fd"):
@@ -135,10 +135,10 @@ def _callback_against_fd(rig: Rig, rounds: int) -> Outcome:
         at_least(f"times the rate of fd, {kind}", ratio(times[f"fd, {kind}"], times[f"callback, {kind}"]), 1.8)
         for kind in ("stackless", "stackful")
     ]
-    return Outcome(figures, times)
+    return RowResult(figures, times)
 
 
-def _flat(many: int, few: int, each: int, target: float, rig: Rig, rounds: int) -> Outcome:
+def _flat(many: int, few: int, each: int, target: float, rig: Rig, rounds: int) -> RowResult:
     repeat = max(1, min(many, 20_000) // few)
     times = interleave(
         {
@@ -151,10 +151,10 @@ def _flat(many: int, few: int, each: int, target: float, rig: Rig, rounds: int) 
     beside = None
     if (of_many := times.get(f"{many:,} in flight{SUFFIX}")) is not None:
         beside = ratio(of_many, times[f"{few:,} in flight{SUFFIX}"])
-    return Outcome([at_most(f"times the cost at {few:,}", samples, target, in_python=beside)], times)
+    return RowResult([at_most(f"times the cost at {few:,}", samples, target, in_python=beside)], times)
 
 
-def _floor(rig: Rig, rounds: int) -> Outcome:
+def _floor(rig: Rig, rounds: int) -> RowResult:
     kinds = {"stackful": False, "stackless": True}
     ways = {"fd": 2.0, "callback": 4.0}
     contenders = {
@@ -167,7 +167,7 @@ def _floor(rig: Rig, rounds: int) -> Outcome:
         at_least(f"{name}: times the rate of {EXECUTOR}", ratio(times[EXECUTOR], times[name]), ways[name.split(",")[0]])
         for name in contenders
     ]
-    return Outcome(figures, times)
+    return RowResult(figures, times)
 
 
 ROWS = (

@@ -8,7 +8,7 @@ import sys
 from time import perf_counter_ns
 
 from hotpath.choice import VARIABLE
-from simaccel.bench.figure import Outcome, Row, at_least
+from simaccel.bench.figure import Row, RowResult, at_least
 from simaccel.bench.interleaved_rounds import Samples, interleave
 from simaccel.bench.python_turns import SUFFIX, both
 from simaccel.bench.rig import Rig
@@ -16,7 +16,7 @@ from simaccel.bench.rig import Rig
 _SCHEDULES = 1_000
 
 
-def _virtual_time(rig: Rig, rounds: int) -> Outcome:
+def _virtual_time(rig: Rig, rounds: int) -> RowResult:
     # simaccel.testing makes a device of its own, so it is only loaded for this row.
     from simaccel.testing.virtual_time_rate import virtual_operation_ns
 
@@ -25,7 +25,7 @@ def _virtual_time(rig: Rig, rounds: int) -> Outcome:
     figure = at_least(
         "operations a second, callback, stackless", rates["jobs"], 691_000.0, "/s", rates.get("jobs" + SUFFIX)
     )
-    return Outcome([figure], times)
+    return RowResult([figure], times)
 
 
 def explore_rate() -> float:
@@ -46,9 +46,9 @@ def _explore_rate_in_python() -> float:
     return float(subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout)
 
 
-def _explore(rig: Rig, rounds: int) -> Outcome:
+def _explore(rig: Rig, rounds: int) -> RowResult:
     rates = interleave({"explore": _explore_rate_in_python}, rounds)["explore"]
-    return Outcome([at_least("schedules a second", rates, 2_000.0, "/s")])
+    return RowResult([at_least("schedules a second", rates, 2_000.0, "/s")])
 
 
 ROWS = (

@@ -17,21 +17,21 @@ from sim.completion import Reaper
 from sim.errors import ClosedError, ResetError, SimError, fresh
 from sim.gate import Gate
 from sim.interrupt import Coalescing, Interrupt
-from sim.report import ForeignCalls
 from sim.ring import CompletionRing, SubmissionRing
 from sim.statistics import Counters
+from sim.unraisable import ForeignCalls
 from simaccel.bridge import wire
 from simaccel.bridge.client.session import Opening
 from simaccel.bridge.client.shared import Completion, SharedRings
 from simaccel.bridge.remote import NoDeviceError
-from simaccel.bridge.wire import MAX_ENTRIES, Status
+from simaccel.bridge.wire import MAX_ENTRIES, CompletionStatus
 
 
 class RequestFailed(SimError):
     """The device completed the request with a failure. `status` says which kind. The device does not tell more."""
 
     def __init__(self, op: str, status: int) -> None:
-        names = {member.value: member.name for member in Status}
+        names = {member.value: member.name for member in CompletionStatus}
         super().__init__(f"{op}: the device says {names.get(status, status)}")
         self.status = status
 
@@ -179,7 +179,7 @@ class Connection:
             return
         slot = self.rings.slot(index)
         if out_len > self.rings.layout.slot_bytes:
-            status = Status.TOO_LONG
+            status = CompletionStatus.TOO_LONG
         if status:
             request.error = _failure(request.op, status)
         else:
@@ -249,7 +249,7 @@ class Connection:
         with self._drainers:
             now_ns = self.clock.now_ns()
             for opening in self._opening.values():
-                opening.status = Status.FAILED
+                opening.status = CompletionStatus.FAILED
                 opening.answered.set()
             self._opening.clear()
             while self._in_flight:
@@ -283,6 +283,6 @@ _FOREIGN: list[SharedRings] = []
 
 
 def _failure(op: str, status: int) -> SimError:
-    if status == Status.RESET:
+    if status == CompletionStatus.RESET:
         return ResetError("the device was reset while this request was in flight")
     return RequestFailed(op, status)

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from simaccel.bridge.device.endpoint import Endpoint
 from simaccel.bridge.device.key_table import KeyTable
 from simaccel.bridge.device.memory import Memory
-from simaccel.bridge.device.wakes import ClientWakes
+from simaccel.bridge.device.wake_times import ClientWakes
 from simaccel.bridge.wire import Layout
 
 

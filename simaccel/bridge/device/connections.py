@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from sim.errors import UsageError
-from sim.report import report_unraisable
+from sim.unraisable import report_unraisable
 from simaccel.bridge import wire
 from simaccel.bridge.device.admission import Admission
 from simaccel.bridge.device.connected_client import ConnectedClient

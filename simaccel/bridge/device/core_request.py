@@ -9,7 +9,7 @@ from sim.request import Delivery
 from sim.session import Session
 from simaccel.bridge.device.endpoint import Endpoint
 from simaccel.bridge.device.latencies import Latencies
-from simaccel.bridge.device.request import OK, Request, status_of
+from simaccel.bridge.device.request import OK, ClientRequest, status_of
 
 
 def _charge_nobody(endpoint: Endpoint, took_ns: int) -> None:
@@ -30,7 +30,7 @@ class CoreRequest(Submittable):
         "request",
     )
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: ClientRequest) -> None:
         self.request = request
         self.kernel = request.kernel
         self.op = request.kernel.name

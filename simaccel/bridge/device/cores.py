@@ -20,7 +20,7 @@ from simaccel.bridge.device.core_request import CoreRequest
 from simaccel.bridge.device.endpoint import Endpoint
 from simaccel.bridge.device.fair_queue import FairQueue
 from simaccel.bridge.device.latencies import Latencies
-from simaccel.bridge.device.request import Request
+from simaccel.bridge.device.request import ClientRequest
 
 DEPTH = 4096
 """The depth of each core's ring."""
@@ -107,7 +107,7 @@ class Cores:
         ended = sum(part.completed + part.failed for part in parts)
         return sum(part.late for part in parts), ended, sum(part.late_ns for part in parts)
 
-    def add(self, requests: list[Request]) -> None:
+    def add(self, requests: list[ClientRequest]) -> None:
         """Queues requests of one client, the oldest first, and gives the cores what they want."""
         self._queue.add(requests[0].endpoint, [CoreRequest(request) for request in requests])
         self.refill()
@@ -175,7 +175,7 @@ class Cores:
             if core.accelerator.in_flight:
                 core.accelerator.faults.reset()
 
-    def observe_faults(self, met: Callable[[str, Request], object]) -> None:
+    def observe_faults(self, met: Callable[[str, ClientRequest], object]) -> None:
         """Call met(kind, request) for each request that meets a fault."""
 
         def observe(verdict: Verdict, request: Submittable) -> None:

@@ -16,8 +16,8 @@ from simaccel.bridge.device.connected_client import ConnectedClient
 from simaccel.bridge.device.endpoint import Completion
 from simaccel.bridge.device.kernels import PROVIDER_KERNELS, SEALED_KERNELS, sealed
 from simaccel.bridge.device.memory import Violation
-from simaccel.bridge.device.request import Request, Route
-from simaccel.bridge.wire import CHECKSUM, CHECKSUM_WORD, Opcode, Status, Submission
+from simaccel.bridge.device.request import ClientRequest, Route
+from simaccel.bridge.wire import CHECKSUM, CHECKSUM_WORD, CompletionStatus, Opcode, SubmissionFields
 
 LONG_BYTES = 65_536
 """A payload of this size or more is long work, whatever the kernel."""
@@ -50,7 +50,7 @@ _PLAIN, _SEALED = _rows(PROVIDER_KERNELS), _rows(SEALED_KERNELS)
 
 def decode(
     client: ConnectedClient, batch: list[tuple[int, ...]], kernels: Kernels
-) -> tuple[list[Request], list[Completion]]:
+) -> tuple[list[ClientRequest], list[Completion]]:
     """The requests of a batch in their order, and the completions of those that are already answered.
 
     Loads of keys are answered at once, and requests for a key or a kernel that does not exist. Raises Violation if any
@@ -59,7 +59,7 @@ def decode(
     """
     endpoint, memory, keys = client.endpoint, client.memory, client.keys.by_id
     view, first, last = memory.bytes, memory.layout.slots_off, memory.layout.memory_bytes
-    requests: list[Request] = []
+    requests: list[ClientRequest] = []
     answered: list[Completion] = []
     for fields in batch:
         # In the order of wire.SUBMISSION. To make a named tuple of them first would take longer than the rest of this.
@@ -67,7 +67,7 @@ def decode(
         sealed_bytes = CHECKSUM_WORD.size if flags & CHECKSUM else 0
         row = (_SEALED if sealed_bytes else _PLAIN).get(opcode)
         if row is None and opcode in _LOADS:
-            status = _load(client, Submission(*fields), kernels)
+            status = _load(client, SubmissionFields(*fields), kernels)
             answered.append((cookie, status, 0, *_now_twice()))
             continue
         # The three checks are written out, because they run for every request and a call takes as long as a check.
@@ -84,7 +84,7 @@ def decode(
             raise Violation(f"output of {out_max} bytes at {out_off} is outside of the slots")
         if row is None:
             called = _called(client, opcode, key_id, payload, aux, sealed_bytes > 0)
-            if isinstance(called, Status):
+            if isinstance(called, CompletionStatus):
                 answered.append((cookie, called, 0, *_now_twice()))
                 continue
             kernel, key, route = called
@@ -94,19 +94,19 @@ def decode(
             if key_class is not None:
                 key = keys.get(key_id)
                 if not isinstance(key, key_class):
-                    answered.append((cookie, Status.NO_KEY, 0, *_now_twice()))
+                    answered.append((cookie, CompletionStatus.NO_KEY, 0, *_now_twice()))
                     continue
             if in_len >= LONG_BYTES:
                 route = _route_of_long(kernel)
         requests.append(
-            Request(
+            ClientRequest(
                 endpoint, route, cookie, kernel, key, payload, aux, out_off, out_max, sealed_bytes > 0, submitted_ns
             )
         )
     return requests, answered
 
 
-def _load(client: ConnectedClient, submission: Submission, kernels: Kernels) -> Status:
+def _load(client: ConnectedClient, submission: SubmissionFields, kernels: Kernels) -> CompletionStatus:
     """Loads a key, or opens a session: the status of the submission."""
     memory, keys = client.memory, client.keys
     if submission.operation == Opcode.KEY_LOAD:
@@ -119,19 +119,19 @@ def _load(client: ConnectedClient, submission: Submission, kernels: Kernels) -> 
 
 def _called(
     client: ConnectedClient, opcode: int, session_id: int, payload: bytes, aux: bytes, is_sealed: bool
-) -> tuple[Kernel, Any, Route] | Status:
+) -> tuple[Kernel, Any, Route] | CompletionStatus:
     """The kernel and the key of a request that names a session, or why there are none."""
     if opcode != Opcode.CALL:
-        return Status.UNSUPPORTED
+        return CompletionStatus.UNSUPPORTED
     session = client.keys.by_id.get(session_id)
     if not isinstance(session, Session | Kernel):
-        return Status.NO_KEY
+        return CompletionStatus.NO_KEY
     kernel, key = (session.kernel, session.key) if isinstance(session, Session) else (session, None)
     if kernel.check is not None:
         try:
             kernel.check(payload, aux, key)
         except SimError:
-            return Status.FAILED
+            return CompletionStatus.FAILED
     return sealed(kernel) if is_sealed else kernel, key, _route_of_long(kernel)
 
 

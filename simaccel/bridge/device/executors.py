@@ -21,7 +21,7 @@ from simaccel.bridge.device.decode import decode
 from simaccel.bridge.device.endpoint import Endpoint
 from simaccel.bridge.device.inline import InlineExecutor
 from simaccel.bridge.device.latencies import Latencies, merged
-from simaccel.bridge.device.request import Request, Route
+from simaccel.bridge.device.request import ClientRequest, Route
 from simaccel.bridge.device.workers import WorkerThreads
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Executors:
         if others:
             self._hand_over(others)
 
-    def _hand_over(self, requests: list[Request]) -> None:
+    def _hand_over(self, requests: list[ClientRequest]) -> None:
         for_threads = [request for request in requests if request.route is Route.WORKER]
         for_cores = [request for request in requests if request.route is Route.CORE]
         if for_threads:

@@ -14,7 +14,7 @@ from time import monotonic_ns
 from sim.statistics import SAMPLES
 from simaccel.bridge.device.endpoint import Completion, Endpoint
 from simaccel.bridge.device.latencies import Latencies
-from simaccel.bridge.device.request import Request, Route
+from simaccel.bridge.device.request import ClientRequest, Route
 
 SHOWN_NS = 200_000
 """The longest time for which a completion is held back, so that others share its interrupt."""
@@ -31,15 +31,15 @@ class InlineExecutor:
         self.queue_samples: deque[int] = deque(maxlen=SAMPLES)
         self.service_samples: deque[int] = deque(maxlen=SAMPLES)
 
-    def run(self, endpoint: Endpoint, requests: list[Request], answered: list[Completion]) -> list[Request]:
+    def run(self, endpoint: Endpoint, requests: list[ClientRequest], answered: list[Completion]) -> list[ClientRequest]:
         """Does the client's requests that are short, and returns the others.
 
         Completes them, and the completions in `answered` with them, and interrupts the client.
         """
-        others: list[Request] = []
+        others: list[ClientRequest] = []
         done = answered
         by_op, inline = self.by_op, Route.INLINE
-        last: Request | None = None
+        last: ClientRequest | None = None
         # To interrupt a client that sleeps takes 10 us. With half of what it has in flight it has enough to go on.
         share = max(1, endpoint.outstanding // 2)
         started_ns = shown_ns = monotonic_ns()
@@ -68,7 +68,7 @@ class InlineExecutor:
             endpoint.fire()
         return others
 
-    def _sample(self, request: Request, started_ns: int, finished_ns: int) -> None:
+    def _sample(self, request: ClientRequest, started_ns: int, finished_ns: int) -> None:
         """Notes the times of the last of several requests that complete together. One sample is enough."""
         # The client says when it submitted, and may say anything.
         queue_ns = max(0, started_ns - request.submitted_ns)

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 from sim.errors import SimError, UsageError
 from sim.kernels import Kernel, Kernels
 from sim.session import Session, check_session
-from simaccel.bridge.wire import CHECKSUM_WORD, Status
+from simaccel.bridge.wire import CHECKSUM_WORD, CompletionStatus
 
 _LOADABLE = (
     RSAPrivateKey,
@@ -47,24 +47,24 @@ class KeyTable:
     def __len__(self) -> int:
         return len(self.by_id)
 
-    def load(self, key_id: int, der: bytearray, *, has_checksum: bool) -> Status:
+    def load(self, key_id: int, der: bytearray, *, has_checksum: bool) -> CompletionStatus:
         """Loads a private key from DER as OpenSSL writes it, and wipes `der`. Returns the request's status."""
         try:
             if has_checksum:
                 sum_off = len(der) - CHECKSUM_WORD.size
                 if sum_off < 0 or CHECKSUM_WORD.unpack_from(der, sum_off)[0] != crc32(memoryview(der)[:sum_off]):
-                    return Status.FAILED
+                    return CompletionStatus.FAILED
                 del der[sum_off:]
             key = _private_key(der)
         except UsageError:
-            return Status.UNSUPPORTED
+            return CompletionStatus.UNSUPPORTED
         finally:
             der[:] = bytes(len(der))
         if not isinstance(key, _LOADABLE):
-            return Status.UNSUPPORTED
+            return CompletionStatus.UNSUPPORTED
         return self._keep(key_id, key)
 
-    def open_session(self, session_id: int, asked: bytes, material: bytearray, kernels: Kernels) -> Status:
+    def open_session(self, session_id: int, asked: bytes, material: bytearray, kernels: Kernels) -> CompletionStatus:
         """Opens a session with key material, and wipes `material`. Returns the request's status.
 
         `asked` is JSON: the kernel's name, whether there is key material, and the parameters of its load.
@@ -80,7 +80,7 @@ class KeyTable:
             }
             return self._keep(session_id, Session.open(kernel, _loaded(kernel, material), **params))
         except (SimError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            return Status.UNSUPPORTED
+            return CompletionStatus.UNSUPPORTED
         finally:
             material[:] = bytes(len(material))
 
@@ -92,11 +92,11 @@ class KeyTable:
         """Forgets everything."""
         self.by_id.clear()
 
-    def _keep(self, key_id: int, key: Any) -> Status:
+    def _keep(self, key_id: int, key: Any) -> CompletionStatus:
         if len(self.by_id) >= MAX_KEYS:
-            return Status.FAILED
+            return CompletionStatus.FAILED
         self.by_id[key_id] = key
-        return Status.OK
+        return CompletionStatus.OK
 
 
 def _loaded(kernel: Kernel, material: bytearray) -> object:

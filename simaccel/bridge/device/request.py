@@ -1,6 +1,6 @@
 """A submission of a client as the device works on it: decoded, checked, and with its input read.
 
-`decode` makes one `Request` of each submission, and it is the same record wherever the request then runs: in the
+`decode` makes one `ClientRequest` of each submission, and it is the same record wherever the request then runs: in the
 server's thread (`inline`), in a worker thread (`workers`), or on a device core (`cores`).
 """
 
@@ -13,9 +13,9 @@ from sim.errors import ResetError
 from sim.kernels import Kernel
 from simaccel.bridge.device.endpoint import Endpoint
 from simaccel.bridge.device.schemes import UnsupportedScheme
-from simaccel.bridge.wire import CHECKSUM_WORD, Status
+from simaccel.bridge.wire import CHECKSUM_WORD, CompletionStatus
 
-OK = int(Status.OK)
+OK = int(CompletionStatus.OK)
 """A plain int, because on the hot path a member of an enum is slower to test and to pack."""
 
 
@@ -30,7 +30,7 @@ class Route(Enum):
     """On a device core."""
 
 
-class Request:
+class ClientRequest:
     """One decoded submission. Its input was copied, and all its places in the client's memory were checked."""
 
     __slots__ = (
@@ -90,13 +90,13 @@ class Request:
         out_len = size_bytes - CHECKSUM_WORD.size if self.sealed else size_bytes
         if out_len > self.out_max:
             self.endpoint.note_failure(self.kernel.name)
-            return Status.TOO_LONG, 0
+            return CompletionStatus.TOO_LONG, 0
         self.endpoint.memory.bytes[self.out_off : self.out_off + size_bytes] = result
         return OK, out_len
 
 
-def status_of(error: BaseException | None) -> Status:
+def status_of(error: BaseException | None) -> CompletionStatus:
     """What a client is told of the error that a kernel or the device core ended with."""
     if isinstance(error, UnsupportedScheme):
-        return Status.UNSUPPORTED
-    return Status.RESET if isinstance(error, ResetError) else Status.FAILED
+        return CompletionStatus.UNSUPPORTED
+    return CompletionStatus.RESET if isinstance(error, ResetError) else CompletionStatus.FAILED

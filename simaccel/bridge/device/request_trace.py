@@ -16,8 +16,8 @@ from pathlib import Path
 
 from simaccel.bridge.device.connected_client import ConnectedClient
 from simaccel.bridge.device.endpoint import Completion, Endpoint
-from simaccel.bridge.device.request import Request
-from simaccel.bridge.wire import Status
+from simaccel.bridge.device.request import ClientRequest
+from simaccel.bridge.wire import CompletionStatus
 from simaccel.tracing.file import PORTION, PerfettoFile
 from simaccel.tracing.packets import BEGIN, COUNTER, END, INSTANT
 
@@ -70,7 +70,7 @@ class RequestTrace:
 
     # What the device tells
 
-    def fetched(self, client: ConnectedClient, requests: list[Request]) -> None:
+    def fetched(self, client: ConnectedClient, requests: list[ClientRequest]) -> None:
         """These submissions of a client were fetched just now. In the server's thread."""
         endpoint, now_ns = client.endpoint, time.monotonic_ns()
         drawn = self._clients.get(endpoint) or self._new_client(client)
@@ -94,7 +94,7 @@ class RequestTrace:
             self._rows += (now_ns, drawn.full_begins, 0)
         self._flush_if_many()
 
-    def met(self, kind: str, request: Request) -> None:
+    def met(self, kind: str, request: ClientRequest) -> None:
         """A request meets a fault."""
         drawn = self._clients.get(request.endpoint)
         if drawn is not None:
@@ -115,7 +115,7 @@ class RequestTrace:
                 self._serve(op, number, started_ns, finished_ns)
             complete = drawn.completes.get(status)
             if complete is None:
-                name = "complete" if not status else f"complete {Status(status).name.lower()}"
+                name = "complete" if not status else f"complete {CompletionStatus(status).name.lower()}"
                 complete = drawn.completes[status] = self._file.head(INSTANT, drawn.completions, name)
             self._rows += (max(now_ns, finished_ns), complete, number)
             drawn.done.append(number)

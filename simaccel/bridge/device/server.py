@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sim.errors import UsageError
 from sim.kernels import Kernels
-from sim.report import report_unraisable
+from sim.unraisable import report_unraisable
 from simaccel.bridge import wire
 from simaccel.bridge.device.admission import Admission, Refused
 from simaccel.bridge.device.connected_client import ConnectedClient

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from simaccel.bridge.device.connected_client import ConnectedClient
-from simaccel.bridge.device.wakes import Wakes
+from simaccel.bridge.device.wake_times import Wakes
 
 PAGE_CLIENTS = 64
 """How many clients are on one page. A row takes up to about 800 bytes, and a message up to about 200,000."""

@@ -20,8 +20,8 @@ from sim.worker import Worker
 from simaccel.bridge.device.endpoint import Completion, Endpoint
 from simaccel.bridge.device.fair_queue import FairQueue
 from simaccel.bridge.device.latencies import Latencies
-from simaccel.bridge.device.request import Request
-from simaccel.bridge.wire import Status
+from simaccel.bridge.device.request import ClientRequest
+from simaccel.bridge.wire import CompletionStatus
 
 HELD_NS = 2_000_000
 """A completion is held back for at most this time and one request more, so that others share its interrupt."""
@@ -34,7 +34,7 @@ an eighth as often, and waits at most an eighth longer."""
 class WorkerThread:
     """One of the threads, with what it counts."""
 
-    def __init__(self, queue: FairQueue[Request], latencies: Latencies | None = None) -> None:
+    def __init__(self, queue: FairQueue[ClientRequest], latencies: Latencies | None = None) -> None:
         self._queue = queue
         self.latencies = latencies
         self.by_op: dict[str, int] = {}
@@ -117,7 +117,7 @@ class WorkerThread:
     def _crashed(self, error: BaseException) -> None:
         """Fails the requests of this thread after a bug of ours, which was reported, so that no client waits."""
         while (request := self._queue.take()) is not None:
-            request.endpoint.complete([(request.cookie, Status.FAILED, 0, 0, 0)])
+            request.endpoint.complete([(request.cookie, CompletionStatus.FAILED, 0, 0, 0)])
             request.endpoint.fire()
 
 
@@ -126,7 +126,7 @@ class WorkerThreads:
 
     def __init__(self, count: int, *, latencies: bool = False) -> None:
         """`latencies`: each thread keeps histograms."""
-        self._queue: FairQueue[Request] = FairQueue()
+        self._queue: FairQueue[ClientRequest] = FairQueue()
         self.threads = [WorkerThread(self._queue, Latencies() if latencies else None) for _ in range(count)]
 
     @property
@@ -135,7 +135,7 @@ class WorkerThreads:
         last = [thread.service_samples[-1] for thread in self.threads if thread.service_samples]
         return len(self._queue) * min(last) // len(self.threads) if last else 0
 
-    def add(self, requests: list[Request]) -> None:
+    def add(self, requests: list[ClientRequest]) -> None:
         """Queues requests of one client, the oldest first, and wakes as many threads as they need."""
         self._queue.add(requests[0].endpoint, requests)
         to_wake = len(requests)

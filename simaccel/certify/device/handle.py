@@ -40,7 +40,7 @@ class DeviceState:
     """What the providers in the server's processes have counted; see `simaccel stat`."""
 
 
-class Device:
+class ScriptedDevice:
     """A device process of our own, at an address that nobody else knows. A context manager. Not for threads."""
 
     def __init__(self, uids: Sequence[int] = ()) -> None:
@@ -136,7 +136,7 @@ class Device:
             self._control.close()
         self._pid, self._control = 0, None
 
-    def __enter__(self) -> Device:
+    def __enter__(self) -> ScriptedDevice:
         return self
 
     def __exit__(self, *exc: object) -> None:

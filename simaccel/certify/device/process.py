@@ -9,7 +9,7 @@ import socket
 import threading
 from typing import Any, NoReturn
 
-from simaccel.certify.device.script import Ending, Plan, Script, ScriptedServer
+from simaccel.certify.device.script import Ending, Script, ScriptedServer, Treatment
 from simaccel.certify.server_process.process_tree import die_with, keep_only
 
 MOST_BYTES = 1 << 16
@@ -48,7 +48,7 @@ def _obey(control: socket.socket, script: Script, server: ScriptedServer) -> NoR
 def _carry_out(command: dict[str, Any], script: Script) -> dict[str, Any]:
     match command["do"]:
         case "follow":
-            script.follow(Plan(command["holding"], command["delay_ns"], Ending(command["ending"])))
+            script.follow(Treatment(command["holding"], command["delay_ns"], Ending(command["ending"])))
         case "release":
             script.release(command["count"], command["order"], Ending(command["ending"]))
         case "wake":

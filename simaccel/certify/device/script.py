@@ -20,9 +20,9 @@ from simaccel.bridge.device.connected_client import ConnectedClient
 from simaccel.bridge.device.decode import decode
 from simaccel.bridge.device.endpoint import Endpoint
 from simaccel.bridge.device.executors import Executors
-from simaccel.bridge.device.request import Request
+from simaccel.bridge.device.request import ClientRequest
 from simaccel.bridge.device.server import Server
-from simaccel.bridge.wire import Status
+from simaccel.bridge.wire import CompletionStatus
 
 RESUME_NS = 2_000_000_000
 LOOK_EVERY_S = 0.0005
@@ -45,7 +45,7 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Treatment:
     """What happens to requests that come from now on."""
 
     holding: bool = False
@@ -58,16 +58,16 @@ class Script:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._plan = Plan()
-        self._held: list[Request] = []
-        self._due: list[tuple[int, int, Request, Ending]] = []
+        self._plan = Treatment()
+        self._held: list[ClientRequest] = []
+        self._due: list[tuple[int, int, ClientRequest, Ending]] = []
         self._arrived = 0
         self._running = 0
         self._most = 0
         self._done = 0
         self._by_op: Counter[str] = Counter()
 
-    def arrive(self, requests: list[Request]) -> None:
+    def arrive(self, requests: list[ClientRequest]) -> None:
         """Requests that were submitted."""
         with self._changed:
             for request in requests:
@@ -78,7 +78,7 @@ class Script:
             self._most = max(self._most, self._in_flight())
             self._changed.notify()
 
-    def follow(self, plan: Plan) -> None:
+    def follow(self, plan: Treatment) -> None:
         """Do this with what comes from now on. What is held now stays held."""
         with self._changed:
             self._plan = plan
@@ -141,27 +141,27 @@ class Script:
         """How long until the first request is due. None if there is none."""
         return self._due[0][0] - monotonic_ns() if self._due else None
 
-    def _schedule(self, request: Request, delay_ns: int, ending: Ending) -> None:
+    def _schedule(self, request: ClientRequest, delay_ns: int, ending: Ending) -> None:
         self._arrived += 1
         heapq.heappush(self._due, (monotonic_ns() + delay_ns, self._arrived, request, ending))
 
     def _in_flight(self) -> int:
         return len(self._held) + len(self._due) + self._running
 
-    def _others(self, request: Request) -> list[Request]:
+    def _others(self, request: ClientRequest) -> list[ClientRequest]:
         """The other requests of the same client that are in flight."""
         with self._changed:
             rest = [*self._held, *(entry[2] for entry in self._due)]
             return [other for other in rest if other.endpoint is request.endpoint]
 
 
-def finish(request: Request, ending: Ending, others: Callable[[Request], list[Request]]) -> None:
+def finish(request: ClientRequest, ending: Ending, others: Callable[[ClientRequest], list[ClientRequest]]) -> None:
     """Do the work of a request, and complete it in that way."""
     endpoint = request.endpoint
     started_ns = monotonic_ns()
     status, out_len = request.perform()
     if ending in (Ending.FAILED, Ending.RESET):
-        status, out_len = (Status.FAILED if ending is Ending.FAILED else Status.RESET), 0
+        status, out_len = (CompletionStatus.FAILED if ending is Ending.FAILED else CompletionStatus.RESET), 0
     elif ending is Ending.CORRUPT and out_len:
         endpoint.memory.bytes[request.out_off] ^= 1
     elif ending is Ending.WOKEN_FIRST:
@@ -179,7 +179,7 @@ def finish(request: Request, ending: Ending, others: Callable[[Request], list[Re
     endpoint.fire()
 
 
-def _let_resume(request: Request) -> None:
+def _let_resume(request: ClientRequest) -> None:
     """Wake its job, and return when the client has counted one more resume for nothing, or seems not to resume it."""
     endpoint = request.endpoint
     before = endpoint.memory.client_counts().get("spurious", 0)
@@ -193,9 +193,9 @@ def _let_resume(request: Request) -> None:
         sleep(LOOK_EVERY_S)
 
 
-def _wake(request: Request) -> bool:
+def _wake(request: ClientRequest) -> bool:
     now_ns = monotonic_ns()
-    return _extra(request.endpoint, (request.cookie, int(Status.WAKE), 0, now_ns, now_ns))
+    return _extra(request.endpoint, (request.cookie, int(CompletionStatus.WAKE), 0, now_ns, now_ns))
 
 
 def _extra(endpoint: Endpoint, entry: tuple[int, int, int, int, int]) -> bool:

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from xml.etree import ElementTree as Xml
 
-from simaccel.certify.results.verdict import Outcome, Result, Verdict
+from simaccel.certify.results.verdict import CertifyVerdict, Decision, Result
 
 
 def as_json(result: Result) -> str:
@@ -20,8 +20,8 @@ def as_junit(result: Result) -> str:
         "testsuite",
         name="simaccel certify",
         tests=str(len(result.verdicts)),
-        failures=str(result.count(Outcome.FAILED)),
-        skipped=str(result.count(Outcome.DOES_NOT_APPLY)),
+        failures=str(result.count(Decision.FAILED)),
+        skipped=str(result.count(Decision.DOES_NOT_APPLY)),
         errors="0",
         time=f"{sum(verdict.took_s for verdict in result.verdicts):.3f}",
     )
@@ -34,13 +34,13 @@ def as_junit(result: Result) -> str:
     return Xml.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _case(verdict: Verdict) -> Xml.Element:
+def _case(verdict: CertifyVerdict) -> Xml.Element:
     case = Xml.Element("testcase", classname="simaccel.certify", name=verdict.name, time=f"{verdict.took_s:.3f}")
-    if verdict.outcome is Outcome.FAILED:
+    if verdict.outcome is Decision.FAILED:
         failure = Xml.SubElement(case, "failure", message=_legal(verdict.seen))
         stands_for = f"stands for: {verdict.stands_for}\n" if verdict.stands_for else ""
         failure.text = _legal(f"{verdict.what}\n{verdict.seen}\n{stands_for}again: {verdict.again}")
-    elif verdict.outcome is Outcome.DOES_NOT_APPLY:
+    elif verdict.outcome is Decision.DOES_NOT_APPLY:
         Xml.SubElement(case, "skipped", message=_legal(verdict.seen))
     elif verdict.seen:
         Xml.SubElement(case, "system-out").text = _legal(verdict.seen)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Outcome(StrEnum):
+class Decision(StrEnum):
     """How a scenario or a rule ended."""
 
     PASSED = "passed"
@@ -15,12 +15,12 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CertifyVerdict:
     """The result of one scenario or rule."""
 
     name: str
     what: str
-    outcome: Outcome
+    outcome: Decision
     seen: str
     """Why it failed or does not apply, or what is worth knowing about a pass."""
     since_s: float = 0.0
@@ -41,14 +41,14 @@ class Result:
     """What was found out about the server, provider or engine as a whole."""
     seed: int | None
     """None: nothing was random."""
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[CertifyVerdict, ...]
 
     @property
     def passed(self) -> bool:
         """Whether nothing failed, and something passed."""
         outcomes = [verdict.outcome for verdict in self.verdicts]
-        return Outcome.FAILED not in outcomes and Outcome.PASSED in outcomes
+        return Decision.FAILED not in outcomes and Decision.PASSED in outcomes
 
-    def count(self, outcome: Outcome) -> int:
+    def count(self, outcome: Decision) -> int:
         """How many ended so."""
         return sum(verdict.outcome is outcome for verdict in self.verdicts)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 
 from simaccel.certify.manner import FEW, ROUNDS, For
-from simaccel.certify.scenarios.scenario import Scenario
+from simaccel.certify.scenarios.scenario import ServerScenario
 from simaccel.certify.stage import Stage
 
 FREED_WITHIN_S = 2.0
@@ -65,13 +65,13 @@ def fd_reuse(stage: Stage) -> None:
 
 
 SCENARIOS = (
-    Scenario("abort-mid-pause", abort_mid_pause),
-    Scenario(
+    ServerScenario("abort-mid-pause", abort_mid_pause),
+    ServerScenario(
         "abort-waiting-for-slot",
         abort_waiting_for_slot,
         For.PARALLEL,
         {"entries": 2},
     ),
-    Scenario("freed-in-flight", freed_in_flight),
-    Scenario("fd-reuse", fd_reuse),
+    ServerScenario("freed-in-flight", freed_in_flight),
+    ServerScenario("fd-reuse", fd_reuse),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from simaccel.certify.clients import State
 from simaccel.certify.device.script import Ending
 from simaccel.certify.manner import CLIENTS, FEW, Failed, For, Way
-from simaccel.certify.scenarios.scenario import Scenario
+from simaccel.certify.scenarios.scenario import ServerScenario
 from simaccel.certify.stage import Stage
 
 BUSY = 0.3
@@ -96,14 +96,14 @@ def device_restart(stage: Stage) -> None:
 
 
 SCENARIOS = (
-    Scenario("ring-full", ring_full, For.PARALLEL, {"entries": 2}),
-    Scenario("held-for-ever", held_for_ever),
-    Scenario("error", error, For.ALL, {"fallback": "no"}),
-    Scenario("corrupt", corrupt, For.ALL, {"fallback": "no"}),
-    Scenario(
+    ServerScenario("ring-full", ring_full, For.PARALLEL, {"entries": 2}),
+    ServerScenario("held-for-ever", held_for_ever),
+    ServerScenario("error", error, For.ALL, {"fallback": "no"}),
+    ServerScenario("corrupt", corrupt, For.ALL, {"fallback": "no"}),
+    ServerScenario(
         "late-completion",
         late_completion,
         settings={"deadline_ms": DEADLINE_MS},
     ),
-    Scenario("device-restart", device_restart, For.ALL),
+    ServerScenario("device-restart", device_restart, For.ALL),
 )

@@ -6,7 +6,7 @@ import ssl
 
 from simaccel.certify.clients import State, client_context
 from simaccel.certify.manner import FEW, DoesNotApply, Failed, For, Way
-from simaccel.certify.scenarios.scenario import Scenario
+from simaccel.certify.scenarios.scenario import ServerScenario
 from simaccel.certify.stage import Stage
 
 _NOT_OFFERED = ("PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "HANDSHAKE_FAILURE", "NO_SHARED_CIPHER")
@@ -73,9 +73,9 @@ def client_certificate(stage: Stage) -> None:
 
 
 SCENARIOS = (
-    Scenario("tls-1.2", tls_1_2, For.ALL),
-    Scenario("tls-1.3", tls_1_3, For.ALL),
-    Scenario("rsa", rsa, For.ALL),
-    Scenario("ecdsa", ecdsa, For.ALL),
-    Scenario("client-certificate", client_certificate, For.ALL),
+    ServerScenario("tls-1.2", tls_1_2, For.ALL),
+    ServerScenario("tls-1.3", tls_1_3, For.ALL),
+    ServerScenario("rsa", rsa, For.ALL),
+    ServerScenario("ecdsa", ecdsa, For.ALL),
+    ServerScenario("client-certificate", client_certificate, For.ALL),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 from simaccel.certify.manner import FEW, DoesNotApply, Failed, For, Way
-from simaccel.certify.scenarios.scenario import Scenario
+from simaccel.certify.scenarios.scenario import ServerScenario
 from simaccel.certify.stage import Stage
 
 CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}
@@ -42,6 +42,6 @@ def graceful_stop(stage: Stage) -> None:
 
 
 SCENARIOS = (
-    Scenario("reload", reload_under_load, For.ALL),
-    Scenario("graceful-stop", graceful_stop, For.ALL),
+    ServerScenario("reload", reload_under_load, For.ALL),
+    ServerScenario("graceful-stop", graceful_stop, For.ALL),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simaccel.certify.manner import CLIENTS, HANDSHAKES, DoesNotApply, Failed, For, Way
-from simaccel.certify.scenarios.scenario import Scenario
+from simaccel.certify.scenarios.scenario import ServerScenario
 from simaccel.certify.stage import Stage
 
 DELAY_NS = 50_000_000
@@ -44,6 +44,6 @@ def asynchronous(stage: Stage) -> None:
 
 
 SCENARIOS = (
-    Scenario("offload", offload, For.ALL),
-    Scenario("asynchronous", asynchronous, For.ALL),
+    ServerScenario("offload", offload, For.ALL),
+    ServerScenario("asynchronous", asynchronous, For.ALL),
 )

@@ -6,7 +6,7 @@ import resource
 
 from simaccel.certify.clients import State
 from simaccel.certify.manner import DoesNotApply, Failed, For
-from simaccel.certify.scenarios.scenario import Scenario
+from simaccel.certify.scenarios.scenario import ServerScenario
 from simaccel.certify.stage import Stage
 
 SPARE_FDS = 100
@@ -30,4 +30,4 @@ def many_connects(stage: Stage) -> None:
         raise Failed(f"{len(failed):,} of {count:,} handshakes failed, the first one: {failed[0]}")
 
 
-SCENARIOS = (Scenario("many-connects", many_connects, For.ALL),)
+SCENARIOS = (ServerScenario("many-connects", many_connects, For.ALL),)

@@ -11,7 +11,7 @@ from simaccel.certify.stage import Stage
 
 
 @dataclass(frozen=True, slots=True)
-class Scenario:
+class ServerScenario:
     """What is done to a TLS server in one of the scenarios of the catalogue."""
 
     name: str

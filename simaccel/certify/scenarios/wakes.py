@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simaccel.certify.device.script import Ending
 from simaccel.certify.manner import FEW, WAKES, Failed
-from simaccel.certify.scenarios.scenario import Scenario
+from simaccel.certify.scenarios.scenario import ServerScenario
 from simaccel.certify.stage import Stage
 
 
@@ -75,10 +75,10 @@ def duplicate(stage: Stage) -> None:
 
 
 SCENARIOS = (
-    Scenario("many-pauses", many_pauses),
-    Scenario("no-pause", no_pause),
-    Scenario("wake-before-pause", wake_before_pause, settings={"late_pause": "yes"}),
-    Scenario("spurious-wake", spurious_wake),
-    Scenario("early-resume", early_resume),
-    Scenario("duplicate", duplicate),
+    ServerScenario("many-pauses", many_pauses),
+    ServerScenario("no-pause", no_pause),
+    ServerScenario("wake-before-pause", wake_before_pause, settings={"late_pause": "yes"}),
+    ServerScenario("spurious-wake", spurious_wake),
+    ServerScenario("early-resume", early_resume),
+    ServerScenario("duplicate", duplicate),
 )

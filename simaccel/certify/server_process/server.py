@@ -30,7 +30,7 @@ class CannotStart(Exception):
     """The server can't be judged at all. The message is one line that says why, and what to do."""
 
 
-class Server:
+class ServerProcess:
     """One run of the server. A context manager. Not for threads."""
 
     def __init__(self, target: Target, environment: Mapping[str, str], log: Path) -> None:
@@ -124,7 +124,7 @@ class Server:
         self._control.close()
         os.waitpid(self._keeper, 0)
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> ServerProcess:
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -12,16 +12,16 @@ import typer
 
 from sim import UsageError
 from simaccel.bridge.users import user_id
+from simaccel.certify.accelerators.driver_process import JudgedLibrary, build, certify
 from simaccel.certify.accelerators.rules import Rule
 from simaccel.certify.accelerators.rules import chosen as chosen_rules
-from simaccel.certify.accelerators.run import Accelerator, build, certify
+from simaccel.certify.certification import Certification
 from simaccel.certify.results.files import as_json, as_junit
 from simaccel.certify.results.table import end, line
 from simaccel.certify.results.verdict import Result
-from simaccel.certify.run import Certification
 from simaccel.certify.run_folder import run_folder
-from simaccel.certify.scenarios.scenario import Scenario
-from simaccel.certify.scenarios.table import chosen
+from simaccel.certify.scenarios.all_scenarios import chosen
+from simaccel.certify.scenarios.scenario import ServerScenario
 from simaccel.certify.server_process.server import CannotStart
 from simaccel.certify.target import Target, signal_named
 from simaccel.cli.exits import FAILED, OK, USAGE, complain
@@ -105,7 +105,7 @@ def command(
         if not 1 <= operations <= 10_000_000:
             raise UsageError(f"--operations {operations}: use 1 to 10,000,000")
         path = Path((rest or [""])[0]).resolve()
-        accelerator = Accelerator(kind, path, name or path.stem, int(limit), operations)
+        accelerator = JudgedLibrary(kind, path, name or path.stem, int(limit), operations)
         return lambda: _certify_accelerator(accelerator, rules, json, junit)
     scenarios = chosen(scenario or ())
     if show:
@@ -145,13 +145,15 @@ def _readable(file: str) -> Path:
     return Path(file)
 
 
-def _list(scenarios: Sequence[Scenario | Rule]) -> int:
+def _list(scenarios: Sequence[ServerScenario | Rule]) -> int:
     for scenario in scenarios:
         print(f"{scenario.name:24}{scenario.what}")
     return OK
 
 
-def _certify(target: Target, module: Path, scenarios: Sequence[Scenario], seed: int, json: str, junit: str) -> int:
+def _certify(
+    target: Target, module: Path, scenarios: Sequence[ServerScenario], seed: int, json: str, junit: str
+) -> int:
     again = _again(seed)
     tell = None if STDOUT in (json, junit) else print
     try:
@@ -167,7 +169,7 @@ def _certify(target: Target, module: Path, scenarios: Sequence[Scenario], seed: 
     return OK if result.passed else FAILED
 
 
-def _certify_accelerator(accelerator: Accelerator, rules: Sequence[Rule], json: str, junit: str) -> int:
+def _certify_accelerator(accelerator: JudgedLibrary, rules: Sequence[Rule], json: str, junit: str) -> int:
     tell = None if STDOUT in (json, junit) else print
     with run_folder() as folder:
         try:

@@ -17,7 +17,7 @@ from sim import UsageError
 from simaccel.cli.commands.openssl import configuration
 from simaccel.cli.exits import FAILED, OK
 from simaccel.cli.openssl_setup.device_answers import why_no_device
-from simaccel.cli.openssl_setup.diagnosis import Verdict, diagnose
+from simaccel.cli.openssl_setup.diagnosis import Diagnosis, diagnose
 from simaccel.cli.openssl_setup.exec_program import environment_of_caller
 from simaccel.cli.openssl_setup.provider_files import provider_for, providers
 from simaccel.cli.openssl_setup.running_process import Process
@@ -62,29 +62,29 @@ def command(
     return lambda: _print(_set_up(address))
 
 
-def _print(verdict: Verdict) -> int:
+def _print(verdict: Diagnosis) -> int:
     for name, text in verdict.facts:
         print(f"{name:12}{text}")
     print(verdict.sentence)
     return OK if verdict.good else FAILED
 
 
-def _set_up(address: str) -> Verdict:
+def _set_up(address: str) -> Diagnosis:
     facts: list[tuple[str, str]] = [("provider", f"{path}, for {libcrypto}") for libcrypto, path in providers().items()]
     try:
         module = provider_for("openssl")
     except UsageError as error:
-        return Verdict(facts, False, f"the set-up does not work: {error}")
+        return Diagnosis(facts, False, f"the set-up does not work: {error}")
     facts.append(("openssl", f"uses {module}"))
     why = why_no_device(address)
     facts.append(("device", why or f"answers at {address}"))
     if why:
-        return Verdict(facts, False, f"the set-up does not work: {why}")
+        return Diagnosis(facts, False, f"the set-up does not work: {why}")
     why = _why_the_trial_fails(module, address)
     facts.append(("trial", why or "openssl made a signature on the device"))
     if why:
-        return Verdict(facts, False, f"the set-up does not work: {why}")
-    return Verdict(facts, True, "the set-up works: simaccel openssl -- PROGRAM runs a program with it")
+        return Diagnosis(facts, False, f"the set-up does not work: {why}")
+    return Diagnosis(facts, True, "the set-up works: simaccel openssl -- PROGRAM runs a program with it")
 
 
 def _why_the_trial_fails(module: Path, address: str) -> str | None:

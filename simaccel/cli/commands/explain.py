@@ -11,12 +11,12 @@ import typer
 from rich.console import Console
 
 from sim import TraceError, UsageError
-from simaccel.bench.text_table import Column, print_line, print_table
+from simaccel.bench.text_table import TextColumn, print_line, print_table
 from simaccel.cli.console import console
 from simaccel.cli.exits import OK
 from simaccel.cli.quantities import duration
 from simaccel.tracing.read import read_trace
-from simaccel.tracing.story import STAGES, Device, FullMoment
+from simaccel.tracing.story import STAGES, DeviceStory, FullMoment
 
 MEANINGS = {
     "slot": "waiting for a slot of the ring: use a larger ring (depth, entries), or fewer requests at once",
@@ -46,7 +46,7 @@ def command(
     return lambda: _explain(devices)
 
 
-def _read(path: str) -> list[Device]:
+def _read(path: str) -> list[DeviceStory]:
     try:
         return read_trace(path)
     except OSError as error:
@@ -55,7 +55,7 @@ def _read(path: str) -> list[Device]:
         raise UsageError(str(error)) from None
 
 
-def _explain(traces: list[list[Device]]) -> int:
+def _explain(traces: list[list[DeviceStory]]) -> int:
     screen = console(sys.stdout)
     if len(traces) == 1:
         for device in traces[0]:
@@ -76,7 +76,7 @@ def _explain(traces: list[list[Device]]) -> int:
 # One trace
 
 
-def _tell(screen: Console, device: Device) -> None:
+def _tell(screen: Console, device: DeviceStory) -> None:
     print_line(screen)
     rate = f", {device.operations / device.span_ns * 1e9:,.0f}/s" if device.span_ns else ""
     print_line(screen, f"{device.name}: {device.operations:,} operations in {duration(device.span_ns)}{rate}", "bold")
@@ -86,11 +86,16 @@ def _tell(screen: Console, device: Device) -> None:
     stages = _stages(device)
     total_ns = sum(int(values.sum()) for values in stages.values())
     rows = [(name, *_cells(values, total_ns)) for name, values in stages.items() if values.any() or name == "service"]
-    columns = [Column("stage", text=True), *map(Column, ("share", "mean", "p50", "p99", "max"))]
+    columns = [TextColumn("stage", text=True), *map(TextColumn, ("share", "mean", "p50", "p99", "max"))]
     print_table(screen, columns, rows)
     print_line(screen, _verdict(stages, total_ns))
     print_line(screen)
-    headings = (Column("the longest", text=True), Column("total"), *map(Column, STAGES), Column("caller", text=True))
+    headings = (
+        TextColumn("the longest", text=True),
+        TextColumn("total"),
+        *map(TextColumn, STAGES),
+        TextColumn("caller", text=True),
+    )
     longest = [entry[2] for entry in sorted(device.longest, key=lambda entry: (-entry[0], -entry[1]))]
     print_table(
         screen,
@@ -109,7 +114,7 @@ def _tell(screen: Console, device: Device) -> None:
         print_line(screen, line)
 
 
-def _stages(device: Device) -> dict[str, np.ndarray]:
+def _stages(device: DeviceStory) -> dict[str, np.ndarray]:
     """The ns of each stage, over all operations."""
     return {
         name: np.concatenate([np.frombuffer(arrays[at], dtype=np.int64) for arrays in device.stages.values()])
@@ -129,7 +134,7 @@ def _verdict(stages: dict[str, np.ndarray], total_ns: int) -> str:
     return f"most of the time, {share:.0%}, is {most}: {MEANINGS[most]}"
 
 
-def _rarer(device: Device) -> Iterator[str]:
+def _rarer(device: DeviceStory) -> Iterator[str]:
     if device.waits:
         waits = ", ".join(f"{op} {count:,}" for op, count in device.waits.most_common())
         yield f"waits for a slot: {sum(device.waits.values()):,} ({waits})"
@@ -159,7 +164,7 @@ def _moment(moment: FullMoment) -> str:
 # Two
 
 
-def _compare(screen: Console, before: Device, after: Device) -> None:
+def _compare(screen: Console, before: DeviceStory, after: DeviceStory) -> None:
     print_line(screen)
     print_line(screen, f"{after.name}: {before.operations:,} operations before, {after.operations:,} after", "bold")
     if not before.operations or not after.operations:
@@ -171,8 +176,10 @@ def _compare(screen: Console, before: Device, after: Device) -> None:
         if old[name].any() or new[name].any():
             rows.append((name, *_change(old[name], new[name])))
     rows.append(("total", *_change(_total(old), _total(new))))
-    figures = [Column(f"{figure}\n{which}") for figure in ("mean", "p99") for which in ("before", "after", "change")]
-    print_table(screen, [Column("stage", text=True), *figures], rows)
+    figures = [
+        TextColumn(f"{figure}\n{which}") for figure in ("mean", "p99") for which in ("before", "after", "change")
+    ]
+    print_table(screen, [TextColumn("stage", text=True), *figures], rows)
     moved = {name: float(new[name].mean() - old[name].mean()) for name in STAGES}
     most = max(moved, key=lambda name: abs(moved[name]))
     if round(moved[most]):

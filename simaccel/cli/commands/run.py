@@ -41,7 +41,7 @@ from simaccel.cli.workload.results import WayResult
 from simaccel.cli.workload.run_open_way import run_open_way
 from simaccel.cli.workload.run_trace import RunTrace, keep_trace, open_trace
 from simaccel.cli.workload.run_way import run_way
-from simaccel.cli.workload.software import MAKERS, Kind
+from simaccel.cli.workload.software import MAKERS, SoftwareOperation
 from simaccel.cli.workload.work import Work, from_blocks, generated
 from simaccel.load import HANDSHAKES
 from simaccel.tracing.perfetto import PerfettoTrace
@@ -219,7 +219,7 @@ def command(
     return lambda: _run(options, kinds)
 
 
-def _run(options: RunOptions, kinds: dict[str, Kind]) -> int:
+def _run(options: RunOptions, kinds: dict[str, SoftwareOperation]) -> int:
     to_stdout = not options.digests and options.json != STDOUT
     screen = console(sys.stdout if to_stdout else sys.stderr)
     failures = Failures()
@@ -241,7 +241,7 @@ def _run(options: RunOptions, kinds: dict[str, Kind]) -> int:
 
 
 def _results(
-    options: RunOptions, kinds: dict[str, Kind], screen: Console, failures: Failures, trace: RunTrace
+    options: RunOptions, kinds: dict[str, SoftwareOperation], screen: Console, failures: Failures, trace: RunTrace
 ) -> Iterator[WayResult]:
     """Run one way after another, and show each when it ends. Stops after Ctrl-C, and if there is nothing to do."""
     for way in options.ways:
@@ -271,7 +271,7 @@ def _late(options: RunOptions, result: WayResult) -> str:
     return f"by {result.notify}: {late_text(device.late, of, device.late_ns, options.latency, cures)}"
 
 
-def kinds_of(options: RunOptions) -> dict[str, Kind]:
+def kinds_of(options: RunOptions) -> dict[str, SoftwareOperation]:
     """By name: the operations that were asked for, each with a key."""
     keys = Randomness(options.seed).stream("keys")
     return {name: MAKERS[name](name, keys) for name in dict.fromkeys(options.ops)}
@@ -280,7 +280,7 @@ def kinds_of(options: RunOptions) -> dict[str, Kind]:
 def run_one_way(
     options: RunOptions,
     way: str,
-    kinds: dict[str, Kind],
+    kinds: dict[str, SoftwareOperation],
     bar: ProgressBar,
     failures: Failures,
     trace: RunTrace = None,
@@ -292,7 +292,7 @@ def run_one_way(
     return run_way(options, way, list(kinds.values()), work, bar, failures, trace)
 
 
-def _work(options: RunOptions, kinds: list[Kind], failures: Failures) -> Iterable[Work]:
+def _work(options: RunOptions, kinds: list[SoftwareOperation], failures: Failures) -> Iterable[Work]:
     """The same work for each way."""
     rng = Randomness(options.seed).stream("workload")
     if not options.paths:

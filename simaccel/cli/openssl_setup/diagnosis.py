@@ -17,7 +17,7 @@ _MODULE_LINE = re.compile(r"^\s*module\s*=\s*(.*?)\s*$", flags=re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Diagnosis:
     """The result: facts by name, whether all is well, and the conclusion in a sentence."""
 
     facts: list[tuple[str, str]]
@@ -25,7 +25,7 @@ class Verdict:
     sentence: str
 
 
-def diagnose(process: Process, ask: Callable[[str], dict[str, Any]] = read_report) -> Verdict:
+def diagnose(process: Process, ask: Callable[[str], dict[str, Any]] = read_report) -> Diagnosis:
     """Whether that process uses a device. `ask` gets a device's report by its address, or raises NoDeviceError."""
     facts = [("process", f"{process.pid} ({process.name})")]
     facts += [("libcrypto", path) for path in process.libcryptos]
@@ -39,7 +39,7 @@ def diagnose(process: Process, ask: Callable[[str], dict[str, Any]] = read_repor
             facts.append(("counts", f"{counts['offloaded']:,} on a device, {told_text(counts)}"))
     if report is not None and report.state == "connected" and not process.inherited:
         return _connected(process, report, facts, ask)
-    return Verdict(facts, False, f"it does not use the device: {_why_not(process)}")
+    return Diagnosis(facts, False, f"it does not use the device: {_why_not(process)}")
 
 
 def _why_not(process: Process) -> str:
@@ -104,33 +104,33 @@ def _serves(wanted: str, path: str) -> bool:
 
 def _connected(
     process: Process, report: Report, facts: list[tuple[str, str]], ask: Callable[[str], dict[str, Any]]
-) -> Verdict:
+) -> Diagnosis:
     address = report.text
     try:
         clients = ask(address)["clients"]
     except NoDeviceError as error:
         if address.startswith("@") and not process.in_our_network:
             sentence = f"it is connected to the device at {address}, which is in a network namespace of its own"
-            return Verdict(facts, True, sentence)
-        return Verdict(facts, False, f"it was connected, and will notice the end at its next operation: {error}")
+            return Diagnosis(facts, True, sentence)
+        return Diagnosis(facts, False, f"it was connected, and will notice the end at its next operation: {error}")
     mine = [client for client in clients if client["pid"] in process.pids]
     if not mine and any(client["pid"] == 0 for client in clients):
         # A device in a pid namespace of its own can't see the pids of processes outside of it.
         sentence = (
             f"it is connected to the device at {address}, which runs in a container and can't tell its clients apart"
         )
-        return Verdict(facts, True, sentence)
+        return Diagnosis(facts, True, sentence)
     if not mine:
         sentence = (
             f"it was connected, and will notice the end at its next operation: another device runs at {address} now"
         )
-        return Verdict(facts, False, sentence)
+        return Diagnosis(facts, False, sentence)
     (client, *_) = mine
     done = f"{client['completed']:,} operations completed, {client['failed']:,} failed, {client['in_flight']} in flight"
     facts.append(("device", f"{address}: {done}"))
     if client["told"]:
         facts.append(("since then", told_text(client["told"])))
-    return Verdict(facts, True, f"it uses the device at {address}{_way(client['told'])}")
+    return Diagnosis(facts, True, f"it uses the device at {address}{_way(client['told'])}")
 
 
 def _way(told: dict[str, int]) -> str:

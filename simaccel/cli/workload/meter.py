@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterable
 
 from engine.offload.operation import Operation
-from simaccel.cli.workload.results import PHASES, Row
+from simaccel.cli.workload.results import PHASES, ResultRow
 from simaccel.load import Latency
 
 
@@ -49,20 +49,20 @@ class Meter:
         samples.wake.append(operation.resumed_ns - operation.finished_ns)
         samples.whole.append(operation.resumed_ns - called_ns)
 
-    def rows(self) -> dict[str, Row]:
+    def rows(self) -> dict[str, ResultRow]:
         """One row for each kind of operation."""
         return {op: _row([samples]) for op, samples in self._by_op.items()}
 
-    def total(self) -> Row:
+    def total(self) -> ResultRow:
         """One row over all operations."""
         return _row(self._by_op.values())
 
 
-def _row(parts: Iterable[_Samples]) -> Row:
+def _row(parts: Iterable[_Samples]) -> ResultRow:
     whole = _Samples()
     for part in parts:
         whole.bytes += part.bytes
         for phase in (*PHASES, "whole"):
             getattr(whole, phase).extend(getattr(part, phase))
     latencies = {phase: Latency.of(getattr(whole, phase)) for phase in (*PHASES, "whole")}
-    return Row(len(whole.whole), whole.bytes, **latencies)
+    return ResultRow(len(whole.whole), whole.bytes, **latencies)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from simaccel.bench.text_table import Column, print_line, print_table
+from simaccel.bench.text_table import TextColumn, print_line, print_table
 from simaccel.cli.quantities import duration, size
-from simaccel.cli.workload.results import LoadSummary, Row, WayResult
+from simaccel.cli.workload.results import LoadSummary, ResultRow, WayResult
 
 _COLUMNS = (
-    Column("operation", text=True),
-    *(Column(name) for name in ("count", "bytes")),
-    *(Column(f"total\n{name}") for name in ("p50", "p99", "p99.9")),
-    *(Column(f"{phase}\n{name}") for phase in ("queue", "service", "wake") for name in ("p50", "p99")),
+    TextColumn("operation", text=True),
+    *(TextColumn(name) for name in ("count", "bytes")),
+    *(TextColumn(f"total\n{name}") for name in ("p50", "p99", "p99.9")),
+    *(TextColumn(f"{phase}\n{name}") for phase in ("queue", "service", "wake") for name in ("p50", "p99")),
 )
 
 
@@ -74,7 +74,7 @@ def verdict(result: WayResult) -> str:
     return ", ".join(parts)
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: ResultRow) -> list[str]:
     cells = [f"{row.operations:,}", size(row.bytes)]
     cells += [duration(time_ns) for time_ns in (row.whole.p50_ns, row.whole.p99_ns, row.whole.p999_ns)]
     for latency in (row.queue, row.service, row.wake):

@@ -17,7 +17,7 @@ LATE_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ResultRow:
     """The operations of one kind that succeeded."""
 
     operations: int
@@ -69,8 +69,8 @@ class WayResult:
     """The time during which operations were in flight, without the time to prepare and check them."""
     utilisation: float
     """The part of elapsed_ns in which the device's units were busy, from 0 to 1."""
-    total: Row
-    by_op: dict[str, Row]
+    total: ResultRow
+    by_op: dict[str, ResultRow]
     engine: EngineStatistics
     device: Statistics
     interrupted: bool = False

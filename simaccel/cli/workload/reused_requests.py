@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import cycle
 
 from simaccel.cli.workload.failures import Failures
-from simaccel.cli.workload.software import Kind, Prepared, draw_bytes
+from simaccel.cli.workload.software import Prepared, SoftwareOperation, draw_bytes
 from simaccel.load import Mix, Step
 
 EACH, EACH_BYTES = 32, 1 << 20
@@ -35,7 +35,9 @@ class Reused:
 class ReusedRequests:
     """The requests of one way, and what became of their results. One thread."""
 
-    def __init__(self, mix: Mix, kinds: Mapping[str, Kind], rng: random.Random, way: str, failures: Failures) -> None:
+    def __init__(
+        self, mix: Mix, kinds: Mapping[str, SoftwareOperation], rng: random.Random, way: str, failures: Failures
+    ) -> None:
         self.verified = self.failed = self.wrong = 0
         self._way = way
         self._failures = failures

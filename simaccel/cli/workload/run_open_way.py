@@ -31,7 +31,7 @@ from simaccel.cli.workload.progress_bar import ProgressBar
 from simaccel.cli.workload.results import LoadSummary, WayResult
 from simaccel.cli.workload.reused_requests import ReusedRequests
 from simaccel.cli.workload.run_trace import RunTrace
-from simaccel.cli.workload.software import Kind
+from simaccel.cli.workload.software import SoftwareOperation
 from simaccel.cli.workload.stopwatch import Stopwatch, until_interrupted
 from simaccel.load import Latency
 from simaccel.load.mix import Transaction
@@ -43,7 +43,7 @@ def run_open_way(
     options: RunOptions,
     load: OpenLoad,
     way: str,
-    kinds: Mapping[str, Kind],
+    kinds: Mapping[str, SoftwareOperation],
     bar: ProgressBar,
     failures: Failures,
     trace: RunTrace = None,

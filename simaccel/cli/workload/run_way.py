@@ -13,7 +13,7 @@ from simaccel.cli.workload.options import RunOptions
 from simaccel.cli.workload.progress_bar import ProgressBar
 from simaccel.cli.workload.results import WayResult
 from simaccel.cli.workload.run_trace import RunTrace
-from simaccel.cli.workload.software import Kind
+from simaccel.cli.workload.software import SoftwareOperation
 from simaccel.cli.workload.stopwatch import Stopwatch, until_interrupted
 from simaccel.cli.workload.work import Work, rounds
 from simaccel.tracing.perfetto import PerfettoTrace
@@ -24,7 +24,7 @@ Outcome = tuple[Work, bytes | Exception]
 def run_way(
     options: RunOptions,
     way: str,
-    kinds: Sequence[Kind],
+    kinds: Sequence[SoftwareOperation],
     work: Iterable[Work],
     bar: ProgressBar,
     failures: Failures,

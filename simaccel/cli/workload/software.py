@@ -37,7 +37,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class SoftwareOperation:
     """An operation of the device with a key, if it takes one.
 
     `prepare(data, rng)` makes a request of data of at most `largest_bytes`; None: of any size, so also of a block of a
@@ -63,20 +63,20 @@ def digest(algorithm: hashes.HashAlgorithm, data: bytes) -> bytes:
     return context.finalize()
 
 
-def _plain(op: str, software: Callable[[bytes], bytes]) -> Kind:
+def _plain(op: str, software: Callable[[bytes], bytes]) -> SoftwareOperation:
     def prepare(data: bytes, rng: random.Random) -> Prepared:
         return Prepared(data, b"", lambda result: result == software(data))
 
-    return Kind(op, None, prepare)
+    return SoftwareOperation(op, None, prepare)
 
 
-def _hmac(op: str, rng: random.Random) -> Kind:
+def _hmac(op: str, rng: random.Random) -> SoftwareOperation:
     key = draw_bytes(rng, 32)
 
     def prepare(data: bytes, rng: random.Random) -> Prepared:
         return Prepared(data, b"", lambda result: result == hmac.digest(key, data, "sha256"))
 
-    return Kind(op, key, prepare)
+    return SoftwareOperation(op, key, prepare)
 
 
 _Encrypt = Callable[[bytes, bytes, bytes, bytes], bytes]
@@ -98,7 +98,7 @@ def _chacha(key: bytes, nonce: bytes, data: bytes, aad: bytes) -> bytes:
     return ciphertext + poly1305.Poly1305.generate_tag(authenticator_key, covered)
 
 
-def _aead(op: str, encrypt: _Encrypt, rng: random.Random) -> Kind:
+def _aead(op: str, encrypt: _Encrypt, rng: random.Random) -> SoftwareOperation:
     key = draw_bytes(rng, 32)
     nonces = count(1)
 
@@ -109,10 +109,10 @@ def _aead(op: str, encrypt: _Encrypt, rng: random.Random) -> Kind:
             return Prepared(encrypt(key, nonce, data, aad), nonce + aad, lambda result: result == data)
         return Prepared(data, nonce + aad, lambda result: result == encrypt(key, nonce, data, aad))
 
-    return Kind(op, key, prepare)
+    return SoftwareOperation(op, key, prepare)
 
 
-def _signature(op: str, key: Any, verify: Callable[[bytes, bytes], object]) -> Kind:
+def _signature(op: str, key: Any, verify: Callable[[bytes, bytes], object]) -> SoftwareOperation:
     def prepare(data: bytes, rng: random.Random) -> Prepared:
         def right(result: bytes) -> bool:
             try:
@@ -123,7 +123,7 @@ def _signature(op: str, key: Any, verify: Callable[[bytes, bytes], object]) -> K
 
         return Prepared(data, b"", right)
 
-    return Kind(op, key, prepare, MESSAGE_BYTES)
+    return SoftwareOperation(op, key, prepare, MESSAGE_BYTES)
 
 
 def _rsa_key() -> rsa.RSAPrivateKey:
@@ -131,7 +131,7 @@ def _rsa_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, 2048)
 
 
-def _rsa_sign(op: str, rng: random.Random) -> Kind:
+def _rsa_sign(op: str, rng: random.Random) -> SoftwareOperation:
     key = _rsa_key()
     how: padding.AsymmetricPadding = padding.PKCS1v15()
     if op == "rsa-sign-pss":
@@ -140,7 +140,7 @@ def _rsa_sign(op: str, rng: random.Random) -> Kind:
     return _signature(op, key, lambda result, data: public.verify(result, data, how, hashes.SHA256()))
 
 
-def _rsa_decrypt(op: str, rng: random.Random) -> Kind:
+def _rsa_decrypt(op: str, rng: random.Random) -> SoftwareOperation:
     key = _rsa_key()
     public = key.public_key()
     how = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
@@ -148,21 +148,21 @@ def _rsa_decrypt(op: str, rng: random.Random) -> Kind:
     def prepare(data: bytes, rng: random.Random) -> Prepared:
         return Prepared(public.encrypt(data, how), b"", lambda result: result == data)
 
-    return Kind(op, key, prepare, OAEP_BYTES, takes_files=False)
+    return SoftwareOperation(op, key, prepare, OAEP_BYTES, takes_files=False)
 
 
-def _ecdsa(op: str, rng: random.Random) -> Kind:
+def _ecdsa(op: str, rng: random.Random) -> SoftwareOperation:
     key = ec.generate_private_key(ec.SECP256R1())
     public = key.public_key()
     return _signature(op, key, lambda result, data: public.verify(result, data, ec.ECDSA(hashes.SHA256())))
 
 
-def _ed25519(op: str, rng: random.Random) -> Kind:
+def _ed25519(op: str, rng: random.Random) -> SoftwareOperation:
     key = ed25519.Ed25519PrivateKey.generate()
     return _signature(op, key, key.public_key().verify)
 
 
-def _x25519(op: str, rng: random.Random) -> Kind:
+def _x25519(op: str, rng: random.Random) -> SoftwareOperation:
     key = x25519.X25519PrivateKey.generate()
     public = key.public_key()
 
@@ -170,10 +170,10 @@ def _x25519(op: str, rng: random.Random) -> Kind:
         peer = x25519.X25519PrivateKey.from_private_bytes(digest(hashes.SHA256(), data))
         return Prepared(peer.public_key().public_bytes_raw(), b"", lambda result: result == peer.exchange(public))
 
-    return Kind(op, key, prepare, MESSAGE_BYTES, takes_files=False)
+    return SoftwareOperation(op, key, prepare, MESSAGE_BYTES, takes_files=False)
 
 
-def _ecdh(op: str, rng: random.Random) -> Kind:
+def _ecdh(op: str, rng: random.Random) -> SoftwareOperation:
     key = ec.generate_private_key(ec.SECP256R1())
     public = key.public_key()
 
@@ -183,7 +183,7 @@ def _ecdh(op: str, rng: random.Random) -> Kind:
         point = peer.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         return Prepared(point, b"", lambda result: result == peer.exchange(ec.ECDH(), public))
 
-    return Kind(op, key, prepare, MESSAGE_BYTES, takes_files=False)
+    return SoftwareOperation(op, key, prepare, MESSAGE_BYTES, takes_files=False)
 
 
 _MLDSA: dict[str, Any] = {
@@ -194,7 +194,7 @@ _MLDSA: dict[str, Any] = {
 _MLKEM: dict[str, Any] = {"ml-kem-768": mlkem.MLKEM768PrivateKey, "ml-kem-1024": mlkem.MLKEM1024PrivateKey}
 
 
-def _ml_dsa(op: str, rng: random.Random) -> Kind:
+def _ml_dsa(op: str, rng: random.Random) -> SoftwareOperation:
     key = _MLDSA[op].generate()
     public = key.public_key()
 
@@ -210,10 +210,10 @@ def _ml_dsa(op: str, rng: random.Random) -> Kind:
 
         return Prepared(data, context, right)
 
-    return Kind(op, key, prepare, MESSAGE_BYTES)
+    return SoftwareOperation(op, key, prepare, MESSAGE_BYTES)
 
 
-def _ml_kem_encapsulate(op: str, rng: random.Random) -> Kind:
+def _ml_kem_encapsulate(op: str, rng: random.Random) -> SoftwareOperation:
     peer = _MLKEM[op.removesuffix("-encapsulate")].generate()
     public = peer.public_key().public_bytes_raw()
 
@@ -224,10 +224,10 @@ def _ml_kem_encapsulate(op: str, rng: random.Random) -> Kind:
         except ValueError:  # a ciphertext of a wrong length
             return False
 
-    return Kind(op, None, lambda data, rng: Prepared(public, b"", right), MESSAGE_BYTES, takes_files=False)
+    return SoftwareOperation(op, None, lambda data, rng: Prepared(public, b"", right), MESSAGE_BYTES, takes_files=False)
 
 
-def _ml_kem_decapsulate(op: str, rng: random.Random) -> Kind:
+def _ml_kem_decapsulate(op: str, rng: random.Random) -> SoftwareOperation:
     key = _MLKEM[op.removesuffix("-decapsulate")].generate()
     public = key.public_key()
 
@@ -235,10 +235,10 @@ def _ml_kem_decapsulate(op: str, rng: random.Random) -> Kind:
         secret, ciphertext = public.encapsulate()
         return Prepared(ciphertext, b"", lambda result: result == secret)
 
-    return Kind(op, key, prepare, MESSAGE_BYTES, takes_files=False)
+    return SoftwareOperation(op, key, prepare, MESSAGE_BYTES, takes_files=False)
 
 
-MAKERS: dict[str, Callable[[str, random.Random], Kind]] = {
+MAKERS: dict[str, Callable[[str, random.Random], SoftwareOperation]] = {
     "null": lambda op, rng: _plain(op, lambda data: b""),
     "echo": lambda op, rng: _plain(op, lambda data: data),
     "sha256": lambda op, rng: _plain(op, lambda data: digest(hashes.SHA256(), data)),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 
 from simaccel.cli.workload.files import Block
-from simaccel.cli.workload.software import Kind, Prepared, draw_bytes
+from simaccel.cli.workload.software import Prepared, SoftwareOperation, draw_bytes
 
 ROUND_OPERATIONS, ROUND_BYTES = 4_096, 64 << 20
 """Work is done in rounds of so much: prepared, then done and measured, then checked. It bounds the memory: a round's
@@ -28,7 +28,7 @@ class Work:
         return f"{self.op} of {self.origin}"
 
 
-def generated(kinds: Sequence[Kind], count: int, rng: random.Random) -> Iterator[Work]:
+def generated(kinds: Sequence[SoftwareOperation], count: int, rng: random.Random) -> Iterator[Work]:
     """This many operations, with the kinds in turn, on data of random size. The size may be 0 bytes."""
     for number, kind in enumerate(islice(cycle(kinds), count), 1):
         # Not randrange: its draws may change from one version of Python to the next.
@@ -36,7 +36,7 @@ def generated(kinds: Sequence[Kind], count: int, rng: random.Random) -> Iterator
         yield Work(kind.op, kind.prepare(data, rng), f"{len(data):,} random bytes, number {number:,}")
 
 
-def from_blocks(kinds: Sequence[Kind], blocks: Iterable[Block], rng: random.Random) -> Iterator[Work]:
+def from_blocks(kinds: Sequence[SoftwareOperation], blocks: Iterable[Block], rng: random.Random) -> Iterator[Work]:
     """Each block through each kind."""
     for block in blocks:
         for kind in kinds:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from simaccel.testing.contract_suite.harness import ContractBroken, Harness, Probe
+from simaccel.testing.contract_suite.harness import ContractBroken, Harness, RecordingRequest
 
 MANY = 20
 HOUR_NS = 3_600_000_000_000
@@ -244,7 +244,7 @@ def sessions_hold_keys(harness: Harness) -> None:
     with harness.attached():
         for op, session in opened.items():
             for number in range(2):
-                probe = Probe(harness, _payload(number), op)
+                probe = RecordingRequest(harness, _payload(number), op)
                 probe.session = session
                 harness.accel.prepare(probe)
                 harness.done(harness.submit(probe))
@@ -254,7 +254,7 @@ def sessions_hold_keys(harness: Harness) -> None:
     for op in opened:
         others = [session for other, session in opened.items() if other != op]
         for wrong in (None, *others):
-            probe = Probe(harness, b"", op)
+            probe = RecordingRequest(harness, b"", op)
             probe.session = wrong
             try:
                 harness.accel.prepare(probe)
@@ -281,7 +281,7 @@ def many_threads_may_submit(harness: Harness) -> None:
     with harness.attached():
         probes = [harness.probe(_payload(number)) for number in range(4 * MANY)]
 
-        def submit(mine: list[Probe]) -> None:
+        def submit(mine: list[RecordingRequest]) -> None:
             for probe in mine:
                 harness.until(lambda: harness.accel.submit(probe), "slots become free")  # noqa: B023  # called at once
 

@@ -9,7 +9,7 @@ from engine.drivers.scheduler import Scheduler
 from engine.engine import Engine
 from engine.errors import DeadlineError
 from engine.modes import CONTRACTS, MODES
-from engine.offload.retry import Retry
+from engine.offload.retry_setting import Retry
 from simaccel.testing.contract_suite.harness import Harness
 
 JOBS = 12

@@ -23,7 +23,7 @@ class ContractBroken(EngineError, AssertionError):
     """The accelerator breaks a rule that an engine relies on."""
 
 
-class Probe(Submittable):
+class RecordingRequest(Submittable):
     """A request that records what happens to it."""
 
     def __init__(self, harness: Harness, payload: Any, op: str | None = None) -> None:
@@ -85,13 +85,13 @@ class Harness:
             self.accel.detach(on_space)
             self._polled = False
 
-    def probe(self, payload: Any, op: str | None = None) -> Probe:
+    def probe(self, payload: Any, op: str | None = None) -> RecordingRequest:
         """A new request, prepared."""
-        probe = Probe(self, payload, op)
+        probe = RecordingRequest(self, payload, op)
         self.accel.prepare(probe)
         return probe
 
-    def submit(self, probe: Probe) -> Probe:
+    def submit(self, probe: RecordingRequest) -> RecordingRequest:
         """Submit it. Raises ContractBroken if submit returns anything but True: there must be a free slot."""
         self.ensure(self.accel.submit(probe) is True, "submit returns True while there are free slots")
         return probe
@@ -118,11 +118,11 @@ class Harness:
             look.wait(self.watchdog_s)
             timer.cancel()
 
-    def done(self, *probes: Probe) -> None:
+    def done(self, *probes: RecordingRequest) -> None:
         """Wait until all of these have completed."""
         self.until(lambda: all(probe.completions for probe in probes), "a submitted request completes")
 
-    def check(self, *probes: Probe) -> None:
+    def check(self, *probes: RecordingRequest) -> None:
         """Ensure that each has completed once, with its own result."""
         for probe in probes:
             self.ensure(probe.completions == 1, f"complete is called once for a request, not {probe.completions} times")

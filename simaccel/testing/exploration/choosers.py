@@ -1,5 +1,5 @@
-"""The choosers decide where a run goes. `Path` goes through the tree of decisions, depth first; `Recorded` follows a
-schedule; `Prefix` is for shrinking."""
+"""The choosers decide where a run goes: `Path` through the tree of decisions, depth first, `FollowSchedule` where a
+schedule says. `Prefix` is for shrinking."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Prefix:
         return index
 
 
-class Recorded:
+class FollowSchedule:
     """Follows the steps of a schedule exactly. Raises ScheduleError if the model can't."""
 
     __slots__ = ("_steps", "preemptions")

@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from simaccel.testing.exploration.choosers import Path, Prefix, Recorded
+from simaccel.testing.exploration.choosers import FollowSchedule, Path, Prefix
 from simaccel.testing.exploration.diagram import diagram
 from simaccel.testing.exploration.errors import ModelError, NondeterministicError, ScheduleError
 from simaccel.testing.exploration.failure import ScheduleFailure
 from simaccel.testing.exploration.run import Chooser, Model, Run
 from simaccel.testing.exploration.schedule import Schedule
-from simaccel.testing.exploration.shrink import Outcome, shrink
+from simaccel.testing.exploration.shrink import RunOutcome, shrink
 from simaccel.testing.exploration.stepped import stepped
 
 SHRINK_RUNS = 2_000
@@ -89,7 +89,7 @@ def replay(model: Model, schedule: Schedule | str | os.PathLike[str], *, max_ste
     """
     if not isinstance(schedule, Schedule):
         schedule = Schedule.load(schedule)
-    chooser = Recorded(schedule.steps)
+    chooser = FollowSchedule(schedule.steps)
     with _stepping(model) as attached:
         outcome = _play(model, chooser, [], max_steps, attached)
     if isinstance(outcome.error, ScheduleError):
@@ -150,7 +150,7 @@ def _no_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _play(model: Model, chooser: Chooser, taken: list[int], max_steps: int, cell: list[Run | None]) -> Outcome:
+def _play(model: Model, chooser: Chooser, taken: list[int], max_steps: int, cell: list[Run | None]) -> RunOutcome:
     run = Run(chooser, max_steps)
     error: Exception | None = None
     cell[0] = run
@@ -172,17 +172,17 @@ def _play(model: Model, chooser: Chooser, taken: list[int], max_steps: int, cell
         cell[0] = None
         if error is not None or gc.get_count()[0] > GARBAGE:
             gc.collect()
-    return Outcome(taken, [], run.preemptions, run.marks, error)
+    return RunOutcome(taken, [], run.preemptions, run.marks, error)
 
 
-def _twice(model: Model, path: Path, first: Outcome, max_steps: int, cell: list[Run | None]) -> None:
+def _twice(model: Model, path: Path, first: RunOutcome, max_steps: int, cell: list[Run | None]) -> None:
     path.rewind()
     second = _play(model, path, path.taken, max_steps, cell)
     path.check_end()
     _compare(first, second)
 
 
-def _compare(first: Outcome, second: Outcome) -> None:
+def _compare(first: RunOutcome, second: RunOutcome) -> None:
     """Raises NondeterministicError unless two runs of a schedule took the same steps and ended in the same way."""
     for at, (one, other) in enumerate(zip(first.marks, second.marks, strict=False), 1):
         if one != other:
@@ -201,14 +201,14 @@ def _compare(first: Outcome, second: Outcome) -> None:
 def _failure(
     name: str,
     model: Model,
-    found: Outcome,
+    found: RunOutcome,
     schedules: int,
     preemptions: int,
     max_steps: int,
     save: str | os.PathLike[str] | None,
     cell: list[Run | None],
 ) -> ScheduleFailure:
-    def attempt(decisions: list[int]) -> Outcome:
+    def attempt(decisions: list[int]) -> RunOutcome:
         chooser = Prefix(decisions, preemptions)
         return _play(model, chooser, chooser.taken, max_steps, cell)._replace(widths=chooser.widths)
 

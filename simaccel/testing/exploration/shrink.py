@@ -8,7 +8,7 @@ from typing import NamedTuple
 from simaccel.testing.exploration.actor import Mark
 
 
-class Outcome(NamedTuple):
+class RunOutcome(NamedTuple):
     """How a run ended."""
 
     taken: list[int]
@@ -24,7 +24,7 @@ class Outcome(NamedTuple):
         return self.preemptions, len(self.marks), sum(map(bool, self.taken)), self.taken
 
 
-def shrink(found: Outcome, attempt: Callable[[list[int]], Outcome], budget: int) -> Outcome:
+def shrink(found: RunOutcome, attempt: Callable[[list[int]], RunOutcome], budget: int) -> RunOutcome:
     """The smallest failing run that at most `budget` further runs find. It fails with the same class of error.
 
     `attempt(decisions)` runs the model with these decisions, and with option 0 after them.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _LOCKS = (type(Lock()), type(RLock()))
 
 
-class Hook:
+class StepHook:
     """The hook of one exploration. cell[0] is the present run, or None."""
 
     def __init__(self, cell: list[Run | None]) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import hotpath
 from simaccel.testing.exploration.errors import ModelError
-from simaccel.testing.exploration.step_hook import Hook
+from simaccel.testing.exploration.step_hook import StepHook
 
 if TYPE_CHECKING:
     from simaccel.testing.exploration.run import Run
@@ -38,7 +38,7 @@ def stepped(targets: Iterable[object], cell: list[Run | None]) -> Iterator[None]
     functions = [function for target in targets for function in _functions(target)]
     replaced: list[tuple[FunctionType, CodeType]] = []
 
-    hook = Hook(cell)
+    hook = StepHook(cell)
     spaces = {id(function.__globals__): function.__globals__ for function in functions}
     former = {key: space.get(HOOK) for key, space in spaces.items()}
     try:

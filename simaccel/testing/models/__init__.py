@@ -7,7 +7,7 @@ explore(MODELS["by_fd"], preemptions=2)
 
 from simaccel.testing.models.buggy_twins import TWINS
 from simaccel.testing.models.correct import MODELS
-from simaccel.testing.models.engine_model import EngineModel, Watch
+from simaccel.testing.models.engine_model import EngineModel, WatchedJob
 from simaccel.testing.models.fd_reuse import FdReuseModel
 
-__all__ = ["MODELS", "TWINS", "EngineModel", "FdReuseModel", "Watch"]
+__all__ = ["MODELS", "TWINS", "EngineModel", "FdReuseModel", "WatchedJob"]

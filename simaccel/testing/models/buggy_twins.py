@@ -10,14 +10,14 @@ from typing import Any
 
 from engine.engine import Engine
 from engine.offload.operation import Operation
-from engine.offload.retry import Retry
+from engine.offload.retry_setting import Retry
 from engine.offload.wake_fds import wake_fd
 from engine.offload.wakers import FdWaker
 from sim.assistant import Assistant
 from simaccel.testing.exploration.run import Model, Run
 from simaccel.testing.models.assist_model import SEAM as ASSIST_SEAM
 from simaccel.testing.models.assist_model import AssistModel
-from simaccel.testing.models.engine_model import EngineModel, Watch
+from simaccel.testing.models.engine_model import EngineModel, WatchedJob
 from simaccel.testing.models.fd_reuse import FdReuseModel
 from waitctx import WaitCtx
 
@@ -72,7 +72,7 @@ class Unlatched(EngineModel):
     """The application begins to listen for the callback only when the job has paused. The callback may have come
     before."""
 
-    def begin_wait(self, app: Watch) -> None:
+    def begin_wait(self, app: WatchedJob) -> None:
         app.latched = False
 
 

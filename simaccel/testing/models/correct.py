@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.offload.retry import Retry
+from engine.offload.retry_setting import Retry
 from simaccel.testing.exploration.run import Model
 from simaccel.testing.models.assist_model import AssistModel
 from simaccel.testing.models.engine_model import EngineModel

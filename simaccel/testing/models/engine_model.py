@@ -30,7 +30,7 @@ from engine.offload import wakers as wake
 from engine.offload.context_wakers import ContextWakers
 from engine.offload.operation import Operation
 from engine.offload.perform import Performer
-from engine.offload.retry import Retry
+from engine.offload.retry_setting import Retry
 from engine.offload.ring_full import RingFull
 from simaccel.testing.exploration.run import Run
 from simaccel.testing.manual_accelerator import ManualAccelerator
@@ -85,11 +85,11 @@ class EngineModel:
         """Hand a completion to its owner."""
         return request.complete()
 
-    def begin_wait(self, app: Watch) -> None:
+    def begin_wait(self, app: WatchedJob) -> None:
         """Called when the application is about to wait for a job that has just paused."""
 
 
-class Watch:
+class WatchedJob:
     """What the application knows of one job."""
 
     def __init__(self, ctx: WaitCtx) -> None:
@@ -130,7 +130,7 @@ class _World:
             model.retry,
             1_000 if model.deadline else None,
         )
-        self.watches = [Watch(WaitCtx()) for _ in range(model.jobs)]
+        self.watches = [WatchedJob(WaitCtx()) for _ in range(model.jobs)]
         self.by_callback = MODES[model.notify].by_callback
         self.may_end = (DeadlineError,) * model.deadline + (ClosedError,) * model.closes
         self.spurious = model.spurious
@@ -210,7 +210,7 @@ class _World:
         extras = [f"resume {n} for nothing" for n, watch in enumerate(self.watches) if watch.waits and self.spurious]
         return [*extras, "cancel 0"] if self.cancels and self.watches[0].waits else extras
 
-    def _paused(self, watch: Watch) -> None:
+    def _paused(self, watch: WatchedJob) -> None:
         watch.look()
         if watch.waits:
             self.model.begin_wait(watch)
@@ -292,5 +292,5 @@ async def _work(engine: Engine, number: int, operations: int) -> list[bytes]:
     return [await engine.aio.call("op", b"%d.%d" % (number, turn)) for turn in range(operations)]
 
 
-def _latch(watch: Watch) -> None:
+def _latch(watch: WatchedJob) -> None:
     watch.latched = True

@@ -18,14 +18,14 @@ from sim import SimError, parse_faults
 from simaccel.bridge import Server, inject
 from simaccel.watching.addresses import Address
 from simaccel.watching.page.feed import Feed
-from simaccel.watching.page.guard import Guard
+from simaccel.watching.page.guard import PageGuard
 
 FILES = Path(__file__).with_name("static")
 MOST_BYTES = 10_000
 """The most bytes that the body of an action may have."""
 
 
-def page_app(server: Server, address: Address, token: str, feed: Feed) -> Guard:
+def page_app(server: Server, address: Address, token: str, feed: Feed) -> PageGuard:
     """The app. It runs in a loop of its own, in another thread than the device."""
     actions = _actions(server)
 
@@ -65,7 +65,7 @@ def page_app(server: Server, address: Address, token: str, feed: Feed) -> Guard:
         Route("/events", feed),
         Mount("/static", StaticFiles(directory=FILES)),
     ]
-    return Guard(Starlette(routes=routes, lifespan=lifespan), address, token)
+    return PageGuard(Starlette(routes=routes, lifespan=lifespan), address, token)
 
 
 def _actions(server: Server) -> dict[str, Callable[[str], Any]]:

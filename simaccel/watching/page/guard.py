@@ -37,7 +37,7 @@ OPEN_PATHS = ("/static/",)
 """The paths that need no token: their files are the same for everybody."""
 
 
-class Guard:
+class PageGuard:
     """An ASGI app around another one. It lets allowed requests through, and answers all others with one line."""
 
     def __init__(self, app: ASGIApp, address: Address, token: str) -> None:

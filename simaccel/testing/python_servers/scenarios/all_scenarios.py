@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import sim
 from engine.errors import UsageError
 from simaccel.certify.catalogue import chosen_names
-from simaccel.testing.certify.scenarios import aborts, device_trouble, lifecycle, offload, rush, wakes
-from simaccel.testing.certify.scenarios.scenario import Scenario
+from simaccel.testing.python_servers.scenarios import aborts, device_trouble, lifecycle, offload, rush, wakes
+from simaccel.testing.python_servers.scenarios.scenario import VirtualScenario
 
-SCENARIOS: tuple[Scenario, ...] = (
+SCENARIOS: tuple[VirtualScenario, ...] = (
     *offload.SCENARIOS,
     *aborts.SCENARIOS,
     *wakes.SCENARIOS,
@@ -26,7 +26,7 @@ DO_NOT_APPLY = {
 """The scenarios of the catalogue that say nothing about a server in Python, and why."""
 
 
-def chosen(names: Sequence[str]) -> tuple[Scenario, ...]:
+def chosen(names: Sequence[str]) -> tuple[VirtualScenario, ...]:
     """The scenarios with these names, in the table's order, or all. Raises UsageError for an unknown name."""
     try:
         wanted = chosen_names(names, [scenario.name for scenario in SCENARIOS])

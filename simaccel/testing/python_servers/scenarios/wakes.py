@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from sim.faults import Duplicate, EarlyWake
 from simaccel.certify.manner import FEW, WAKES, Failed
-from simaccel.testing.certify.client import CertifyClient
-from simaccel.testing.certify.scenarios.scenario import Scenario
-from simaccel.testing.certify.stage import Stage
+from simaccel.testing.python_servers.client import CertifyClient
+from simaccel.testing.python_servers.scenarios.scenario import VirtualScenario
+from simaccel.testing.python_servers.stage import VirtualStage
 
 
-def many_pauses(stage: Stage) -> None:
+def many_pauses(stage: VirtualStage) -> None:
     """Each operation of a handshake is resumed several times although it is not done, so it pauses again and again."""
     clients = stage.paused()
     while not _all_closed(clients):
@@ -22,7 +22,7 @@ def many_pauses(stage: Stage) -> None:
     stage.all_done(clients)
 
 
-def no_pause(stage: Stage) -> None:
+def no_pause(stage: VirtualStage) -> None:
     """The device is gone, so operations are done in software, and no job pauses."""
     stage.device.faults.remove()
     stage.clock.jump()
@@ -33,12 +33,12 @@ def no_pause(stage: Stage) -> None:
     stage.device.faults.plug_in()
 
 
-def wake_before_pause(stage: Stage) -> None:
+def wake_before_pause(stage: VirtualStage) -> None:
     """Every wake-up comes before the pause that it is for, as it does with OpenSSL's dasync."""
     stage.handshakes(2 * FEW)
 
 
-def spurious_wake(stage: Stage) -> None:
+def spurious_wake(stage: VirtualStage) -> None:
     """Jobs are woken although nothing has completed; it completes only when they have paused again."""
     clients = stage.paused()
     stage.wake()
@@ -46,7 +46,7 @@ def spurious_wake(stage: Stage) -> None:
     stage.all_done(clients)
 
 
-def early_resume(stage: Stage) -> None:
+def early_resume(stage: VirtualStage) -> None:
     """A wake-up comes just before the completion. The server may or may not resume the job in between."""
     for by_ns in (0, 1_000):
         stage.script.pass_on(EarlyWake(by_ns))
@@ -55,7 +55,7 @@ def early_resume(stage: Stage) -> None:
     stage.notes.append(f"resumed for nothing {stage.engine.statistics.spurious_wakes} times")
 
 
-def duplicate(stage: Stage) -> None:
+def duplicate(stage: VirtualStage) -> None:
     """Operations complete twice, and the second time wakes jobs whose operations go on."""
     before = stage.device.statistics().spurious
     stage.script.pass_on(Duplicate())
@@ -72,7 +72,7 @@ def duplicate(stage: Stage) -> None:
         stage.all_done(clients)
 
 
-def _go_on(stage: Stage, clients: Sequence[CertifyClient]) -> None:
+def _go_on(stage: VirtualStage, clients: Sequence[CertifyClient]) -> None:
     stage.until(
         lambda: stage.script.held > 0 or _all_closed(clients),
         "handshakes neither end nor go on to their next operation",
@@ -84,10 +84,10 @@ def _all_closed(clients: Sequence[CertifyClient]) -> bool:
 
 
 SCENARIOS = (
-    Scenario("many-pauses", many_pauses),
-    Scenario("no-pause", no_pause),
-    Scenario("wake-before-pause", wake_before_pause, eager=True),
-    Scenario("spurious-wake", spurious_wake),
-    Scenario("early-resume", early_resume),
-    Scenario("duplicate", duplicate),
+    VirtualScenario("many-pauses", many_pauses),
+    VirtualScenario("no-pause", no_pause),
+    VirtualScenario("wake-before-pause", wake_before_pause, eager=True),
+    VirtualScenario("spurious-wake", spurious_wake),
+    VirtualScenario("early-resume", early_resume),
+    VirtualScenario("duplicate", duplicate),
 )

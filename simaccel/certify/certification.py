@@ -11,12 +11,12 @@ from pathlib import Path
 from simaccel.certify.catalogue import CATALOGUE
 from simaccel.certify.certificates import write_client_certificate
 from simaccel.certify.clients import Clients
-from simaccel.certify.device.handle import Device, DeviceGone
+from simaccel.certify.device.handle import DeviceGone, ScriptedDevice
 from simaccel.certify.manner import PROBED, DoesNotApply, Failed, Manner, Way, check_applies
-from simaccel.certify.results.verdict import Outcome, Result, Verdict
-from simaccel.certify.scenarios.scenario import BASE, Scenario
+from simaccel.certify.results.verdict import CertifyVerdict, Decision, Result
+from simaccel.certify.scenarios.scenario import BASE, ServerScenario
 from simaccel.certify.server_process.resources import NotOurs
-from simaccel.certify.server_process.server import CannotStart, Server
+from simaccel.certify.server_process.server import CannotStart, ServerProcess
 from simaccel.certify.stage import Stage
 from simaccel.certify.target import Target
 from simaccel.cli.commands.openssl import configuration
@@ -39,7 +39,7 @@ class Certification:
             write_client_certificate(self._certificate)
 
     def play(
-        self, scenarios: Sequence[Scenario], again: Callable[[str], str], tell: Callable[[Verdict], object]
+        self, scenarios: Sequence[ServerScenario], again: Callable[[str], str], tell: Callable[[CertifyVerdict], object]
     ) -> Result:
         """Play them. `tell` gets each verdict as it comes; `again` returns the command that plays one scenario alone.
 
@@ -76,9 +76,9 @@ class Certification:
             return False
         return True
 
-    def _verdict(self, scenario: Scenario, manner: Manner, again: str) -> Verdict:
+    def _verdict(self, scenario: ServerScenario, manner: Manner, again: str) -> CertifyVerdict:
         begun_s = time.monotonic()
-        outcome, since_s = Outcome.PASSED, 0.0
+        outcome, since_s = Decision.PASSED, 0.0
         try:
             check_applies(scenario.name, scenario.whom, manner)
             with self._stage(scenario.name, {**BASE, **scenario.settings}, manner) as stage:
@@ -88,27 +88,27 @@ class Certification:
                     stage.calm()
                     seen = "; ".join(stage.notes)
                 except (Failed, DeviceGone, NotOurs) as failed:
-                    outcome, seen = Outcome.FAILED, str(failed)
+                    outcome, seen = Decision.FAILED, str(failed)
                     since_s = time.monotonic() - stage.since_s
         except DoesNotApply as reason:
-            outcome, seen = Outcome.DOES_NOT_APPLY, str(reason)
+            outcome, seen = Decision.DOES_NOT_APPLY, str(reason)
         except (Failed, CannotStart, DeviceGone) as failed:
-            outcome, seen = Outcome.FAILED, str(failed)
+            outcome, seen = Decision.FAILED, str(failed)
         took_s = time.monotonic() - begun_s
         stands_for = CATALOGUE[scenario.name].stands_for
-        return Verdict(scenario.name, scenario.what, outcome, seen, since_s, took_s, again, stands_for)
+        return CertifyVerdict(scenario.name, scenario.what, outcome, seen, since_s, took_s, again, stands_for)
 
     @contextmanager
     def _stage(self, name: str, settings: Mapping[str, object], manner: Manner) -> Iterator[Stage]:
         with ExitStack() as opened:
-            device = opened.enter_context(Device(self.target.uids))
+            device = opened.enter_context(ScriptedDevice(self.target.uids))
             config = self._folder / f"{name}.cnf"
             config.write_text(configuration(self._module, device.address, settings))
             environment = {
                 name: value for name, value in environment_of_caller().items() if not name.startswith("SIMACCEL_")
             }
             environment["OPENSSL_CONF"] = str(config)
-            server = opened.enter_context(Server(self.target, environment, self._folder / f"{name}.log"))
+            server = opened.enter_context(ServerProcess(self.target, environment, self._folder / f"{name}.log"))
             clients = Clients(server.family, server.address)
             opened.callback(clients.close)
             yield Stage(
@@ -123,7 +123,7 @@ class Certification:
             )
 
 
-def _why_unused(server: Server) -> str:
+def _why_unused(server: ServerProcess) -> str:
     sentences = [diagnose(Process.of(pid)).sentence for pid in server.pids()]
     return next(
         (sentence for sentence in sentences if "OPENSSL_CONF" not in sentence), sentences[0] if sentences else ""

@@ -16,11 +16,11 @@ from engine.engine import Engine
 from engine.errors import JobCancelled
 from sim import Accelerator, VirtualClock
 from simaccel.certify.manner import FEW, SLACK_FDS, Failed, Manner
-from simaccel.testing.certify.client import CertifyClient, Progress
-from simaccel.testing.certify.real_time import OutOfTime, RealTime
-from simaccel.testing.certify.script import Script
-from simaccel.testing.certify.server import CertifiedServer
 from simaccel.testing.misuse import MisuseError
+from simaccel.testing.python_servers.client import CertifyClient, ClientProgress
+from simaccel.testing.python_servers.real_time import OutOfTime, RealTime
+from simaccel.testing.python_servers.script import VirtualScript
+from simaccel.testing.python_servers.server import CertifiedServer
 
 IDLE_TURNS = 30
 """A hang: this many turns in which nothing moves, while nothing is due. An asyncio loop needs a few for a wake-up."""
@@ -33,7 +33,7 @@ OF_A_SERVER = (Exception, JobCancelled, OutOfTime, SystemExit, GeneratorExit, as
 
 
 @dataclass
-class Stage:
+class VirtualStage:
     """One server, its engine and its device, for one scenario."""
 
     device: Accelerator
@@ -61,8 +61,8 @@ class Stage:
     fds_before: int = 0
 
     def __post_init__(self) -> None:
-        self.script = Script(self.device)
-        self.progress = Progress()
+        self.script = VirtualScript(self.device)
+        self.progress = ClientProgress()
         self._nothing_due = False
         """Whether the last jump of the clock found nothing to do, and no turn has moved anything since."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from simaccel.certify.manner import FEW, For, Way
-from simaccel.testing.certify.scenarios.scenario import Scenario
-from simaccel.testing.certify.stage import Stage
+from simaccel.testing.python_servers.scenarios.scenario import VirtualScenario
+from simaccel.testing.python_servers.stage import VirtualStage
 
 
-def graceful_stop(stage: Stage) -> None:
+def graceful_stop(stage: VirtualStage) -> None:
     """The server is told to stop while handshakes are paused. Then their operations complete."""
     clients = stage.paused() if stage.manner.way is Way.PAUSES else stage.open(FEW)
     stage.stop()
@@ -15,4 +15,4 @@ def graceful_stop(stage: Stage) -> None:
     stage.notes.append(f"{done} of {len(clients)} paused handshakes were completed")
 
 
-SCENARIOS = (Scenario("graceful-stop", graceful_stop, For.ALL),)
+SCENARIOS = (VirtualScenario("graceful-stop", graceful_stop, For.ALL),)

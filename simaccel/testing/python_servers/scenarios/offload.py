@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from sim.faults import Delay
 from simaccel.certify.manner import CLIENTS, HANDSHAKES, Failed, For, Way
-from simaccel.testing.certify.scenarios.scenario import Scenario
-from simaccel.testing.certify.stage import Stage
+from simaccel.testing.python_servers.scenarios.scenario import VirtualScenario
+from simaccel.testing.python_servers.stage import VirtualStage
 
 DELAY = Delay(by_ns=50_000_000)
 
 
-def offload(stage: Stage) -> None:
+def offload(stage: VirtualStage) -> None:
     """Each handshake does its operations on the device."""
     before = stage.device.statistics().completed
     clients = stage.handshakes(HANDSHAKES)
@@ -20,7 +20,7 @@ def offload(stage: Stage) -> None:
         raise Failed(f"{HANDSHAKES} handshakes did {wanted} operations, and only {done} of them on the device")
 
 
-def asynchronous(stage: Stage) -> None:
+def asynchronous(stage: VirtualStage) -> None:
     """With a slow device more than one handshake is in flight."""
     if stage.manner.way is Way.BLOCKS:
         raise Failed("it blocks: it calls client.handshake outside of a job, or with pauses blocked")
@@ -31,4 +31,4 @@ def asynchronous(stage: Stage) -> None:
     stage.notes.append(f"{stage.device.statistics().high_water} in flight at most")
 
 
-SCENARIOS = (Scenario("offload", offload, For.ALL), Scenario("asynchronous", asynchronous, For.ALL))
+SCENARIOS = (VirtualScenario("offload", offload, For.ALL), VirtualScenario("asynchronous", asynchronous, For.ALL))

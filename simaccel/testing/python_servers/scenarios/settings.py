@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.offload.retry import Retry
+from engine.offload.retry_setting import Retry
 
 TWO_SLOTS: Mapping[str, Any] = {"depth": 2}
 """A ring of two slots. The engine wakes whoever waits for one when a slot is free."""

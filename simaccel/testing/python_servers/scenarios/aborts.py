@@ -4,13 +4,13 @@ freed before its operation completes, or again and again under the same fd numbe
 from __future__ import annotations
 
 from simaccel.certify.manner import FEW, ROUNDS, Failed, For
-from simaccel.testing.certify.client import CertifyClient
-from simaccel.testing.certify.scenarios.scenario import Scenario
-from simaccel.testing.certify.scenarios.settings import AT_ONCE, TWO_SLOTS
-from simaccel.testing.certify.stage import Stage
+from simaccel.testing.python_servers.client import CertifyClient
+from simaccel.testing.python_servers.scenarios.scenario import VirtualScenario
+from simaccel.testing.python_servers.scenarios.settings import AT_ONCE, TWO_SLOTS
+from simaccel.testing.python_servers.stage import VirtualStage
 
 
-def abort_mid_pause(stage: Stage) -> None:
+def abort_mid_pause(stage: VirtualStage) -> None:
     """The clients vanish while their operations are in flight. The operations complete after that."""
     for _ in range(ROUNDS):
         stage.hang_up(stage.paused())
@@ -19,7 +19,7 @@ def abort_mid_pause(stage: Stage) -> None:
         stage.handshakes()
 
 
-def abort_waiting_for_slot(stage: Stage) -> None:
+def abort_waiting_for_slot(stage: VirtualStage) -> None:
     """The clients vanish while most of them wait for a slot of a ring of two."""
     for _ in range(ROUNDS):
         clients = fill_the_ring(stage, FEW)
@@ -28,7 +28,7 @@ def abort_waiting_for_slot(stage: Stage) -> None:
         stage.handshakes()
 
 
-def fill_the_ring(stage: Stage, count: int) -> list[CertifyClient]:
+def fill_the_ring(stage: VirtualStage, count: int) -> list[CertifyClient]:
     """Open `count` new clients. Two of them get the slots of the ring, and the others wait for one."""
     before = stage.engine.statistics.eagains
     stage.script.hold()
@@ -41,7 +41,7 @@ def fill_the_ring(stage: Stage, count: int) -> list[CertifyClient]:
     return clients
 
 
-def freed_in_flight(stage: Stage) -> None:
+def freed_in_flight(stage: VirtualStage) -> None:
     """The server is given time to free the connections before the operations complete."""
     clients = stage.paused()
     stage.hang_up(clients)
@@ -55,7 +55,7 @@ def freed_in_flight(stage: Stage) -> None:
     stage.handshakes()
 
 
-def fd_reuse(stage: Stage) -> None:
+def fd_reuse(stage: VirtualStage) -> None:
     """New connections get the fd numbers of those that vanished, before and after the old operations complete."""
     for _ in range(ROUNDS):
         old = stage.paused()
@@ -73,8 +73,8 @@ def fd_reuse(stage: Stage) -> None:
 
 
 SCENARIOS = (
-    Scenario("abort-mid-pause", abort_mid_pause),
-    Scenario("abort-waiting-for-slot", abort_waiting_for_slot, For.PARALLEL, settings=(TWO_SLOTS, AT_ONCE)),
-    Scenario("freed-in-flight", freed_in_flight),
-    Scenario("fd-reuse", fd_reuse),
+    VirtualScenario("abort-mid-pause", abort_mid_pause),
+    VirtualScenario("abort-waiting-for-slot", abort_waiting_for_slot, For.PARALLEL, settings=(TWO_SLOTS, AT_ONCE)),
+    VirtualScenario("freed-in-flight", freed_in_flight),
+    VirtualScenario("fd-reuse", fd_reuse),
 )

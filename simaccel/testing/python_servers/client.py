@@ -28,7 +28,7 @@ class HandshakeError(Exception):
     """The handshake of a client failed. Its server closes this client, and goes on."""
 
 
-class Progress:
+class ClientProgress:
     """What has become of all clients of a scenario, together."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class CertifyClient:
     in the others, so it becomes a stackful or a stackless job. It raises HandshakeError if it fails.
     """
 
-    def __init__(self, number: int, kind: str, engine: Engine, software: bool, progress: Progress) -> None:
+    def __init__(self, number: int, kind: str, engine: Engine, software: bool, progress: ClientProgress) -> None:
         """`software`: whether the handshake does an operation by itself if the device does not do it."""
         self.number = number
         """Counted from 1."""

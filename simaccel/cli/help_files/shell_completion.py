@@ -1,4 +1,4 @@
-"""The completion of simaccel in bash, made from the help: `python -m simaccel.cli.help_files.completion`.
+"""The completion of simaccel in bash, made from the help: `python -m simaccel.cli.help_files.shell_completion`.
 
 The script holds all words itself. typer's own completion starts Python at each press of Tab, which takes longer than a
 person waits.

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from sim.faults import Corrupt, Fail, Reset, Verdict
 from simaccel.certify.manner import CLIENTS, FEW, Failed, For, Way
-from simaccel.testing.certify.scenarios.aborts import fill_the_ring
-from simaccel.testing.certify.scenarios.scenario import Scenario
-from simaccel.testing.certify.scenarios.settings import AT_ONCE, TWO_SLOTS
-from simaccel.testing.certify.stage import LOOKED_AT_TURNS, Stage
+from simaccel.testing.python_servers.scenarios.aborts import fill_the_ring
+from simaccel.testing.python_servers.scenarios.scenario import VirtualScenario
+from simaccel.testing.python_servers.scenarios.settings import AT_ONCE, TWO_SLOTS
+from simaccel.testing.python_servers.stage import LOOKED_AT_TURNS, VirtualStage
 
 TRIES = 2
 """How often in a turn a server may try a job that waits for a slot. More often is a busy loop."""
 DEADLINE_NS = 300_000_000
 
 
-def ring_full(stage: Stage) -> None:
+def ring_full(stage: VirtualStage) -> None:
     """24 handshakes want the two slots of a ring, and the device completes nothing for a while."""
     clients = fill_the_ring(stage, CLIENTS)
     tries = stage.look_at_idle_turns()
@@ -25,7 +25,7 @@ def ring_full(stage: Stage) -> None:
     stage.all_done(clients)
 
 
-def held_for_ever(stage: Stage) -> None:
+def held_for_ever(stage: VirtualStage) -> None:
     """Some operations do not complete. The server waits for them without a busy loop, and serves the others."""
     held = stage.paused()
     stage.settle()
@@ -41,7 +41,7 @@ def held_for_ever(stage: Stage) -> None:
     stage.all_done(held)
 
 
-def error(stage: Stage) -> None:
+def error(stage: VirtualStage) -> None:
     """Operations fail for good, so these handshakes fail, and the server tells the clients and goes on."""
     for verdict in (Fail(), Reset()):
         _fail_all(stage, verdict)
@@ -49,17 +49,17 @@ def error(stage: Stage) -> None:
         stage.handshakes()
 
 
-def corrupt(stage: Stage) -> None:
+def corrupt(stage: VirtualStage) -> None:
     """Results are damaged. No handshake may succeed with one."""
     _fail_all(stage, Corrupt())
 
 
-def _fail_all(stage: Stage, verdict: Verdict) -> None:
+def _fail_all(stage: VirtualStage, verdict: Verdict) -> None:
     stage.script.pass_on(verdict)
     stage.all_closed(stage.open(FEW))
 
 
-def late_completion(stage: Stage) -> None:
+def late_completion(stage: VirtualStage) -> None:
     """Operations pass their deadline and the handshakes go on in software. Only then do the completions come."""
     stage.script.hold()
     clients = stage.open(FEW)
@@ -71,7 +71,7 @@ def late_completion(stage: Stage) -> None:
     stage.handshakes()
 
 
-def device_restart(stage: Stage) -> None:
+def device_restart(stage: VirtualStage) -> None:
     """The device is removed with operations in flight, and comes back."""
     clients = stage.paused() if stage.manner.way is Way.PAUSES else stage.open(FEW)
     stage.script.wake()  # these wakes reach jobs while the device goes
@@ -89,10 +89,10 @@ def device_restart(stage: Stage) -> None:
 
 
 SCENARIOS = (
-    Scenario("ring-full", ring_full, For.PARALLEL, settings=(TWO_SLOTS, AT_ONCE)),
-    Scenario("held-for-ever", held_for_ever),
-    Scenario("error", error, For.ALL, software=False),
-    Scenario("corrupt", corrupt, For.ALL, software=False),
-    Scenario("late-completion", late_completion, settings=({"deadline_ns": DEADLINE_NS},)),
-    Scenario("device-restart", device_restart, For.ALL),
+    VirtualScenario("ring-full", ring_full, For.PARALLEL, settings=(TWO_SLOTS, AT_ONCE)),
+    VirtualScenario("held-for-ever", held_for_ever),
+    VirtualScenario("error", error, For.ALL, software=False),
+    VirtualScenario("corrupt", corrupt, For.ALL, software=False),
+    VirtualScenario("late-completion", late_completion, settings=({"deadline_ns": DEADLINE_NS},)),
+    VirtualScenario("device-restart", device_restart, For.ALL),
 )

@@ -11,7 +11,7 @@ from sim.faults import PASS, Hold, Verdict
 from sim.faults.installed_faults import Guard
 
 
-class Script:
+class VirtualScript:
     """The script of one device."""
 
     def __init__(self, device: Accelerator) -> None:
@@ -67,7 +67,7 @@ class Script:
 class _Keeper:
     """A fault rule that holds one request, so that this one can be released without the others."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: VirtualScript) -> None:
         self.request: Any = None
         self._script = script
         self.guard: Guard = script._faults.install(self)

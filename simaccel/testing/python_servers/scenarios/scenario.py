@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from simaccel.certify.manner import For
-from simaccel.testing.certify.stage import Stage
+from simaccel.testing.python_servers.stage import VirtualStage
 
 
 @dataclass(frozen=True, slots=True)
-class Scenario:
+class VirtualScenario:
     """What is done to a server in Python in one of the scenarios of the catalogue."""
 
     name: str
-    play: Callable[[Stage], None]
-    """Plays the scenario. Raises Failed or DoesNotApply. After it, `Stage.calm` must hold too."""
+    play: Callable[[VirtualStage], None]
+    """Plays the scenario. Raises Failed or DoesNotApply. After it, `VirtualStage.calm` must hold too."""
     whom: For = For.PAUSING
     settings: tuple[Mapping[str, Any], ...] = ({},)
     """Options of the `Accel`. It is played once with each."""

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from sim import UsageError
 from simaccel.certify.accelerators.rules import Rule
-from simaccel.certify.device.handle import Device
-from simaccel.certify.results.verdict import Outcome, Result, Verdict
+from simaccel.certify.device.handle import ScriptedDevice
+from simaccel.certify.results.verdict import CertifyVerdict, Decision, Result
 from simaccel.certify.server_process.process_tree import die_with
 from simaccel.cli.openssl_setup.exec_program import environment_of_caller
 
@@ -29,7 +29,7 @@ DELAY_NS = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Accelerator:
+class JudgedLibrary:
     """What is certified. Raises UsageError if it is not a file."""
 
     kind: str
@@ -64,15 +64,15 @@ def build(folder: Path) -> Path:
 
 
 def certify(
-    accelerator: Accelerator,
+    accelerator: JudgedLibrary,
     rules: Sequence[Rule],
     driver: Path,
     again: Callable[[str], str],
-    tell: Callable[[Verdict], object],
+    tell: Callable[[CertifyVerdict], object],
 ) -> Result:
     """Check them; blocks. `tell` gets each verdict as it comes. `again` returns the command that checks one rule."""
     verdicts = []
-    with Device() as device:  # for our own provider
+    with ScriptedDevice() as device:  # for our own provider
         device.pass_on(delay_ns=DELAY_NS)
         for rule in rules:
             verdict = _verdict(accelerator, rule, driver, device.address, again(rule.name))
@@ -81,21 +81,21 @@ def certify(
     return Result(str(accelerator.path), accelerator.kind, None, tuple(verdicts))
 
 
-def _verdict(accelerator: Accelerator, rule: Rule, driver: Path, address: str, again: str) -> Verdict:
+def _verdict(accelerator: JudgedLibrary, rule: Rule, driver: Path, address: str, again: str) -> CertifyVerdict:
     begun_s = time.monotonic()
     parts = [(way, *_check(accelerator, rule, way, driver, address)) for way in WAYS]
     codes = {code for _, code, _ in parts}
     if codes - {PASSED, DOES_NOT_APPLY}:
-        outcome = Outcome.FAILED
+        outcome = Decision.FAILED
         parts = [part for part in parts if part[1] not in (PASSED, DOES_NOT_APPLY)]
     else:
-        outcome = Outcome.PASSED if PASSED in codes else Outcome.DOES_NOT_APPLY
+        outcome = Decision.PASSED if PASSED in codes else Decision.DOES_NOT_APPLY
         parts = [part for part in parts if part[1] == PASSED] or parts
     seen = "; ".join(dict.fromkeys(f"by {way}: {text}" for way, _, text in parts))
-    return Verdict(rule.name, rule.what, outcome, seen, 0.0, time.monotonic() - begun_s, again)
+    return CertifyVerdict(rule.name, rule.what, outcome, seen, 0.0, time.monotonic() - begun_s, again)
 
 
-def _check(accelerator: Accelerator, rule: Rule, way: str, driver: Path, address: str) -> tuple[int, str]:
+def _check(accelerator: JudgedLibrary, rule: Rule, way: str, driver: Path, address: str) -> tuple[int, str]:
     """The exit code of the driver, and what it says."""
     environment = {name: text for name, text in environment_of_caller().items() if not name.startswith("SIMACCEL_")}
     environment |= {"OPENSSL_CONF": "/dev/null", "SIMACCEL_SOCKET": address, **SETTINGS}

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from engine.engine import Engine
 from engine.errors import UsageError
-from simaccel.testing.certify.client import CertifyClient
+from simaccel.testing.python_servers.client import CertifyClient
 
 
 class CertifiedServer(Protocol):

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from simaccel.certify.manner import DoesNotApply, For
-from simaccel.testing.certify.scenarios.scenario import Scenario
-from simaccel.testing.certify.stage import Stage
+from simaccel.testing.python_servers.scenarios.scenario import VirtualScenario
+from simaccel.testing.python_servers.stage import VirtualStage
 
 FDS_EACH = 2
 """How many fds a connection needs at most: both ends of a pipe."""
 SPARE_FDS = 100
 
 
-def many_connects(stage: Stage) -> None:
+def many_connects(stage: VirtualStage) -> None:
     """All clients connect at once, and each gets its handshake."""
     count = stage.connects
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -33,4 +33,4 @@ def many_connects(stage: Stage) -> None:
 
 ROOM: Mapping[str, Any] = {"depth": 1024, "units": 64}
 """With fewer slots, a server that tries all jobs that wait for one in each turn would take a minute."""
-SCENARIOS = (Scenario("many-connects", many_connects, For.ALL, settings=(ROOM,)),)
+SCENARIOS = (VirtualScenario("many-connects", many_connects, For.ALL, settings=(ROOM,)),)

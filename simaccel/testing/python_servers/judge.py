@@ -16,16 +16,16 @@ from sim import Accelerator
 from simaccel.certify.catalogue import CATALOGUE
 from simaccel.certify.manner import PROBED, DoesNotApply, Failed, Manner, Way, check_applies
 from simaccel.certify.results.table import end
-from simaccel.certify.results.verdict import Outcome, Result, Verdict
-from simaccel.testing.certify.client import KINDS
-from simaccel.testing.certify.eager import make_eager
-from simaccel.testing.certify.real_time import RealTime
-from simaccel.testing.certify.scenarios.scenario import Scenario
-from simaccel.testing.certify.scenarios.table import SCENARIOS, chosen
-from simaccel.testing.certify.server import CertifiedServer, Factory, made_by
-from simaccel.testing.certify.stage import Stage
+from simaccel.certify.results.verdict import CertifyVerdict, Decision, Result
 from simaccel.testing.invariants import InvariantError
 from simaccel.testing.misuse import Kind, MisuseError
+from simaccel.testing.python_servers.client import KINDS
+from simaccel.testing.python_servers.eager import make_eager
+from simaccel.testing.python_servers.real_time import RealTime
+from simaccel.testing.python_servers.scenarios.all_scenarios import SCENARIOS, chosen
+from simaccel.testing.python_servers.scenarios.scenario import VirtualScenario
+from simaccel.testing.python_servers.server import CertifiedServer, Factory, made_by
+from simaccel.testing.python_servers.stage import VirtualStage
 
 CERTIFY_SCENARIOS = tuple(scenario.name for scenario in SCENARIOS)
 """The names of the scenarios, in the order in which they are played."""
@@ -103,21 +103,23 @@ class Judge:
                 stage.settle()
             return manner
 
-    def verdict(self, scenario: Scenario, manner: Manner, again: str) -> Verdict:
+    def verdict(self, scenario: VirtualScenario, manner: Manner, again: str) -> CertifyVerdict:
         """Play a scenario with each of its settings, until one fails."""
-        outcome, seen = Outcome.PASSED, dict[str, None]()
+        outcome, seen = Decision.PASSED, dict[str, None]()
         try:
             check_applies(scenario.name, scenario.whom, manner)
             for settings in scenario.settings:
                 seen |= dict.fromkeys(self._play(scenario, settings, manner))
         except DoesNotApply as reason:
-            outcome, seen = Outcome.DOES_NOT_APPLY, {str(reason): None}
+            outcome, seen = Decision.DOES_NOT_APPLY, {str(reason): None}
         except Failed as failed:
-            outcome, seen = Outcome.FAILED, {str(failed): None}
+            outcome, seen = Decision.FAILED, {str(failed): None}
         entry = CATALOGUE[scenario.name]
-        return Verdict(entry.name, entry.what, outcome, "; ".join(seen), again=again, stands_for=entry.stands_for)
+        return CertifyVerdict(
+            entry.name, entry.what, outcome, "; ".join(seen), again=again, stands_for=entry.stands_for
+        )
 
-    def _play(self, scenario: Scenario, settings: Mapping[str, Any], manner: Manner) -> list[str]:
+    def _play(self, scenario: VirtualScenario, settings: Mapping[str, Any], manner: Manner) -> list[str]:
         """Returns the notes."""
         stage = None
         try:
@@ -139,12 +141,12 @@ class Judge:
     @contextmanager
     def _staged(
         self, name: str, settings: Mapping[str, Any], manner: Manner, software: bool = True, eager: bool = False
-    ) -> Iterator[Stage]:
+    ) -> Iterator[VirtualStage]:
         self.real_time.begin_scenario()
         with ExitStack() as last, self.make(seed=self.seed, **settings) as accel:
             if eager:
                 make_eager(accel.device)
-            stage = Stage(
+            stage = VirtualStage(
                 accel.device,
                 accel.engine,
                 self._server(accel.engine, name),
@@ -159,7 +161,7 @@ class Judge:
             yield stage
 
 
-def _end(stage: Stage) -> None:
+def _end(stage: VirtualStage) -> None:
     """Remove what is left of a server that was judged: its fds, the jobs of its clients, and its wait contexts."""
     if not stage.closed:
         with suppress(Exception):
@@ -198,6 +200,6 @@ def certify(
         manner = judge.probe()
         verdicts = tuple(judge.verdict(scenario, manner, again(scenario.name)) for scenario in played)
     result = Result(getattr(factory, "__qualname__", repr(factory)), manner.summary, seed, verdicts)
-    if result.count(Outcome.FAILED):
+    if result.count(Decision.FAILED):
         raise CertifyError(result)
     return result

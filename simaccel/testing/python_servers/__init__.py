@@ -1,0 +1,7 @@
+"""`accel.certify`: puts a server in Python through everything that ever broke one, in virtual time."""
+
+from simaccel.testing.python_servers.client import CertifyClient
+from simaccel.testing.python_servers.judge import CERTIFY_SCENARIOS, CertifyError, certify
+from simaccel.testing.python_servers.server import CertifiedServer
+
+__all__ = ["CERTIFY_SCENARIOS", "CertifiedServer", "CertifyClient", "CertifyError", "certify"]
