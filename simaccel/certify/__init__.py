@@ -1,1 +1,1 @@
-"""`simaccel certify` does to a server everything that ever broke one, and judges the server from outside."""
+"""`simaccel certify` puts a server through the situations in which others have failed, and judges it from outside."""

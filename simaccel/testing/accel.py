@@ -223,7 +223,7 @@ class Accel:
         connects: int = 1000,
         kinds: Sequence[str] = ALL_KINDS,
     ) -> Result:
-        """Put a server through everything that ever broke one, in virtual time: docs/certify-python.md.
+        """Put a server through the situations in which others have failed, in virtual time: docs/certify-python.md.
 
         `server_factory(engine)` returns a new server, which fits `simaccel.testing.CertifiedServer`. Each scenario gets
         a new one, with an engine and a device of its own. These have `notify`, `contract`, `units`, `latency` and

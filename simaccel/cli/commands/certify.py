@@ -1,4 +1,4 @@
-"""`simaccel certify`: puts a server through everything that ever broke one, and judges it."""
+"""`simaccel certify`: puts a server through the situations in which others have failed, and judges it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def command(
         int, typer.Option(parser=whole_number, metavar="N", help="How many operations must leave no fd behind.")
     ] = 10_000,
 ) -> Callable[[], int]:
-    """Put a server, a provider or an engine through everything that ever broke one, and judge it.
+    """Put a server, a provider or an engine through the situations in which others have failed, and judge it.
 
     For example: simaccel certify server --connect 127.0.0.1:4433 -- ./my-server
     """

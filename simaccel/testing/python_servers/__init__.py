@@ -1,4 +1,4 @@
-"""`accel.certify`: puts a server in Python through everything that ever broke one, in virtual time."""
+"""`accel.certify`: puts a server in Python, in virtual time, through the situations in which others have failed."""
 
 from simaccel.testing.python_servers.client import CertifyClient
 from simaccel.testing.python_servers.judge import CERTIFY_SCENARIOS, CertifyError, certify
