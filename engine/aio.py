@@ -32,7 +32,7 @@ CANCELS = 100
 
 
 class BlockingEngine(Source, Protocol):
-    """What `Aio` needs of its engine: an event loop can keep it going, and it can call without a pause."""
+    """What `Aio` needs of its engine: what an event loop needs to keep it going, and calls that do not pause."""
 
     def call(
         self, op: str, payload: Any = b"", *, aux: Any = b"", session: Any = None, deadline_ns: int | None = None
@@ -113,7 +113,7 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
                     driver.unwatch(waker)  # once more, after an exception such as Ctrl-C
                     raise
                 finally:
-                    job.driver = None  # it need not be told of a cancel by itself
+                    job.driver = None  # it need not be told of its own cancel
                     for _ in range(CANCELS):
                         if not job.paused or job.cancel():
                             break

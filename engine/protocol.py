@@ -149,16 +149,16 @@ class Assistant(Source, Protocol):
     """
 
     def submit(self, request: Any) -> bool:
-        """As `Accelerator.submit`. The accelerator may leave the request until the next `poll`, `notify_once` or
+        """Like `Accelerator.submit`. The accelerator may leave the request until the next `poll`, `notify_once` or
         `hand_over`. The caller sees to it that one of them is called before it waits for anything."""
         ...
 
     def submit_for_others(self, request: Any) -> bool:
-        """The same for an engine that is polled, where the caller does not poll, and others do."""
+        """Like `submit`, for an engine that is polled: its callers do not poll, but other threads do."""
         ...
 
     def hand_over(self) -> None:
-        """The accelerator does by itself what is left. Any thread."""
+        """Let the accelerator do by itself what is left. Any thread."""
         ...
 
 

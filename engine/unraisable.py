@@ -1,4 +1,4 @@
-"""Reports exceptions that have no caller to go to, such as those of a callback that a device's thread calls."""
+"""Reports exceptions that have no caller to go to, such as those of a callback in a device's thread."""
 
 import sys
 import threading

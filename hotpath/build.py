@@ -50,7 +50,7 @@ class MissingError(Exception):
 
 
 def build() -> Path:
-    """Compile, and return the path of the extension. Raises MissingError, or CalledProcessError with what was said."""
+    """Compile, and return the path of the extension. Raises MissingError, and CalledProcessError if a command fails."""
     path = Path(extension())
     if path.exists():
         return path

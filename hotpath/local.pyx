@@ -36,7 +36,7 @@ cdef extern from *:
 
 
 cdef class _Held:
-    """Holds the object of one thread. Once it is gone, nobody's memory counts any more."""
+    """Holds the object of one thread. Once it is gone, no thread relies on what it remembers."""
 
     cdef object state
 
@@ -64,7 +64,7 @@ cdef class Local:
     def __setattr__(self, name, value):
         cdef _Held held = _Held()
         held.state = value
-        self._threads.held = held  # the one before is gone with this, and so is what threads remember
+        self._threads.held = held  # this frees the holder before it, so that no thread relies on what it remembers
         simaccel_lose()
 
     cdef _look(self):

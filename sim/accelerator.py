@@ -55,8 +55,9 @@ class Accelerator:
     - `max_payload_bytes`: the largest size of one request, payload and aux together.
     - `assist`: whether threads that wait do short work of the device themselves; see `sim.assistant`.
 
-    Any thread may call every method. Completions come in the worker thread, or in the thread that polls, moves the
-    clock, or with `assist` waits. The constructor raises UsageError for bad parameters.
+    Any thread may call every method. Completions come in the worker thread, in a thread that polls, or in the thread
+    that moves the clock. With `assist` they also come in threads that wait. The constructor raises UsageError for bad
+    parameters.
 
     These are the parts: `Submission` takes the requests, `Device` moves them, its `Reaper` tells their owners, `Worker`
     steps the device in real time, and `Faults` installs the hook that fault rules and traces need. The methods of the
@@ -73,7 +74,7 @@ class Accelerator:
     """Put a prepared request onto the ring and ring the doorbell. Returns False if the ring is full. Never blocks.
 
     Raises ClosedError after `close` and in the child of a fork, RemovedError while the device is removed, RejectedError
-    if a fault rule says so, and UsageError if a fault rule raises, or if this thread is just asking the fault rules.
+    if a fault rule says so, and UsageError if a fault rule raises, or if it is itself called by a fault rule.
     After any of these, nothing was submitted."""
 
     enqueue: Callable[[Submittable], bool]
@@ -128,7 +129,7 @@ class Accelerator:
             # The worker gets no reference to self: its thread would keep the accelerator alive.
             self._set_worker(Worker(device, self.clock.now_ns, device.crash))
         self.assistant: Assistant | None = assistant_of(device, submission) if assist else None
-        """Lets threads that wait do short work of the device. None without `assist`, and where that has no effect."""
+        """Lets threads that wait do short work of the device. None without `assist`, and if that can have no effect."""
         self._closed = self._ended = False
         _alive.add(self)
 
@@ -205,7 +206,7 @@ class Accelerator:
         RDMA cards.
         """
         self._device.reaper.notify_once(fn)
-        if self.assistant is not None:  # whoever asks does not poll before it is told
+        if self.assistant is not None:  # an engine that asks to be told polls only after that
             self.assistant.hand_over()
 
     def call_at(self, due_ns: int, fn: Callable[[], object]) -> Timer:

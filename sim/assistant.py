@@ -5,16 +5,17 @@ than tens of short requests. So an accelerator that was made with `assist=True` 
 going to wait submits by `Assistant.submit`, which leaves the worker asleep, and then calls `Assistant.poll`. This does
 what the worker would have done, in the waiting thread: the same steps, the same counts, the same order.
 
-- **One thread steps the device at a time.** Whoever wants to puts a claim into `Worker.claims`, and the first claim
-  counts. The worker keeps its claim there until it is its turn. A waiting thread that is not the first takes its claim
-  back and waits as if there were no assistance.
-- **No request is forgotten.** Whoever takes a claim back looks at the ring once more, and wakes the worker if anything
-  is left. So after `poll` all that is on the ring is in somebody's hands.
-- **Only short work.** A request is short if the last one of its kernel took less than ASSIST_NS and was no smaller. The
-  first request of a kernel, and all that are not short, are for the worker, with all that comes after them on the ring.
-  So is everything on a device with fault rules or a trace.
-- **The thread is the user's own.** A KeyboardInterrupt is raised there, as in virtual time. A request leaves the ring
-  when it is on the completion ring. If Ctrl-C comes earlier, even in the kernel, the worker does the request.
+- **One thread steps the device at a time.** A thread that wants to step it puts a claim into `Worker.claims`. The
+  thread with the first claim there may step. The worker leaves its claim there until it is its turn. A waiting thread
+  that is not the first takes its claim back, and then waits as it would without assistance.
+- **No request is forgotten.** A thread that takes its claim back looks at the ring once more, and wakes the worker if
+  anything is left. So after `poll` each request on the ring has a thread that will do it.
+- **Only short work.** A request is short if the last request of its kernel took less than ASSIST_NS, and its payload is
+  no larger than that of the last one. The worker does the first request of each kernel, every request that is not
+  short, and whatever comes after such a request on the ring. On a device with fault rules or a trace it does them all.
+- **The waiting thread is the user's own.** A KeyboardInterrupt is raised in it, as in virtual time. A request stays on
+  the submission ring until it is on the completion ring. If Ctrl-C comes before that, even while the kernel runs, the
+  request is left to the worker.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ from sim.submission import Submission
 from sim.worker import WORKER
 
 ASSIST_NS = 10_000
-"""A request that takes less is short. To wake the worker takes several times as long, and so does its answer."""
+"""A request that takes less time is short. Waking the worker takes several times as long, and so does its answer."""
 SHORT_BYTES = 16_384
 """A request with a larger payload is never taken for short."""
 SPELL_NS = 1_000_000
-"""After this long the rest is for the worker, so that the waiting thread can do what else it has to."""
+"""For how long a thread assists at a time. What is left then is for the worker, so that the thread gets on itself."""
 
 
 class Assistant:
@@ -58,7 +59,7 @@ class Assistant:
     )
 
     def __init__(self, device: Device, submission: Submission, ident: Callable[[], int] = get_ident) -> None:
-        """`ident` tells threads apart."""
+        """`ident` returns a number of the thread that calls it."""
         self.clock: Clock = device.clock
         self.polled = True
         self._device = device
@@ -67,17 +68,18 @@ class Assistant:
         self._quiet = Submission(
             device.ring, device.gate, device.counters, device.clock.now_ns, submission.max_payload_bytes
         )
-        """The submitting side once more, with no worker to wake."""
+        """A second submitting side of the same device. It has no worker, and so it wakes none."""
         self._short: dict[str, tuple[Kernel, int]] = {}
         """For each operation whose requests are short, its kernel, and the largest payload that was short."""
         self._kernel: Kernel | None = None
         """The kernel of `_short` that was asked for last, with its largest payload in `_most_bytes`."""
         self._most_bytes = 0
         self._trials: dict[str, Submittable] = {}
-        """Requests that the worker got, because nobody knew whether they are short. They tell how long they took."""
+        """By operation, a request that went to the worker because it was not known whether it is short. When it is
+        done, it tells how long it took."""
 
     def submit(self, request: Submittable) -> bool:
-        """As `Accelerator.submit`, by a thread that calls `poll` or `hand_over` before it waits for anything.
+        """Like `Accelerator.submit`, for a thread that will call `poll` or `hand_over` before it waits for anything.
 
         If the request is short, this does not wake the worker.
         """
@@ -93,10 +95,10 @@ class Assistant:
         return True
 
     def submit_for_others(self, request: Submittable) -> bool:
-        """As `submit`, by a thread that does not poll itself: others poll, now and then or when they are notified."""
+        """Like `submit`, for a thread that does not poll. Other threads do, now and then or when they are notified."""
         if not self.submit(request):
             return False
-        if self._device.interrupt.on_masked:  # who asked to be notified does not poll before that
+        if self._device.interrupt.on_masked:  # a thread that has asked to be notified polls only after that
             self.hand_over()
         return True
 
@@ -110,7 +112,7 @@ class Assistant:
         if ring.rung == ring.head or worker is None:
             return 0
         me, claims, done = self._ident(), worker.claims, 0
-        if me in claims:  # this is called by a completion, and the call of `poll` that handed it out goes on
+        if me in claims:  # this call comes from the handler of a completion, and so from inside another `poll`
             return 0
         try:
             try:
@@ -127,19 +129,19 @@ class Assistant:
         return done
 
     def hand_over(self) -> None:
-        """Wake the worker if there is anything to do, and nobody steps the device who would find it."""
+        """Wake the worker if there is anything to do, unless a thread that steps the device will find it."""
         worker, device = self._submission.worker, self._device
         if worker is None:
             return
         if worker.claims:
-            # The others look at the ring when they take their claim back. The worker may wait for its turn.
+            # Other threads look at the ring when they take their claim back. The worker may be asleep until its turn.
             if WORKER in worker.claims:
                 worker.wake()
         elif (device.has_work() or device.interrupt.pending) and worker.wake():
             device.counters.doorbells += 1
 
     def notify_once(self, fn: Callable[[], object]) -> None:
-        """This thread is going to sleep: hand over what is left. `fn` is not called, because completions wake sleepers.
+        """Hand over what is left, because this thread is going to sleep. `fn` is not called: a completion wakes it.
 
         Raises UsageError in a thread that is stepping the device, which would wait for itself.
         """
@@ -176,7 +178,7 @@ class Assistant:
                     try:
                         request.result = request.kernel.run(payload, request.aux, request.key)
                     except (KeyboardInterrupt, MemoryError, RecursionError) as error:
-                        # It may have come of this thread and not of the request. So the worker does the request.
+                        # The cause may be this thread and not the request. So the worker does the request.
                         self._short.pop(request.op, None)
                         self._kernel = None
                         if isinstance(error, KeyboardInterrupt):
@@ -264,9 +266,10 @@ class Assistant:
 
 
 def assistant_of(device: Device, submission: Submission) -> Assistant | None:
-    """An assistant for this device, or None where there is nothing to assist with.
+    """An assistant for this device, or None if there is nothing that a waiting thread could do earlier than the device.
 
-    That is so in virtual time, where whoever waits does all of the work anyway; with a timing model, because requests
-    then complete later than their work is done; and with fault rules or a trace.
+    There is nothing in virtual time, because there the thread that waits does all the work anyway. There is nothing
+    with a timing model, because then a request completes later than its work is done. And there is nothing with fault
+    rules or a trace, because then the worker does everything.
     """
     return Assistant(device, submission) if device.straight and not device.clock.virtual else None

@@ -96,7 +96,7 @@ class VirtualClock:
         while True:
             due_ns = self._step()
             if self._has_work():
-                continue  # given by a completion of a device that was stepped after it: it begins now, not later
+                continue  # a completion has given work to a device that was stepped before: it begins now, not later
             if due_ns is None or due_ns > time_ns:
                 break
             self._now_ns, self._owes_step = max(self._now_ns, due_ns), True

@@ -28,7 +28,7 @@ from sim.statistics import Counters
 from sim.unraisable import ForeignCalls
 
 _ANYWHERE = (KeyboardInterrupt, MemoryError, RecursionError)
-"""Exceptions that can come between any two steps. So the function that was just called may not have raised them."""
+"""Exceptions that can come between any two steps, so that it need not be the function just called that raised them."""
 TRIES = 2
 """If such an exception came before an owner was told, this is how often in a row telling it is tried again."""
 
@@ -57,7 +57,7 @@ class Reaper:
         self.own_thread = False
         """Whether the thread that steps the device is the user's own, so that a KeyboardInterrupt is for its caller."""
         self.untold_slots = 0
-        """How many slots were given back without those who wait for a slot being told yet."""
+        """How many slots are free of which those who wait for a slot were not told yet."""
         self.on_space: list[Callable[[int], None]] = []
         """Each is called with the number of slots that a reap has just freed."""
 
@@ -141,7 +141,7 @@ class Reaper:
             return self._reap(quota)
 
     def reap_by_interrupt(self) -> None:
-        """Reap what was left for polling when the last engine detached, unless the next one polls already."""
+        """Reap what an engine that polled has left behind when it detached, unless another one polls by now."""
         if not self._interrupt.masked:
             self.reap()
 

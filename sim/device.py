@@ -69,7 +69,7 @@ class Device:
         self._fixed_service_ns = timing.service.duration_ns if type(timing.service) is Fixed else None
         self._fixed_latency_ns = timing.latency.duration_ns if type(timing.latency) is Fixed else None
         self.straight = not has_model
-        """Whether nothing is ever due later, and nobody looks on, so that requests need no schedule."""
+        """Whether requests need no schedule, because none is ever due later and no hook watches them."""
         self._service_rng = randomness.stream("service")
         self._latency_rng = randomness.stream("latency")
         self._fetched: list[Submittable] = []
@@ -180,7 +180,7 @@ class Device:
     def call_timers(self) -> None:
         """Call all timers now, because the device ends before their time comes.
 
-        Timers that these calls set are not called, as any that are set after the end. Otherwise a timer that sets the
+        Timers that these calls set are not called, because they are set after the end. Otherwise a timer that sets the
         next one would keep the device from ending.
         """
         for timer in self.timers.in_order():

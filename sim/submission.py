@@ -50,8 +50,8 @@ class Submission:
     def session(self, op: str, key: object, **params: Any) -> Session:
         """As `Accelerator.session`."""
         opened = Session.open(self.kernels.get(op), key, **params)
-        # With a number of this accelerator: which one is session 1 of a fault rule must not depend on what other
-        # sessions the process has opened.
+        # Each accelerator numbers its sessions from 1. A fault rule names a session by its number, which must not
+        # depend on the sessions that other parts of the process have opened.
         return Session(opened.kernel, opened.key, next(self._session_ids))
 
     def prepare(self, request: Submittable) -> None:
@@ -92,8 +92,8 @@ class Submission:
         try:
             if COMPILED:
                 # Compiled code gives the GIL away only where it calls Python, so nothing can come between these steps,
-                # and they need no lock. All others that hold it are compiled too, or a hook is installed by then. The
-                # `with` would take a tenth of the time of an operation.
+                # and they need no lock. All other code that holds it is compiled too, or runs only once a hook is
+                # installed. The `with` would take a tenth of the time of an operation.
                 if fast := not gate.checks_submits and ring.push(request):
                     ring.rung = ring.tail
             else:
@@ -144,7 +144,7 @@ class Submission:
         counters = self._counters
         counters.ring_full += 1
         if self.worker is not None and ring.rung != ring.head:
-            # The ring is full of requests of threads that will assist. Who asks for a slot need not wait for them.
+            # Threads that will assist have filled the ring. The caller need not wait until they do: the worker can.
             self.worker.wake()
         if counters.full_since_ns is None:
             counters.full_since_ns = request.submitted_ns

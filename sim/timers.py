@@ -67,7 +67,7 @@ class Timers:
             self.heap, self.cancelled = heap, 0
 
     def take_due(self, now_ns: int) -> Iterable[Callable[[], object]]:
-        """The calls that are due, in order. A timer leaves the heap at its turn, so the calls before may cancel it."""
+        """The calls that are due, in order. A timer leaves the heap at its turn, so an earlier call may cancel it."""
         if self.incoming:
             self._absorb()
         if not self.heap or self.heap[0][0] > now_ns:

@@ -1,4 +1,4 @@
-"""Calls of functions that are not ours, and reports of what they raise where there is nobody to raise it to."""
+"""Calls functions that are not ours, and reports the exceptions that have no caller to go to."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ForeignCalls:
                     raise
                 if not last and isinstance(error, MemoryError | RecursionError):
                     continue
-                self.report(error, "a function that was told of time or space", fn)
+                self.report(error, "a timer, or a function that is told of free slots,", fn)
             return
 
     def report(self, error: BaseException, what: str, culprit: object) -> None:

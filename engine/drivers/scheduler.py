@@ -179,7 +179,7 @@ class Scheduler:
         ready = self._ready
         tried = bool(ready or self._retries)
         if self._retries and ready:
-            # Before the jobs that were woken, because the slots that these gave back are for jobs that wait for one.
+            # Retries come first: the jobs that were woken have given back their slots, and jobs that wait get these.
             self._retries.drive(len(ready), self._resume)
         for _ in range(len(ready)):
             # The seat is taken out last, so that an exception in between does not lose it.
@@ -233,7 +233,7 @@ class Scheduler:
                 self._ready_seats.sleep(self._retries.wait_ns(), self._pump.polled_in_real_time())
 
     def _start_new(self) -> None:
-        # Not those that are spawned meanwhile, so that jobs that spawn jobs don't hold up the others.
+        # Jobs that are spawned meanwhile are left for the next turn. Otherwise jobs that spawn jobs hold up the others.
         for _ in range(len(self._new)):
             # The job is taken out of `_new` only when it has begun, so that an exception in between does not lose it.
             job = self._new[0]

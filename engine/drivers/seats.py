@@ -123,7 +123,7 @@ class Seats:
         self.ready_seats.close()
 
     def _unwatch(self, seat: Seat) -> None:
-        # Ours, because Cython makes a wrong function of a method of another module's class that is handed on.
+        # A method of our own, because a compiled method of another module's class does not work as an argument.
         self.ready_seats.unwatch(seat)
 
     def _forget(self, seat: Seat) -> None:

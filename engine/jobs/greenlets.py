@@ -1,6 +1,6 @@
 """The library greenlet, on which stackful jobs run, or what stands in for it where it is not installed.
 
-Without it everything works but stackful jobs: an `async def` as a job, and operations outside of jobs.
+Without it there are no stackful jobs. Everything else works: `async def` jobs, and operations outside of jobs.
 """
 
 from __future__ import annotations

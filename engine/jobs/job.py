@@ -69,9 +69,9 @@ class Job:
         self._value: Any = None
         self._error: BaseException | None = None
         self._traceback: TracebackType | None
-        """Of `_error`. Set together with it."""
+        """The traceback of `_error`. The two are set together."""
         self._thread: ThreadState
-        """Of the thread that has started the job. Set by `start`."""
+        """The state of the thread that has started the job. `start` sets it."""
 
     # What a user may ask and do
 

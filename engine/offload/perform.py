@@ -127,7 +127,7 @@ class Performer:
         return self.perform(op, payload, aux, session, waker, deadline_ns, job)
 
     def _traced(self, waker: Waker, job: RunningJob, ctx: WaitCtx) -> Waker:
-        """What a traced operation of this job has as its waker."""
+        """The waker for an operation of this job that is traced."""
         raise NotImplementedError  # pragma: no cover - only those that trace call it
 
     def for_waker(

@@ -1,4 +1,4 @@
-"""The setting for a full ring: how often an operation tries, and what wakes it. ring_full.py does what it says."""
+"""The setting for a full ring: how often an operation tries, and what wakes it. ring_full.py does the trying."""
 
 from __future__ import annotations
 

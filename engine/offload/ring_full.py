@@ -1,7 +1,7 @@
 """The full ring: here an operation that gets no slot pauses with EAGAIN, and is submitted once more after its wake.
 
-The engine's `Retry` (retry.py) says how often it tries and what wakes it. The slot queue (slot_queue.py) decides which
-operation gets the next free slot. The waker of the wait context (wakers.py) sets the status EAGAIN.
+The engine's `Retry` (retry_setting.py) says how often it tries and what wakes it. The slot queue (slot_queue.py)
+decides which operation gets the next free slot. The waker of the wait context (wakers.py) sets the status EAGAIN.
 """
 
 from __future__ import annotations

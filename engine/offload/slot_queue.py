@@ -31,8 +31,8 @@ class SlotQueue:
         self.turns: set[Operation] = set()
 
     def may_submit(self, operation: Operation) -> bool:
-        """Whether this operation may submit now. It may if it has a turn, or if no operation waits and more slots are
-        free than operations have a turn."""
+        """Whether this operation may submit now. It may if it has a turn. It also may if no operation waits, and there
+        are more free slots than turns that were not used yet."""
         if operation.turn:
             return True
         if self.waiting:
@@ -73,7 +73,7 @@ class SlotQueue:
         """Give a turn for each free slot for which nobody has a turn yet.
 
         This is called after each change. It looks at the state and not at the change. So no slot is missed, and a slot
-        of which two changes tell is given only once.
+        is given only once, even if two changes report it.
         """
         waiting, turns = self.waiting, self.turns
         while waiting and self._accel.free_slots > len(turns):

@@ -79,7 +79,7 @@ class TracedWaker(Waker):
             self._add(self._now_ns(), "again", operation, self._job, self._wait)
         return done
 
-    # Told before it is done: after it the caller may go on at once, in another thread.
+    # The trace is told first, because a caller that was woken may go on at once, in another thread.
 
     def wake(self, operation: Operation) -> None:
         self._add(self._now_ns(), "woken", operation, self._ctx)

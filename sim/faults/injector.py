@@ -4,8 +4,8 @@ From text to effect there is one way. `text` makes rules. `rules` decides at the
 The injector remembers the verdict until the device comes to the request. At each stage it calls the verdict's handler
 from `handlers`, which uses `effects`.
 
-No lock of the device is held while a rule or an observer is called, so they may use all of the accelerator. Only submit
-they must not.
+No lock of the device is held while a rule or an observer is called. So they may call everything of the accelerator,
+except that they must not submit.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Injector:
         self._rulebook = rulebook
         self._asking = threading.RLock()
         self._asked = False
-        """Whether the thread that holds this lock is just asking the rules."""
+        """Whether the thread that holds this lock is asking the rules at this moment."""
         self._faults: dict[int, Fault] = {}
         """The faults of the requests that were submitted and not fetched yet, by id() of the request."""
 

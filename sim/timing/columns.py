@@ -2,8 +2,8 @@
 
 The first line that is not blank and is no comment (#) names the columns. Fields are separated by commas, semicolons or
 tabs. The unit is given, or stands in the column's name: `service_us`, `service (us)`, `service [us]`. Every row must
-have a number there. A hole, a word or a negative number is refused with its line, not skipped: a measurement that has
-holes says something else than its author believes.
+have a number there. An empty field, a word or a negative number is an error that names the line. It is not skipped,
+because a measurement with missing rows says something else than its author believes.
 """
 
 from __future__ import annotations

@@ -104,8 +104,8 @@ class Lognormal:
 class Exponential:
     """The duration without a memory: how long it will still take does not depend on how long it has taken.
 
-    `exponential:100us`, of this mean. Queueing theory has closed forms for it. Real services rarely are like this: few
-    are this short so often, and this long so often.
+    `exponential:100us`, of this mean. Queueing theory has closed forms for it. Real services are rarely like this: they
+    are neither very short nor very long as often as this model is.
     """
 
     mean_ns: int
@@ -144,7 +144,7 @@ class PerByte:
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """A model that rarely takes long. With this probability it is the inner duration times `factor`, plus `add_ns`.
+    """The inner model, but rarely longer: with this probability the duration is multiplied by `factor`, plus `add_ns`.
 
     `tail:p=0.01,x=20,fixed:50us` or `tail:p=0.01,add=5ms,fixed:50us`. The inner model may be a tail too.
     """

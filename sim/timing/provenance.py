@@ -12,7 +12,7 @@ _GUESSED = (
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Of one preset. Its published figure is a rate of RSA-2048 signatures, `rsa_sign_per_s`."""
+    """Where one preset comes from. Its published figure is a rate of RSA-2048 signatures, `rsa_sign_per_s`."""
 
     card: str
     source: str
