@@ -27,7 +27,7 @@ class Flight:
         self.request = request
         self.attempt: Attempt | None = None
         self.tried: list[Member] = []
-        """Members that have failed it, or that were given up with it, in this round."""
+        """Members that have failed it in this round, or that were given up while they had it."""
         self.rounds = 0
         """How often all members were tried. A member that failed may succeed in a later round."""
         self.doubts: list[Member] = []

@@ -2,7 +2,7 @@
 
 Theory of operation. A request of an owner is a flight. The policy chooses a member, which gets an attempt: a request
 of the fleet's own with the flight's data. When the attempt completes, its result goes to the owner. If it failed by the
-device's fault, or if the member was given up with the attempt in it, the flight goes to a member that has not had it.
+device's fault, or if the member was given up while it had it, the flight goes to a member that has not tried it.
 If no such member has a free slot, the flight waits in `limbo`, and gets a slot before all new requests. So an operation
 may run twice, which does no harm because all operations are pure functions. But its owner is told once (see `flight`).
 

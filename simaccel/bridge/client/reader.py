@@ -17,7 +17,7 @@ from simaccel.bridge.remote import NoDeviceError
 
 IDLE_INTERRUPTS = 1_000
 """After more interrupts in a row than this without a completion the connection ends. Otherwise a device could keep this
-thread busy for ever. A working device has a completion for each interrupt, but it may be seen before the interrupt."""
+thread busy for ever. A working device has a completion for each interrupt, but we may take it before the interrupt."""
 
 
 class Reader:

@@ -81,7 +81,7 @@ class SharedRings:
         return self.layout.slots_off + index * self.layout.slot_bytes
 
     def submit(self, *fields: int) -> None:
-        """Adds one submission to the ring: the fields of `wire.Submission`, in their order."""
+        """Adds one submission to the ring: the fields of `wire.SubmissionFields`, in their order."""
         at = self.layout.sq_off + (self._sq_tail & (self.layout.entries - 1)) * SUBMISSION.size
         SUBMISSION.pack_into(self.bytes, at, *fields)
         self._sq_tail += 1

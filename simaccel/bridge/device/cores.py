@@ -62,7 +62,7 @@ class Core:
 
 
 class Cores:
-    """All cores and the queue before them. Belongs to the server's thread, except `refill`, which any may call."""
+    """All cores and the queue before them. Belongs to the server's thread, except `refill`, which any thread may."""
 
     def __init__(self, count: int, units: int | None, latency: str | None, seed: int | None) -> None:
         """Raises UsageError for parameters that an accelerator does not take."""

@@ -53,9 +53,10 @@ def decode(
 ) -> tuple[list[ClientRequest], list[Completion]]:
     """The requests of a batch in their order, and the completions of those that are already answered.
 
-    Loads of keys are answered at once, and requests for a key or a kernel that does not exist. Raises Violation if any
-    submission names a place outside of the client's slots; then the client must go, and nothing of the batch is done.
-    Belongs to the server's thread. Does not block; to load a key takes about 100 us.
+    Two kinds are answered at once: loads of keys, and requests for a key or a kernel that does not exist. Raises
+    Violation if any submission names a place outside of the client's slots. Then the client must go, and nothing of the
+    batch is done.
+    Belongs to the server's thread. Does not block, but loading a key takes about 100 us.
     """
     endpoint, memory, keys = client.endpoint, client.memory, client.keys.by_id
     view, first, last = memory.bytes, memory.layout.slots_off, memory.layout.memory_bytes

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 BOUNDS_NS = (*(int(digits * 10**power) for power in range(3, 10) for digits in (1, 2.5, 5)), 10_000_000_000)
-"""The upper bound of each bucket. One more holds what is longer."""
+"""The upper bound of each bucket. One more bucket holds the longer times."""
 
 
 _Counts = tuple[list[int], list[int], list[int]]

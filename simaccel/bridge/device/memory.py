@@ -174,7 +174,7 @@ class Memory:
         return {name: self._words[at + bit] for bit, name in enumerate(COUNTS) if kept >> bit & 1}
 
     def client_wakes(self) -> list[int]:
-        """The client's histogram of `wire.WAKE_BOUNDS_NS`, and its sum. These may be any numbers; see `wakes`."""
+        """The client's histogram of `wire.WAKE_BOUNDS_NS`, and its sum. They may be any numbers: see `wake_times`."""
         return self._words[_WAKES:_WAKES_END].tolist()
 
     def close_fd(self) -> None:

@@ -3,7 +3,7 @@
 A client is a group of tracks: its submission ring, when that was full, what it has in flight, its completions and its
 interrupts. The threads of the device are another group, with a track for each thread; where a thread has several units
 at work at once, it has a track for each of those. A request is a flow of arrows: submit, fetch, service, complete, hand
-out. What the client does after that, only a trace of the client can show.
+out. Only a trace of the client shows what the client does after that.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class Server:
     """
 
     executors: ClassVar[type[Executors]] = Executors
-    """What does the requests. A device for tests has a class of its own."""
+    """The class whose object does the requests. Devices for tests have another one."""
 
     def __init__(
         self,
