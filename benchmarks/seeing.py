@@ -1,9 +1,10 @@
 """What it costs to be seen: `python -m benchmarks.seeing [ROUNDS [OPERATIONS]]`. Needs gcc.
 
-A device process with metrics and page, which a scraper and a browser ask all the time, against one without, at 64 null
-operations in flight, in turns: the ratio of their throughputs. And a run in virtual time with a trace for Perfetto,
-against one without: the processor time of an event, beside that of a call of a Python function in the same run, and how
-the memory grows. On a machine that is not idle the ratios still hold, and the absolute figures do not.
+There are two measurements. The first compares a device process with metrics and page, which a scraper and a browser ask
+all the time, with one that has neither. They take turns, with 64 null operations in flight, and the figure is the ratio
+of their throughputs. The second compares a run in virtual time that writes a trace for Perfetto with one that does not.
+Its figures are the processor time of an event, beside that of a call of a Python function in the same run, and how much
+the memory grows. On a machine that is not idle the ratios still hold, but the absolute figures do not.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class _Device(NamedTuple):
 
 
 def _cpu_ns(client: Path, device: _Device) -> float:
-    """What one operation takes of the device's processor time: on a machine that is not idle the rate says nothing."""
+    """The device's processor time for one operation. On a machine that is not idle, the rate would say nothing."""
     before_s, done = cpu_s(device.pid), _done(device)
     subprocess.run([str(client), device.address, str(IN_FLIGHT), str(ROUND_S)], capture_output=True, check=True)
     return (cpu_s(device.pid) - before_s) / (_done(device) - done) * 1e9
@@ -177,8 +178,10 @@ def _traced(operations: int) -> None:
             f"function ({call:.0f} ns); {events * rounds / operations:.1f} events an operation, "
             f"{file.stat().st_size / events:.0f} bytes an event"
         )
-        print(f"of it to tell of the event, to a trace that draws nothing: {statistics.median(told_ns):,.0f} ns")
-        print(f"to draw and write an event, without what tells of it: {_drawing_ns(file, operations):,.0f} ns")
+        print(
+            f"of that, to tell a trace of the event, if the trace draws nothing: {statistics.median(told_ns):,.0f} ns"
+        )
+        print(f"to draw and write an event, without telling of it: {_drawing_ns(file, operations):,.0f} ns")
         with PerfettoTrace(file) as trace:
             _run(operations // 10, trace)
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -200,7 +203,7 @@ class _Silent:
 
 
 def _run(operations: int, trace: PerfettoTrace | _Silent | None) -> float:
-    """Seconds of the processor for so many null operations by callback, 64 at a time, in virtual time."""
+    """The processor time, in s, of this many null operations by callback, 64 at a time, in virtual time."""
     clock = VirtualClock()
     with (
         Accelerator(256, 4, "fixed:10us", clock=clock, seed=1, trace=trace) as accel,
@@ -220,7 +223,7 @@ def _run(operations: int, trace: PerfettoTrace | _Silent | None) -> float:
 
 
 def _drawing_ns(file: Path, operations: int) -> float:
-    """ns of the processor for an event of operations that nobody does: their events alone."""
+    """The processor time, in ns, of one event, if the events of operations come without the operations."""
     requests = [Request("null", b"") for _ in range(IN_FLIGHT)]
     trace = PerfettoTrace(file)
     jobs = [trace.identify("job", request, "body") for request in map(_Thing, requests)]

@@ -49,7 +49,7 @@ def _measured(folder: Path, one: ServedDevice, two: ServedDevice) -> dict[str, C
     client = compile_c(
         Path(__file__).with_name("batch_client.c"),
         folder / "batch_client",
-        # All of the provider, which make has just compiled: so it links whatever file a function stands in.
+        # All object files of the provider, which make has just compiled: so it does not matter which function is where.
         *(str(provider / "build" / f"{source.stem}.o") for source in sorted(provider.glob("*.c"))),
         *("-lcrypto", "-ldl", "-pthread"),
     )

@@ -22,7 +22,7 @@ COUNT, SEEDS = 1_000_000, 8
 OTHER_COUNT = 250_000
 MOST = 0.01
 T_99 = 3.499
-"""Student's t of 7 degrees of freedom: 99 % lie within so many standard errors."""
+"""Student's t of 7 degrees of freedom: 99 % lie within this many standard errors."""
 
 
 def _rows() -> Iterator[tuple[str, ...]]:

@@ -23,12 +23,12 @@ class Case:
     name: str
     system: str
     run: Callable[[int, int], LoadResult]
-    """(how many, seed)."""
+    """Called with the number of operations and the seed."""
     wanted: dict[str, float]
-    """By figure, what theory says."""
+    """What theory says, by figure."""
 
     def found(self, result: LoadResult) -> dict[str, float]:
-        """What the simulation says to the same."""
+        """The same figures, as the simulation has them."""
         whole = result.transactions + result.lost
         figures = {
             "mean": result.mean_ns / 1e3,

@@ -28,7 +28,7 @@ SYSTEM_CALLS = frozenset(
     {"eventfd", "eventfd_read", "eventfd_write", "pipe", "read", "write", "close", "set_blocking"}
     | {"epoll.poll", "epoll.register", "epoll.unregister"}
 )
-"""C functions that make one system call each, by name; methods with their type's."""
+"""The names of C functions that make one system call each. The name of a method begins with its type."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ class CannotBuildError(Exception):
 def turn_ns(what: str, count: int) -> float:
     """The ns for an operation. `what` is "pair" (a pause and resume), or "callback" or "eventfd" (a whole cycle).
 
-    Raises MissingError.
+    Raises CannotBuildError.
     """
     program, library = build(), libcrypto()
     run = subprocess.run([program, library, what, str(count)], capture_output=True, text=True, check=True)

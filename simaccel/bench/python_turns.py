@@ -23,7 +23,7 @@ _children: list[subprocess.Popen[bytes]] = []
 
 
 def both(name: str, fn: Callable[..., float], *args: Any) -> dict[str, Turn]:
-    """The contender `name`, which is fn(*args), and where the hot path is compiled the same without that.
+    """The contender `name`, which is fn(*args). Where the hot path is compiled, also the same in Python.
 
     fn and args must be importable by name, because they are pickled.
     """
@@ -70,7 +70,7 @@ def end() -> None:
 
 
 def _serve(orders: IO[bytes], answers: IO[bytes]) -> None:
-    """In the child: until the parent closes the pipe."""
+    """Carry out orders until the parent closes the pipe. For the child."""
     while True:
         try:
             fn, args = pickle.load(orders)

@@ -39,7 +39,7 @@ class Client:
     def __init__(self, context: ssl.SSLContext, family: int) -> None:
         self.state = State.CONNECTING
         self.why = ""
-        """Of a failure."""
+        """Why it failed."""
         self.shaken = False
         """Whether the handshake was completed, as far as the client can see."""
         self._context = context
@@ -120,7 +120,7 @@ class Clients:
         """How many were completed."""
 
     def open(self, count: int, context: ssl.SSLContext | None = None) -> list[Client]:
-        """Begin so many connections. `step` carries them on."""
+        """Begin `count` connections. `step` carries them on."""
         context = context or client_context()
         clients = [Client(context, self._family) for _ in range(count)]
         for client in clients:

@@ -1,7 +1,7 @@
 """Patience: what tells a hang from a busy machine.
 
-Something counts as hanging if it has not happened for so many seconds. The time in which a process that must make it
-happen was ready to run, and got no CPU, does not count. So what is safe on an idle machine is safe on a busy one.
+A server hangs if what must happen does not happen within a limit. The time in which a process that must make it happen
+was ready to run, and got no CPU, does not count. So a limit that is safe on an idle machine is safe on a busy one.
 """
 
 from __future__ import annotations

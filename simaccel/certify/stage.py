@@ -100,7 +100,7 @@ class Stage:
         """Wait until all handshakes are completed and the server has closed. Raises Failed otherwise."""
         self.until(
             lambda: any(client.state is State.FAILED for client in clients) or all(client.ended for client in clients),
-            "of some clients the server does not complete the handshake, or does not close after their good-bye",
+            "there are clients whose handshake the server does not complete, or after whose good-bye it does not close",
             lambda: sum(client.ended for client in clients),
         )
         failed = [client.why for client in clients if client.state is State.FAILED]
@@ -108,17 +108,18 @@ class Stage:
             raise Failed(f"a handshake failed: {failed[0]}")
 
     def handshakes(self, count: int = FEW) -> None:
-        """Make so many handshakes at a time. Raises Failed unless all succeed."""
+        """Make `count` handshakes at a time. Raises Failed unless all succeed."""
         self.all_done(self.clients.open(count))
 
     def paused(self, count: int = FEW) -> list[Client]:
-        """New clients whose handshakes are all in flight at the device, which holds them. One if it is not parallel."""
+        """Open `count` clients, and wait until the device holds an operation of each. If the server is not parallel,
+        this opens only one."""
         self.device.hold()
         held = self.device.state().held
         clients = self.clients.open(count)
         wanted = held + (count if self.manner.parallel else 1)
         self.until(
-            lambda: self.device.state().held >= wanted, f"of {wanted} handshakes at a time fewer reach the device"
+            lambda: self.device.state().held >= wanted, f"fewer than {wanted} handshakes at a time reach the device"
         )
         return clients
 
@@ -127,7 +128,7 @@ class Stage:
         return self.device.told(name)
 
     def await_told(self, name: str, at_least: int, what: str) -> None:
-        """Wait until the provider has counted so many."""
+        """Wait until this count of the provider is at least that high."""
         self.until(lambda: self.told(name) >= at_least, what)
 
     # Looking
@@ -140,7 +141,7 @@ class Stage:
         self.before = self.server.look()
 
     def calm(self) -> None:
-        """Afterwards: the server serves, and holds no more than before. Raises Failed."""
+        """Check that after the scenario the server serves, and holds no more than before. Raises Failed if not."""
         if self.over:
             return
         if self.device.runs:

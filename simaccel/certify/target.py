@@ -27,7 +27,7 @@ class Target:
     connects: int = 1000
     """How many clients come at once in the scenario about that."""
     limit_s: float = 60.0
-    """A scenario fails if what must happen has not happened for so long. Far longer than a busy machine takes."""
+    """A scenario fails if what must happen takes longer than this. It is far longer than a busy machine takes."""
     uids: tuple[int, ...] = ()
     """Users that the server's processes switch to."""
 

@@ -21,7 +21,7 @@ from simaccel.cli.service_log import ServiceLog
 from simaccel.cli.service_manager import ServiceManager
 
 MOST = 8
-"""As many as a program can use; see MAX_DEVICES of the provider."""
+"""The most devices that a program can use: MAX_DEVICES of the provider."""
 AGAIN_S = 0.5
 """How long to wait before a process that has ended is started again: one that can't start must not use a core."""
 OF_ONE = ("metrics", "page", "trace")

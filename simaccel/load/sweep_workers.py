@@ -33,7 +33,7 @@ def batches(cells: Sequence[Cell], size: int) -> list[Sequence[Cell]]:
 
 
 def by_processes(cells: Sequence[Cell], workers: int, batch: int) -> Iterator[list[Row]]:
-    """Run the batches on so many processes of this machine. With one worker, run them in this process."""
+    """Run the batches on `workers` processes of this machine. With one worker, run them in this process."""
     if workers == 1:
         for part in batches(cells, batch):
             yield run_cells(part)
@@ -60,7 +60,7 @@ def _leave_ctrl_c_to_the_parent() -> None:
 
 
 def by_dask(cells: Sequence[Cell], address: str, workers: int, batch: int) -> Iterator[list[Row]]:
-    """Run the batches on a Dask cluster. `local` starts one here, with so many workers. UsageError if none answers."""
+    """Run the batches on a Dask cluster. `local` starts one here, of that many workers. UsageError if none answers."""
     try:
         distributed: Any = import_module("distributed")
     except ImportError:

@@ -50,7 +50,7 @@ class DeviceTracks:
         self._rows += (time_ns, head, number)
 
     def _moves(self, time_ns: int, what: str) -> None:
-        """The counters are drawn when one kind of change follows on another, so at every highest and lowest value."""
+        """Draw the counters when one kind of change follows another. So each highest and lowest value is drawn."""
         self._moved = what
         self._rows += (time_ns, self._occupancy, self._queued, time_ns, self._in_flight, self._flying)
 

@@ -16,7 +16,7 @@ from prometheus_client import make_wsgi_app
 from simaccel.watching.metrics import Report, registry_of
 
 PATIENCE_S = 10.0
-"""A scraper is dropped after it has sent nothing, or read nothing, for so long."""
+"""A scraper is dropped after it has sent nothing, or read nothing, for this long."""
 
 
 class _Handler(WSGIRequestHandler):

@@ -67,16 +67,15 @@ def _lateness_us(rig: Rig) -> float:
 
 def _lateness(rig: Rig, rounds: int) -> RowResult:
     late = interleave({"late": lambda: _lateness_us(rig)}, rounds)["late"]
-    return RowResult([at_most("late, in the median", late, 100.0, "us")], notes=["asks for an idle machine"])
+    return RowResult([at_most("late, in the median", late, 100.0, "us")], notes=["needs an idle machine"])
 
 
 def _sync_and_async(rig: Rig, clock: Any, one_at_a_time: int, each: int) -> float:
-    """How many times the rate of one operation at a time async jobs reach, with the preset of a card."""
+    """The rate that async jobs reach with the preset of a card, as a multiple of that of one operation at a time."""
     with ExitStack() as stack:
         accel = stack.enter_context(rig.accelerator(depth=256, latency="preset:qat-dh895xcc", clock=clock))
         # All time is that of the model. A real signature takes as long on this machine as on the card, so twenty at
-        # once would
-        # be too slow.
+        # once would be too slow.
         accel.register("rsa-sign", _sign, replace=True)
         engine = stack.enter_context(Engine(accel, notify="callback"))
         now_ns = accel.clock.now_ns

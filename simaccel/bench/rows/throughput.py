@@ -35,7 +35,7 @@ def _rate(what: str, times: dict[str, Samples], ours: str, than: str, target: fl
 
 
 def _notes(times: dict[str, Samples]) -> list[str]:
-    """What the same comes to in Python, where the hot path is compiled."""
+    """How long the same takes in Python, if the hot path is compiled."""
     return [
         f"{name}: {ratio(taken, times[name.removesuffix(SUFFIX)]).median:.2f} times as long as compiled"
         for name, taken in times.items()

@@ -70,7 +70,7 @@ def certify(
     again: Callable[[str], str],
     tell: Callable[[CertifyVerdict], object],
 ) -> Result:
-    """Check them; blocks. `tell` gets each verdict as it comes. `again` returns the command that checks one rule."""
+    """Check the rules. Blocks. `tell` gets each verdict as it comes, `again` returns the command for one rule alone."""
     verdicts = []
     with ScriptedDevice() as device:  # for our own provider
         device.pass_on(delay_ns=DELAY_NS)

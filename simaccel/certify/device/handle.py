@@ -103,7 +103,7 @@ class ScriptedDevice:
         return self.state().told.get(name, 0)
 
     def pids(self) -> list[int]:
-        """Its process. None while it is killed."""
+        """The pid of its process, in a list that is empty while the process is killed."""
         return [self._pid] if self._pid else []
 
     @property

@@ -13,7 +13,7 @@ from simaccel.certify.device.script import Ending, Script, ScriptedServer, Treat
 from simaccel.certify.server_process.process_tree import die_with, keep_only
 
 MOST_BYTES = 1 << 16
-"""Of a message between the two processes."""
+"""The largest message between the two processes."""
 
 
 def serve(address: str, uids: tuple[int, ...], control: socket.socket, parent: int) -> NoReturn:

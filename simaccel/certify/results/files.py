@@ -48,5 +48,5 @@ def _case(verdict: CertifyVerdict) -> Xml.Element:
 
 
 def _legal(text: str) -> str:
-    """Without what XML forbids."""
+    """The text without the characters that XML forbids."""
     return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)

@@ -30,7 +30,7 @@ def abort_waiting_for_slot(stage: Stage) -> None:
         before = stage.told("full")
         stage.device.hold()
         clients = stage.clients.open(FEW)
-        stage.until(lambda: stage.device.state().held == 2, "no two operations are in flight in a ring of two")
+        stage.until(lambda: stage.device.state().held == 2, "fewer than two operations are in flight in a ring of two")
         stage.await_told("full", before + FEW - 2, "fewer operations wait for a slot than handshakes were begun")
         stage.clients.abort(clients)
         stage.device.go()

@@ -18,7 +18,7 @@ def ring_full(stage: Stage) -> None:
     before = stage.told("full")
     stage.device.hold()
     clients = stage.clients.open(CLIENTS)
-    stage.until(lambda: stage.device.state().held == 2, "no two operations are in flight in a ring of two")
+    stage.until(lambda: stage.device.state().held == 2, "fewer than two operations are in flight in a ring of two")
     stage.await_told("full", before + FEW, "fewer operations wait for a slot than handshakes were begun")
     _check_idle(stage, "while the ring is full")
     stage.device.go()

@@ -26,7 +26,7 @@ def _play(stage: Stage, context: ssl.SSLContext, what: str, op: str | None = Non
     clients = stage.clients.open(FEW, context)
     wanted = FEW if stage.manner.parallel else 1
     if stage.manner.way is Way.PAUSES:
-        stage.until(lambda: stage.device.state().held >= wanted, f"of {wanted} handshakes fewer reach the device")
+        stage.until(lambda: stage.device.state().held >= wanted, f"fewer than {wanted} handshakes reach the device")
     stage.device.go()
     stage.all_done(clients)
     after = stage.device.state()

@@ -24,7 +24,7 @@ def offload(stage: Stage) -> None:
 
 
 def _really_in_software(told: dict[str, int]) -> int:
-    """What software did though the device could. The count `software` includes what the device never does."""
+    """How many operations software did although the device could have. `software` also counts what no device does."""
     return told.get("software", 0) - told.get("unsupported", 0)
 
 

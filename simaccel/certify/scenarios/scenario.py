@@ -16,7 +16,7 @@ class ServerScenario:
 
     name: str
     play: Callable[[Stage], None]
-    """Does it, and raises Failed, or DoesNotApply. Afterwards `Stage.calm` must hold too."""
+    """Plays the scenario. Raises Failed or DoesNotApply. After it, `Stage.calm` must hold too."""
     whom: For = For.PAUSING
     settings: Mapping[str, object] = field(default_factory=dict)
     """Settings of the provider in the server, besides `BASE`."""

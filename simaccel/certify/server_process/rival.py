@@ -37,7 +37,7 @@ class Rival:
         self._fd = os.pidfd_open(self._pid)
 
     def is_done(self) -> bool:
-        """Whether it has."""
+        """Whether it has used that much."""
         return bool(select.select([self._fd], [], [], 0)[0])
 
     def __enter__(self) -> Rival:

@@ -63,7 +63,7 @@ def command(
         int, typer.Option(parser=whole_number, metavar="N", help="Clients that connect at once.")
     ] = 1000,
     limit: Annotated[
-        float, typer.Option(parser=number, metavar="S", help="Seconds after which what has not happened never will.")
+        float, typer.Option(parser=number, metavar="S", help="Seconds to wait before something counts as a hang.")
     ] = 60.0,
     user: Annotated[
         list[str] | None,

@@ -103,7 +103,7 @@ def command(
             raise UsageError(f"--picture {picture}: use a name that ends in .png or .svg")
         check_writable("--picture", picture)
         _check_matplotlib(picture)
-    found = plan(wish)  # here, because what no number of cards gives is a wrong question
+    found = plan(wish)  # here, because a wish that no number of cards can fulfil is wrong usage
     return lambda: _tell(wish, found, json, picture)
 
 

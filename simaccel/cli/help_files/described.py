@@ -15,7 +15,7 @@ class Described:
     """An option or argument."""
 
     names: tuple[str, ...]
-    """Of an option: `--socket`. Empty for an argument."""
+    """The names of an option, such as `--socket`. Empty for an argument."""
     shown: str
     """As the help shows it, with its value: `--socket ADDRESS`."""
     text: str

@@ -14,7 +14,7 @@ from simaccel.load import Arrivals, Mix, parse_arrivals, parse_handshake, parse_
 
 DEFAULT_OPEN_JOBS = 1_024
 MOST_ARRIVALS = 10_000_000
-"""Times and latencies are kept of each: some 200 bytes."""
+"""The most that may arrive. Some 200 bytes are kept for each: its times and its latency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class OpenLoad:
         return within
 
     def to_dict(self) -> dict[str, Any]:
-        """What `from_dict` makes the same load of, for JSON."""
+        """Plain data for JSON, from which `from_dict` makes the same load."""
         kind, _, _ = self.arrivals.spec.rpartition(", ")
         return {
             "arrivals": kind,

@@ -38,7 +38,7 @@ class ResultRow:
 
 @dataclass(frozen=True, slots=True)
 class LoadSummary:
-    """What there is to say of an open load besides."""
+    """The figures that only an open load has."""
 
     arrivals: str
     mix: str

@@ -1,8 +1,8 @@
 """Requests of an open load: a few of each step, prepared before time runs, and used again and again.
 
 While a load runs, nothing may hold it up: neither preparing nor checking. Most operations give the same bytes for the
-same request, so a result that is the first one again is only compared with it. Any other is kept, and all that were
-kept are checked against software when the load is over: random signatures, and whatever is wrong.
+same request, so a result is only compared with the first one. Results that differ from it are kept, and are checked
+against software when the load is over. These are random signatures, and results that are wrong.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Reused:
     request: Prepared
     first: bytes | None = None
     again: int = 0
-    """How many results were the first one once more."""
+    """How many later results were equal to the first."""
     others: list[bytes] = field(default_factory=list)
 
 

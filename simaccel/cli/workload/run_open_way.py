@@ -119,7 +119,7 @@ class _Sender:
         self._late = array("q")
         """By how much each was put into the queue later than intended."""
         self._inside = self._inside_ns = self._last_ns = 0
-        """Of Little's law: transactions inside, their sum over time, and up to when."""
+        """For Little's law: the transactions inside, their number summed over time, and the time of the last sum."""
         self._latency_ns = 0
         """The sum of the times from the queue to the end, which has to be the same."""
 
@@ -173,7 +173,7 @@ class _Sender:
             self._latency_ns += ended_ns - queued_ns
             self._count(ended_ns, -1)
             self._bar.step()
-            # Not only when the alarm rings: a busy thread sees it late.
+            # Looked at here and not only when the alarm rings, because a busy thread sees the alarm late.
             if self._next < len(self._times) and self._times[self._next] <= ended_ns - self._begun_ns:
                 self._take_due(ended_ns)
         self._serving -= 1

@@ -1,8 +1,8 @@
 """The operations in software, and how a result of the device is checked against it.
 
-Nothing here goes the way of the kernels in `sim.kernels`: hashes that they take from hashlib are computed by
-cryptography and the other way round, AEAD is put together from its cipher and its authenticator, signatures are
-verified with the public key, a shared secret is computed from the peer's side or, with ML-KEM, by the inverse.
+Nothing is computed here in the way of `sim.kernels`. Hashes that the kernels take from hashlib are computed by
+cryptography, and the other way round. AEAD is put together from its cipher and its authenticator. Signatures are
+verified with the public key. A shared secret is computed from the peer's side or, with ML-KEM, by the inverse.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LARGE_BYTES, MESSAGE_BYTES, OAEP_BYTES = 16 << 10, 256, 128
 """The most that is generated for bulk operations, for messages to be signed, and for what is encrypted with RSA."""
 
 SECRET_BYTES = 32
-"""Of a secret that ML-KEM shares."""
+"""The size of a secret that ML-KEM shares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,8 @@ def _signature(op: str, key: Any, verify: Callable[[bytes, bytes], object]) -> S
 
 
 def _rsa_key() -> rsa.RSAPrivateKey:
-    # Not of the seed: a key that can be told from a seed is none. Nothing that is measured depends on which it is.
+    # The seed does not decide the key, because a key that anybody can compute is no secret. What is measured does not
+    # depend on the key.
     return rsa.generate_private_key(65537, 2048)
 
 
@@ -260,4 +261,4 @@ MAKERS: dict[str, Callable[[str, random.Random], SoftwareOperation]] = {
     **{f"{name}-encapsulate": _ml_kem_encapsulate for name in _MLKEM},
     **{f"{name}-decapsulate": _ml_kem_decapsulate for name in _MLKEM},
 }
-"""For each operation what makes its Kind, with a key of its own."""
+"""For each operation, the function that makes its SoftwareOperation, with a key of its own."""

@@ -11,8 +11,8 @@ from simaccel.cli.workload.files import Block
 from simaccel.cli.workload.software import Prepared, SoftwareOperation, draw_bytes
 
 ROUND_OPERATIONS, ROUND_BYTES = 4_096, 64 << 20
-"""Work is done in rounds of so much: prepared, then done and measured, then checked. It bounds the memory: a round's
-payloads and results, so about twice ROUND_BYTES."""
+"""The most work of one round. A round is prepared, then done and measured, then checked. So the memory is bounded: it
+holds the payloads and results of one round, which are about twice ROUND_BYTES."""
 
 
 @dataclass(frozen=True, slots=True)

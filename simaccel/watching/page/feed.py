@@ -28,7 +28,7 @@ MOST_PAGES = 64
 MOST_CLIENTS = 100
 """How many clients a page shows: first those with most in flight, then those that have done most."""
 PATIENCE_S = 30.0
-"""A browser is dropped after it has taken nothing for so long."""
+"""A browser is dropped after it has taken nothing for this long."""
 
 Report = dict[str, Any]
 SHORT = ("by_op", "in_flight", "ring_full", "uptime_ns", "failed")

@@ -82,4 +82,4 @@ class _Uvicorn(uvicorn.Server):
             await self.ended.wait()
 
     def install_signal_handlers(self) -> None:
-        """Not here."""
+        """Install none."""

@@ -33,7 +33,7 @@ def fill_the_ring(stage: VirtualStage, count: int) -> list[CertifyClient]:
     before = stage.engine.statistics.eagains
     stage.script.hold()
     clients = stage.open(count)
-    stage.until(lambda: stage.script.held == 2, "no two operations are in flight in a ring of two")
+    stage.until(lambda: stage.script.held == 2, "fewer than two operations are in flight in a ring of two")
     stage.until(
         lambda: stage.engine.statistics.eagains >= before + count - 2,
         "fewer operations wait for a slot than handshakes were begun",
