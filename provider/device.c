@@ -228,7 +228,7 @@ static int is_better(struct connection *c, struct connection *than)
     return c->ring.entries - ring_in_flight(&c->ring) > than->ring.entries - ring_in_flight(&than->ring);
 }
 
-/* Equals take turns: it begins with the one after the last. Called under the lock. */
+/* The connection for the next operation. If several are equally good, they take turns. Called under the lock. */
 static struct connection *best(void)
 {
     struct connection *found = NULL;

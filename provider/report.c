@@ -56,7 +56,7 @@ static void *map_named(const char *name)
     return made != MAP_FAILED ? made : NULL;
 }
 
-/* Replaces the report, even by none: if the new one could not be made, the old one must go too, because it is wrong now. */
+/* Replaces the report. If the new one could not be made, the old one is removed all the same, because it is wrong now. */
 static void replace(void *made)
 {
     void *old = atomic_exchange(&page, made);

@@ -7,8 +7,6 @@
  * provider have as their property `provider`.
  */
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,18 +14,6 @@
 #include "rules.h"
 #include "tasks.h"
 #include "verdict.h"
-
-void end(int code, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    vprintf(format, arguments);
-    va_end(arguments);
-    printf("\n");
-    fflush(stdout);
-    _exit(code);
-}
 
 static void on_alarm(int number)
 {
@@ -40,15 +26,18 @@ static void on_alarm(int number)
 
 int main(int count, char **arguments)
 {
+    const struct rule *rule;
+
     if (count != 8)
         end(USAGE, "driver provider|engine PATH NAME RULE fd|callback LIMIT_S OPERATIONS");
+    rule = rule_named(arguments[4]);
+    if (rule == NULL)
+        end(USAGE, "there is no rule %s", arguments[4]);
     by_callback = strcmp(arguments[5], "callback") == 0;
     many = atoi(arguments[7]);
     signal(SIGALRM, on_alarm);
     alarm((unsigned)atoi(arguments[6]));
     load_accelerator(arguments[1], arguments[2], arguments[3]);
-    for (const struct rule *rule = rules; rule->name != NULL; rule++)
-        if (strcmp(rule->name, arguments[4]) == 0)
-            rule->check();
-    end(USAGE, "there is no rule %s", arguments[4]);
+    rule->check();
+    end(BROKEN, "the rule %s came to no verdict", arguments[4]);
 }

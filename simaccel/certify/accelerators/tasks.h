@@ -30,7 +30,7 @@ int on_wake(void *argument);
 /* Starts or resumes. Returns whether the job has paused. */
 int step(struct task *t);
 
-/* Prepares and starts so many. */
+/* Prepares and starts `count` tasks. */
 void start_all(struct task *tasks, int count, ASYNC_WAIT_CTX *context);
 
 /* Prepares and starts one that pauses. */

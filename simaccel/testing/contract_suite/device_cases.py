@@ -295,7 +295,7 @@ def many_threads_may_submit(harness: Harness) -> None:
 
 
 def an_assistant_leaves_nothing(harness: Harness) -> None:
-    """If it has an assistant: what was submitted to that completes after its poll, hand_over or notify_once, once."""
+    """If it has an assistant: a request that this has taken completes once, after poll, hand_over or notify_once."""
     assistant = getattr(harness.accel, "assistant", None)
     if assistant is None:
         return

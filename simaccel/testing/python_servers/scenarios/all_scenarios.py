@@ -18,12 +18,6 @@ SCENARIOS: tuple[VirtualScenario, ...] = (
     *lifecycle.SCENARIOS,
     *rush.SCENARIOS,
 )
-_OF_TLS = "a handshake here does operations and speaks no TLS"
-DO_NOT_APPLY = {
-    "reload": "a server in Python has its configuration for itself, and engine and wait contexts know none",
-    **dict.fromkeys(("tls-1.2", "tls-1.3", "rsa", "ecdsa", "client-certificate"), _OF_TLS),
-}
-"""The scenarios of the catalogue that say nothing about a server in Python, and why."""
 
 
 def chosen(names: Sequence[str]) -> tuple[VirtualScenario, ...]:
