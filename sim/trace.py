@@ -3,17 +3,9 @@
 An event is a time in ns, a word, the number of a request (0 if it is about none) and details. Whoever takes events is a
 `Tracer`: a `Trace` keeps them for replay, and `simaccel.tracing` draws them for Perfetto. Requests are numbered from 1,
 in the order in which they get their slots. In virtual time equal seeds give equal events: nothing in one depends on an
-address, a hash, a real clock or the version of Python.
+address, a hash, a real clock or the version of Python. `EVENTS` lists them.
 
-    submit OP PAYLOAD_BYTES AUX_BYTES    it has a slot            complete ok | ERROR    it is on the completion ring
-    full OP                              there was no slot        interrupt              its handler reaps the ring
-    reject OP eagain | fatal             a rule refused it        wake                   its owner is told
-    fault KIND                           it will meet this fault  orphaned, spurious     its owner no longer wanted it
-    fetch                                the device has it        duplicate              its owner is told again
-    start at NS unit UNIT for NS         a unit takes it          false-wake             its owner is woken for nothing
-    corrupt OFFSETS BITS                 of its result (*)        doorbell-stuck, reset, remove, plug-in
-
-(*) An offset is taken modulo the length of the result. An ECDSA signature does not have the same length each time.
+The offsets of `corrupt` are taken modulo the length of the result: that of an ECDSA signature differs from run to run.
 """
 
 from __future__ import annotations
@@ -36,6 +28,25 @@ class Tracer(Protocol):
         """Add an event. `what` is one word; as text, no detail has a line break."""
         ...
 
+
+EVENTS = {
+    "submit OP PAYLOAD_BYTES AUX_BYTES": "the request has a slot",
+    "full OP": "there was no slot",
+    "reject OP eagain, reject OP fatal": "a rule refused it",
+    "fault KIND": "it will meet this fault",
+    "fetch": "the device took it off the ring",
+    "start at NS unit UNIT for NS": "a unit takes it: when, for how long",
+    "corrupt OFFSETS BITS": "these bits of its result were flipped",
+    "complete ok, complete ERROR": "it is on the completion ring",
+    "interrupt": "completions are taken off the ring",
+    "wake": "its owner is told",
+    "orphaned": "its owner no longer wanted it",
+    "spurious": "its owner had it already",
+    "duplicate": "its owner is told again",
+    "false-wake": "its owner is woken for nothing",
+    "doorbell-stuck, reset, remove, plug-in": "what happened to the whole device",
+}
+"""Every event's word with its details, and what happened. `simaccel help trace` prints these."""
 
 Event = tuple[int, str, int, tuple[object, ...]]
 """Time in ns, word, number of the request, details."""

@@ -4,24 +4,11 @@
     rule    = KIND [ ":" item { "," item } ]
     item    = KEY "=" VALUE
 
-    KIND              its items                   default
-    fail              status=WORD                 device-error
-    corrupt           bytes=N{+N}, bits=N         any byte; any bit. -1 is the last byte; bits 1 to 255 or 0x01 to 0xff
-    lose, hold, lose-interrupt                    nothing
-    delay             by=DURATION                 1ms
-    reorder           past=N, within=DURATION     1; 1ms
-    duplicate         after=DURATION              0s
-    spurious-wake     after=DURATION              0s
-    early-wake        by=DURATION                 1us
-    stick-doorbell    rings=N                     1
-    partial-batch     for=DURATION                10us
-    reject            as=eagain | as=fatal        eagain
-    stall             for=DURATION, unit=N        1ms; the unit whose turn it is
-    reset, remove     after=DURATION              0s
-
-For every kind there are also items that say when: op=KERNEL, session=N, nth=N, every=N, p=NUMBER, depth=N,
-from=DURATION, until=DURATION, count=N; see `When`. Without any of them every request meets the fault. DURATION is a
-number with ns, us, ms or s. Blanks around parts are ignored. Example: corrupt:op=sha256,every=100
+Each kind has its own items: the fields of its verdict, under the keys of `_BY_FIELD`; `about` in it shows them.
+An item that is left out has the default of the field. For every kind there are also items that say when: op=KERNEL,
+session=N, nth=N, every=N, p=NUMBER, depth=N, from=DURATION, until=DURATION, count=N; see `When`. Without any of them
+every request meets the fault. DURATION is a number with ns, us, ms or s. Offset -1 is the last byte. Bits are 1 to 255,
+or 0x01 to 0xff. Blanks around parts are ignored. Example: corrupt:op=sha256,every=100
 """
 
 from __future__ import annotations

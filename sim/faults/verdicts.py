@@ -1,8 +1,8 @@
 """The verdicts: what a fault rule may decide about a request. Each class is one kind of fault. Verdicts are immutable.
 
-`kind` is the fault's name in texts, counts and traces. A constructor raises UsageError for values that make no sense.
-To add a fault, add a class here and to `KINDS`, and a handler to `handlers`. If it has a field that no other verdict
-has, add the key of that field to `text`.
+`kind` is the fault's name in texts, counts and traces. `about` is what `simaccel help faults` tells of it and its keys.
+A constructor raises UsageError for values that make no sense. To add a fault, add a class here and to `KINDS`, and a
+handler to `handlers`. If it has a field that no other verdict has, add the key of that field to `text`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ class Verdict:
     """The base of all verdicts."""
 
     kind: ClassVar[str] = "verdict"
+    about: ClassVar[str] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Fail(Verdict):
     """The request completes at its normal time, without a result, and with DeviceError and this status."""
 
     kind: ClassVar[str] = "fail"
+    about: ClassVar[str] = "it completes with an error: status=WORD"
     status: str = "device-error"
 
     def __post_init__(self) -> None:
@@ -49,6 +51,7 @@ class Corrupt(Verdict):
     """
 
     kind: ClassVar[str] = "corrupt"
+    about: ClassVar[str] = "bits of its result are flipped: bytes=N+N, bits=0x01"
     offsets: tuple[int, ...] | None = None
     mask: int | None = None
 
@@ -66,6 +69,7 @@ class Lose(Verdict):
     """The request never completes. It keeps its slot until a reset, a removal, or the end of the device."""
 
     kind: ClassVar[str] = "lose"
+    about: ClassVar[str] = "it never completes, and keeps its slot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class Hold(Verdict):
     """The request completes when it is released: by `faults.release()`, or when the rule's guard is left."""
 
     kind: ClassVar[str] = "hold"
+    about: ClassVar[str] = "it completes when it is released"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,7 @@ class Delay(Verdict):
     """The request completes this much later. Only the completion is late: its unit is free at the normal time."""
 
     kind: ClassVar[str] = "delay"
+    about: ClassVar[str] = "it completes late: by=TIME"
     by_ns: int = 1_000_000
 
     def __post_init__(self) -> None:
@@ -91,6 +97,7 @@ class Reorder(Verdict):
     """The request completes after the next `past` completions, or `within_ns` late if these have not come by then."""
 
     kind: ClassVar[str] = "reorder"
+    about: ClassVar[str] = "it completes after later requests: past=N, within=TIME"
     past: int = 1
     within_ns: int = 1_000_000
 
@@ -105,6 +112,7 @@ class Duplicate(Verdict):
     as spurious."""
 
     kind: ClassVar[str] = "duplicate"
+    about: ClassVar[str] = "it completes twice: after=TIME"
     after_ns: int = 0
 
     def __post_init__(self) -> None:
@@ -120,6 +128,7 @@ class SpuriousWake(Verdict):
     """
 
     kind: ClassVar[str] = "spurious-wake"
+    about: ClassVar[str] = "its waiter is woken for nothing: after=TIME"
     after_ns: int = 0
 
     def __post_init__(self) -> None:
@@ -131,6 +140,7 @@ class EarlyWake(Verdict):
     """The request's waiter is woken when it should complete, and it completes `by_ns` later. See SpuriousWake."""
 
     kind: ClassVar[str] = "early-wake"
+    about: ClassVar[str] = "its waiter is woken before the completion: by=TIME"
     by_ns: int = 1_000
 
     def __post_init__(self) -> None:
@@ -142,6 +152,7 @@ class LoseInterrupt(Verdict):
     """The request completes, but no interrupt tells of it: the next interrupt or poll finds it."""
 
     kind: ClassVar[str] = "lose-interrupt"
+    about: ClassVar[str] = "its owner hears of the completion at the next interrupt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +161,7 @@ class StickDoorbell(Verdict):
     request when the doorbell rings after that."""
 
     kind: ClassVar[str] = "stick-doorbell"
+    about: ClassVar[str] = "the device sees it at a later doorbell: rings=N"
     rings: int = 1
 
     def __post_init__(self) -> None:
@@ -161,6 +173,7 @@ class PartialBatch(Verdict):
     """The device stops fetching after this request. Later requests start after `for_ns` at the soonest."""
 
     kind: ClassVar[str] = "partial-batch"
+    about: ClassVar[str] = "requests fetched after it must wait: for=TIME"
     for_ns: int = 10_000
 
     def __post_init__(self) -> None:
@@ -175,6 +188,7 @@ class Reject(Verdict):
     """
 
     kind: ClassVar[str] = "reject"
+    about: ClassVar[str] = "it is refused: as=eagain or as=fatal"
     fatal: bool = False
 
     def __post_init__(self) -> None:
@@ -187,6 +201,7 @@ class StallUnit(Verdict):
     """A unit starts nothing for this long: the unit of that number, or the one that would have taken the request."""
 
     kind: ClassVar[str] = "stall"
+    about: ClassVar[str] = "a unit starts nothing for a while: for=TIME, unit=N"
     for_ns: int = 1_000_000
     unit: int | None = None
 
@@ -201,6 +216,7 @@ class Reset(Verdict):
     """The device resets `after_ns` after it fetched the request: all that is in flight fails with ResetError."""
 
     kind: ClassVar[str] = "reset"
+    about: ClassVar[str] = "all in flight fails, and the device goes on: after=TIME"
     after_ns: int = 0
 
     def __post_init__(self) -> None:
@@ -213,6 +229,7 @@ class Remove(Verdict):
     so does every submit until `faults.plug_in()`."""
 
     kind: ClassVar[str] = "remove"
+    about: ClassVar[str] = "the device is gone, and everything fails: after=TIME"
     after_ns: int = 0
 
     def __post_init__(self) -> None:

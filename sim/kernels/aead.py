@@ -7,12 +7,13 @@ followed by the tag of 16 bytes; decrypting takes the same. If the tag does not 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from sim.errors import UsageError
-from sim.kernels.kernel import Kernel
+from sim.kernels.kernel import Kernel, KernelWords
 from sim.kernels.material import sized_key
 
 NONCE_BYTES = 12
@@ -41,9 +42,21 @@ def _decrypt(payload: bytes, aux: bytes, key: AESGCM | ChaCha20Poly1305) -> byte
     return key.decrypt(aux[:NONCE_BYTES], payload, aux[NONCE_BYTES:])
 
 
-AES_GCM_ENCRYPT = Kernel("aes-gcm-encrypt", _encrypt, load=_load_aes, check=_check)
-AES_GCM_DECRYPT = Kernel("aes-gcm-decrypt", _decrypt, load=_load_aes, check=_check)
-CHACHA20_POLY1305_ENCRYPT = Kernel("chacha20-poly1305-encrypt", _encrypt, load=_load_chacha, check=_check)
-CHACHA20_POLY1305_DECRYPT = Kernel("chacha20-poly1305-decrypt", _decrypt, load=_load_chacha, check=_check)
+_SEALED = ("plaintext", "ciphertext and tag")
+_OPENED = ("ciphertext and tag", "plaintext")
+
+
+def _kernel(
+    name: str, run: Callable[[bytes, bytes, Any], bytes], load: Callable[..., Any], turns: tuple[str, str], key: str
+) -> Kernel:
+    words = KernelWords(*turns, key=key, aux="nonce of 12 bytes, then the additional data")
+    return Kernel(name, run, load=load, check=_check, words=words)
+
+
+_AES, _CHACHA = "16, 24 or 32 bytes", "32 bytes"
+AES_GCM_ENCRYPT = _kernel("aes-gcm-encrypt", _encrypt, _load_aes, _SEALED, _AES)
+AES_GCM_DECRYPT = _kernel("aes-gcm-decrypt", _decrypt, _load_aes, _OPENED, _AES)
+CHACHA20_POLY1305_ENCRYPT = _kernel("chacha20-poly1305-encrypt", _encrypt, _load_chacha, _SEALED, _CHACHA)
+CHACHA20_POLY1305_DECRYPT = _kernel("chacha20-poly1305-decrypt", _decrypt, _load_chacha, _OPENED, _CHACHA)
 
 KERNELS = (AES_GCM_ENCRYPT, AES_GCM_DECRYPT, CHACHA20_POLY1305_ENCRYPT, CHACHA20_POLY1305_DECRYPT)

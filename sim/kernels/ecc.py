@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from sim.errors import UsageError
-from sim.kernels.kernel import Kernel, no_aux
+from sim.kernels.kernel import Kernel, KernelWords, no_aux
 from sim.kernels.material import flag, hash_algorithm, private_key, raw_private_bytes
 
 _RAW_KEY_BYTES = 32
@@ -115,9 +115,14 @@ def _ecdh(payload: bytes, aux: bytes, key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.exchange(ec.ECDH(), peer)
 
 
-ECDSA_SIGN = Kernel("ecdsa-sign", _sign_ecdsa, load=_load_ecdsa, check=_check_ecdsa, asymmetric=True)
-ED25519_SIGN = Kernel("ed25519-sign", _sign_ed25519, load=_load_ed25519, check=no_aux, asymmetric=True)
-X25519 = Kernel("x25519", _x25519, load=_load_x25519, check=_check_x25519, asymmetric=True)
-ECDH = Kernel("ecdh", _ecdh, load=_load_ecdh, check=_check_ecdh, asymmetric=True)
+_ECDSA = KernelWords("message, or its digest", "a signature in DER", key="EC")
+_ED25519 = KernelWords("message", "a signature of 64 bytes", key="Ed25519")
+_X25519 = KernelWords("the peer's public key, 32 bytes", "the shared secret, 32 bytes", key="X25519")
+_ECDH = KernelWords("the peer's public key, an uncompressed point", "the x coordinate of the shared point", key="EC")
+
+ECDSA_SIGN = Kernel("ecdsa-sign", _sign_ecdsa, load=_load_ecdsa, check=_check_ecdsa, asymmetric=True, words=_ECDSA)
+ED25519_SIGN = Kernel("ed25519-sign", _sign_ed25519, load=_load_ed25519, check=no_aux, asymmetric=True, words=_ED25519)
+X25519 = Kernel("x25519", _x25519, load=_load_x25519, check=_check_x25519, asymmetric=True, words=_X25519)
+ECDH = Kernel("ecdh", _ecdh, load=_load_ecdh, check=_check_ecdh, asymmetric=True, words=_ECDH)
 
 KERNELS = (ECDSA_SIGN, ED25519_SIGN, X25519, ECDH)

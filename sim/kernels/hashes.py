@@ -11,7 +11,7 @@ from typing import Any
 from cryptography.hazmat.primitives.hmac import HMAC
 
 from sim.errors import UsageError
-from sim.kernels.kernel import Kernel, no_aux
+from sim.kernels.kernel import Kernel, KernelWords, no_aux
 from sim.kernels.material import hash_algorithm, raw_bytes
 
 _sha256 = hashlib.sha256
@@ -56,11 +56,14 @@ def _run_hmac(payload: bytes, aux: bytes, key: HMAC) -> bytes:
     return context.finalize()
 
 
-NULL = Kernel("null", _run_null)
-ECHO = Kernel("echo", _run_echo)
-SHA256 = Kernel("sha256", _run_sha256, check=no_aux)
-SHA384 = Kernel("sha384", _run_sha384, check=no_aux)
-SHA512 = Kernel("sha512", _run_sha512, check=no_aux)
-HMAC_KERNEL = Kernel("hmac", _run_hmac, load=_load_hmac, check=no_aux)
+_HASH = KernelWords("data", "the digest")
+_TAG = KernelWords("data", "the tag", key="bytes, one or more")
+
+NULL = Kernel("null", _run_null, words=KernelWords("anything", "nothing"))
+ECHO = Kernel("echo", _run_echo, words=KernelWords("anything", "the payload"))
+SHA256 = Kernel("sha256", _run_sha256, check=no_aux, words=_HASH)
+SHA384 = Kernel("sha384", _run_sha384, check=no_aux, words=_HASH)
+SHA512 = Kernel("sha512", _run_sha512, check=no_aux, words=_HASH)
+HMAC_KERNEL = Kernel("hmac", _run_hmac, load=_load_hmac, check=no_aux, words=_TAG)
 
 KERNELS = (NULL, ECHO, SHA256, SHA384, SHA512, HMAC_KERNEL)

@@ -18,6 +18,16 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True)
+class KernelWords:
+    """What a kernel takes and gives, in words: its row in docs/sessions.md."""
+
+    payload: str
+    result: str
+    key: str = "none"
+    aux: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
 class Kernel:
     """One kind of request.
 
@@ -31,6 +41,7 @@ class Kernel:
       None if there is nothing that the caller could get wrong.
     - `asymmetric`: whether this is public-key cryptography: RSA, elliptic curves, ML-DSA or ML-KEM. Heuristic polling
       counts these separately, as QAT_Engine does.
+    - `words`: what it takes and gives. Every built-in kernel has them. Yours needs none.
     """
 
     name: str
@@ -38,6 +49,7 @@ class Kernel:
     load: Callable[..., Any] | None = None
     check: Callable[[bytes, bytes, Any], None] | None = None
     asymmetric: bool = False
+    words: KernelWords | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):

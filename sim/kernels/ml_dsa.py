@@ -18,7 +18,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA65PrivateKey, MLDSA87PrivateKey
 
 from sim.errors import UsageError
-from sim.kernels.kernel import Kernel
+from sim.kernels.kernel import Kernel, KernelWords
 from sim.kernels.material import flag, private_key, raw_private_bytes
 
 MldsaPrivateKey: TypeAlias = MLDSA44PrivateKey | MLDSA65PrivateKey | MLDSA87PrivateKey
@@ -82,9 +82,19 @@ def _sign(payload: bytes, aux: bytes, key: MldsaSigner) -> bytes:
     return key.key.sign_mu(payload) if key.external_mu else key.key.sign(payload, aux)
 
 
-def _kernel(size: int, key_class: type[MldsaPrivateKey]) -> Kernel:
-    name = f"ml-dsa-{size}-sign"
-    return Kernel(name, _sign, load=partial(_load, name, f"ML-DSA-{size}", key_class), check=_check, asymmetric=True)
+def _kernel(size: int, key_class: type[MldsaPrivateKey], signature_bytes: int) -> Kernel:
+    name, title = f"ml-dsa-{size}-sign", f"ML-DSA-{size}"
+    words = KernelWords(
+        "message, or its mu",
+        f"a signature of {signature_bytes:,} bytes",
+        key=title,
+        aux=f"the context string, at most {CONTEXT_BYTES} bytes",
+    )
+    return Kernel(name, _sign, load=partial(_load, name, title, key_class), check=_check, asymmetric=True, words=words)
 
 
-KERNELS = (_kernel(44, MLDSA44PrivateKey), _kernel(65, MLDSA65PrivateKey), _kernel(87, MLDSA87PrivateKey))
+KERNELS = (
+    _kernel(44, MLDSA44PrivateKey, 2420),
+    _kernel(65, MLDSA65PrivateKey, 3309),
+    _kernel(87, MLDSA87PrivateKey, 4627),
+)

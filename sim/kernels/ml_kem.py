@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import (
 )
 
 from sim.errors import UsageError
-from sim.kernels.kernel import Kernel, no_aux
+from sim.kernels.kernel import Kernel, KernelWords, no_aux
 from sim.kernels.material import private_key, raw_private_bytes
 
 MlkemPrivateKey: TypeAlias = MLKEM768PrivateKey | MLKEM1024PrivateKey
@@ -88,14 +88,31 @@ def _decapsulate(payload: bytes, aux: bytes, key: MlkemPrivateKey) -> bytes:
 
 
 def _kernels(size: _Size) -> tuple[Kernel, Kernel]:
+    encapsulate = KernelWords(
+        f"the peer's public key, {size.public_bytes:,} bytes",
+        f"the ciphertext, {size.ciphertext_bytes:,} bytes, then the shared secret, {SECRET_BYTES} bytes",
+    )
+    decapsulate = KernelWords(
+        f"the peer's ciphertext, {size.ciphertext_bytes:,} bytes",
+        f"the shared secret, {SECRET_BYTES} bytes",
+        key=size.title,
+    )
     return (
         Kernel(
             f"{size.name}-encapsulate",
             partial(_encapsulate, size),
             check=partial(_check_public, size),
             asymmetric=True,
+            words=encapsulate,
         ),
-        Kernel(f"{size.name}-decapsulate", _decapsulate, load=partial(_load, size), check=no_aux, asymmetric=True),
+        Kernel(
+            f"{size.name}-decapsulate",
+            _decapsulate,
+            load=partial(_load, size),
+            check=no_aux,
+            asymmetric=True,
+            words=decapsulate,
+        ),
     )
 
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from sim.errors import UsageError
-from sim.kernels.kernel import Kernel, no_aux
+from sim.kernels.kernel import Kernel, KernelWords, no_aux
 from sim.kernels.material import flag, hash_algorithm, private_key, raw_bytes
 
 # RFC 8017, 9.2: the DigestInfo around the digest (19 bytes for SHA-2, fewer for SHA-1) and 11 or more bytes of padding.
@@ -133,8 +133,12 @@ def _size_bytes(key: RSAPrivateKey) -> int:
     return (key.key_size + 7) // 8
 
 
-RSA_SIGN = Kernel("rsa-sign", _sign, load=_load_pkcs1, check=_check_sign, asymmetric=True)
-RSA_SIGN_PSS = Kernel("rsa-sign-pss", _sign, load=_load_pss, check=_check_sign, asymmetric=True)
-RSA_DECRYPT = Kernel("rsa-decrypt", _decrypt, load=_load_oaep, check=no_aux, asymmetric=True)
+_PKCS1 = KernelWords("message, or its digest", "a PKCS #1 v1.5 signature", key="RSA")
+_PSS = KernelWords("message, or its digest", "a PSS signature", key="RSA")
+_OAEP = KernelWords("ciphertext", "the message, without its OAEP padding", key="RSA")
+
+RSA_SIGN = Kernel("rsa-sign", _sign, load=_load_pkcs1, check=_check_sign, asymmetric=True, words=_PKCS1)
+RSA_SIGN_PSS = Kernel("rsa-sign-pss", _sign, load=_load_pss, check=_check_sign, asymmetric=True, words=_PSS)
+RSA_DECRYPT = Kernel("rsa-decrypt", _decrypt, load=_load_oaep, check=no_aux, asymmetric=True, words=_OAEP)
 
 KERNELS = (RSA_SIGN, RSA_SIGN_PSS, RSA_DECRYPT)

@@ -2,13 +2,14 @@
 
 from sim.timing.columns import Column, read_column
 from sim.timing.models import Exponential, Fixed, Lognormal, Model, PerByte, PerOperation, Tail, Uniform
-from sim.timing.parse import as_timing, parse_timing
+from sim.timing.parse import FORMS, as_timing, parse_timing
 from sim.timing.presets import preset, preset_names
 from sim.timing.quantities import format_duration_ns, parse_duration_ns
 from sim.timing.recorded import Recorded, without_files
 from sim.timing.timing import INSTANT, Timing
 
 __all__ = [
+    "FORMS",
     "INSTANT",
     "Column",
     "Exponential",

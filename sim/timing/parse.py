@@ -2,16 +2,7 @@
 
     timing  = "none" | "preset:" NAME | service [ "+" latency ]
     service = latency = model | per-op
-    model   = "fixed:" DURATION
-            | "uniform:" DURATION "," DURATION              lowest, highest
-            | "lognormal:" DURATION "," NUMBER              median, sigma
-            | "exponential:" DURATION                       mean
-            | "bytes:" DURATION "," BANDWIDTH               base, then the payload at 2GB/s
-            | "tail:p=" NUMBER ",x=" NUMBER "," model       rarely, times x
-            | "tail:p=" NUMBER ",add=" DURATION "," model   rarely, this much more
-            | "values:" DURATION { "," DURATION }           in order, then from the first again
-            | "trace:" PATH                                 the same, from a file with one on each line
-            | "csv:" PATH [",column=" NAME] [",unit=" UNIT] the same, from a column of a CSV file
+    model   = one of FORMS
     per-op  = "per-op:" { KERNEL "=" model ";" } "*=" model
 
 DURATION is a number with ns, us, ms or s; BANDWIDTH a number with B/s, kB/s, MB/s, GB/s, Mbit/s or Gbit/s. In PATH
@@ -22,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from difflib import get_close_matches
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from sim.errors import UsageError
@@ -194,16 +186,37 @@ def _per_operation(rest: str) -> Model:
     return PerOperation(table, default)
 
 
-_EXAMPLES = {
-    "fixed": "fixed:50us",
-    "uniform": "uniform:10us,90us",
-    "lognormal": "lognormal:50us,0.3",
-    "exponential": "exponential:50us",
-    "bytes": "bytes:5us,2GB/s",
-    "tail": "tail:p=0.01,x=20,fixed:50us",
-    "values": "values:50us,70us",
-    "trace": "trace:durations.txt",
-    "csv": "csv:measured.csv,column=service,unit=us",
+class Form(NamedTuple):
+    """How a model is written, what it draws, and an example."""
+
+    text: str
+    what: str
+    example: str
+
+
+FORMS = (
+    Form("fixed:DURATION", "always the same", "fixed:50us"),
+    Form("uniform:LOW,HIGH", "any duration in between, all equally likely", "uniform:10us,90us"),
+    Form("lognormal:MEDIAN,SIGMA", "a skewed distribution, like measured times", "lognormal:50us,0.3"),
+    Form("exponential:MEAN", "memoryless, as in queueing theory", "exponential:50us"),
+    Form("bytes:BASE,BANDWIDTH", "BASE, and the payload at that bandwidth", "bytes:5us,2GB/s"),
+    Form(
+        "tail:p=NUMBER,add=DURATION,MODEL",
+        "MODEL; with probability p, DURATION longer",
+        "tail:p=0.01,add=1ms,fixed:50us",
+    ),
+    Form("tail:p=NUMBER,x=NUMBER,MODEL", "MODEL; with probability p, x times as long", "tail:p=0.01,x=20,fixed:50us"),
+    Form("values:DURATION,DURATION,...", "these in order, then from the first again", "values:50us,70us"),
+    Form("trace:PATH", "the same, from a file with one on each line", "trace:durations.txt"),
+    Form(
+        "csv:PATH,column=NAME,unit=UNIT",
+        "the same, from a column of a CSV file",
+        "csv:measured.csv,column=service,unit=us",
+    ),
+)
+"""Every model that has a text. `simaccel help timing` prints these."""
+
+_EXAMPLES = {form.text.partition(":")[0]: form.example for form in FORMS} | {
     "per-op": "per-op:rsa-sign=fixed:1ms;*=fixed:50us",
     "preset": "preset:qat-dh895xcc",
 }

@@ -1,6 +1,11 @@
-"""The grammars that `simaccel help TOPIC` prints: timing models, faults and traces. The pages in docs/ say more."""
+"""The grammars that `simaccel help TOPIC` prints: timing models, faults and traces. The pages in docs/ say more.
+
+The models, the kinds of faults and the events are those of `sim`, each with the words that stand beside it there.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 TIMING = """\
 A timing model says how long the device takes for a request, whatever the work
@@ -13,16 +18,7 @@ Each of them is a model, or one model for each operation:
 
   MODEL | per-op:OPERATION=MODEL;...;*=MODEL
 
-  fixed:DURATION                  always the same
-  uniform:LOW,HIGH                any duration in between, all equally likely
-  lognormal:MEDIAN,SIGMA          a skewed distribution, like measured times
-  exponential:MEAN                memoryless, as in queueing theory
-  bytes:BASE,BANDWIDTH            BASE, and the time of the payload
-  tail:p=NUMBER,x=NUMBER,MODEL    with probability p, x times as long
-  tail:p=NUMBER,add=DURATION,MODEL  with probability p, longer by DURATION
-  values:DURATION,DURATION,...    these in order, then from the first again
-  trace:PATH                      the same, from a file with one on each line
-  csv:PATH,column=NAME,unit=UNIT  the same, from a column of a CSV file
+{models}
 
 DURATION is a number with ns, us, ms or s; BANDWIDTH one with B/s, kB/s, MB/s,
 GB/s, Mbit/s or Gbit/s. The presets:
@@ -38,22 +34,7 @@ as does simaccel inject:
 
   KIND[:KEY=VALUE,...][;KIND...]
 
-  fail             it completes with an error: status=WORD
-  corrupt          bits of its result are flipped: bytes=N+N, bits=0x01
-  lose             it never completes, and keeps its slot
-  hold             it completes when it is released
-  delay            it completes late: by=TIME
-  reorder          it completes after later requests: past=N, within=TIME
-  duplicate        it completes twice: after=TIME
-  spurious-wake    its waiter is woken for nothing: after=TIME
-  early-wake       its waiter is woken before the completion: by=TIME
-  lose-interrupt   its owner hears of the completion at the next interrupt
-  stick-doorbell   the device sees it at a later doorbell: rings=N
-  partial-batch    requests fetched after it must wait: for=TIME
-  reject           it is refused: as=eagain or as=fatal
-  stall            a unit starts nothing for a while: for=TIME, unit=N
-  reset            all in flight fails, and the device goes on: after=TIME
-  remove           the device is gone, and everything fails: after=TIME
+{kinds}
 
 For every kind, these say which requests meet the fault. All of them must hold:
 
@@ -82,15 +63,7 @@ ends in .pftrace is for https://ui.perfetto.dev instead. Any other is text:
 
 NS is the virtual time in ns. REQUEST is the number of the request, 0 for none.
 
-  submit, full, reject       it got a slot; there was none; a fault refused it
-  fault                      it will meet this fault
-  fetch, start               the device has read it; a unit works on it
-  corrupt                    these bits of its result were flipped
-  complete                   it is on the completion ring
-  interrupt, wake            completions are handed out; its owner is told
-  orphaned, spurious         its owner no longer wanted it; had it already
-  duplicate, false-wake      its owner is told again; is woken for nothing
-  doorbell-stuck, reset, remove, plug-in   what happened to the whole device
+{events}
 
 The page: docs/faults.md
 """
@@ -101,6 +74,24 @@ TOPICS = {"timing": TIMING, "faults": FAULTS, "trace": TRACE}
 
 def topic_text(topic: str) -> str:
     """The text of a topic, of lines of at most 80 columns. Raises KeyError for an unknown one."""
-    from sim.timing import preset_names
+    from sim.faults import KINDS
+    from sim.timing import FORMS, preset_names
+    from sim.trace import EVENTS
 
-    return TOPICS[topic].replace("{presets}", ", ".join(preset_names()))
+    lists = {
+        "{presets}": ", ".join(preset_names()),
+        "{models}": _rows((form.text, form.what) for form in FORMS),
+        "{kinds}": _rows((kind, verdict.about) for kind, verdict in KINDS.items()),
+        "{events}": _rows(EVENTS.items()),
+    }
+    text = TOPICS[topic]
+    for place, made in lists.items():
+        text = text.replace(place, made)
+    return text
+
+
+def _rows(rows: Iterable[tuple[str, str]]) -> str:
+    """A line for each row, with the second column in line."""
+    rows = list(rows)
+    width = max(len(first) for first, _ in rows)
+    return "\n".join(f"  {first:{width}}  {second}" for first, second in rows)

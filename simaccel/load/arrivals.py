@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import random
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -173,14 +173,18 @@ class Closed:
         return f"{self.callers} callers that think {self.think.spec}"
 
 
-ARRIVALS = ("poisson", "constant", "bursts", "csv")
-"""The kinds of arrivals that `parse_arrivals` knows."""
+AtRate: TypeAlias = Poisson | Constant | Bursts
+"""The arrivals that have a rate of your choice."""
+AT_RATE = "poisson, constant, bursts:10ms,90ms (on, off)"
+"""How these are written, for help and messages."""
+RECORDED = "csv:PATH,column=NAME,unit=s"
+"""How recorded arrivals are written."""
 
 
 def parse_arrivals(text: str, rate_per_s: float | None) -> Arrivals:
-    """`poisson`, `constant`, `bursts:10ms,90ms` (on, off) or `csv:PATH,column=NAME,unit=s`.
+    """The arrivals of a text: one of `AT_RATE`, which need a rate, or `RECORDED`, which has its own.
 
-    All but the last need a rate. Raises UsageError. May block, as it reads the file.
+    Raises UsageError. May block, as it reads the file of recorded ones.
     """
     kind, colon, rest = text.strip().partition(":")
     if kind == "csv":
@@ -191,12 +195,10 @@ def parse_arrivals(text: str, rate_per_s: float | None) -> Arrivals:
         path, *options = (part.strip() for part in rest.split(","))
         given = dict(option.partition("=")[::2] for option in options)
         if not path or given.keys() - {"column", "unit"}:
-            raise UsageError(f"arrivals {text!r}: write csv:PATH,column=NAME,unit=s")
+            raise UsageError(f"arrivals {text!r}: write {RECORDED}")
         return TraceArrivals.load(path, given.get("column"), given.get("unit"))
-    if kind not in ARRIVALS or bool(colon) is not (kind == "bursts"):
-        raise UsageError(
-            f"arrivals {text!r}: use poisson, constant, bursts:10ms,90ms (on, off) or csv:PATH,column=NAME,unit=s"
-        )
+    if kind not in ("poisson", "constant", "bursts") or bool(colon) is not (kind == "bursts"):
+        raise UsageError(f"arrivals {text!r}: use one of {AT_RATE}, {RECORDED}")
     if rate_per_s is None:
         raise UsageError(f"arrivals {text!r} without a rate: give one, such as 50k/s")
     if kind == "bursts":

@@ -18,7 +18,7 @@ import numpy as np
 
 from sim.errors import UsageError
 from sim.timing import format_duration_ns
-from simaccel.load.arrivals import Arrivals, Bursts, Constant, Poisson
+from simaccel.load.arrivals import AT_RATE, Arrivals, AtRate
 from simaccel.load.cards import Card
 from simaccel.load.mix import Mix
 from simaccel.load.rates import format_rate
@@ -99,9 +99,9 @@ class Plan:
 
 def at_rate(arrivals: Arrivals, rate_per_s: float) -> Arrivals:
     """The same arrivals at another rate. Raises UsageError for recorded ones."""
-    if isinstance(arrivals, Poisson | Constant | Bursts):
+    if isinstance(arrivals, AtRate):
         return replace(arrivals, rate_per_s=rate_per_s)
-    raise UsageError(f"arrivals {arrivals.spec}: a plan needs other rates too; use poisson, constant or bursts")
+    raise UsageError(f"arrivals {arrivals.spec}: a plan needs other rates too; use one of {AT_RATE}")
 
 
 def plan(wish: Wish) -> Plan:

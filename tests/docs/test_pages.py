@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.jobs.states import JobState
-from tests.docs import certify_pages, diagram
+from tests.docs import diagram, tables
 from tests.docs.pages import PAGES, ROOT
 
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
@@ -29,9 +29,9 @@ def test_the_diagram_of_states_is_up_to_date() -> None:
     assert all(state.value in diagram.diagram() for state in JobState)
 
 
-@pytest.mark.parametrize("path", certify_pages.PAGES, ids=lambda path: path.name)
-def test_the_pages_about_certify_are_up_to_date(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == certify_pages.page(path), "run: python -m tests.docs.certify_pages"
+@pytest.mark.parametrize("path", tables.PAGES, ids=lambda path: path.name)
+def test_what_is_made_from_the_code_is_up_to_date(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == tables.page(path), "run: python -m tests.docs.tables"
 
 
 def test_decisions_are_numbered_listed_and_complete() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from sim import Accelerator, Request, Trace, TraceError, VirtualClock, load_trace, save_trace
 from sim import UsageError as SimUsageError
+from sim.trace import EVENTS
 from simaccel.cli import main
 from simaccel.testing import Scenario, run_scenario
 from tests.limits import WAIT_S
@@ -203,3 +205,9 @@ def test_no_bytes_raise_anything_else(tmp_path_factory: pytest.TempPathFactory, 
 def test_a_scenario_that_json_can_not_hold() -> None:
     with pytest.raises(SimUsageError, match="JSON"):
         save_trace(os.devnull, {"what": object()}, Trace())
+
+
+def test_the_table_of_events_has_every_word_that_a_device_notes() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "sim").rglob("*.py"))
+    noted = set(re.findall(r"\bnote\(\"([a-z-]+)\"", sources)) | {"orphaned", "spurious", "reset", "remove"}
+    assert {form.split()[0] for event in EVENTS for form in event.split(", ")} == noted

@@ -21,6 +21,7 @@ from simaccel.cli.output_files import STDOUT, check_writable, write_text
 from simaccel.extras import it_needs
 from simaccel.fleet.policies import POLICIES, make_policy
 from simaccel.load import Card, Mix, parse_arrivals, parse_handshake, parse_mix, parse_rate
+from simaccel.load.arrivals import AT_RATE
 from simaccel.load.plan_text import draw_plan, plan_lines
 from simaccel.load.planning import COUNT, Plan, Wish, at_rate, plan
 from simaccel.version import __version__
@@ -58,9 +59,7 @@ def command(
             help="The most that the application has in flight, over all cards. QAT_Engine's default is 64.",
         ),
     ] = None,
-    arrivals: Annotated[
-        str, typer.Option(metavar="HOW", help="How they arrive: poisson, constant or bursts:10ms,90ms.")
-    ] = "poisson",
+    arrivals: Annotated[str, typer.Option(metavar="HOW", help=f"How they arrive: {AT_RATE}.")] = "poisson",
     policy: Annotated[
         str, typer.Option(metavar="NAME", help=f"Which card gets an operation: {', '.join(POLICIES)}.")
     ] = "least-in-flight",

@@ -44,6 +44,7 @@ from simaccel.cli.workload.run_way import run_way
 from simaccel.cli.workload.software import MAKERS, SoftwareOperation
 from simaccel.cli.workload.work import Work, from_blocks, generated
 from simaccel.load import HANDSHAKES
+from simaccel.load.arrivals import AT_RATE, RECORDED
 from simaccel.tracing.perfetto import PerfettoTrace
 from simaccel.version import __version__
 
@@ -90,8 +91,7 @@ def command(
         str | None,
         typer.Option(
             metavar="HOW",
-            help="How they arrive: poisson, constant, bursts:10ms,90ms (on, off) or "
-            "csv:PATH,column=NAME,unit=s. [default: poisson]",
+            help=f"How they arrive: {AT_RATE}, {RECORDED}. [default: poisson]",
         ),
     ] = None,
     duration: Annotated[

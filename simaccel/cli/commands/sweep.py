@@ -18,6 +18,7 @@ from simaccel.cli.number_options import whole_number
 from simaccel.cli.workload.progress_bar import ProgressBar
 from simaccel.extras import it_needs
 from simaccel.fleet.policies import make_policy
+from simaccel.load.arrivals import AT_RATE
 from simaccel.load.sweep_folder import FORMATS, SweepFolder
 from simaccel.load.sweep_grid import Cell, Row, grid
 from simaccel.load.sweep_picture import draw_sweep
@@ -50,9 +51,7 @@ def command(
         int, typer.Option(parser=whole_number, metavar="N", help="How many runs of each, with seeds from --seed up.")
     ] = 1,
     seed: Annotated[int, typer.Option(parser=whole_number, metavar="N", help="The first seed.")] = 1,
-    arrivals: Annotated[
-        str, typer.Option(metavar="HOW", help="How they arrive: poisson, constant or bursts:10ms,90ms.")
-    ] = "poisson",
+    arrivals: Annotated[str, typer.Option(metavar="HOW", help=f"How they arrive: {AT_RATE}.")] = "poisson",
     count: Annotated[int, typer.Option(parser=whole_number, metavar="N", help="Transactions of each run.")] = 100_000,
     workers: Annotated[
         int | None, typer.Option(parser=whole_number, metavar="N", help="Processes. [default: one for each core]")
