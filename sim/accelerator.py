@@ -61,8 +61,7 @@ class Accelerator:
 
     These are the parts: `Submission` takes the requests, `Device` moves them, its `Reaper` tells their owners, `Worker`
     steps the device in real time, and `Faults` installs the hook that fault rules and traces need. The methods of the
-    hot path are methods of the parts, bound in the constructor. If they were methods here that call the parts, each
-    operation would cost two calls more.
+    hot path are those of the parts, bound in the constructor: methods that call them would cost two calls each.
     """
 
     prepare: Callable[[Submittable], None]

@@ -26,6 +26,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 
 def _build(folder: Path) -> None:
     flags = ["-g", "-O1", "-Wall", "-Wextra", "-Werror", "-o", str(folder / "server")]
-    run(["cc", *flags, str(HERE / "server.c"), "-lssl", "-lcrypto", "-pthread"], {"PATH": "/usr/bin:/bin"})
+    sources = map(str, sorted((HERE / "server").glob("*.c")))
+    run(["cc", *flags, *sources, "-lssl", "-lcrypto", "-pthread"], {"PATH": "/usr/bin:/bin"})
     for kind in ("rsa", "ec"):
         make_certificate(folder, kind)

@@ -37,9 +37,20 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     require("cc")
 
     def build(folder: Path) -> None:
-        flags = ["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-Wl,-z,nodelete"]
-        source = Path(__file__).with_name("planted.c")
-        words = ["cc", *flags, "-o", str(folder / "planted.so"), str(source), "-lcrypto", "-pthread"]
+        flags = [
+            "-std=gnu11",
+            "-O1",
+            "-g",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-shared",
+            "-fPIC",
+            "-Wl,-z,nodelete",
+            "-Wl,-Bsymbolic",
+        ]
+        sources = map(str, sorted(Path(__file__).with_name("provider").glob("*.c")))
+        words = ["cc", *flags, "-o", str(folder / "planted.so"), *sources, "-lcrypto", "-pthread"]
         run(words, {"PATH": "/usr/bin:/bin"})
 
     return once(tmp_path_factory, "planted", build) / "planted.so"
