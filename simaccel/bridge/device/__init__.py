@@ -1,4 +1,4 @@
-"""The device process: all code that runs only in `simaccel serve`.
+"""The device process, which `simaccel serve` runs. What it shows of itself is in `simaccel.watching`.
 
 `server` is the main loop. `listener`, `admission` and `connections` let clients in; `connected_client`, `memory`,
 `key_table` and `endpoint` are the device's side of one client. `decode` makes requests of submissions, and `executors`
