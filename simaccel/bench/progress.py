@@ -26,7 +26,7 @@ class BenchProgress:
         self._done = 0
         self._what = ""
         self._terminal = sys.stderr.isatty()
-        self._bar = progress.BenchProgress(
+        self._bar = progress.Progress(
             progress.BarColumn(bar_width=10),
             progress.MofNCompleteColumn(),
             progress.TimeElapsedColumn(),
