@@ -37,6 +37,7 @@ DEVICE = [
 ]
 FAULTS = {
     "none": "",
+    "none, at once": "",
     "fail": "fail:nth=2",
     "lose and reset": "lose:nth=1; reset:nth=3",
     "hold": "hold:nth=2",
@@ -66,7 +67,13 @@ def test_an_exception_anywhere_loses_nothing(faults: str, polled: bool, kind: st
     def scenario() -> Iterator[Callable[[], object]]:
         clock = VirtualClock()
         accel = Accelerator(
-            8, 2, "fixed:10us", clock=clock, seed=1, faults=FAULTS[faults], coalescing=Coalescing(2, 5_000)
+            8,
+            2,
+            None if faults == "none, at once" else "fixed:10us",
+            clock=clock,
+            seed=1,
+            faults=FAULTS[faults],
+            coalescing=Coalescing(2, 5_000),
         )
         told = Told(accel)
         accel.attach(told.freed.append, polled=polled)
