@@ -9,16 +9,26 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from pathlib import Path
+from typing import Any
 
 from simaccel.cli.openssl_setup.provider_files import provider_for
 from tests import forked
 from tests.servers import results
+from tests.servers.callers import CALLERS, Caller, check_caller
 from tests.servers.checks import check
 from tests.servers.entries import SERVERS
 from tests.servers.server import Server
 from tests.servers.strangers import STRANGERS, Stranger, check_stranger
 
-ALL: dict[str, Server | Stranger] = {**SERVERS, **STRANGERS}
+ALL: dict[str, Server | Stranger | Caller] = {**SERVERS, **STRANGERS, **CALLERS}
+
+
+def seen_of(one: Server | Stranger | Caller, provider: Path) -> dict[str, Any]:
+    """Check it. Returns what was seen. Raises AssertionError."""
+    if isinstance(one, Stranger):
+        return check_stranger(one, provider)
+    return check_caller(one, provider) if isinstance(one, Caller) else check(one, provider)
 
 
 def main(names: list[str]) -> int:
@@ -42,7 +52,7 @@ def main(names: list[str]) -> int:
                 print(f"{server.name}: not installed: {server.install}", flush=True)
                 continue
             try:
-                seen = check_stranger(server, provider) if isinstance(server, Stranger) else check(server, provider)
+                seen = seen_of(server, provider)
                 results.add(server.name, server.version(), server.openssl(), seen)
                 print(f"{server.name} {server.version()}: {seen}", flush=True)
             except Exception:

@@ -8,13 +8,15 @@ from textwrap import fill
 from typing import Any
 
 from tests.docs.pages import ROOT
+from tests.servers.callers import CALLERS
 from tests.servers.entries import SERVERS
 from tests.servers.results import read
 from tests.servers.server import Server
 from tests.servers.strangers import STRANGERS
 
 TARGET = ROOT / "docs" / "servers.md"
-BEGIN, END = "<!-- servers: begin -->\n", "<!-- servers: end -->\n"
+MARKS = ("<!-- {}: begin -->\n", "<!-- {}: end -->\n")
+"""What stands around each part that is made."""
 _HEAD = "| server | version | how | counted exactly | device killed | reloaded |\n|---|---|---|---|---|---|"
 
 
@@ -45,6 +47,20 @@ def strangers(results: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join([head, *rows]) + "\n"
 
 
+def callers(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """A row for each program that waits by callback."""
+    head = (
+        "| program | version | counted exactly | called back after a full ring | device killed |\n|---|---|---|---|---|"
+    )
+    rows = []
+    for name, caller in CALLERS.items():
+        seen = results[name]
+        killed = f"{seen['kills']} times, nothing failed"
+        counts = f"{seen['counted']} operations | {seen['full']} times | {killed}"
+        rows.append(f"| {caller.title} | {seen['version']} | {counts} |")
+    return "\n".join([head, *rows]) + "\n"
+
+
 def _anchor(title: str) -> str:
     """The anchor of a heading, as GitHub makes it."""
     return "".join(letter for letter in title.lower().replace(" ", "-") if letter.isalnum() or letter in "-_")
@@ -65,12 +81,15 @@ def _section(server: Server) -> str:
 
 
 def page(text: str) -> str:
-    """The page with table and sections in their places. ValueError if there is no place for them."""
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
+    """The page with what is made in its places. ValueError if there is no place for it."""
     results = read()
     made = f"{table(results)}\n## What can't use it\n\n{strangers(results)}\n## Configurations\n\n{sections()}"
-    return before + BEGIN + made + END + after
+    for part, lines in {"servers": made, "callers": callers(results)}.items():
+        begin, end = (mark.format(part) for mark in MARKS)
+        before, rest = text.split(begin)
+        _, after = rest.split(end)
+        text = before + begin + lines + end + after
+    return text
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import pytest
 
 from tests.bridge.conftest import require
 from tests.bridge.toolbox import PREFIX, Toolbox
+from tests.servers.callers import CALLERS, check_caller
 from tests.servers.checks import check
 from tests.servers.entries import SERVERS
 from tests.servers.strangers import STRANGERS, check_stranger
@@ -32,3 +33,10 @@ def test_what_can_not_use_the_device_does_not(toolbox: Toolbox, name: str) -> No
     if not STRANGERS[name].installed:
         pytest.skip(f"{name} is not installed: tests/servers/install.sh installs it")
     check_stranger(STRANGERS[name], toolbox.provider)
+
+
+@pytest.mark.parametrize("name", CALLERS)
+def test_a_program_that_waits_by_callback_is_always_called(toolbox: Toolbox, name: str) -> None:
+    if not CALLERS[name].installed:
+        pytest.skip(f"{name} is not built: {CALLERS[name].install} builds it")
+    check_caller(CALLERS[name], toolbox.provider, kills=1)
