@@ -25,7 +25,7 @@ from pathlib import Path
 from time import process_time
 from typing import NamedTuple
 
-from benchmarks.bridge.processes import ROOT, compile_c, cpu_s
+from benchmarks.bridge.processes import ROOT, compile_null_client, cpu_s
 from engine import Engine, Scheduler
 from sim import Accelerator, Request, VirtualClock
 from simaccel.bridge import read_report
@@ -54,10 +54,8 @@ def main() -> None:
 def _watched(rounds: int) -> None:
     provider = ROOT / "provider"
     subprocess.run(["make", "-s", "-C", str(provider)], check=True, stdout=subprocess.DEVNULL)
-    objects = [str(provider / "build" / f"{source.stem}.o") for source in sorted(provider.glob("*.c"))]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        source = ROOT / "benchmarks" / "bridge" / "batch_client.c"
-        client = compile_c(source, Path(folder) / "client", *objects, "-lcrypto", "-ldl", "-pthread")
+        client = compile_null_client(Path(folder) / "null_client")
         plain = stack.enter_context(_device())
         watched = stack.enter_context(
             _device("--metrics", "127.0.0.1:0", "--page", "127.0.0.1:0", "--page-token", TOKEN)

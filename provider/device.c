@@ -113,11 +113,10 @@ static struct connection *make(unsigned device)
     c->quit = c->timer = NO_FD;
     c->pid = getpid();
     c->device = device;
-    c->address = settings.sockets[device];
     c->serial = next_serial++;
     c->next_key = 1;
     c->ended = connection_has_ended;
-    if (!handshake(c, failure, sizeof(failure))) {
+    if (!handshake(c, settings.sockets[device], failure, sizeof(failure))) {
         free(c);
         return NULL;
     }

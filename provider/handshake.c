@@ -225,14 +225,15 @@ static int agree(int control, const char *name, struct ring *ring, int *fds, int
     return 1;
 }
 
-int handshake(struct connection *c, char *reason, size_t reason_bytes)
+int handshake(struct connection *c, const char *address, char *reason, size_t reason_bytes)
 {
     int fds[FDS] = {-1, -1, -1}, fd_count = 0;
 
-    c->control = fd_of(connect_to_device(c->address, reason, reason_bytes));
+    c->address = address;
+    c->control = fd_of(connect_to_device(address, reason, reason_bytes));
     if (c->control.number < 0)
         return 0;
-    if (!agree(c->control.number, c->address, &c->ring, fds, &fd_count, reason, reason_bytes)) {
+    if (!agree(c->control.number, address, &c->ring, fds, &fd_count, reason, reason_bytes)) {
         for (int i = 0; i < fd_count; i++)
             close(fds[i]);
         fd_close(&c->control);

@@ -8,8 +8,9 @@
 
 #include "connection.h"
 
-/* Sets the connection's control, doorbell and interrupt, and its ring's memory and layout. Returns 0 and a reason if there is
- * no device, if it refuses us, or if its answer makes no sense; nothing is left open then. */
-int handshake(struct connection *connection, char *reason, size_t reason_bytes);
+/* Connects to the device at this address, which must stay there as long as the connection. Sets the connection's address,
+ * control, doorbell and interrupt, and its ring's memory and layout. Needs nothing in the connection. Returns 0 and a reason if
+ * there is no device, if it refuses us, or if its answer makes no sense; nothing is left open then. */
+int handshake(struct connection *connection, const char *address, char *reason, size_t reason_bytes);
 
 #endif

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.bridge import haproxy
-from benchmarks.bridge.processes import ROOT, ServedDevice, compile_c
+from benchmarks.bridge.processes import ROOT, ServedDevice, compile_null_client
 from benchmarks.bridge.speed import SECONDS, sign, sign_in_processes
 from simaccel.cli.commands.openssl import configuration
 
@@ -45,14 +45,7 @@ def _measured(folder: Path, one: ServedDevice, two: ServedDevice) -> dict[str, C
     software = {"PATH": os.environ["PATH"]}
     accelerated = software | {"OPENSSL_CONF": str(config)}
     on_two = accelerated | {"SIMACCEL_SOCKET": two.name}
-    provider = ROOT / "provider"
-    client = compile_c(
-        Path(__file__).with_name("batch_client.c"),
-        folder / "batch_client",
-        # All object files of the provider, which make has just compiled: so it does not matter which function is where.
-        *(str(provider / "build" / f"{source.stem}.o") for source in sorted(provider.glob("*.c"))),
-        *("-lcrypto", "-ldl", "-pthread"),
-    )
+    client = compile_null_client(folder / "null_client")
     bench = haproxy.Bench(folder, accelerated, software)
 
     def null() -> tuple[float, float]:

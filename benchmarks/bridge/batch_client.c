@@ -1,5 +1,7 @@
-/* How many operations a second the device does for a bare C client: batch_client NAME BATCH SECONDS. Prints the rate. */
+/* How many operations a second the device does for a bare C client: batch_client NAME BATCH SECONDS. Prints the rate. SIGTERM
+ * ends it early. */
 #define _GNU_SOURCE
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +12,13 @@
 #include "../../provider/handshake.h"
 #include "../../provider/settings.h"
 #include "../../provider/wire.h"
+
+static volatile sig_atomic_t ended;
+
+static void end(int number)
+{
+    ended = number;
+}
 
 static _Atomic uint64_t *word(struct connection *c, uint32_t at)
 {
@@ -49,20 +58,23 @@ int main(int argc, char **argv)
     unsigned batch;
     double begun, until;
 
+    signal(SIGTERM, end);
     settings_reset();
-    if (argc != 4 || !settings_set("socket", argv[1], reason, sizeof(reason)) || !handshake(&c, reason, sizeof(reason))) {
+    if (argc != 4 || !handshake(&c, argv[1], reason, sizeof(reason))) {
         fprintf(stderr, "%s\n", argc != 4 ? "usage: batch_client NAME BATCH SECONDS" : reason);
         return 2;
     }
     batch = (unsigned)atoi(argv[2]);
-    if (batch < 1 || batch > c.ring.entries)
+    if (batch < 1 || batch > c.ring.entries) {
+        fprintf(stderr, "batch_client: a batch of %s: use 1 to %u\n", argv[2], c.ring.entries);
         return 2;
+    }
     atomic_store(word(&c, WIRE_AT_NO_INTERRUPT), 1);
     begun = seconds();
     until = begun + atof(argv[3]);
     /* Half a batch is submitted when half a batch is back, so that the device always finds some. */
     submit(&c, &tail, batch);
-    while (seconds() < until) {
+    while (!ended && seconds() < until) {
         uint64_t done = atomic_load_explicit(word(&c, WIRE_AT_CQ_TAIL), memory_order_acquire);
         unsigned back = (unsigned)(done - head);
 

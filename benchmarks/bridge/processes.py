@@ -31,6 +31,15 @@ def cpu_s(pid: int) -> float:
     return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
 
+def compile_null_client(out: Path, built: Path = ROOT / "provider" / "build") -> Path:
+    """Compiles batch_client.c, with the object files of the provider that `make` has put into this folder.
+
+    It gets all of the provider, so it links whatever file a function stands in.
+    """
+    objects = [str(built / f"{source.stem}.o") for source in sorted((ROOT / "provider").glob("*.c"))]
+    return compile_c(Path(__file__).with_name("batch_client.c"), out, *objects, "-lcrypto", "-ldl", "-pthread")
+
+
 def compile_c(source: Path, out: Path, *more: str) -> Path:
     """Compiles a program of this folder."""
     subprocess.run(["cc", "-O2", "-o", str(out), str(source), *more], check=True)

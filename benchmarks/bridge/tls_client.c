@@ -1,6 +1,6 @@
 /* A cheap load of TLS 1.3 handshakes: tls_client PORT CONNECTIONS SECONDS. So many connections at a time in one thread,
  * each a full handshake, one HTTP request and its response, and a new one. Prints how many were served, failed, and the
- * seconds. */
+ * seconds. SIGTERM ends it early. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -30,6 +30,12 @@ static struct sockaddr_in server;
 static struct peer peers[MAX_CONNECTIONS];
 static unsigned long served, failed;
 static int poller;
+static volatile sig_atomic_t ended;
+
+static void end(int number)
+{
+    ended = number;
+}
 
 static double seconds(void)
 {
@@ -116,6 +122,7 @@ int main(int argc, char **argv)
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGTERM, end);
     server.sin_family = AF_INET;
     server.sin_port = htons((uint16_t)atoi(argv[1]));
     server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -125,7 +132,7 @@ int main(int argc, char **argv)
     until = begun + atof(argv[3]);
     for (int i = 0; i < connections; i++)
         begin(&peers[i]);
-    while (seconds() < until) {
+    while (!ended && seconds() < until) {
         struct epoll_event events[64];
         int ready = epoll_wait(poller, events, 64, 1000);
 
