@@ -170,6 +170,15 @@ def leak_check(watchdog: None) -> Iterator[None]:
 
 
 @pytest.fixture
+def frequent_switches() -> Iterator[None]:
+    """Threads give way to each other as often as they can, so that rare orders are met."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.fixture
 def reported() -> Iterator[list[BaseException]]:
     """What the device reports through threading.excepthook, instead of printing it."""
     errors: list[BaseException] = []

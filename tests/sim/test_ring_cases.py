@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 import threading
-from collections.abc import Iterator
 
 import pytest
 
@@ -268,14 +266,6 @@ def test_eventfd_ring(clock: VirtualClock) -> None:
 
 
 # Cancel
-
-
-@pytest.fixture
-def frequent_switches() -> Iterator[None]:
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
 
 
 @pytest.mark.usefixtures("frequent_switches")

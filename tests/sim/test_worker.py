@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,15 +16,6 @@ from sim.submission import Submission
 from sim.worker import Worker
 from tests.interrupting import LINES, SIGNALS, interrupt_everywhere
 from tests.sim.sim_requests import Completions, Gate
-
-
-@pytest.fixture
-def frequent_switches() -> Iterator[None]:
-    """Threads give way to each other as often as they can, so that rare orders are met."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
 
 
 @pytest.mark.usefixtures("frequent_switches")
