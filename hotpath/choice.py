@@ -44,6 +44,7 @@ MODULES = (
     "engine.offload.slot_queue",
     "engine.offload.statistics",
     "engine.offload.perform",
+    "engine.offload.traced",
     "engine.engine",
     "engine.aio",
     "engine.drivers.ready_seats",
@@ -62,6 +63,12 @@ MODULES = (
     "sim.units",
     "sim.device",
     "sim.assistant",
+    "sim.faults.effects",
+    "sim.faults.injector",
+    "simaccel.tracing.rows",
+    "simaccel.tracing.device_tracks",
+    "simaccel.tracing.caller_tracks",
+    "simaccel.tracing.perfetto",
 )
 """What is compiled. All are parts of one extension, which finds a module by the last part of its name."""
 

@@ -37,6 +37,7 @@ COMPILED = [
     "tests/engine",
     "tests/conformance",
     "tests/hotpath",
+    "tests/tracing",
     "tests/bench/test_counts.py",
 ]
 NO_TESTS_COLLECTED = 5

@@ -102,27 +102,23 @@ class TracedWaker(Waker):
 class TracedPerformer(Performer):
     """A performer whose operations tell a trace of their waits."""
 
-    __slots__ = ("_trace",)
+    __slots__ = ("_add", "_identify", "_now_ns")
 
     def __init__(self, trace: Tracer, *parts: Any) -> None:
         """`parts`: what a Performer is made of."""
         super().__init__(*parts)
-        self._trace = trace
+        self._add = trace.add
+        self._identify = trace.identify
+        self._now_ns: Callable[[], int] = self.accel.clock.now_ns
         self._traces = True
 
     def _traced(self, waker: Waker, job: RunningJob, ctx: WaitCtx) -> Waker:
-        identify = self._trace.identify
         name = getattr(getattr(job, "fn", None), "__qualname__", "")
-        return TracedWaker(
-            waker,
-            self._trace.add,
-            self.accel.clock.now_ns,
-            identify("job", job, name),
-            identify("wait context", ctx, ""),
-        )
+        job_number = self._identify("job", job, name)
+        return TracedWaker(waker, self._add, self._now_ns, job_number, self._identify("wait context", ctx, ""))
 
     def for_waker(
         self, waker: Waker, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None
     ) -> Coroutine[Any, Any, bytes]:
-        traced = TracedWaker(waker, self._trace.add, self.accel.clock.now_ns)
+        traced = TracedWaker(waker, self._add, self._now_ns)
         return self.perform(op, payload, aux, session, traced, deadline_ns)

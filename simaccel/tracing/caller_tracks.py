@@ -75,7 +75,7 @@ class CallerTracks:
         if caller is not None:
             if first:
                 self._begin(time_ns, caller, request.op)
-            self._rows += (time_ns, caller.paused, 0)
+            self._rows.put(time_ns, caller.paused, 0)
 
     def on_eagain(self, time_ns: int, number: int, request: Any, job: int, ctx: int, first: bool) -> None:
         """It waits for a slot."""
@@ -83,14 +83,14 @@ class CallerTracks:
         if caller is not None:
             if first:
                 self._begin(time_ns, caller, request.op)
-            self._rows += (time_ns, caller.slot, 0)
-        self._rows += (time_ns, self._context(ctx)[2], 0)
+            self._rows.put(time_ns, caller.slot, 0)
+        self._rows.put(time_ns, self._context(ctx)[2], 0)
 
     def _begin(self, time_ns: int, caller: _Caller, op: str) -> None:
         head = caller.begins.get(op)
         if head is None:
             head = caller.begins[op] = self._file.head(BEGIN, caller.track, op)
-        self._rows += (time_ns, head, 0)
+        self._rows.put(time_ns, head, 0)
 
     def on_begins(self, time_ns: int, number: int, request: object, job: int, name: str) -> None:
         """A transaction of several operations begins in this job. The events of one operation do not tell of it."""
@@ -102,15 +102,15 @@ class CallerTracks:
         """The transaction is over."""
         caller = self._caller(job, request)
         if caller is not None:
-            self._rows += (time_ns, caller.ends, 0)
+            self._rows.put(time_ns, caller.ends, 0)
 
     def on_again(self, time_ns: int, number: int, request: object, job: int, wait: str) -> None:
         """It was resumed, although its operation is not done."""
         caller = self._caller(job, request)
         if caller is not None:
-            self._rows += (time_ns, caller.ends, 0)
+            self._rows.put(time_ns, caller.ends, 0)
             if wait == "pause":
-                self._rows += (time_ns, self._file.head(INSTANT, caller.track, "spurious wake"), 0)
+                self._rows.put(time_ns, self._file.head(INSTANT, caller.track, "spurious wake"), 0)
 
     def on_resume(self, time_ns: int, number: int, request: object, job: int, waited: bool) -> None:
         """Its operation is done."""
@@ -119,8 +119,9 @@ class CallerTracks:
             return
         ends = caller.ends
         if waited:
-            self._rows += (time_ns, ends, 0)
-        self._rows += (time_ns, caller.resume, number, time_ns, ends, 0)
+            self._rows.put(time_ns, ends, 0)
+        self._rows.put(time_ns, caller.resume, number)
+        self._rows.put(time_ns, ends, 0)
         if not job:
             heappush(self._free, self._taken.pop(id(request)))
 
@@ -128,7 +129,7 @@ class CallerTracks:
         """It gets an exception: its deadline has passed, the device has failed it, or it was cancelled."""
         caller = self._caller(job, request)
         track = (self._jobs if job else self._others) if caller is None else caller.track
-        self._rows += (time_ns, self._file.head(INSTANT, track, f"failed {why}"), 0)
+        self._rows.put(time_ns, self._file.head(INSTANT, track, f"failed {why}"), 0)
 
     def _context(self, ctx: int) -> tuple[int, int, int]:
         heads = self._by_context.get(ctx)
@@ -136,7 +137,7 @@ class CallerTracks:
             file, track = self._file, self._contexts if ctx else self._others
             if 0 < ctx <= MOST_TRACKS:
                 track = file.track(f"wait context {ctx}", self._contexts, rank=ctx)
-            wake, nudge, eagain = (file.head(INSTANT, track, name) for name in ("wake", "nudge", "EAGAIN"))
+            wake, nudge, eagain = [file.head(INSTANT, track, name) for name in ("wake", "nudge", "EAGAIN")]
             heads = wake, nudge, eagain
             if ctx <= MOST_TRACKS:
                 self._by_context[ctx] = heads
@@ -144,8 +145,8 @@ class CallerTracks:
 
     def on_woken(self, time_ns: int, number: int, request: object, ctx: int) -> None:
         """It is woken, because its operation is done."""
-        self._rows += (time_ns, self._context(ctx)[0], number)
+        self._rows.put(time_ns, self._context(ctx)[0], number)
 
     def on_nudged(self, time_ns: int, number: int, request: object, ctx: int) -> None:
         """It is woken to look: there may be a slot, or nothing."""
-        self._rows += (time_ns, self._context(ctx)[1], 0)
+        self._rows.put(time_ns, self._context(ctx)[1], 0)

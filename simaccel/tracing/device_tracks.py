@@ -47,14 +47,17 @@ class DeviceTracks:
         head = self._heads.get(what)
         if head is None:
             head = self._heads[what] = self._head(INSTANT, self.group, what)
-        self._rows += (time_ns, head, number)
+        self._rows.put(time_ns, head, number)
 
     def _moves(self, time_ns: int, what: str) -> None:
         """Draw the counters when one kind of change follows another. So each highest and lowest value is drawn."""
         self._moved = what
-        self._rows += (time_ns, self._occupancy, self._queued, time_ns, self._in_flight, self._flying)
+        self._rows.put(time_ns, self._occupancy, self._queued)
+        self._rows.put(time_ns, self._in_flight, self._flying)
 
-    def on_submit(self, time_ns: int, number: int, request: object, op: str, *sizes: object) -> None:
+    def on_submit(
+        self, time_ns: int, number: int, request: object, op: str, payload_bytes: int, aux_bytes: int
+    ) -> None:
         """It has a slot."""
         if self._moved != "submit":
             self._moves(time_ns, "submit")
@@ -63,21 +66,21 @@ class DeviceTracks:
         head = self._heads.get(op)
         if head is None:
             head = self._heads[op] = self._head(INSTANT, self._ring, f"submit {op}")
-        self._rows += (time_ns, head, number)
+        self._rows.put(time_ns, head, number)
 
     def on_full(self, time_ns: int, number: int, request: object, op: str) -> None:
         """There was no slot."""
-        self._rows += (time_ns, self._head(INSTANT, self._ring, f"full {op}"), 0)
+        self._rows.put(time_ns, self._head(INSTANT, self._ring, f"full {op}"), 0)
         if not self._is_full:
             self._is_full = True
-            self._rows += (time_ns, self._full_begins, 0)
+            self._rows.put(time_ns, self._full_begins, 0)
 
     def on_fetch(self, time_ns: int, number: int, request: object) -> None:
         """The device has it."""
         if self._moved != "fetch":
             self._moves(time_ns, "fetch")
         self._queued -= 1
-        self._rows += (time_ns, self._fetch, number)
+        self._rows.put(time_ns, self._fetch, number)
 
     def on_start(
         self, time_ns: int, number: int, request: Any, _at: str, start_ns: int, _u: str, unit: int, _f: str, for_ns: int
@@ -85,7 +88,8 @@ class DeviceTracks:
         """A unit takes it."""
         if for_ns:
             begins, ends = self._service(unit, request.op)
-            self._rows += (start_ns, begins, number, start_ns + for_ns, ends, 0)
+            self._rows.put(start_ns, begins, number)
+            self._rows.put(start_ns + for_ns, ends, 0)
         else:
             self._untimed[number] = unit
 
@@ -107,16 +111,17 @@ class DeviceTracks:
                 start_ns = max(self._busy_until_ns.get(unit, 0), request.started_ns)
                 self._busy_until_ns[unit] = end_ns = max(start_ns, request.finished_ns)
                 begins, ends = self._service(unit, request.op)
-                self._rows += (start_ns, begins, number, end_ns, ends, 0)
+                self._rows.put(start_ns, begins, number)
+                self._rows.put(end_ns, ends, 0)
         name = "complete" if how == "ok" else f"complete {how}"
         head = self._heads.get(name)
         if head is None:
             head = self._heads[name] = self._head(INSTANT, self._completions, name)
-        self._rows += (time_ns, head, number)
+        self._rows.put(time_ns, head, number)
 
     def on_interrupt(self, time_ns: int, number: int, request: object) -> None:
         """The handler of the interrupt reaps the completion ring. What it hands out follows."""
-        self._rows += (time_ns, self._interrupt, 0)
+        self._rows.put(time_ns, self._interrupt, 0)
 
     def on_wake(self, time_ns: int, number: int, request: object) -> None:
         """It is handed out to its owner, and its slot is free."""
@@ -125,5 +130,5 @@ class DeviceTracks:
         self._flying -= 1
         if self._is_full:
             self._is_full = False
-            self._rows += (time_ns, self._full_ends, 0)
-        self._rows += (time_ns, self._hand_out, number)
+            self._rows.put(time_ns, self._full_ends, 0)
+        self._rows.put(time_ns, self._hand_out, number)

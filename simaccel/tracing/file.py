@@ -8,12 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from simaccel.tracing import packets
-from simaccel.tracing.packets import INTS, Heads
+from simaccel.tracing.packets import COUNTER
+from simaccel.tracing.rows import Rows
 
 PERFETTO = ".pftrace"
 """How the name of a trace for Perfetto ends."""
-PORTION = 4_096 * INTS
-"""How many ints of rows are kept before they are written."""
+PORTION = 4_096
+"""How many rows are kept before they are written, in one piece of about 100 KB."""
 
 
 class PerfettoFile:
@@ -29,10 +30,9 @@ class PerfettoFile:
         self.error: OSError | None = None
         self.events = 0
         """Rows that were written."""
-        self.rows: list[int] = []
-        """Three ints for each row that was not written yet: time in ns, head, flow or value. Append whole rows by `+=`,
-        which nothing can interrupt, and call `flush` when there are PORTION of them."""
-        self._heads = Heads()
+        self.rows = Rows()
+        """The rows that were not written yet. Put rows into it, and call `flush` when there are PORTION of them."""
+        self._heads: dict[tuple[int, int, int], int] = {}
         self._names: dict[str, int] = {}
         self._tracks = 0
         self._definitions: list[bytes] = []
@@ -56,24 +56,22 @@ class PerfettoFile:
             if name and not iid:
                 iid = self._names[name] = len(self._names) + 1
                 self._definitions.append(packets.name(iid, name))
-            return self._heads.head(kind, track, iid)
+            key = (kind, track, iid)
+            found = self._heads.get(key)
+            if found is None:
+                found = self._heads[key] = self.rows.head(packets.event(kind, track, iid), kind == COUNTER)
+            return found
 
     def flush(self) -> None:
-        """Write all whole rows, unless another thread is writing them."""
+        """Write all rows, unless another thread is writing them."""
         if not self._flushing.acquire(blocking=False):
             return
         try:
-            rows = self.rows
-            count = len(rows) // INTS * INTS
-            portion = rows[:count]
-            del rows[:count]
+            count, rows = self.rows.take()
             with self._defining:  # taken after the rows, so every track that these rows need is in it
                 definitions, self._definitions = self._definitions, []
-            data = b"".join(definitions)
-            if count and self.error is None:
-                data += self._heads.rows(portion)
-            if self._write(data):
-                self.events += count // INTS
+            if self._write(b"".join((*definitions, rows))):
+                self.events += count
         finally:
             self._flushing.release()
 

@@ -14,8 +14,10 @@ from weakref import ref
 
 from simaccel.tracing.caller_tracks import MOST_TRACKS, CallerTracks
 from simaccel.tracing.device_tracks import DeviceTracks
-from simaccel.tracing.file import PORTION, PerfettoFile
+from simaccel.tracing.file import PerfettoFile
 
+EVENTS = 2_500
+"""After this many events their rows are written, which are usually about `simaccel.tracing.file.PORTION`."""
 KEPT_NUMBERS = 1 << 16
 """The numbers of this many latest requests are kept. What happens to an older request is drawn without an arrow."""
 
@@ -30,7 +32,7 @@ class PerfettoTrace:
     def __init__(self, path: str | os.PathLike[str], name: str = "device") -> None:
         """Raises OSError if the file can't be opened."""
         self.file = PerfettoFile(path)
-        self._rows = self.file.rows
+        self._until_flush = EVENTS
         self._devices = 0
         self._numbers: dict[int, int] = {}
         self._submitted = 0
@@ -82,7 +84,9 @@ class PerfettoTrace:
             draw(time_ns, number, request, *details)
         else:
             self._add_rarer(time_ns, number, request, what, details)
-        if len(self._rows) >= PORTION:
+        self._until_flush = left = self._until_flush - 1
+        if left <= 0:
+            self._until_flush = EVENTS
             self.file.flush()
 
     def _add_rarer(self, time_ns: int, number: int, request: Any, what: str, details: tuple[Any, ...]) -> None:

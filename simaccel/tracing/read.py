@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sim import TraceError, load_trace
-from simaccel.tracing.packets import BEGIN, END, INSTANT
+from simaccel.tracing.packets import BEGIN, CALLER_FLOWS, END, INSTANT
 from simaccel.tracing.protobuf import fields, varint
 from simaccel.tracing.story import DeviceStory
 
@@ -129,7 +129,7 @@ class _Perfetto:
                 kind = value
             elif number == 10:
                 name = value
-            elif number == 47:
+            elif number == 47 and value < CALLER_FLOWS:
                 flow = value
         where = self._tracks.get(track)
         if where is None:

@@ -47,22 +47,28 @@ def run_tls_client(toolbox: Toolbox, folder: Path) -> None:
     asked: list[bytes] = []
 
     def serve(listener: socket.socket) -> None:
-        while True:
-            raw, _ = listener.accept()
-            with suppress(OSError), raw, context.wrap_socket(raw, server_side=True) as peer:  # the client may end now
-                asked.append(peer.recv(100))
-                peer.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
-                if len(asked) == 20:
-                    enough.set()
+        with suppress(OSError):  # the listener is shut down
+            while True:
+                answer(listener.accept()[0])
+
+    def answer(raw: socket.socket) -> None:
+        with suppress(OSError), raw, context.wrap_socket(raw, server_side=True) as peer:  # the client may end now
+            asked.append(peer.recv(100))
+            peer.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+            if len(asked) == 20:
+                enough.set()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        server = threading.Thread(target=serve, args=(listener,))
+        server.start()
         port = listener.getsockname()[1]
         with Popen([client, str(port), "4", str(WAIT_S)], stdout=PIPE, text=True) as process:
             assert enough.wait(WAIT_S)
             process.terminate()
             out, _ = process.communicate(timeout=WAIT_S)
         assert process.returncode == 0
+        listener.shutdown(socket.SHUT_RDWR)
+        server.join()
     served, failed, _ = out.split()
     assert int(served) >= 20 - 4
     assert failed == "0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 import hotpath
 from tests.bridge.conftest import require
 from tests.limits import WAIT_S
-from tests.project.source import ROOT
+from tests.project.source import ROOT, tree
 
 SUFFIX = EXTENSION_SUFFIXES[0]
 
@@ -99,6 +100,20 @@ def test_the_last_parts_of_the_names_differ() -> None:
     """By these the extension finds its modules."""
     lasts = [module.rpartition(".")[2] for module in hotpath.MODULES]
     assert len(lasts) == len(set(lasts))
+
+
+def test_whoever_imports_a_module_of_the_list_first_gets_the_chosen_one() -> None:
+    """A package above the module imports hotpath before anything of ours. Else this module alone would be Python, and
+    what is compiled would refuse its objects."""
+    for module in hotpath.MODULES:
+        packages = module.split(".")[:-1]
+        above = [Path(*packages[:depth], "__init__.py") for depth in range(1, len(packages) + 1)]
+        assert packages == ["hotpath"] or any(map(_imports_hotpath_first, above)), module
+
+
+def _imports_hotpath_first(package: Path) -> bool:
+    imports = [node for node in tree(package).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return bool(imports) and ast.unparse(imports[0]) == "import hotpath"
 
 
 @pytest.mark.parametrize(

@@ -87,11 +87,12 @@ class RequestTrace:
             submit = drawn.submits.get(op)
             if submit is None:
                 submit = drawn.submits[op] = self._file.head(INSTANT, drawn.ring, f"submit {op}")
-            self._rows += (submitted_ns, submit, number, now_ns, fetch, number)
-        self._rows += (now_ns, drawn.in_flight, endpoint.outstanding)
+            self._rows.put(submitted_ns, submit, number)
+            self._rows.put(now_ns, fetch, number)
+        self._rows.put(now_ns, drawn.in_flight, endpoint.outstanding)
         if client.ring_is_full and not drawn.is_full:
             drawn.is_full = True
-            self._rows += (now_ns, drawn.full_begins, 0)
+            self._rows.put(now_ns, drawn.full_begins, 0)
         self._flush_if_many()
 
     def met(self, kind: str, request: ClientRequest) -> None:
@@ -99,7 +100,7 @@ class RequestTrace:
         drawn = self._clients.get(request.endpoint)
         if drawn is not None:
             head = self._file.head(INSTANT, drawn.ring, f"fault {kind}")
-            self._rows += (time.monotonic_ns(), head, drawn.by_cookie.get(request.cookie, (0, ""))[0])
+            self._rows.put(time.monotonic_ns(), head, drawn.by_cookie.get(request.cookie, (0, ""))[0])
 
     def completed(self, endpoint: Endpoint, completions: list[Completion]) -> None:
         """These requests are on the client's completion ring."""
@@ -117,12 +118,12 @@ class RequestTrace:
             if complete is None:
                 name = "complete" if not status else f"complete {CompletionStatus(status).name.lower()}"
                 complete = drawn.completes[status] = self._file.head(INSTANT, drawn.completions, name)
-            self._rows += (max(now_ns, finished_ns), complete, number)
+            self._rows.put(max(now_ns, finished_ns), complete, number)
             drawn.done.append(number)
-        self._rows += (now_ns, drawn.in_flight, endpoint.outstanding)
+        self._rows.put(now_ns, drawn.in_flight, endpoint.outstanding)
         if drawn.is_full:
             drawn.is_full = False
-            self._rows += (now_ns, drawn.full_ends, 0)
+            self._rows.put(now_ns, drawn.full_ends, 0)
         self._flush_if_many()
 
     def fired(self, endpoint: Endpoint, interrupts: bool) -> None:
@@ -132,10 +133,10 @@ class RequestTrace:
             return
         now_ns = time.monotonic_ns()
         if interrupts:
-            self._rows += (now_ns, drawn.interrupt, 0)
+            self._rows.put(now_ns, drawn.interrupt, 0)
         done, drawn.done = drawn.done, []
         for number in done:
-            self._rows += (now_ns, drawn.hand_out, number)
+            self._rows.put(now_ns, drawn.hand_out, number)
 
     def gone(self, endpoint: Endpoint) -> None:
         """The client has gone."""
@@ -178,7 +179,8 @@ class RequestTrace:
         heads = self._services.get((track, op))
         if heads is None:
             heads = self._services[track, op] = self._file.head(BEGIN, track, op), self._file.head(END, track)
-        self._rows += (started_ns, heads[0], number, finished_ns, heads[1], 0)
+        self._rows.put(started_ns, heads[0], number)
+        self._rows.put(finished_ns, heads[1], 0)
 
     def _flush_if_many(self) -> None:
         if len(self._rows) >= PORTION:

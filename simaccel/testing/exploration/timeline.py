@@ -27,22 +27,23 @@ def save_timeline(path: str | os.PathLike[str], model: str, steps: Sequence[Mark
     before = ""
     for actor, label in steps:
         if actor == CHOICE:
-            file.rows += (now_ns, file.head(INSTANT, track, f"choice: {label}"), 0)
+            file.rows.put(now_ns, file.head(INSTANT, track, f"choice: {label}"), 0)
             continue
         # An arrow has two ends: the last step of one actor, which has ended by now, and the first of the next. So each
         # turn begins with an instant of its own, and ends with one.
         if actor != before:
             if before:
                 turns += 1
-                file.rows += (now_ns, file.head(INSTANT, track, "gives way"), turns)
-                file.rows += (now_ns, file.head(INSTANT, tracks[actor], "goes on"), turns)
+                file.rows.put(now_ns, file.head(INSTANT, track, "gives way"), turns)
+                file.rows.put(now_ns, file.head(INSTANT, tracks[actor], "goes on"), turns)
             before, track = actor, tracks[actor]
         end = now_ns + STEP_NS
-        file.rows += (now_ns, file.head(BEGIN, track, label), 0, end, file.head(END, track), 0)
+        file.rows.put(now_ns, file.head(BEGIN, track, label), 0)
+        file.rows.put(end, file.head(END, track), 0)
         now_ns = end
         if len(file.rows) >= PORTION:
             file.flush()
-    file.rows += (now_ns, file.head(INSTANT, track, f"FAILS: {failure}"), 0)
+    file.rows.put(now_ns, file.head(INSTANT, track, f"FAILS: {failure}"), 0)
     file.close()
     if file.error is not None:
         raise file.error
