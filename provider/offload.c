@@ -166,10 +166,12 @@ static enum outcome run_in_slot(struct operation *o, struct record *record, uint
         return offload_unsupported("size");
     }
     waiter = place_waiter(place, connection_of(record));
-    if (waiter != NULL)
+    if (waiter != NULL) {
+        request.caller = waiter_serial(waiter);
         waiter_attach(waiter, record);
-    else
+    } else {
         blocking_attach(record);
+    }
     connection_submit(record, &request);
     if (waiter == NULL) {
         COUNT_AT(record->ring, blocked);

@@ -115,7 +115,8 @@ enum submitted ring_submit(struct record *r, const struct request *q)
                                 .out_max = q->out_max,
                                 .aux_off = slot_off + q->aux_off,
                                 .aux_len = q->aux_len,
-                                .t_submit = now_ns()};
+                                .t_submit = now_ns(),
+                                .caller = q->caller};
     int dead;
 
     r->out_max = q->out_max;

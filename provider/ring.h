@@ -83,6 +83,7 @@ struct request {
     uint16_t operation, flags;
     uint32_t key;
     uint32_t in_len, aux_off, aux_len, out_off, out_max;
+    uint64_t caller; /* as in wire.h */
 };
 
 /* How a submission ended. */

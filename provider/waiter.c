@@ -15,6 +15,7 @@ struct waiter {
     struct connection *queue_of;   /* where it last was in the queue, with a reference; the job's thread's own */
     atomic_uint refs;
     pid_t pid;            /* of the process that made it */
+    uint64_t serial;
     int unreported;       /* announced, and no pause since; the job's thread's own */
     atomic_int gone;      /* the wait context was freed */
     struct wait_fd fd;    /* one for the life of the wait context; not open if there is a callback */
@@ -26,6 +27,7 @@ struct waiter {
 
 /* Its address is our key in wait contexts. */
 static const char fd_key;
+static _Atomic uint64_t last_serial;
 
 static void waiter_ref(struct waiter *w)
 {
@@ -125,6 +127,7 @@ static struct waiter *waiter_new(void)
     w->entry.functions = &functions;
     atomic_init(&w->refs, 1);
     w->pid = getpid();
+    w->serial = atomic_fetch_add_explicit(&last_serial, 1, memory_order_relaxed) + 1;
     wait_fd_init(&w->fd);
     /* Recursive, because a callback may free the wait context that it is called for. */
     pthread_mutexattr_init(&recursive);
@@ -158,6 +161,11 @@ static struct waiter *announce(ASYNC_WAIT_CTX *context, int by_callback, int has
 int waiter_is_ours(const struct waiter *w)
 {
     return w->pid == getpid();
+}
+
+uint64_t waiter_serial(const struct waiter *w)
+{
+    return w->serial;
 }
 
 int waiter_is_unreported(const struct waiter *w)

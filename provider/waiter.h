@@ -35,6 +35,9 @@ void waiter_rest(struct waiter *waiter);
 /* Whether this is the process that made it. In the child of a fork a waiter must be left alone. */
 int waiter_is_ours(const struct waiter *waiter);
 
+/* A number from 1 that no other waiter of this process has. */
+uint64_t waiter_serial(const struct waiter *waiter);
+
 /* Whether the fd was announced and no pause has followed, so that the application has not seen it yet. */
 int waiter_is_unreported(const struct waiter *waiter);
 void waiter_set_reported(struct waiter *waiter);

@@ -113,7 +113,9 @@ struct wire_submission {
     uint32_t aux_off;
     uint32_t aux_len;
     uint64_t t_submit;
-    uint64_t spare[2];
+    uint64_t caller; /* a number of the wait context that waits for it, in a TLS server of one connection; 0: not known. Only
+                        a trace shows it */
+    uint64_t spare;
 };
 
 struct wire_completion {

@@ -144,6 +144,8 @@ HELLO = struct.Struct("<IHHIIII")
 WELCOME = struct.Struct("<IHHIIIIII")
 FORGET = struct.Struct("<IHHII")
 SUBMISSION = struct.Struct("<QHHIIIIIIIQ16x")
+CALLER = struct.Struct("<Q40xQ8x")
+"""Of a submission: the cookie, and a number of the caller that waits for it, 0 if it is not known. For traces alone."""
 COMPLETION = struct.Struct("<QiIQQ")
 SCHEME = struct.Struct("<HHHxxi4x")
 SERIAL = struct.Struct("<Q")

@@ -47,6 +47,11 @@ class Browser:
         field.clear()
         field.send_keys(text)
 
+    def table(self, name: str) -> list[list[str]]:
+        """The texts of the cells of the table with that id, by row."""
+        rows = f"[...document.querySelectorAll('#{name} tbody tr')]"
+        return self.run(f"return {rows}.map(row => [...row.cells].map(c => c.textContent))")  # type: ignore[no-any-return]
+
     def run(self, script: str, *arguments: Any) -> Any:
         """Run JavaScript in the page."""
         return self._driver.execute_script(script, *arguments)

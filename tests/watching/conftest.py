@@ -1,4 +1,4 @@
-"""A device that is watched, for all tests of a module."""
+"""A device that is watched, for all tests of a module, and a browser."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ import pytest
 
 from tests.bridge.conftest import fork_server, toolbox
 from tests.cli.conftest import cli
+from tests.watching.browser import Browser, chromium
 from tests.watching.watched import Watched
 
-__all__ = ["cli", "fork_server", "toolbox", "watched"]
+__all__ = ["browser", "cli", "fork_server", "toolbox", "watched"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One for all tests; those that use it are of the group "page", so that one process of pytest runs them."""
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -16,25 +14,13 @@ import pytest
 
 from sim import Request
 from simaccel.bridge import connect
-from simaccel.cli.commands.openssl import configuration
-from tests.bridge.conftest import require
-from tests.bridge.haproxy_config import ASYNC, haproxy_config
 from tests.bridge.test_bridge_connect import call
-from tests.bridge.tls import PLAIN, client_context, free_port, load, make_certificate, wait_for_port
-from tests.bridge.toolbox import PREFIX, Toolbox
 from tests.limits import WAIT_S
-from tests.watching.browser import Browser, chromium
-from tests.watching.watched import Watched, get
+from tests.watching.browser import Browser
+from tests.watching.watched import TOKEN, Watched, act
 
 ROOT = Path(__file__).parents[2]
-TOKEN = "a-token-of-tests"
 pytestmark = pytest.mark.xdist_group("page")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +40,6 @@ def calm(device: Watched, browser: Browser) -> Iterator[None]:
         assert act(device, action) == 200
     # A device that goes away, and what it refuses, are what tests are about.
     assert [line for line in browser.complaints() if "net::ERR" not in line and "status of 40" not in line] == []
-
-
-def act(device: Watched, action: str) -> int:
-    """What a switch of the page sends; the status of the answer."""
-    url = device.urls["page"].replace("/?", "/act?")
-    return get(url, "POST", action, **{"content-type": "text/plain", "x-simaccel-token": TOKEN})[0]
 
 
 @contextmanager
@@ -83,12 +63,6 @@ def total(browser: Browser) -> str:
     return str(browser.run("return document.getElementById('rate').dataset.total"))
 
 
-def rows(browser: Browser, table: str) -> list[list[str]]:
-    return browser.run(  # type: ignore[no-any-return]
-        f"return [...document.querySelectorAll('#{table} tbody tr')].map(row => [...row.cells].map(c => c.textContent))"
-    )
-
-
 def test_values_move_under_load_and_a_small_ring_is_named_as_the_cause(device: Watched, browser: Browser) -> None:
     assert browser.text("rate") in ("-", "0")
     with client(device, 4, 32) as small:
@@ -96,59 +70,23 @@ def test_values_move_under_load_and_a_small_ring_is_named_as_the_cause(device: W
         text = browser.wait("the advice", lambda: f"({small.pid})" in browser.text("advice") and browser.text("advice"))
         assert re.match(rf"The ring of python\S* \({small.pid}\) has 4 entries, and was full [\d,]+ times", text)
         assert "entries=64" in text
-        (row,) = [row for row in rows(browser, "clients") if f"({small.pid})" in row[0]]
+        (row,) = [row for row in browser.table("clients") if f"({small.pid})" in row[0]]
         assert row[2].endswith("of 4")
         # A program that finds completions counts how long they had waited.
         waited = r"[\d.]+ (ns|us|ms|s)"
-        browser.wait("wake times", lambda: all(re.fullmatch(waited, cell) for cell in rows(browser, "clients")[0][6:]))
+        browser.wait("wake times", lambda: all(re.fullmatch(waited, cell) for cell in browser.table("clients")[0][6:]))
         browser.wait("a second with wakes", lambda: re.fullmatch(waited, browser.text("wake")))
         before = row[4]
-        browser.wait("more to be completed", lambda: rows(browser, "clients")[0][4] not in ("", before))
+        browser.wait("more to be completed", lambda: browser.table("clients")[0][4] not in ("", before))
         assert browser.run("return document.querySelectorAll('.chart canvas').length") == 5
-
-
-@pytest.mark.skipif(bool(PREFIX), reason="Debian's HAProxy uses the system's OpenSSL")
-def test_a_newcomer_sees_why_haproxy_is_slow(
-    device: Watched, browser: Browser, toolbox: Toolbox, tmp_path: Path
-) -> None:
-    """HAProxy takes many handshakes at once, and its ring has 4 entries."""
-    require("haproxy")
-    port = free_port()
-    settings = tmp_path / "haproxy.cfg"
-    settings.write_text(haproxy_config(port, make_certificate(tmp_path, "rsa"), ASYNC))
-    config = tmp_path / "openssl.cnf"
-    config.write_text(configuration(toolbox.provider, device.address, {"entries": 4}))
-    environment = PLAIN | {"OPENSSL_CONF": str(config)}
-    with subprocess.Popen(["haproxy", "-db", "-q", "-f", str(settings)], env=environment) as server:
-        try:
-            wait_for_port(port, server)
-            assert act(device, "inject\ndelay:by=20ms") == 200  # so that four handshakes are not over at once
-            seen = threading.Event()
-
-            def handshakes() -> None:
-                while not seen.is_set():
-                    load(port, client_context(), 24, b"served", at_once=24)
-
-            with ThreadPoolExecutor(1) as pool:
-                served = pool.submit(handshakes)
-                try:
-                    told = browser.wait("the advice", lambda: re.search(".*haproxy.*", browser.text("advice")))[0]
-                finally:
-                    seen.set()
-                served.result(WAIT_S)
-            assert told.startswith(f"The ring of haproxy ({server.pid}) has 4 entries, and was full ")
-            (row,) = [row for row in rows(browser, "clients") if row[0] == f"haproxy ({server.pid})"]
-            assert row[2].endswith("of 4")
-        finally:
-            server.terminate()
 
 
 def test_a_client_that_is_killed_goes_away(device: Watched, browser: Browser) -> None:
     with client(device, 64, 4) as victim:
-        browser.wait("the client", lambda: f"({victim.pid})" in rows(browser, "clients")[0][0])
+        browser.wait("the client", lambda: f"({victim.pid})" in browser.table("clients")[0][0])
         victim.kill()
         victim.wait(WAIT_S)
-        browser.wait("that it goes", lambda: rows(browser, "clients") == [["no client is connected"]])
+        browser.wait("that it goes", lambda: browser.table("clients") == [["no client is connected"]])
         assert browser.text("clients-count") == "0"
 
 
@@ -161,7 +99,7 @@ def test_what_it_shows_is_what_stat_says(device: Watched, browser: Browser) -> N
     assert browser.text("address") == report["address"]
     assert browser.text("in-flight") == "0"
     worker = report["workers"][0]
-    shown = rows(browser, "workers")[1]
+    shown = browser.table("workers")[1]
     assert [shown[2], shown[5]] == [duration(worker["queue"]["p50_ns"]), duration(worker["service"]["p50_ns"])]
 
 
@@ -170,7 +108,7 @@ def test_wake_times_are_those_of_stat(device: Watched, browser: Browser) -> None
         call(accel, "echo", b"on")
         (told,) = device.stat()["clients"]
         wanted = [duration(told["wake"]["p50_ns"]), duration(told["wake"]["p99_ns"])]
-        browser.wait("the client", lambda: [row[6:] for row in rows(browser, "clients")] == [wanted])
+        browser.wait("the client", lambda: [row[6:] for row in browser.table("clients")] == [wanted])
 
 
 def duration(time_ns: float) -> str:
@@ -275,7 +213,7 @@ def test_text_of_others_is_no_markup(device: Watched, browser: Browser) -> None:
         [sys.executable, "-c", script, device.address], cwd=ROOT, stderr=subprocess.DEVNULL
     ) as process:
         try:
-            browser.wait("the client", lambda: rows(browser, "clients")[0][0] == f"<img src=x> ({process.pid})")
+            browser.wait("the client", lambda: browser.table("clients")[0][0] == f"<img src=x> ({process.pid})")
             assert browser.run("return document.querySelectorAll('main img').length") == 0
         finally:
             process.kill()

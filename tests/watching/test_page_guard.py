@@ -14,9 +14,7 @@ from simaccel.watching.page.feed import MOST_PAGES
 from tests.bridge.device import fresh_address
 from tests.cli.cli import Cli
 from tests.limits import WAIT_S
-from tests.watching.watched import Watched, get
-
-TOKEN = "a-token-of-tests"
+from tests.watching.watched import TOKEN, Watched, get
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,9 @@ from tests.bridge.device import SERVE, DeviceProcess
 from tests.bridge.test_bridge_connect import call
 from tests.limits import WAIT_S
 
+TOKEN = "a-token-of-tests"
+"""What tests give as --page-token."""
+
 
 class Watched(DeviceProcess):
     """A device process with `--metrics` or `--page`; it says where they are."""
@@ -44,3 +47,9 @@ def get(url: str, method: str = "GET", body: Any = None, **headers: str) -> tupl
         return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
     finally:
         connection.close()
+
+
+def act(device: Watched, action: str) -> int:
+    """What a switch of the page sends; the status of the answer."""
+    url = device.urls["page"].replace("/?", "/act?")
+    return get(url, "POST", action, **{"content-type": "text/plain", "x-simaccel-token": TOKEN})[0]

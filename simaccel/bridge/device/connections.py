@@ -173,6 +173,7 @@ class Connections:
         client.welcomed()
         del self._silent[fd]
         self.clients[fd] = client
+        self._executors.add(client)
         self.epoll.register(client.doorbell, select.EPOLLIN | select.EPOLLET)
         self.totals.counts["connects"] += 1
 

@@ -105,6 +105,11 @@ class Executors:
         if for_cores:
             self.cores.add(for_cores)
 
+    def add(self, client: ConnectedClient) -> None:
+        """This client was let in."""
+        if self._trace is not None:
+            client.memory.callers = {}
+
     def drop(self, endpoint: Endpoint) -> None:
         """Forgets the waiting requests of a client that is gone."""
         if self._trace is not None:

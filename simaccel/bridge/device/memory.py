@@ -28,6 +28,7 @@ from simaccel.bridge.wire import (
     AT_SLEEPING,
     AT_SQ_HEAD,
     AT_SQ_TAIL,
+    CALLER,
     COMPLETION,
     COUNTS,
     MAGIC,
@@ -56,13 +57,15 @@ class Memory:
     write a result to the slots of a request that it works on.
     """
 
-    __slots__ = ("_mapping", "_mask", "_words", "bytes", "cq_tail", "fd", "layout", "sq_head")
+    __slots__ = ("_mapping", "_mask", "_words", "bytes", "callers", "cq_tail", "fd", "layout", "sq_head")
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self._mask = layout.entries - 1
         self.sq_head = 0
         self.cq_tail = 0
+        self.callers: dict[int, int] | None = None
+        """By cookie: the callers of what `fetch` has returned last. Kept only if somebody has set it to a dict."""
         self.fd = os.memfd_create("simaccel", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             os.ftruncate(self.fd, layout.memory_bytes)
@@ -90,6 +93,8 @@ class Memory:
             raise Violation(f"{waiting} submissions with {outstanding} in flight in a ring of {entries}")
         count = min(waiting, limit)
         first = head & self._mask
+        if self.callers is not None:
+            self.callers.clear()
         batch = list(self._unpack(first, min(count, entries - first)))
         if len(batch) < count:
             batch += self._unpack(0, count - len(batch))
@@ -99,7 +104,10 @@ class Memory:
     def _unpack(self, first: int, count: int) -> Iterator[tuple[int, ...]]:
         at = self.layout.sq_off + first * SUBMISSION.size
         # A copy, because the client may write while this is read.
-        return SUBMISSION.iter_unpack(bytes(self.bytes[at : at + count * SUBMISSION.size]))
+        copied = bytes(self.bytes[at : at + count * SUBMISSION.size])
+        if self.callers is not None:
+            self.callers.update(CALLER.iter_unpack(copied))
+        return SUBMISSION.iter_unpack(copied)
 
     @property
     def waiting(self) -> int:

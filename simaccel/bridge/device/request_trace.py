@@ -4,6 +4,9 @@ A client is a group of tracks: its submission ring, when that was full, what it 
 interrupts. The threads of the device are another group, with a track for each thread; where a thread has several units
 at work at once, it has a track for each of those. A request is a flow of arrows: submit, fetch, service, complete, hand
 out. Only a trace of the client shows what the client does after that.
+
+The provider says for which wait context a request is. In a TLS server that is one connection. So a second flow of
+arrows leads from each request of a handshake to the next one.
 """
 
 from __future__ import annotations
@@ -19,10 +22,12 @@ from simaccel.bridge.device.endpoint import Completion, Endpoint
 from simaccel.bridge.device.request import ClientRequest
 from simaccel.bridge.wire import CompletionStatus
 from simaccel.tracing.file import PORTION, PerfettoFile
-from simaccel.tracing.packets import BEGIN, COUNTER, END, INSTANT
+from simaccel.tracing.packets import BEGIN, CALLER_FLOWS, COUNTER, END, INSTANT
 
 MOST_CLIENTS = 4_096
 """How many clients are drawn. Later ones are not, because each takes memory until the end of the file."""
+CALLER_BITS = 40
+"""So many bits of the flow of a caller are what its client calls it. Above them is the number of the client."""
 LONGEST_WAIT_NS = 60_000_000_000
 """A client says when it has submitted. We believe it if that was at most this long ago."""
 
@@ -30,8 +35,11 @@ LONGEST_WAIT_NS = 60_000_000_000
 class _Client:
     """The tracks of one client, and what it has in flight by cookie."""
 
-    def __init__(self, file: PerfettoFile, name: str, entries: int, rank: int) -> None:
+    def __init__(self, file: PerfettoFile, name: str, entries: int, rank: int, callers: dict[int, int]) -> None:
+        """`callers`: whose the requests are that were fetched last, by cookie."""
         group = file.track(name, rank=rank)
+        self.callers = callers
+        self.first_caller = CALLER_FLOWS + (rank << CALLER_BITS)
         self.file = file
         self.entries = entries
         self.ring = file.track("submission ring", group, rank=1)
@@ -87,7 +95,8 @@ class RequestTrace:
             submit = drawn.submits.get(op)
             if submit is None:
                 submit = drawn.submits[op] = self._file.head(INSTANT, drawn.ring, f"submit {op}")
-            self._rows.put(submitted_ns, submit, number)
+            caller = drawn.callers.get(request.cookie, 0) & (1 << CALLER_BITS) - 1
+            self._rows.put(submitted_ns, submit, number, drawn.first_caller + caller if caller else 0)
             self._rows.put(now_ns, fetch, number)
         self._rows.put(now_ns, drawn.in_flight, endpoint.outstanding)
         if client.ring_is_full and not drawn.is_full:
@@ -154,7 +163,11 @@ class RequestTrace:
             return None
         self._seen += 1
         name = f"{_process_name(client.pid)} ({client.pid})"
-        found = self._clients[client.endpoint] = _Client(self._file, name, client.memory.layout.entries, self._seen)
+        callers = client.memory.callers
+        assert callers is not None  # where there is a trace, they are kept
+        found = self._clients[client.endpoint] = _Client(
+            self._file, name, client.memory.layout.entries, self._seen, callers
+        )
         return found
 
     def _fetch(self) -> int:
