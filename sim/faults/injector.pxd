@@ -5,7 +5,7 @@ from sim.device cimport Device
 from sim.faults.effects cimport Effects
 from sim.gate cimport Gate
 from sim.ring cimport SubmissionRing
-from sim.schedule cimport Schedule, Scheduled
+from sim.schedule cimport RequestSchedule, Scheduled
 
 cdef class Injector:
     cdef public Effects effects
@@ -24,7 +24,7 @@ cdef class Injector:
     cpdef bint swallow_ring(self) except -1
     @cython.locals(device=Device, effects=Effects, scheduled=Scheduled)
     cpdef assign(self, Submittable request, long long now_ns)
-    @cython.locals(schedule=Schedule, scheduled=Scheduled)
+    @cython.locals(schedule=RequestSchedule, scheduled=Scheduled)
     cpdef retire(self, long long now_ns)
     @cython.locals(effects=Effects)
     cpdef _retire(self, Scheduled scheduled, long long now_ns)

@@ -101,6 +101,20 @@ def test_no_class_declares_attributes_in_its_body(module: Path) -> None:
 
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
+def test_each_type_that_is_imported_is_there(module: Path) -> None:
+    """Cython would say so, but where nothing is compiled nobody asks it."""
+    imported = re.findall(
+        r"^from ([\w.]+) cimport (.+)$", (ROOT / module.with_suffix(".pxd")).read_text(), re.MULTILINE
+    )
+    for home, names in imported:
+        declares = (ROOT / (home.replace(".", "/") + ".pxd")).read_text()
+        for name in names.split(", "):
+            assert re.search(rf"^(?:cdef class {name}\b|cpdef .*\b{name}\()", declares, re.MULTILINE), (
+                f"{home}: no {name}"
+            )
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
 def test_what_has_a_type_is_imported_from_where_it_is_defined(module: Path) -> None:
     """`from waitctx import WaitCtx` is another name to Cython than the one of `waitctx.context`."""
     cimported = dict(re.findall(r"^from ([\w.]+) cimport (.+)$", (ROOT / module.with_suffix(".pxd")).read_text(), re.M))
