@@ -224,15 +224,15 @@ class LoopDriver:
 class LoopWaker(Waker):
     """Wakes a task of an event loop. For a job that the task runs, it fits `protocol.Driver`."""
 
-    __slots__ = ("_driver", "_error", "_future", "_heard", "_latched", "_operation", "_task", "disturbed", "virtual")
+    __slots__ = ("_driver", "_ended", "_error", "_future", "_latched", "_operation", "_task", "disturbed", "virtual")
 
     def __init__(self, driver: LoopDriver) -> None:
         super().__init__()
         self._driver = driver
         self._future: Future | None = None
         self._latched = False
-        self._heard = False
-        """Whether the last call of `readable` ended a wait."""
+        self._ended = False
+        """Whether `readable` was not called in a wait since the last wait ended."""
         self._error: Exception | None = None
         self._operation: object = None
         self._task = ""
@@ -269,19 +269,21 @@ class LoopWaker(Waker):
             self._latched = True
         elif not self._future.done():
             self._future.set_result(None)
+            self._ended = True
 
     def readable(self) -> None:
         """An fd of the task's job is readable. Only in the loop's thread.
 
-        The loop says so once more in the next turn, because it looks at the fds before the task takes the token out. By
-        the time of that second call the job may wait for its next operation, and would be resumed for nothing. So a
-        call after one that ended a wait is ignored. If the fd is still readable then, the loop calls again.
+        In the turn after the end of a wait the loop may say so for nothing, because it looks at the fds before the task
+        takes the token out. By the time of that call the job may wait for its next operation, and would be resumed for
+        nothing. It does not matter what ended the wait: a timer may, when the operation is done and its token comes a
+        moment later. So the first call in the next wait is ignored. If the fd is still readable then, the loop calls
+        again.
         """
-        if self._heard:
-            self._heard = False
-        else:
-            self._heard = self._future is not None and not self._future.done()
+        if not self._ended:
             self.deliver()
+        elif self._future is None or not self._future.done():  # else the task has not gone on yet
+            self._ended = False
 
     def fail(self, error: Exception) -> None:
         """End the wait with this exception, even if the waker was just delivered. Only in the loop's thread."""

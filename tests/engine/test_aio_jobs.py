@@ -17,6 +17,7 @@ from engine import (
     init_pool,
     pause_job,
 )
+from engine.aio import running_driver
 from engine.drivers.loop_driver import LoopWaker
 from sim import Accelerator, VirtualClock
 from tests.engine.ways import complete_next, manual
@@ -135,6 +136,29 @@ def test_a_job_is_resumed_once_for_each_operation(loop: Loop, notify: str, virtu
     with Accelerator(latency="fixed:50us" if virtual else None, clock=clock) as accel, Engine(accel, notify) as engine:
         loop.run(main)
         assert (engine.statistics.operations, engine.statistics.spurious_wakes) == (15, 0)
+
+
+@both_loops
+def test_an_fd_that_was_readable_when_a_wait_ended_does_not_end_the_next_wait(loop: Loop) -> None:
+    """Whatever ended the first wait: a timer may, if the operation is done and its token comes a moment later."""
+
+    async def main() -> None:
+        waker = LoopWaker(running_driver())
+        first = loop.spawn(waker.wait())
+        await turn()
+        waker.deliver()
+        waker.readable()  # before the task goes on: the loop may say so once more after that
+        await first
+        second = loop.spawn(waker.wait())
+        await turn()
+        waker.readable()  # the loop saw it before the task took the token out
+        for _ in range(5):
+            await turn()
+        assert not second.done
+        waker.readable()
+        await second
+
+    loop.run(main)
 
 
 @both_loops
