@@ -25,8 +25,13 @@ import pytest
 from hypothesis import settings
 
 from engine.jobs.thread import LOCAL
-from tests import compiled, interrupting
+from tests import compiled, interrupting, scheduling
 from tests.limits import TEST_S
+
+# Where nothing that was compiled may be kept, every process that a test starts would compile all of our modules anew.
+# That takes longer than most tests.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 WATCHDOG_SECONDS = TEST_S
 CONFORMANCE_FULL_SECONDS = 7_200
@@ -54,8 +59,18 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGHUP, lambda *_: None)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """For `-m alone`, leave the files out in which no test has that mark: to import them all takes longer than to run
+    those tests."""
+    if config.option.markexpr.split()[:1] != ["alone"] or not collection_path.name.startswith("test_"):
+        return None
+    return None if scheduling.has_mark(str(collection_path), "alone") else True
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     compiled.skip_where_compiled(items)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        scheduling.slow_first(items)
 
 
 def pytest_collection_finish() -> None:
@@ -71,11 +86,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     """For `--dist loadgroup`; None where another way was chosen."""
-    if config.getoption("dist") != "loadgroup":
-        return None
-    from tests.scheduling import FilesTogether
-
-    return FilesTogether(config, log)
+    return scheduling.Portions(config, log) if config.getoption("dist") == "loadgroup" else None
 
 
 @pytest.hookimpl(optionalhook=True)

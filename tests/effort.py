@@ -14,6 +14,7 @@ import os
 from collections.abc import Sequence
 from typing import TypeVar
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 EFFORT = os.environ.get("SIMACCEL_EFFORT", "")
@@ -25,6 +26,15 @@ CI = EFFORT in ("ci", "full")
 def pick(few: T, ci: T, full: T) -> T:
     """What this effort does: `few` in `make test`."""
     return full if FULL else ci if CI else few
+
+
+def pairs(one: Sequence[T], other: Sequence[S]) -> Sequence[tuple[T, S]]:
+    """All pairs in CI and with `make thorough`. In `make test` each value of both at least once, in as few pairs as
+    that takes."""
+    if CI:
+        return [(this, that) for this in one for that in other]
+    count = max(len(one), len(other))
+    return [(one[number % len(one)], other[number % len(other)]) for number in range(count)]
 
 
 def some(values: Sequence[T], few: int) -> Sequence[T]:

@@ -1,30 +1,84 @@
-"""Which process runs a test: all tests of a file with the mark `xdist_group` run in one.
+"""Which process runs a test, and which tests come first.
 
-xdist passes the mark on as an ending of the test's id, which pytest 9.2 takes no notice of. Each process would
-then build again what the tests of such a file share. So this looks for the mark in the file.
+A process of pytest-xdist gets tests in portions: up to `PORTION` tests of a file, or all files with the same mark
+`xdist_group`, so that what their tests share is made once. Portions of one test each would cost the controller seconds,
+and every process would set up what the tests of each file share.
+
+The tests that take long come first. Those that take milliseconds come last, and fill what time the processes have left.
 """
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]
+import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).parents[1]
+PORTION = 16
+_GROUP = re.compile(r'pytest\.mark\.xdist_group\("(\w+)"\)')
+
+SLOW_FIRST = ("soak", "watching", "certify", "bridge", "bench", "testing", "load", "tracing", "cli", "docs", "project")
+"""Folders, in this order. Their tests start programs or run for seconds."""
 
 
-class FilesTogether(LoadGroupScheduling):  # type: ignore[misc]
-    """As `--dist loadgroup`, with a whole file as the group."""
+def slow_first(items: list[pytest.Item]) -> None:
+    """Sorts the tests, for processes that share them."""
+    items.sort(key=lambda item: _rank(item.nodeid))
+
+
+def _rank(nodeid: str) -> int:
+    folder = nodeid.removeprefix("tests/").partition("/")[0]
+    return SLOW_FIRST.index(folder) if folder in SLOW_FIRST else len(SLOW_FIRST)
+
+
+class Portions(LoadScopeScheduling):  # type: ignore[misc]
+    """As `--dist loadscope`, with portions of files as the scopes, in the order in which tests are collected."""
+
+    def __init__(self, config: pytest.Config, log: Any) -> None:
+        super().__init__(config, log)
+        config.option.loadscopereorder = False
+        self._portions: dict[str, str] = {}
+
+    def add_node_collection(self, node: Any, collection: Sequence[str]) -> None:
+        if not self._portions:
+            self._portions = portions(collection)
+        super().add_node_collection(node, collection)
 
     def _split_scope(self, nodeid: str) -> str:
+        return self._portions[nodeid]
+
+
+def portions(collection: Sequence[str]) -> dict[str, str]:
+    """The name of the portion that each test belongs to."""
+    before: Counter[str] = Counter()
+    found = {}
+    for nodeid in collection:
         file = nodeid.partition("::")[0]
-        return file if _is_group(file) else nodeid
+        found[nodeid] = _group(file) or f"{file}, portion {before[file] // PORTION}"
+        before[file] += 1
+    return found
+
+
+def has_mark(file: str, name: str) -> bool:
+    """Whether a test in this file has the mark."""
+    return f"pytest.mark.{name}" in _text(file)
+
+
+def _group(file: str) -> str | None:
+    """Read from the text: xdist passes the mark on as an ending of the test's id, which pytest 9.2 takes no notice of."""
+    found = _GROUP.search(_text(file))
+    return found and found[1]
 
 
 @cache
-def _is_group(file: str) -> bool:
+def _text(file: str) -> str:
     try:
-        return "pytest.mark.xdist_group(" in (ROOT / file).read_text(encoding="utf-8")
+        return (ROOT / file).read_text(encoding="utf-8")
     except OSError:
-        return False
+        return ""

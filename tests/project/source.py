@@ -69,6 +69,7 @@ def names_used(module: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, stands_for[node.id]
 
 
+@cache
 def dependencies(*folders: str) -> dict[str, set[str]]:
     """Which modules of these folders each one imports, by dotted names.
 

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 
 from simaccel.version import __version__
 from tests.project.source import PACKAGES, ROOT
@@ -34,8 +32,12 @@ def machine_code(tmp_path: Path) -> dict[str, Path]:
     return files
 
 
+@pytest.mark.in_ci
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_it_fits_the_schema(machine_code: dict[str, Path], count: int) -> None:
+    from cyclonedx.schema import SchemaVersion  # here, because its grammars take seconds to load
+    from cyclonedx.validation.json import JsonStrictValidator
+
     made = bill(dict(list(machine_code.items())[:count]))
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(made)) is None
     made["components"][0]["type"] = "no such type"

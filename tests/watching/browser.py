@@ -1,19 +1,20 @@
-"""A real Chromium, without a window, for the tests of the page."""
+"""A real Chromium, without a window, for the tests of the page.
+
+selenium is imported where it is used: that takes as long as all else that a process of a test run imports.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
+from typing import TYPE_CHECKING, Any
 
 from tests.bridge.conftest import require
 from tests.limits import WAIT_S
+
+if TYPE_CHECKING:
+    from selenium import webdriver
 
 
 class Browser:
@@ -36,14 +37,14 @@ class Browser:
 
     def click(self, name: str) -> None:
         """Click on the element with that id, once it can be clicked on."""
-        self.wait(f"that {name} can be clicked on", lambda: self._driver.find_element(By.ID, name).is_enabled())
-        element = self._driver.find_element(By.ID, name)
+        self.wait(f"that {name} can be clicked on", lambda: self._driver.find_element("id", name).is_enabled())
+        element = self._driver.find_element("id", name)
         self.run("arguments[0].scrollIntoView({block: 'center'})", element)
         element.click()
 
     def type(self, name: str, text: str) -> None:
         """Replace what stands in the field with that id."""
-        field = self._driver.find_element(By.ID, name)
+        field = self._driver.find_element("id", name)
         field.clear()
         field.send_keys(text)
 
@@ -58,6 +59,8 @@ class Browser:
 
     def wait(self, what: str, condition: Callable[[], Any]) -> Any:
         """Wait until the condition gives something true; that."""
+        from selenium.webdriver.support.ui import WebDriverWait
+
         return WebDriverWait(self._driver, WAIT_S, 0.05).until(lambda driver: condition(), what)
 
     def complaints(self) -> list[str]:
@@ -72,6 +75,9 @@ class Browser:
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A browser. Debian's packages chromium and chromium-driver have it."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
     require("chromium", "chromedriver")
     options = webdriver.ChromeOptions()
     for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "hide-scrollbars"):

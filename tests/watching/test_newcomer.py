@@ -25,6 +25,7 @@ from tests.watching.browser import Browser
 from tests.watching.watched import TOKEN, Watched, act
 
 pytestmark = [
+    pytest.mark.in_ci,
     pytest.mark.xdist_group("page"),
     pytest.mark.skipif(bool(PREFIX), reason="Debian's HAProxy uses the system's OpenSSL"),
 ]

@@ -15,6 +15,7 @@ import pytest
 from sim import Request
 from simaccel.bridge import connect
 from tests.bridge.test_bridge_connect import call
+from tests.effort import pairs
 from tests.limits import WAIT_S
 from tests.watching.browser import Browser
 from tests.watching.watched import TOKEN, Watched, act
@@ -179,8 +180,7 @@ def test_a_reset_fails_what_is_in_flight(device: Watched, browser: Browser) -> N
         browser.wait("that they fail", lambda: device.stat()["failed"] >= failed + 3)
 
 
-@pytest.mark.parametrize("width", [400, 1_600])
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize(("width", "dark"), pairs([400, 1_600], [False, True]))
 def test_it_fits_and_is_dark_or_light_as_its_user_prefers(
     device: Watched, browser: Browser, width: int, dark: bool
 ) -> None:
