@@ -8,10 +8,18 @@ from hypothesis import strategies as st
 
 from sim.kernels import Kernels
 from sim.randomness import Randomness
+from simaccel.cli.workload import software
 from simaccel.cli.workload.software import MAKERS, SoftwareOperation
+from tests.keys import rsa_key
 
-KINDS: dict[str, SoftwareOperation] = {op: make(op, Randomness(1).stream(op)) for op, make in MAKERS.items()}
 RNG = Randomness(1).stream("requests")
+
+
+@pytest.fixture(scope="module")
+def kinds() -> dict[str, SoftwareOperation]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(software, "_rsa_key", rsa_key)
+        return {op: make(op, Randomness(1).stream(op)) for op, make in MAKERS.items()}
 
 
 def test_every_kernel_can_be_checked() -> None:
@@ -20,8 +28,8 @@ def test_every_kernel_can_be_checked() -> None:
 
 @pytest.mark.parametrize("op", MAKERS)
 @given(data=st.data())
-def test_agrees_with_the_kernel_and_with_nothing_else(op: str, data: st.DataObject) -> None:
-    kind, kernel = KINDS[op], Kernels().get(op)
+def test_agrees_with_the_kernel_and_with_nothing_else(kinds: dict[str, SoftwareOperation], op: str, data: st.DataObject) -> None:
+    kind, kernel = kinds[op], Kernels().get(op)
     largest = min(kind.generated_bytes, 300)
     request = kind.prepare(data.draw(st.binary(max_size=largest)), RNG)
     key = None if kernel.load is None else kernel.load(kind.key)

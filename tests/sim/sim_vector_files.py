@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from math import isqrt
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -80,11 +81,26 @@ def titled(path: str, last: str) -> Iterator[tuple[rsa.RSAPrivateKey, dict[str, 
 
 
 def private_key(n: int, e: int, d: int) -> rsa.RSAPrivateKey:
-    p, q = sorted(rsa.rsa_recover_prime_factors(n, e, d), reverse=True)
+    p, q = _primes(n, e, d)
     numbers = rsa.RSAPrivateNumbers(
         p, q, d, rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q), rsa.RSAPublicNumbers(e, n)
     )
     return numbers.private_key(unsafe_skip_rsa_key_validation=True)  # which takes longer than all else here
+
+
+def _primes(n: int, e: int, d: int) -> tuple[int, int]:
+    """The factors of n, the larger one first. cryptography finds those of any e, by powers that take a second.
+
+    d * e - 1 is a multiple of (p - 1) * (q - 1), or of that divided by a small number. For a small e it is clear which.
+    """
+    for divisor in range(1, 1_000):
+        multiple = (d * e - 1) * divisor
+        product, rest = divmod(multiple, multiple // n + 1)
+        half_sum = (n - product + 1) // 2
+        half_difference = isqrt(max(half_sum**2 - n, 0))
+        if not rest and half_sum**2 - half_difference**2 == n:
+            return half_sum + half_difference, half_sum - half_difference
+    raise ValueError(f"no private exponent for e={e}")
 
 
 def data(text: str) -> bytes:
