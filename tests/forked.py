@@ -24,6 +24,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
@@ -34,7 +36,7 @@ from tests.limits import WAIT_S
 ROOT = Path(__file__).resolve().parents[1]
 PRELOADED = (
     *("simaccel.bridge", "simaccel.bridge.device.server", "simaccel.cli.app", "simaccel.cli.entry"),
-    *(f"simaccel.cli.commands.{name}" for name in ("serve", "stat", "inject", "check", "certify")),
+    *(f"simaccel.cli.commands.{name}" for name in ("serve", "stat", "inject", "check", "certify", "openssl")),
 )
 _MOST_BYTES = 1 << 17
 """Of a message: an environment, most of all."""
@@ -115,27 +117,27 @@ class Forked:
         stderr: int | IO[Any] | None = 2,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """`arguments`: the module and its arguments. A stream is an fd or a file; `PIPE` is possible for stdout."""
+        """`arguments`: the module and its arguments. A stream is an fd, a file, or `PIPE`; the pipes carry text."""
         assert _server is not None, "the fixture fork_server starts it"
-        self.stdout: IO[str] | None = None
-        ends: list[int] = []
-        if stdout == subprocess.PIPE:
-            reading, stdout = os.pipe()
-            ends.append(stdout)
-            self.stdout = os.fdopen(reading, encoding="utf-8")
-        streams = [
-            one if isinstance(one, int) else one.fileno() for one in (stdin, stdout, 2 if stderr is None else stderr)
-        ]
-        request = {
-            "arguments": list(arguments),
-            "environment": dict(os.environ if environment is None else environment),
-            "folder": os.getcwd(),
-        }
-        try:
-            self.pid, self._pidfd = _server.fork(request, streams)
-        finally:
-            for fd in ends:
-                os.close(fd)
+        with ExitStack() as theirs:  # their ends of the pipes are closed here once they have them
+            self.stdin: IO[str] | None = None
+            self.stdout: IO[str] | None = None
+            self.stderr: IO[str] | None = None
+            if stdin == subprocess.PIPE:
+                stdin, self.stdin = _pipe("w", theirs)
+            if stdout == subprocess.PIPE:
+                stdout, self.stdout = _pipe("r", theirs)
+            if stderr == subprocess.PIPE:
+                stderr, self.stderr = _pipe("r", theirs)
+            request = {
+                "arguments": list(arguments),
+                "environment": dict(os.environ if environment is None else environment),
+                "folder": os.getcwd(),
+            }
+            streams = (stdin, stdout, 2 if stderr is None else stderr)
+            self.pid, self._pidfd = _server.fork(
+                request, [one if isinstance(one, int) else one.fileno() for one in streams]
+            )
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
@@ -159,13 +161,15 @@ class Forked:
                 os.close(self._pidfd)
         return self.returncode
 
-    def communicate(self, timeout: float | None = None) -> tuple[str, None]:
-        """Waits for its end, and returns what it has printed until then, and None."""
-        assert self.stdout is not None
-        with self.stdout:
-            out = self.stdout.read()
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Closes its stdin, waits for its end, and returns what it has written to its pipes until then."""
+        if self.stdin is not None:
+            self.stdin.close()
+        with ThreadPoolExecutor(2) as pool:
+            written = [pool.submit(_rest, pipe) for pipe in (self.stdout, self.stderr)]
+            out, err = (part.result() for part in written)
         self.wait(timeout)
-        return out, None
+        return out, err
 
     def send_signal(self, number: int) -> None:
         """Does nothing if it has ended."""
@@ -179,6 +183,21 @@ class Forked:
     def kill(self) -> None:
         """SIGKILL."""
         self.send_signal(signal.SIGKILL)
+
+
+def _pipe(mode: str, theirs: ExitStack) -> tuple[int, IO[str]]:
+    """The child's end of a pipe, which `theirs` closes, and ours, to be read (r) or written (w)."""
+    reading, writing = os.pipe()
+    ours, its = (reading, writing) if mode == "r" else (writing, reading)
+    theirs.callback(os.close, its)
+    return its, os.fdopen(ours, mode, encoding="utf-8")
+
+
+def _rest(pipe: IO[str] | None) -> str:
+    if pipe is None:
+        return ""
+    with pipe:
+        return pipe.read()
 
 
 def run(

@@ -25,8 +25,7 @@ def simaccel(
         **({"SIMACCEL_SOCKET": address} if address else {}),
         **variables,
     }
-    # The program that `simaccel openssl` becomes must come from a new interpreter.
-    if "openssl" in arguments or "OPENSSL_CONF" in environment:
+    if "OPENSSL_CONF" in environment:  # only a new interpreter reads it
         command = [sys.executable, "-m", "simaccel", *arguments]
         done = subprocess.run(command, env=environment, capture_output=True, timeout=WAIT_S, check=False)
     else:

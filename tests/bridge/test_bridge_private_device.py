@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -16,6 +17,8 @@ from simaccel.cli.openssl_setup.family import is_descendant
 from tests.bridge.commands import simaccel
 from tests.bridge.test_bridge_admission import NOBODY, needs_root
 from tests.bridge.toolbox import Toolbox
+from tests.effort import pairs
+from tests.forked import Forked
 from tests.keys import rsa_bytes
 from tests.limits import WAIT_S
 
@@ -28,12 +31,12 @@ def sign(tmp_path: Path) -> list[str]:
     return ["openssl", "dgst", "-sha256", "-sign", str(key), "-out", os.devnull, str(key)]
 
 
-def start(toolbox: Toolbox, *arguments: str) -> subprocess.Popen[bytes]:
+def start(toolbox: Toolbox, *arguments: str) -> Forked:
     """Starts it with pipes."""
     environment = toolbox.environment("@nobody") | {"SIMACCEL_MODULE": str(toolbox.provider)}
-    command = [sys.executable, "-m", "simaccel", "openssl", "--device", *arguments]
-    return subprocess.Popen(
-        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    del environment["OPENSSL_CONF"]  # the provider is for the program
+    return Forked(
+        ["simaccel", "openssl", "--device", *arguments], stdin=PIPE, stdout=PIPE, stderr=PIPE, environment=environment
     )
 
 
@@ -68,12 +71,12 @@ def test_two_at_once_do_not_meet(toolbox: Toolbox, sign: list[str]) -> None:
     both = [start(toolbox, "--", "sh", "-c", waits) for _ in range(2)]
     for process in both:
         assert process.stdin is not None
-        process.stdin.write(b"go\n")
+        process.stdin.write("go\n")
         process.stdin.flush()
     for process in both:
         _, err = process.communicate(timeout=WAIT_S)
         assert process.returncode == OK
-        assert b"rsa-sign 1; 0 failed" in err
+        assert "rsa-sign 1; 0 failed" in err
 
 
 @needs_root
@@ -94,9 +97,9 @@ def test_signals_are_passed_on(toolbox: Toolbox, number: signal.Signals) -> None
         toolbox, "--", "sh", "-c", f"trap 'echo got; exit 9' {name}; echo ready; while read line; do :; done"
     )
     assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
+    assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
-    assert process.stdout.readline() == b"got\n"
+    assert process.stdout.readline() == "got\n"
     process.communicate(timeout=WAIT_S)
     assert process.returncode == 9
 
@@ -110,23 +113,22 @@ def test_a_program_ends_when_its_device_is_killed(toolbox: Toolbox) -> None:
         toolbox, "--", "sh", "-c", "exec 3<&0; cat <&3 >&2 & trap 'echo told; kill $!; exit' TERM; echo ready; wait"
     )
     assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
+    assert process.stdout.readline() == "ready\n"
     process.kill()
-    assert process.stdout.readline() == b"told\n"
+    assert process.stdout.readline() == "told\n"
     process.communicate(timeout=WAIT_S)
 
 
-@pytest.mark.parametrize(
-    ("program", "code"),
-    [("no-such-program", NOT_FOUND), ("/etc/passwd", NOT_RUNNABLE), ("/etc", NOT_RUNNABLE), ("", NOT_FOUND)],
-)
-@pytest.mark.parametrize("device", [True, False])
+NOT_RUN = {"no-such-program": NOT_FOUND, "/etc/passwd": NOT_RUNNABLE, "/etc": NOT_RUNNABLE, "": NOT_FOUND}
+
+
+@pytest.mark.parametrize(("program", "device"), pairs([*NOT_RUN], [True, False]))
 def test_what_can_not_be_run_has_the_exit_code_that_shells_give_it(
-    toolbox: Toolbox, program: str, code: int, device: bool
+    toolbox: Toolbox, program: str, device: bool
 ) -> None:
     more = ["--device"] if device else ["--socket", "@nobody"]
     done = simaccel("openssl", *more, "--", program, SIMACCEL_MODULE=str(toolbox.provider))
-    assert done.returncode == code
+    assert done.returncode == NOT_RUN[program]
     assert done.stderr.splitlines()[-1].startswith(f"simaccel: {program}: ")
 
 
@@ -183,7 +185,7 @@ def test_processes_that_stay_are_told_of(toolbox: Toolbox) -> None:
     assert process.stderr is not None
     err = process.stderr.read()
     assert process.wait(WAIT_S) == 3
-    assert b"1 of the program's processes still run, and their device has ended" in err
+    assert "1 of the program's processes still run, and their device has ended" in err
     process.communicate(timeout=WAIT_S)
 
 
