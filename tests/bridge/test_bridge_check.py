@@ -18,8 +18,9 @@ from tests.bridge.device import DeviceProcess, fresh_address
 from tests.bridge.talker import PYTHON, Talker, talker
 from tests.bridge.test_bridge_admission import NOBODY, in_child, needs_root
 from tests.bridge.test_bridge_servers import haproxy
-from tests.bridge.tls import client_context, load, make_certificate, wait_until
+from tests.bridge.tls import client_context, load, make_certificate
 from tests.bridge.toolbox import PREFIX, Toolbox
+from tests.waiting import wait_until
 
 system_only = pytest.mark.skipif(bool(PREFIX), reason="Debian's programs use the system's OpenSSL")
 

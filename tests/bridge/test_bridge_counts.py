@@ -17,9 +17,10 @@ from simaccel.cli.commands.stat import lines
 from tests.bridge.conftest import require
 from tests.bridge.device import SERVE, DeviceProcess
 from tests.bridge.test_bridge_servers import haproxy
-from tests.bridge.tls import client_context, load, make_certificate, s_server, wait_until
+from tests.bridge.tls import client_context, load, make_certificate, s_server
 from tests.bridge.toolbox import PREFIX, Toolbox, run
 from tests.limits import WAIT_S
+from tests.waiting import wait_until
 
 HANDSHAKES = 40
 

@@ -9,6 +9,7 @@ import pytest
 from tests.bridge.device import DeviceProcess
 from tests.bridge.toolbox import Toolbox, end_jobs
 from tests.effort import pick
+from tests.waiting import wait_until
 
 KILLS = pick(2, 5, 5)
 
@@ -37,8 +38,7 @@ def test_killed_again_and_again_under_load(toolbox: Toolbox, mode: str) -> None:
 
 def _wait_for_load(device: DeviceProcess, process: subprocess.Popen[str]) -> None:
     """Until the device has completed 100 operations."""
-    while device.stat()["completed"] < 100:
-        assert process.poll() is None
+    wait_until(lambda: device.stat()["completed"] >= 100, process)
 
 
 def test_killed_without_fallback_fails_only_what_it_took_along(toolbox: Toolbox) -> None:

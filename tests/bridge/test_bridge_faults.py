@@ -8,29 +8,31 @@ from simaccel.bridge import inject, read_report
 from simaccel.bridge.remote import NoDeviceError
 from tests.bridge.device import DeviceProcess
 from tests.bridge.toolbox import Toolbox
+from tests.effort import pairs
 
 COUNT = 400
 KINDS = "ecdsa,rsa-pkcs1,x25519,rsa-oaep"
 
 
-@pytest.mark.parametrize("mode", ["fd", "callback", "blocking"])
-@pytest.mark.parametrize(
-    ("fault", "seen"),
-    [
-        ("fail:every=7", "failed"),
-        ("corrupt:every=5", "damaged"),
-        ("lose:every=20", "expired"),
-        ("delay:by=200ms,every=20", "expired"),
-        ("delay:by=5ms,every=3", None),
-        ("duplicate:every=4", None),
-        ("reorder:past=3,every=4", None),
-        ("reject:as=eagain,every=9", "failed"),
-        ("reject:as=fatal,every=9", "failed"),
-        ("stall:for=5ms,every=50", None),
-        ("reset:nth=40", "failed"),
-    ],
-)
-def test_faults_of_the_core(toolbox: Toolbox, device: DeviceProcess, mode: str, fault: str, seen: str | None) -> None:
+SEEN_BY = {
+    "fail:every=7": "failed",
+    "corrupt:every=5": "damaged",
+    "lose:every=20": "expired",
+    "delay:by=200ms,every=20": "expired",
+    "delay:by=5ms,every=3": None,
+    "duplicate:every=4": None,
+    "reorder:past=3,every=4": None,
+    "reject:as=eagain,every=9": "failed",
+    "reject:as=fatal,every=9": "failed",
+    "stall:for=5ms,every=50": None,
+    "reset:nth=40": "failed",
+}
+"""The provider's counter that tells of each fault. With None no operation may be done in software."""
+
+
+@pytest.mark.parametrize(("fault", "mode"), pairs([*SEEN_BY], ["fd", "callback", "blocking"]))
+def test_faults_of_the_core(toolbox: Toolbox, device: DeviceProcess, fault: str, mode: str) -> None:
+    seen = SEEN_BY[fault]
     inject(device.address, fault)
     # Short only where it is to pass: a machine that stalls for so long must change nothing elsewhere.
     deadline_ms = 100 if seen == "expired" else 60_000

@@ -22,6 +22,7 @@ from tests.bridge.device import SERVE, DeviceProcess, fresh_address
 from tests.bridge.test_bridge_connect import call
 from tests.keys import rsa_key
 from tests.limits import WAIT_S
+from tests.waiting import wait_until
 
 _KEY = rsa_key()
 PEM = _KEY.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
@@ -49,8 +50,7 @@ def test_a_client_that_makes_its_fds_blocking_and_full_holds_nobody_up(way: str)
             os.eventfd_write(hostile.interrupt, FULL)
         for serial in range(4):
             submit(hostile, serial, Opcode.ECHO)
-        while not hostile.reap():  # so that the device has met it
-            pass
+        wait_until(hostile.reap)  # so that the device has met it
         with connect(device.address) as accel:
             assert all(call(accel, "echo", b"honest").result == b"honest" for _ in range(100))
         assert device.stat()["clients"][0]["completed"] > 0
@@ -91,8 +91,7 @@ def test_a_client_that_says_it_will_submit_later_does_not_spoil_the_statistics(
         hostile.submit(2, operation, 0, 7, slot, 64, slot, 1024, slot, 0, 2**64 - 1)
         hostile.ring_doorbell()
         assert call(accel, "echo", b"honest").result == b"honest"
-        while device.stat()["in_flight"]:
-            pass
+        wait_until(lambda: not device.stat()["in_flight"])
         report = device.stat()
         assert all(0 <= worker["queue"]["max_ns"] < 10**18 for worker in (*report["workers"], report["short"]))
         hostile.close()
@@ -120,8 +119,8 @@ def test_clients_for_whom_there_are_no_fds_left_harm_nobody(device: DeviceProces
             rings.close()
         for peer in waiting:
             peer.close()
-        while len((after := device.stat())["clients"]) > 1:
-            pass
+        wait_until(lambda: len(device.stat()["clients"]) == 1)
+        after = device.stat()
     assert after["wakes"] - before["wakes"] < 400  # it has not looked for them all the time
 
 
@@ -157,7 +156,6 @@ def test_an_interrupt_is_seen_until_it_is_acknowledged(device: DeviceProcess) ->
         assert len(rings.reap()) == 1
     rings.bytes.cast("Q")[AT_NO_INTERRUPT // 8] = 1
     submit(rings, 20, Opcode.ECHO)
-    while not rings.reap():
-        pass
+    wait_until(rings.reap)
     assert poller.poll(0) == []
     rings.close()

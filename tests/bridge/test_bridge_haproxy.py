@@ -100,8 +100,10 @@ def test_a_worker_without_root_and_without_new_threads(toolbox: Toolbox, tmp_pat
     assert told["software"] == told["blocked"] == told["expired"] == 0
 
 
-@pytest.mark.alone  # it holds some 8,000 fds
-@pytest.mark.parametrize("connections", [190, 2000])
+@pytest.mark.parametrize(
+    "connections",
+    [190, pytest.param(2000, marks=[pytest.mark.alone, pytest.mark.in_ci])],  # which takes some 8,000 fds
+)
 def test_many_open_connections(toolbox: Toolbox, device: DeviceProcess, tmp_path: Path, connections: int) -> None:
     limit = connections + 10
     more = [f"maxconn {limit}", f"maxpipes {limit}"]

@@ -10,7 +10,8 @@ from simaccel.bridge import wire
 from tests.bridge.device import DeviceProcess, fresh_address
 from tests.bridge.faulty_device import BEFORE_SILENCE, FAULTS, PLAIN_INTERRUPT, WELCOMES
 from tests.bridge.toolbox import Toolbox, end_jobs
-from tests.effort import some
+from tests.effort import pairs, some
+from tests.waiting import wait_until
 
 COUNT = 400
 KINDS = "ecdsa,rsa-pkcs1,x25519,rsa-oaep"
@@ -39,16 +40,14 @@ def _deadline_ms(fault: str) -> int:
     return 100 if fault in _LOSES else 10_000
 
 
-@pytest.mark.parametrize("mode", ["fd", "callback", "blocking"])
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(("fault", "mode"), pairs([*FAULTS], ["fd", "callback", "blocking"]))
 def test_no_wrong_result_comes_out_as_good(toolbox: Toolbox, mode: str, fault: str) -> None:
     device = DeviceProcess(None, fault, module="tests.bridge.faulty_device")
     settings = {"entries": 16, "deadline_ms": _deadline_ms(fault)}
     try:
         if fault == "late":  # how many operations that takes is a matter of time
             process = toolbox.start_jobs(device.address, mode, 8, 0, KINDS, **settings)
-            while not device.stat()["told"].get("stray"):
-                assert process.poll() is None
+            wait_until(lambda: device.stat()["told"].get("stray"), process)
             counted = end_jobs(process)
         else:
             counted = toolbox.run_jobs(device.address, mode, 8, COUNT, KINDS, **settings)

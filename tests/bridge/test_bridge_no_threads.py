@@ -8,6 +8,7 @@ import pytest
 
 from tests.bridge.device import DeviceProcess
 from tests.bridge.toolbox import Toolbox
+from tests.waiting import wait_until
 
 COUNT = 300
 
@@ -66,8 +67,7 @@ def test_a_faulty_device_is_noticed(toolbox: Toolbox, fault: str, seen_by: str, 
 def test_threads_that_block_need_no_other(toolbox: Toolbox, device: DeviceProcess) -> None:
     process = toolbox.start_jobs(device.address, "blocking", 4, 1_000_000, "rsa-pkcs1")
     try:
-        while process.poll() is None and device.stat()["completed"] < 50:
-            pass
+        wait_until(lambda: device.stat()["completed"] >= 50, process)
         names = _threads(process.pid)
     finally:
         process.kill()

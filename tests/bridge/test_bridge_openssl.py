@@ -12,7 +12,7 @@ import pytest
 from tests.bridge.device import DeviceProcess
 from tests.bridge.tls import PLAIN, client_context, make_certificate, s_server
 from tests.bridge.toolbox import HERE, Toolbox, by_op, run
-from tests.effort import FULL, some
+from tests.effort import FULL, pairs, some
 from tests.keys import rsa_bytes
 
 RSA, ECDSA = ("rsa2048", "rsa-sign"), ("ecdsap256", "ecdsa-sign")
@@ -96,12 +96,14 @@ def test_ecdsa_signs_no_digest_of_the_wrong_length(
     assert by_op(device.stat(), "ecdsa-sign") == offloaded
 
 
-@pytest.mark.parametrize("made_with", ["provider", "software"])
-@pytest.mark.parametrize("form", ["pkcs8", "encrypted", "traditional"])
-@pytest.mark.parametrize("kind", _KEYS)
+_FORMS = [(form, made_with) for form in ("pkcs8", "encrypted", "traditional") for made_with in ("provider", "software")]
+
+
+@pytest.mark.parametrize(("kind", "form_of_key"), pairs([*_KEYS], _FORMS))
 def test_keys_in_every_form_sign(
-    toolbox: Toolbox, device: DeviceProcess, tmp_path: Path, kind: str, form: str, made_with: str
+    toolbox: Toolbox, device: DeviceProcess, tmp_path: Path, kind: str, form_of_key: tuple[str, str]
 ) -> None:
+    form, made_with = form_of_key
     if kind in ("ed25519", "rsa-pss", "rsa-pss-bound") and form == "traditional":
         return  # there is none
     ours = toolbox.environment(device.address)
@@ -151,8 +153,13 @@ def test_keys_in_every_form_sign(
     assert by_op(device.stat(), op) == 1
 
 
-@pytest.mark.parametrize("digest", ["sha1", "sha224", "sha256", "sha384", "sha512", "sha3-256", "sha512-256"])
-@pytest.mark.parametrize("salt", ["digest", "max", "auto", "0", "20"])
+@pytest.mark.parametrize(
+    ("digest", "salt"),
+    pairs(
+        ["sha1", "sha224", "sha256", "sha384", "sha512", "sha3-256", "sha512-256"],
+        ["digest", "max", "auto", "0", "20"],
+    ),
+)
 def test_pss_with_every_salt(toolbox: Toolbox, device: DeviceProcess, tmp_path: Path, digest: str, salt: str) -> None:
     pem = str(make_certificate(tmp_path, "rsa"))
     message, signature = tmp_path / "message", str(tmp_path / "signature")

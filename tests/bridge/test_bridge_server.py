@@ -21,6 +21,7 @@ from simaccel.bridge.device import listener
 from tests.bridge.device import DeviceProcess, fresh_address
 from tests.bridge.toolbox import AFTER_SIGNAL, Toolbox, end_jobs, run
 from tests.limits import WAIT_S
+from tests.waiting import wait_until
 
 SIMACCEL = str(Path(sys.executable).with_name("simaccel"))
 
@@ -168,8 +169,7 @@ def test_the_end_by_a_signal_is_clean_under_load_too(toolbox: Toolbox, number: s
     device = DeviceProcess(None, "2")
     process = toolbox.start_jobs(device.address, "fd", 16, 0, "ecdsa,x25519,rsa-pkcs1", entries=16)
     try:
-        while device.stat()["completed"] < 100:
-            assert process.poll() is None
+        wait_until(lambda: device.stat()["completed"] >= 100, process)
         device.process.send_signal(number)
         assert device.process.wait(WAIT_S) == 0
         counted = end_jobs(process)
@@ -208,8 +208,7 @@ def test_clients_that_leave_before_their_welcome_leave_nothing_behind(device: De
             peer.connect(wire.socket_address(device.address))
             peer.send(wire.hello(4, 1024))
     os.kill(device.process.pid, signal.SIGCONT)
-    while device.stat()["clients"]:
-        pass
+    wait_until(lambda: not device.stat()["clients"])
     assert len(list(fds.iterdir())) <= before + 1  # the connection of the last stat
 
 

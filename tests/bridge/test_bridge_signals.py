@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.bridge.device import SERVE, DeviceProcess, fresh_address
-from tests.bridge.tls import wait_until
 from tests.limits import WAIT_S
+from tests.waiting import wait_until
 
 _libc = ctypes.CDLL(None, use_errno=True)
 

@@ -24,6 +24,7 @@ from tests.bridge.commands import simaccel
 from tests.bridge.device import SERVE, DeviceProcess, fresh_address
 from tests.bridge.toolbox import by_op
 from tests.keys import rsa_bytes
+from tests.waiting import wait_until
 
 ENTRIES = 1_024
 SLOT_BYTES = 4_096
@@ -97,11 +98,9 @@ def test_requests_of_clients_that_have_gone_are_not_done(way: str) -> None:
         with clients(device.address, 3) as dead:
             for client in dead:
                 client.sign(ENTRIES - 1)
-            while device.stat()["submitted"] < 3 * ENTRIES:
-                pass
+            wait_until(lambda: device.stat()["submitted"] >= 3 * ENTRIES)
         with clients(device.address, 1) as (alive,):
-            while len(device.stat()["clients"]) > 1:
-                pass
+            wait_until(lambda: len(device.stat()["clients"]) == 1)
             before = by_op(device.stat(), "rsa-sign")
             alive.sign(1)
             alive.wait_for(1)
@@ -119,8 +118,7 @@ def test_one_request_waits_for_little_of_what_others_have_asked_for(way: str) ->
     with DeviceProcess(None, *MODELS[way], module=SERVE) as device, clients(device.address, 4) as (alive, *busy):
         for client in busy:
             client.sign(ENTRIES - 1)
-        while by_op(device.stat(), "rsa-sign") < 20:
-            pass
+        wait_until(lambda: by_op(device.stat(), "rsa-sign") >= 20)
         before = by_op(device.stat(), "rsa-sign")
         alive.sign(1)
         alive.wait_for(1)

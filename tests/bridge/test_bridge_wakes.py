@@ -18,9 +18,9 @@ from simaccel.cli.commands.stat import lines
 from tests.bridge.conftest import require
 from tests.bridge.device import DeviceProcess
 from tests.bridge.test_bridge_connect import call
-from tests.bridge.tls import wait_until
 from tests.bridge.toolbox import ROOT, Toolbox
 from tests.limits import WAIT_S
+from tests.waiting import wait_until
 
 LAST = 2**64 - 1
 

@@ -6,7 +6,6 @@ import os
 import socket
 import ssl
 import struct
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -18,6 +17,7 @@ from subprocess import PIPE, Popen
 from tests.bridge.toolbox import PATH, Toolbox, run
 from tests.keys import rsa_bytes
 from tests.limits import WAIT_S
+from tests.waiting import wait_until
 
 PLAIN = {"PATH": PATH}
 """The environment of programs that do without the device."""
@@ -69,13 +69,15 @@ def free_port() -> int:
 
 def wait_for_port(port: int, process: Popen[bytes]) -> None:
     """Until somebody accepts there. Fails if the process ends before."""
-    while process.poll() is None:
+
+    def accepts() -> bool:
         try:
             socket.create_connection(("127.0.0.1", port), WAIT_S).close()
-            return
         except ConnectionRefusedError:
-            continue
-    raise AssertionError(f"the server ended with {process.returncode}")
+            return False
+        return True
+
+    wait_until(accepts, process)
 
 
 def client_context(version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
@@ -129,13 +131,6 @@ def vanish(port: int, hello: bytes, count: int, half_way: Callable[[], bool]) ->
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             peer.sendall(hello)
         wait_until(half_way)
-
-
-def wait_until(reached: Callable[[], bool]) -> None:
-    """Until it is so. Fails when the watchdog's time is over."""
-    end_s = time.monotonic() + WAIT_S
-    while not reached():
-        assert time.monotonic() < end_s, "the watchdog's time is over"
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tests.keys import rsa_bytes
@@ -95,7 +96,9 @@ class Toolbox:
         made = cls.built_in(folder, openssl)
         out = made.provider.parent
         extra = [*(["SANITIZE=1"] if sanitize else []), *([f"OPENSSL={openssl.prefix}"] if openssl.prefix else [])]
-        _run(["make", "-C", str(ROOT / "provider"), f"OUT={out}", *extra])
+        # What the sanitizers look at is compiled in half the time without the optimiser.
+        more = {"CFLAGS": "-O0 -g"} if sanitize else {}
+        _run(["make", f"-j{os.cpu_count()}", "-C", str(ROOT / "provider"), f"OUT={out}", *extra], more)
         made.config.write_text(_CONFIG.format(module=made.provider))
         return made
 
@@ -180,8 +183,9 @@ def run(
     return done
 
 
-def _run(command: Sequence[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
+def _run(command: Sequence[str], variables: Mapping[str, str] = MappingProxyType({})) -> None:
+    environment = {**os.environ, **variables}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False, env=environment)
     assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout}{done.stderr}"
 
 

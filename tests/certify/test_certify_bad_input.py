@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from simaccel.certify.server_process.process_tree import descendants
-from tests.bridge.tls import free_port, wait_until
+from tests.bridge.tls import free_port
 from tests.bridge.toolbox import PATH, ROOT, Toolbox
 from tests.certify.servers import Workshop, certify, simaccel_certify
 from tests.limits import WAIT_S
+from tests.waiting import wait_until
 
 WRONG = [
     (["--connect", "4433"], "--connect 4433", "127.0.0.1:4433"),

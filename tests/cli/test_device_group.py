@@ -13,9 +13,9 @@ import pytest
 from simaccel.bridge import read_report
 from simaccel.fleet import Fleet
 from tests.bridge.device import fresh_address
-from tests.bridge.tls import wait_until
 from tests.cli.cli import Cli, command, environment
 from tests.limits import WAIT_S
+from tests.waiting import wait_until
 
 
 def test_a_killed_device_is_started_again_and_a_fleet_goes_on() -> None:

@@ -19,6 +19,7 @@ from simaccel.bridge import NoDeviceError
 from simaccel.bridge.wire import COUNTS, MAGIC
 from simaccel.cli.openssl_setup.diagnosis import diagnose
 from simaccel.cli.openssl_setup.running_process import Process
+from tests.waiting import wait_until
 
 Say = Callable[..., None]
 
@@ -130,9 +131,9 @@ def test_a_device_that_can_not_see_pids(say: Say) -> None:
 def test_a_device_in_another_network(say: Say) -> None:
     with subprocess.Popen(["unshare", "--net", "sleep", "1000"]) as there:
         try:
-            while Path(f"/proc/{there.pid}/comm").read_text() != "sleep\n":
-                if there.poll() is not None:
-                    pytest.skip("this container allows no other network")
+            wait_until(lambda: Path(f"/proc/{there.pid}/comm").read_text() == "sleep\n" or there.poll() is not None)
+            if there.poll() is not None:
+                pytest.skip("this container allows no other network")
             assert not Process.of(there.pid).in_our_network
             assert me().in_our_network
             say("connected: @x")

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from engine import Engine, Scheduler
 from simaccel.fleet import Fleet
 from tests.bridge.device import SERVE, DeviceProcess
-from tests.bridge.tls import wait_until
+from tests.waiting import wait_until
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 JOBS, EACH = 24, 20

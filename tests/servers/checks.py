@@ -17,11 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.bridge.tls import client_context, wait_until
+from tests.bridge.tls import client_context
 from tests.servers.load import VERSIONS, Load, under_load
 from tests.servers.running import Running, running
 from tests.servers.server import Server, Way
 from tests.servers.talk import connect
+from tests.waiting import wait_until
 
 COUNT = 40
 KILLS = 3

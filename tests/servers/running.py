@@ -15,10 +15,11 @@ from typing import Any
 from simaccel.certify.server_process.server import ServerProcess as Process
 from simaccel.certify.target import Target
 from tests.bridge.device import SERVE, DeviceProcess
-from tests.bridge.tls import free_port, make_certificate, wait_until
+from tests.bridge.tls import free_port, make_certificate
 from tests.bridge.toolbox import CONNECT_MS, PATH, ROOT
 from tests.limits import WAIT_S
 from tests.servers.server import Server, Site
+from tests.waiting import wait_until
 
 CERTIFICATES = ("cert.pem", "key.pem", "both.pem")
 DEVICE_FDS_EACH = 4

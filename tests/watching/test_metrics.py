@@ -22,6 +22,7 @@ from tests.bridge.conftest import require
 from tests.bridge.device import fresh_address
 from tests.cli.cli import Cli
 from tests.limits import WAIT_S
+from tests.waiting import wait_until
 from tests.watching.watched import Watched, get
 
 ROOT = Path(__file__).parents[2]
@@ -48,8 +49,7 @@ def scraped(watched: Watched) -> tuple[str, dict[str, Any]]:
     watched.work(10, "echo")
     simaccel("inject", "--clear", address=watched.address)
     watched.work(30, "sha384")
-    while json.loads(simaccel("stat", "--json", address=watched.address).stdout)["connected"]:
-        pass  # the device hears a little later that its client has gone
+    wait_until(lambda: not watched.stat()["connected"])  # it hears a little later that its client has gone
     status, headers, body = get(watched.urls["metrics"])
     report = json.loads(simaccel("stat", "--json", address=watched.address).stdout)
     assert (status, headers["content-type"].partition(";")[0]) == (200, "text/plain")
