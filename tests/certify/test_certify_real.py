@@ -44,9 +44,9 @@ EXPECTED = {
 SERIAL_LIMIT_S = 30 if FULL else 8
 """For a server that serves one at a time, which only waiting shows. Time without a CPU does not count."""
 PARTS: dict[str, Sequence[str]] = {
-    "haproxy": PART,
-    "traffic_server": some(PART, 7),
-    "s_server": pick(("offload", "asynchronous", "many-pauses", "device-restart", "graceful-stop"), PART, PART),
+    "haproxy": some(PART, 5),
+    "traffic_server": some(PART, 3),
+    "s_server": pick(("asynchronous", "many-pauses"), PART, PART),
 }
 PROGRAMS = {"haproxy": "haproxy", "traffic_server": "traffic_server", "s_server": "openssl"}
 

@@ -11,7 +11,6 @@ from simaccel.cli import gil_probe
 from simaccel.cli.gil_probe import releases_gil
 
 
-@pytest.mark.alone  # it waits for a second core
 def test_a_large_hash_releases_it(monkeypatch: pytest.MonkeyPatch) -> None:
     # However busy the machine is, at some time the other thread gets a core.
     monkeypatch.setattr(gil_probe, "TRIES", 100_000)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sim import Trace, load_trace, save_trace
+from simaccel.cli import main
 from simaccel.cli.workload.options import DEFAULT_COUNT, RunOptions
 from simaccel.cli.workload.software import MAKERS
 from tests.cli.cli import Cli
@@ -59,7 +60,7 @@ def test_a_recorded_run_is_replayed(cli: Cli, tmp_path: Path, words: list[str]) 
 def test_the_table_above_varies_all_that_is_recorded(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "trace"
     seen: dict[str, set[str]] = {}
-    for words in [*RUNS.values(), ["--count", "3"]]:
+    for words in [*([*words, "--count", "2"] for words in RUNS.values()), ["--count", "3"]]:
         _recorded(cli, path, words)
         for name, value in load_trace(str(path)).scenario["run"].items():
             seen.setdefault(name, set()).add(repr(value))
@@ -123,14 +124,23 @@ BROKEN: dict[str, list[Any]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The description of a recorded run."""
+    path = str(tmp_path_factory.mktemp("recorded") / "trace")
+    assert main(["run", "--op", "null", "--notify", "poll", "--count", "40", "--trace", path]) == 0
+    run: dict[str, Any] = load_trace(path).scenario["run"]
+    return run
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [pair for name, values in BROKEN.items() for pair in itertools.product([name], values)]
 )
-def test_a_description_that_cannot_be_is_told_in_one_line(cli: Cli, tmp_path: Path, name: str, value: object) -> None:
+def test_a_description_that_cannot_be_is_told_in_one_line(
+    cli: Cli, described: dict[str, Any], tmp_path: Path, name: str, value: object
+) -> None:
     path = tmp_path / "trace"
-    _recorded(cli, path, ["--op", "null", "--notify", "poll"])
-    described = load_trace(str(path)).scenario["run"] | {name: value}
-    save_trace(str(path), {"run": described}, Trace())
+    save_trace(str(path), {"run": described | {name: value}}, Trace())
     replay = cli("replay", str(path))
     assert (replay.code, replay.out) == (2, b"")
     (line,) = replay.errors

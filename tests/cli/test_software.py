@@ -28,7 +28,9 @@ def test_every_kernel_can_be_checked() -> None:
 
 @pytest.mark.parametrize("op", MAKERS)
 @given(data=st.data())
-def test_agrees_with_the_kernel_and_with_nothing_else(kinds: dict[str, SoftwareOperation], op: str, data: st.DataObject) -> None:
+def test_agrees_with_the_kernel_and_with_nothing_else(
+    kinds: dict[str, SoftwareOperation], op: str, data: st.DataObject
+) -> None:
     kind, kernel = kinds[op], Kernels().get(op)
     largest = min(kind.generated_bytes, 300)
     request = kind.prepare(data.draw(st.binary(max_size=largest)), RNG)

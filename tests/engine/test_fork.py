@@ -9,13 +9,13 @@ import os
 import pytest
 
 from engine.modes import BY_FD, NOTIFY, POLLED
+from tests.effort import pairs
 from tests.engine.children import run
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 
 
-@pytest.mark.parametrize("clock", ["None", "VirtualClock()"])
-@pytest.mark.parametrize("notify", NOTIFY)
+@pytest.mark.parametrize(("notify", "clock"), pairs(NOTIFY, ["None", "VirtualClock()"]))
 def test_every_door_of_an_inherited_engine_says_whose_it_is(notify: str, clock: str) -> None:
     printed = run(
         f"""
@@ -67,8 +67,9 @@ def test_an_inherited_accelerator_says_whose_it_is() -> None:
     assert printed.splitlines() == ["ClosedError True", "32"]
 
 
-@pytest.mark.parametrize("ending", ["resume", "cancel", "leave", "exit"])
-@pytest.mark.parametrize("notify", ["fd", "pipe", "callback", "poll"])
+@pytest.mark.parametrize(
+    ("notify", "ending"), pairs(["fd", "pipe", "callback", "poll"], ["resume", "cancel", "leave", "exit"])
+)
 def test_a_paused_job_in_the_child_takes_nothing_from_the_parent(notify: str, ending: str) -> None:
     """The fds are shared: a token that the child took would be lost to the parent, whose job would wait for ever."""
     printed = run(

@@ -8,12 +8,12 @@ import sys
 import pytest
 
 from engine.modes import NOTIFY
+from tests.effort import pairs
 from tests.engine.children import PREAMBLE, ROOT, run
 from tests.limits import WAIT_S
 
 
-@pytest.mark.parametrize("notify", NOTIFY)
-@pytest.mark.parametrize("clock", ["None", "VirtualClock()"])
+@pytest.mark.parametrize(("notify", "clock"), pairs(NOTIFY, ["None", "VirtualClock()"]))
 def test_an_end_with_operations_in_flight(notify: str, clock: str) -> None:
     """Jobs paused, in a scheduler and by hand, an asyncio task never awaited, a slow device."""
     program = f"""

@@ -13,6 +13,7 @@ import pytest
 from engine import pause_job, start_job
 from engine.jobs.pause import block_pause
 from engine.jobs.thread import LOCAL
+from tests import few_plugins
 from tests.conftest import FD_FOLDER, Held
 from tests.engine.children import ROOT
 from tests.limits import WAIT_S
@@ -53,7 +54,7 @@ def test_a_hang_ends_the_run_with_all_stacks(tmp_path: Path) -> None:
     (tmp_path / "test_hang.py").write_text(
         "import threading\n\ndef stuck_here():\n    threading.Event().wait()\n\ndef test_hang():\n    stuck_here()\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SIMACCEL_WATCHDOG_SECONDS": "2"}
+    environment = {**os.environ, **few_plugins.variables(), "PYTHONPATH": str(ROOT), "SIMACCEL_WATCHDOG_SECONDS": "1"}
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(tmp_path)],
         capture_output=True,

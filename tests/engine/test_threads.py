@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from engine import Engine, Retry, Scheduler, start_job
 from engine.modes import NOTIFY
 from sim import Accelerator
+from tests.effort import pairs
 from tests.engine.ways import BLOBS, DIGESTS
 from tests.keys import rsa_key
 from waitctx import WaitCtx
@@ -22,8 +23,10 @@ from waitctx import WaitCtx
 THREADS = 4
 
 
-@pytest.mark.parametrize("retry", [Retry(), Retry(wake="at_once"), Retry(wake="at_once", backoff_ns=1_000)])
-@pytest.mark.parametrize("notify", NOTIFY)
+RETRIES = [Retry(), Retry(wake="at_once"), Retry(wake="at_once", backoff_ns=1_000)]
+
+
+@pytest.mark.parametrize(("notify", "retry"), pairs(NOTIFY, RETRIES))
 def test_threads_with_a_scheduler_each_share_an_engine(notify: str, retry: Retry) -> None:
     """More jobs than slots; stackful, stackless and blocked callers; every result its own."""
     results: dict[int, list[bytes]] = {}

@@ -142,6 +142,7 @@ def test_a_row_that_comes_twice_is_kept_once(tmp_path: Path) -> None:
     assert len((tmp_path / "out" / "rows.jsonl").read_text().splitlines()) == 2
 
 
+@pytest.mark.in_ci
 def test_parquet_has_the_same_figures(cli: Cli, tmp_path: Path) -> None:
     needs("pyarrow")
     out = tmp_path / "out"
@@ -193,6 +194,7 @@ def test_a_folder_with_something_else_in_it_is_refused(cli: Cli, tmp_path: Path)
     assert "another sweep is in it" in cli("sweep", *BASE, "--out", out, "--count", "200").errors[0]
 
 
+@pytest.mark.in_ci
 def test_a_dask_address_that_does_not_answer_is_one_clear_error(tmp_path: Path) -> None:
     needs("distributed")
     run = child("sweep", *BASE, "--out", str(tmp_path / "out"), "--dask", "tcp://127.0.0.1:9")

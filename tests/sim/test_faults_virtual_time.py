@@ -12,6 +12,7 @@ from engine.drivers.loop_driver import STALL_LOOKS
 from engine.modes import NOTIFY
 from sim import Accelerator, UsageError, VirtualClock
 from simaccel.testing.virtual_time_rate import virtual_operation_ns
+from tests.effort import pairs
 from tests.limits import WAIT_S
 from tests.loops import Loop, both_loops, idle_until, turn
 
@@ -127,9 +128,10 @@ def test_a_wake_of_this_instant_is_not_overtaken_by_the_clock() -> None:
 
 _STUCK = [
     (fault, retry, notify)
-    for fault in ("lose", "hold", "stick-doorbell:rings=1000000", "reject")
-    for retry in (Retry(), Retry("at_once"))
-    for notify in ("fd", "callback", "poll")
+    for fault, (retry, notify) in pairs(
+        ["lose", "hold", "stick-doorbell:rings=1000000", "reject"],
+        [(retry, notify) for retry in (Retry(), Retry("at_once")) for notify in ("fd", "callback", "poll")],
+    )
 ]
 
 

@@ -12,10 +12,12 @@ from typing import Any
 
 from engine import Engine, Job, JobCancelled, start_job
 from simaccel.testing import CertifyClient
+from tests.effort import pick
 from waitctx import Status, WaitCtx
 
 PATIENCE_NS = 200_000_000
-FEW_CONNECTIONS = 300
+FEW_CONNECTIONS = pick(40, 300, 300)
+"""With the fault `many-connects` there are no more."""
 
 
 class Connection:

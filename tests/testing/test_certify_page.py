@@ -8,6 +8,7 @@ import shlex
 import pytest
 
 import simaccel.testing.fixture  # noqa: F401 - what the runs in this process import must be there already
+from tests import few_plugins
 from tests.docs.pages import ROOT, blocks
 from tests.testing.test_examples import mended, outcome
 
@@ -16,17 +17,30 @@ pytest_plugins = ["pytester"]
 PAGE = ROOT / "docs" / "certify-python.md"
 SERVER, EACH_WAY = [block.text for block in blocks("python") if block.page == PAGE]
 (TOLD,) = [block.text for block in blocks("text") if block.page == PAGE]
+
+
+def with_few(text: str) -> str:
+    """With 50 connections at once instead of 1,000."""
+    return mended(text, "accel.certify(Server)", "accel.certify(Server, connects=50)")
+
+
 WITHOUT_CANCEL = mended(SERVER, "        self.jobs[client][1].cancel()\n", "")
 
 
+@pytest.fixture(autouse=True)
+def _few_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in few_plugins.variables().items():
+        monkeypatch.setenv(name, value)
+
+
 def test_the_server_passes(pytester: pytest.Pytester) -> None:
-    outcome(pytester, "test_server", SERVER).assert_outcomes(passed=1)
+    outcome(pytester, "test_server", with_few(SERVER)).assert_outcomes(passed=1)
 
 
 def test_it_passes_in_each_way(pytester: pytest.Pytester) -> None:
     """By callback it would never be woken, since it sets none: then the engine takes an fd."""
     text = SERVER.replace("def test_server(accel):\n    accel.certify(Server)\n", "") + EACH_WAY
-    outcome(pytester, "test_server", text).assert_outcomes(passed=2)
+    outcome(pytester, "test_server", with_few(text)).assert_outcomes(passed=2)
 
 
 def test_its_mistake_is_shown_as_on_the_page(pytester: pytest.Pytester) -> None:

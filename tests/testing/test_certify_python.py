@@ -15,10 +15,17 @@ from simaccel.testing import CERTIFY_SCENARIOS, Accel, CertifyError
 from simaccel.testing.python_servers.client import HandshakeError
 from tests.docs.pages import ROOT
 from tests.effort import FULL
-from tests.testing.certified_servers import ByCallback, ByFd, InTheCallback, OnAsyncio, OnTasks, Server
+from tests.testing.certified_servers import (
+    FEW_CONNECTIONS,
+    ByCallback,
+    ByFd,
+    InTheCallback,
+    OnAsyncio,
+    OnTasks,
+    Server,
+)
 
-CONNECTS = 1000 if FULL else 310
-"""The fault of `many-connects` shows above 300."""
+CONNECTS = 1000 if FULL else FEW_CONNECTIONS + 10
 TIMES = 10 if FULL else 2
 
 RIGHT: list[tuple[Any, dict[str, Any], dict[str, Any]]] = [

@@ -13,7 +13,7 @@ from tests import effort
 from tests.limits import TEST_S
 
 ALL = os.environ.get("SIMACCEL_EXPLORE") == "full"
-PREEMPTIONS, SCHEDULES = (2, 200_000) if ALL else (1, effort.pick(150, 300, 1_500))
+PREEMPTIONS, SCHEDULES = (2, 200_000) if ALL else (1, effort.pick(60, 300, 1_500))
 
 
 @pytest.mark.watchdog(3_600 if ALL else TEST_S)

@@ -18,7 +18,8 @@ from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
 from engine import Engine, EngineError, Retry, Scheduler
 from engine.offload.statistics import EngineStatistics
 from sim import Accelerator, Statistics, VirtualClock
-from simaccel.tracing.perfetto import KEPT_NUMBERS, PerfettoTrace
+from simaccel.tracing import perfetto
+from simaccel.tracing.perfetto import PerfettoTrace
 from tests.cli.cli import Cli
 from tests.limits import WAIT_S
 from tests.tracing.trace_processor import Rows, ask
@@ -187,7 +188,7 @@ def test_equal_seeds_give_equal_files_in_every_process(tmp_path: Path) -> None:
             "--op",
             "sha256",
             "--count",
-            "300",
+            "60",
         ]
         words += ["--depth", "16", "--op", "sha256", "--notify", "all", "--fault", "delay:p=0.1", "--trace", str(file)]
         subprocess.run(
@@ -237,7 +238,10 @@ def test_in_real_time_without_a_model_the_services_follow_one_another(cli: Cli, 
     assert overlapping == [{"n": 0}]
 
 
-def test_the_memory_is_bounded(tmp_path: Path) -> None:
+def test_the_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = 1 << 12
+    monkeypatch.setattr(perfetto, "KEPT_NUMBERS", kept)
+
     def submit_many(trace: PerfettoTrace, count: int) -> None:
         for serial in range(count):
             request = object()
@@ -247,13 +251,13 @@ def test_the_memory_is_bounded(tmp_path: Path) -> None:
             trace.add(serial, "wake", request)
 
     with PerfettoTrace(tmp_path / "file") as trace:
-        submit_many(trace, KEPT_NUMBERS)
+        submit_many(trace, kept)
         tracemalloc.start()
-        submit_many(trace, KEPT_NUMBERS)
+        submit_many(trace, 8 * kept)
         grown, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert grown < 1 << 20
-    assert trace.file.events > 3 * KEPT_NUMBERS
+    assert trace.file.events > 3 * 8 * kept
 
 
 def test_a_full_disk_in_mid_trace_is_one_line_and_the_run_goes_on(cli: Cli, tmp_path: Path) -> None:
