@@ -1,11 +1,12 @@
 # Every target sets up what it needs in the virtual environment .venv, and again when pyproject.toml changes.
-# `make run` needs simaccel alone: $(READY). Tests, linters and builds need more: $(READY_DEV).
+# `make run` needs simaccel alone: $(READY). Tests, linters and builds need more: $(READY_DEV), which has with
+# SIMACCEL_EFFORT also what only those tests need that `make test` leaves out.
 PYTHON    ?= $(shell command -v python3.11 || command -v python3)
 VENV      := .venv
 BIN       := $(VENV)/bin
 MADE      := $(VENV)/.made
 READY     := $(VENV)/.ready
-READY_DEV := $(VENV)/.ready-dev
+READY_DEV := $(VENV)/.ready-$(if $(SIMACCEL_EFFORT),ci,dev)
 PIP       := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: all run hot test thorough check pythons lint types bench pictures provider wheel wheels fresh-root install conformance conformance-waits conformance-rest openssl-own-tests certify mutants servers clean
@@ -32,8 +33,8 @@ test: $(READY_DEV) $(if $(filter compiled,$(TESTS)),hot)
 	$(BIN)/python -m tests.run_all $(TESTS)
 
 # All of them, also those that only CI runs, and with more schedules, ways and sizes: tests/effort.py.
-thorough: $(READY_DEV)
-	SIMACCEL_EFFORT=full $(BIN)/python -m tests.run_all here
+thorough:
+	$(MAKE) test SIMACCEL_EFFORT=full TESTS=here
 
 check: lint types test
 
@@ -124,10 +125,10 @@ $(READY): pyproject.toml | $(MADE)
 	@touch $@
 
 # All of the above and more, in one go: pip takes about 10 seconds for each call.
-$(READY_DEV): pyproject.toml | $(MADE)
+$(VENV)/.ready-dev $(VENV)/.ready-ci: $(VENV)/.ready-%: pyproject.toml | $(MADE)
 	@echo "installing simaccel and what the tests and linters need (some 30 seconds)"
-	@$(PIP) --editable '.[dev]'
-	@touch $(READY) $@
+	@$(PIP) --no-compile --editable '.[$*]'
+	@touch $(READY) $(VENV)/.ready-dev $@
 
 $(MADE):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

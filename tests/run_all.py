@@ -79,6 +79,7 @@ def call(python: Path, arguments: Sequence[str], report: Path, variables: Mappin
     """Call pytest, whose output goes to the terminal."""
     command = [str(python), "-m", "pytest", f"--junit-xml={report}", *arguments]
     environment = {**os.environ, **other_pythons.VARIABLES, **variables}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # conftest.py says why
     try:
         status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
     except OSError as error:

@@ -71,7 +71,7 @@ def has_mark(file: str, name: str) -> bool:
 
 
 def _group(file: str) -> str | None:
-    # From the text, because xdist passes the mark on as an ending of the test's id, of which pytest 9.2 takes no notice.
+    # From the text: xdist passes the mark on as an ending of the id of the test, of which pytest 9.2 takes no notice.
     found = _GROUP.search(_text(file))
     return found and found[1]
 

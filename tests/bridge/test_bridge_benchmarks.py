@@ -15,9 +15,10 @@ import pytest
 
 from benchmarks.bridge.processes import ROOT, compile_c, compile_null_client
 from tests.bridge.device import DeviceProcess
-from tests.bridge.tls import PLAIN, make_certificate, wait_until
+from tests.bridge.tls import PLAIN, make_certificate
 from tests.bridge.toolbox import Toolbox, by_op
 from tests.limits import WAIT_S
+from tests.waiting import wait_until
 
 BENCHMARKS = ROOT / "benchmarks"
 PROGRAMS = sorted(source.stem for source in BENCHMARKS.glob("**/*.c") if "int main(" in source.read_text())

@@ -33,6 +33,7 @@ def test_theory_lies_within_what_runs_vary_by(case: Case) -> None:
         assert error < 0.5 * wanted, name
 
 
+@pytest.mark.in_ci
 @pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.name)
 def test_another_simulator_agrees(system: System) -> None:
     if os.environ.get("CI") != "true":

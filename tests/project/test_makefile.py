@@ -19,7 +19,7 @@ COMPILE, CYTHON = "-m hotpath.build", "import Cython"
 def ready(tmp_path: Path) -> Path:
     """An environment in which all is installed."""
     require("make")
-    for stamp in (".made", ".ready", ".ready-dev", ".ready-bench"):
+    for stamp in (".made", ".ready", ".ready-dev", ".ready-ci", ".ready-bench"):
         (tmp_path / stamp).touch()
     return tmp_path
 
@@ -28,7 +28,9 @@ def would_do(ready: Path, *words: str) -> str:
     command = ["make", "--dry-run", "--no-print-directory", "-C", str(ROOT), f"VENV={ready}", *words]
     # The make that runs these tests hands its variables, such as TESTS, to each make below it.
     environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "TESTS"))
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MAKE", "MFLAGS", "TESTS", "SIMACCEL_EFFORT"))
     }
     run = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=True, env=environment)
     return run.stdout
@@ -57,9 +59,13 @@ def test_run_installs_what_it_needs_alone(tmp_path: Path) -> None:
     assert installs[0].endswith(" --no-compile --editable '.[cli]'")
 
 
-def test_the_tests_install_all_in_one_call_of_pip(tmp_path: Path) -> None:
-    installs = [line for line in would_do(tmp_path, "test").splitlines() if "pip install" in line]
-    assert [line.split()[-1] for line in installs] == ["'.[dev]'"]
+@pytest.mark.parametrize(
+    ("words", "extra"),
+    [(["test"], "dev"), (["check", "SIMACCEL_EFFORT=ci"], "ci"), (["thorough"], "ci"), (["lint", "test"], "dev")],
+)
+def test_the_tests_install_all_in_one_call_of_pip(tmp_path: Path, words: list[str], extra: str) -> None:
+    installs = [line for line in would_do(tmp_path, *words).splitlines() if "pip install" in line]
+    assert [line.split()[-1] for line in installs] == [f"'.[{extra}]'"]
 
 
 def test_two_calls_of_pip_are_never_made_at_a_time(tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from tests.bridge.device import SERVE, DeviceProcess
-from tests.bridge.tls import wait_until
 from tests.limits import WAIT_S
 from tests.servers.running import environment
 from tests.servers.server import package_version
+from tests.waiting import wait_until
 
 JOBS = 40
 MANY_JOBS = 300
