@@ -7,7 +7,7 @@ When it completes, the next step of its transaction begins to wait. At equal tim
 
 This is what `sim.Accelerator` does in virtual time, to the ns: the same rule for units, the same order for slots, the
 same draws from the same streams of the seed. Tests compare the two. Rings, requests, jobs and kernels are left out,
-because they cost time. The loop is plain Python, and a million operations take some three seconds. numpy would not
+because they cost time. The loop is plain Python, and a million operations take some two seconds. numpy would not
 help: each start depends on the heap of units that the operation before has left.
 """
 

@@ -46,6 +46,14 @@ def test_decisions_are_numbered_listed_and_complete() -> None:
     assert index.count("\n- [") == len(DECISIONS) > 0
 
 
+def test_the_tests_of_the_bridge_are_listed() -> None:
+    folder = ROOT / "tests" / "bridge"
+    page = (folder / "README.md").read_text(encoding="utf-8")
+    listed = {name for names in re.findall(r"^\| (test_.+?) \|", page, re.MULTILINE) for name in names.split(", ")}
+    listed = {name if name.startswith("test_") else f"test_{name}" for name in listed}
+    assert listed == {path.stem for path in folder.glob("test_*.py")}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_that_are_named_exist(page: Path) -> None:
     """What stands as code and begins with one of our folders is a file or folder of ours."""
