@@ -9,9 +9,9 @@ A thread that was woken takes the GIL back only once the thread that woke it has
 of the other thread's turn. If it asked for the GIL before, both would sleep and have to be woken. It waits for at most
 GIL_NS, and then asks.
 
-On a busy machine the other thread may not get a core meanwhile. So after each spin in vain in a row, twice as many
-waits go without a spin, up to a thousand. A spin is in vain if the thread was not woken, or if the GIL was not given up
-in time. With one core alone nothing spins.
+On a busy machine the other thread may not get a core meanwhile. So after a spin in vain, the next wait goes without a
+spin. If the next spin is in vain too, three waits go without one, then seven, up to a thousand. A spin is in vain if
+the thread was not woken, or if the GIL was not given up in time. With one core alone nothing spins.
 
 All this needs code in C, which is in spinning.pyx. This file stands for it where nothing is compiled, and never spins.
 """

@@ -113,7 +113,7 @@ cdef class Spinner:
         self.spinning = False
         PyErr_CheckSignals()
         woken = outcome or self._ended  # `end` may have been called just now
-        # After each spin in vain in a row, twice as many waits go without one.
+        # The more spins in a row were in vain, the more waits go without one.
         self._in_vain = 0 if woken and outcome != 1 else min(self._in_vain + 1, 10)
         self._skips = (1 << self._in_vain) - 1
         return woken

@@ -36,7 +36,7 @@ ASSIST_NS = 10_000
 SHORT_BYTES = 16_384
 """A request with a larger payload is never taken for short."""
 SPELL_NS = 1_000_000
-"""For how long a thread assists at a time. What is left then is for the worker, so that the thread gets on itself."""
+"""For how long a thread assists at a time. The rest is for the worker, so that the thread can go on with its own."""
 
 
 class Assistant:

@@ -28,7 +28,7 @@ from sim.statistics import Counters
 from sim.unraisable import ForeignCalls
 
 _ANYWHERE = (KeyboardInterrupt, MemoryError, RecursionError)
-"""Exceptions that can come between any two steps, so that it need not be the function just called that raised them."""
+"""Exceptions that can come between any two steps. The function that was just called need not have raised them."""
 TRIES = 2
 """If such an exception came before an owner was told, this is how often in a row telling it is tried again."""
 
@@ -57,7 +57,7 @@ class Reaper:
         self.own_thread = False
         """Whether the thread that steps the device is the user's own, so that a KeyboardInterrupt is for its caller."""
         self.untold_slots = 0
-        """How many slots are free of which those who wait for a slot were not told yet."""
+        """How many free slots those who wait for a slot have not been told of yet."""
         self.on_space: list[Callable[[int], None]] = []
         """Each is called with the number of slots that a reap has just freed."""
 

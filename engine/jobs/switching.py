@@ -1,8 +1,8 @@
 """Switching between greenlets, for compiled code; switching.pyx stands for this file there.
 
 Python calls the methods of a greenlet, and so does this file. Compiled code calls greenlet's own functions in C,
-without looking up a method and without making an empty tuple for the arguments. A pause and resume of a stackful job
-takes 40 ns less so, which is 6 %.
+without looking up a method and without making an empty tuple for the arguments. That saves 40 ns of the pause and
+resume of a stackful job, or 6 %.
 """
 
 from __future__ import annotations
@@ -14,5 +14,5 @@ __all__ = ["current", "switch"]
 
 
 def switch(to: greenlet) -> object:
-    """Let the calling greenlet wait, and let that one go on, without a value. Returns when somebody switches back."""
+    """Let that greenlet go on, without a value. Returns when somebody switches back to the calling one."""
     return to.switch()

@@ -38,5 +38,5 @@ cpdef object current():
 
 
 cpdef object switch(object to):
-    """Let the calling greenlet wait, and let that one go on, without a value. Returns when somebody switches back."""
+    """Let that greenlet go on, without a value. Returns when somebody switches back to the calling one."""
     return simaccel_switch(to)

@@ -80,7 +80,7 @@ class Effects:
             self.device.interrupt.notify()
 
     def complete(self, scheduled: Scheduled, now_ns: int, *, interrupts: bool = True) -> None:
-        """Put the request onto the completion ring, then those that waited only for this one in order to overtake.
+        """Put the request onto the completion ring, then the requests that were held back until this one was there.
 
         Without `interrupts` no interrupt tells of this request.
         """

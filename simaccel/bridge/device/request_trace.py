@@ -27,7 +27,7 @@ from simaccel.tracing.packets import BEGIN, CALLER_FLOWS, COUNTER, END, INSTANT
 MOST_CLIENTS = 4_096
 """How many clients are drawn. Later ones are not, because each takes memory until the end of the file."""
 CALLER_BITS = 40
-"""So many bits of the flow of a caller are what its client calls it. Above them is the number of the client."""
+"""The lowest bits of a caller's flow: the number that its client gave it. The client's own number is above them."""
 LONGEST_WAIT_NS = 60_000_000_000
 """A client says when it has submitted. We believe it if that was at most this long ago."""
 
@@ -36,7 +36,7 @@ class _Client:
     """The tracks of one client, and what it has in flight by cookie."""
 
     def __init__(self, file: PerfettoFile, name: str, entries: int, rank: int, callers: dict[int, int]) -> None:
-        """`callers`: whose the requests are that were fetched last, by cookie."""
+        """`callers` says, by cookie, who waits for the requests that were fetched last."""
         group = file.track(name, rank=rank)
         self.callers = callers
         self.first_caller = CALLER_FLOWS + (rank << CALLER_BITS)
@@ -54,7 +54,7 @@ class _Client:
         self.completes: dict[int, int] = {}
         self.by_cookie: dict[int, tuple[int, str]] = {}
         self.done: list[int] = []
-        """Numbers of the requests that are complete, but of which the client was not told yet."""
+        """Numbers of the complete requests that the client was not told of yet."""
         self.is_full = False
 
 
