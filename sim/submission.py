@@ -144,7 +144,7 @@ class Submission:
         counters = self._counters
         counters.ring_full += 1
         if self.worker is not None and ring.rung != ring.head:
-            # Threads that mean to assist have filled the ring. The worker goes on now, so that the caller need not wait.
+            # Threads that mean to assist have filled the ring. The worker goes on now, so the caller need not wait.
             self.worker.wake()
         if counters.full_since_ns is None:
             counters.full_since_ns = request.submitted_ns

@@ -19,7 +19,7 @@ class Retry:
       busy loop. In callback mode the callback is called then.
     - "at_once": immediately, as QAT_Engine does it. By fd, the fd becomes readable. In callback mode the callback is
       not called: the status EAGAIN tells the application to resume the job by itself.
-      After 16 tries that failed, each wake by fd comes 100 us later, so that the device gets on. In virtual time
+      After 16 tries that failed, each wake by fd comes 100 us later, which gives the device time. In virtual time
       without a `limit`, it comes when a slot is free, because no try before that can succeed.
       With a `backoff_ns`, the wake comes after that time instead, by fd or callback. The time doubles with each try, up
       to `backoff_max_ns`.

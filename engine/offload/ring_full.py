@@ -19,7 +19,7 @@ from engine.protocol import Accelerator, Timer
 SPINS, SPIN_NS = 16, 100_000
 """With `Retry(wake="at_once")`, the first SPINS tries are woken at once, and each later one after SPIN_NS.
 
-The delay lets the device get on. A loop that only spins gives the GIL away just for moments, during its system calls.
+The delay gives the device time. A loop that only spins gives the GIL away just for moments, during its system calls.
 On machines where threads are slow to wake, the worker never gets the GIL in such a moment, so it never frees the slot
 for which the loop spins. In virtual time, a loop that always finds a readable fd never jumps the clock.
 

@@ -65,7 +65,7 @@ class Memory:
         self.sq_head = 0
         self.cq_tail = 0
         self.callers: dict[int, int] | None = None
-        """By cookie, who waits for the requests that the last `fetch` returned. Kept only if somebody sets it to a dict."""
+        """Who waits for the requests that `fetch` returned last, by cookie. Kept only if somebody sets it to a dict."""
         self.fd = os.memfd_create("simaccel", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             os.ftruncate(self.fd, layout.memory_bytes)
