@@ -98,6 +98,7 @@ def test_what_it_shows_is_what_stat_says(device: Watched, browser: Browser) -> N
     browser.wait("the count", lambda: total(browser) == str(done))
     assert browser.text("failed").replace(",", "") == str(report["failed"])
     assert browser.text("address") == report["address"]
+    assert browser.text("about").endswith(f", seed {report['seed']}")
     assert browser.text("in-flight") == "0"
     worker = report["workers"][0]
     shown = browser.table("workers")[1]

@@ -64,6 +64,7 @@ class Feed:
             client["user"], client["name"] = name_of_user(client["uid"]), process_name(client["pid"])
         for refused in report["refused_users"]:
             refused["user"] = name_of_user(refused["uid"])
+        report["seed"] = str(report["seed"])  # JavaScript would round it
         report["time_ms"] = int(time.time() * 1_000)
         self._history.append(_shortened(report))
         async with self._news:
