@@ -21,10 +21,10 @@ from tests.tracing.trace_processor import ask
 ROOT = Path(__file__).parents[2]
 
 
-def traced(path: Path, depth: int = 4, units: int = 1) -> Statistics:
+def traced(path: Path, depth: int = 4, units: int = 1, start_ns: int = 0) -> Statistics:
     """Eight jobs of three operations each, 10 us of service and 2 us of latency."""
     with PerfettoTrace(path) as trace:
-        accel = Accelerator(depth, units, "fixed:10us+fixed:2us", clock=VirtualClock(), seed=1, trace=trace)
+        accel = Accelerator(depth, units, "fixed:10us+fixed:2us", clock=VirtualClock(start_ns), seed=1, trace=trace)
         with accel, Engine(accel, "callback", trace=trace) as engine, Scheduler() as scheduler:
 
             def body(number: int) -> None:
@@ -79,8 +79,10 @@ def queries() -> dict[str, str]:
     return {word: query for query, word in found}
 
 
-def test_a_full_ring_says_who_held_it(tmp_path: Path, cli: Cli) -> None:
-    traced(tmp_path / "a")
+@pytest.mark.parametrize("start_ns", [0, 40_547 * 10**9])
+def test_a_full_ring_says_who_held_it(tmp_path: Path, cli: Cli, start_ns: int) -> None:
+    """All times count from the begin of the trace, because a machine's clock shows when it was started."""
+    traced(tmp_path / "a", start_ns=start_ns)
     told = cli("explain", str(tmp_path / "a"))
     assert told.code == 0
     assert "device: 24 operations in 242us" in told.text

@@ -25,6 +25,8 @@ MEANINGS = {
     "deliver": "waiting for the interrupt or the poll",
     "wake": "waiting until the caller goes on: it is busy with something else",
 }
+FULL_SHARE = 0.05
+"""If the ring was full for more of the time, a trace without callers says what that means."""
 
 
 def command(
@@ -58,8 +60,9 @@ def _read(path: str) -> list[DeviceStory]:
 def _explain(traces: list[list[DeviceStory]]) -> int:
     screen = console(sys.stdout)
     if len(traces) == 1:
+        begin_ns = min((device.first_ns for device in traces[0] if device.first_ns >= 0), default=0)
         for device in traces[0]:
-            _tell(screen, device)
+            _tell(screen, device, begin_ns)
         return OK
     before, after = traces
     names = [device.name for device in before]
@@ -76,7 +79,8 @@ def _explain(traces: list[list[DeviceStory]]) -> int:
 # One trace
 
 
-def _tell(screen: Console, device: DeviceStory) -> None:
+def _tell(screen: Console, device: DeviceStory, begin_ns: int) -> None:
+    """All times that are printed count from `begin_ns`, when the first request of the trace was submitted."""
     print_line(screen)
     rate = f", {device.operations / device.span_ns * 1e9:,.0f}/s" if device.span_ns else ""
     print_line(screen, f"{device.name}: {device.operations:,} operations in {duration(device.span_ns)}{rate}", "bold")
@@ -89,6 +93,14 @@ def _tell(screen: Console, device: DeviceStory) -> None:
     columns = [TextColumn("stage", text=True), *map(TextColumn, ("share", "mean", "p50", "p99", "max"))]
     print_table(screen, columns, rows)
     print_line(screen, _verdict(stages, total_ns))
+    if not device.has_callers and device.full_ns > FULL_SHARE * device.span_ns:
+        share = device.full_ns / device.span_ns
+        print_line(
+            screen, f"the ring was full for {share:.0%} of the time: what did not fit waited in the program, which this"
+        )
+        print_line(
+            screen, "trace of the device can't show, or was done in software: use a larger ring (entries, depth)"
+        )
     print_line(screen)
     headings = (
         TextColumn("the longest", text=True),
@@ -102,7 +114,7 @@ def _tell(screen: Console, device: DeviceStory) -> None:
         headings,
         [
             (
-                f"{one.op}, request {one.number:,}, at {duration(one.called_ns)}",
+                f"{one.op}, request {one.number:,}, at {duration(max(0, one.called_ns - begin_ns))}",
                 duration(sum(one.stages_ns())),
                 *map(duration, one.stages_ns()),
                 one.caller,
@@ -110,7 +122,7 @@ def _tell(screen: Console, device: DeviceStory) -> None:
             for one in longest
         ],
     )
-    for line in _rarer(device):
+    for line in _rarer(device, begin_ns):
         print_line(screen, line)
 
 
@@ -134,14 +146,14 @@ def _verdict(stages: dict[str, np.ndarray], total_ns: int) -> str:
     return f"most of the time, {share:.0%}, is {most}: {MEANINGS[most]}"
 
 
-def _rarer(device: DeviceStory) -> Iterator[str]:
+def _rarer(device: DeviceStory, begin_ns: int) -> Iterator[str]:
     if device.waits:
         waits = ", ".join(f"{op} {count:,}" for op, count in device.waits.most_common())
         yield f"waits for a slot: {sum(device.waits.values()):,} ({waits})"
     if device.full_times:
         yield f"the ring was full {device.full_times:,} times, for {duration(device.full_ns)} in all; the longest:"
     for _, _, moment in sorted(device.full, key=lambda entry: (-entry[0], -entry[1])):
-        yield f"  {_moment(moment)}"
+        yield f"  {_moment(moment, begin_ns)}"
     if device.faults:
         yield "faults: " + ", ".join(f"{kind} {count:,}" for kind, count in sorted(device.faults.items()))
     if device.failures:
@@ -150,9 +162,9 @@ def _rarer(device: DeviceStory) -> Iterator[str]:
         yield f"still in flight at the end: {len(device.in_flight):,}"
 
 
-def _moment(moment: FullMoment) -> str:
+def _moment(moment: FullMoment, begin_ns: int) -> str:
     who = ", ".join(f"{count:,} {op}" for op, count in moment.holders)
-    text = f"at {duration(moment.begin_ns)} for {duration(moment.duration_ns)}: {who}"
+    text = f"at {duration(max(0, moment.begin_ns - begin_ns))} for {duration(moment.duration_ns)}: {who}"
     oldest = moment.longest
     if oldest is None:
         return text
