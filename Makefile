@@ -7,6 +7,7 @@ BIN       := $(VENV)/bin
 MADE      := $(VENV)/.made
 READY     := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-$(if $(SIMACCEL_EFFORT),ci,dev)
+PYPI      := https://pypi.org/simple
 PIP       := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: all run hot test thorough check pythons lint types bench pictures provider wheel wheels fresh-root install conformance conformance-waits conformance-rest openssl-own-tests certify mutants servers clean
@@ -124,10 +125,13 @@ $(READY): pyproject.toml | $(MADE)
 	@$(PIP) --no-compile --editable '.[cli]'
 	@touch $@
 
-# All of the above and more, in one go: pip takes about 10 seconds for each call.
+# All of the above and more, in one go. uv takes a third of the time that pip takes for so many, and asks the same index.
+# If it can't, for example because that wants a password which only pip knows, pip does it.
 $(VENV)/.ready-dev $(VENV)/.ready-ci: $(VENV)/.ready-%: pyproject.toml | $(MADE)
-	@echo "installing simaccel and what the tests and linters need (some 30 seconds)"
-	@$(PIP) --no-compile --editable '.[$*]'
+	@echo "installing simaccel and what the tests and linters need (some 10 to 30 seconds)"
+	@index=$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || echo $(PYPI))}; \
+		$(PIP) --no-compile uv && UV_DEFAULT_INDEX=$$index $(BIN)/uv pip install --quiet --python $(BIN)/python \
+			--editable '.[$*]' || $(PIP) --no-compile --editable '.[$*]'
 	@touch $(READY) $(VENV)/.ready-dev $@
 
 $(MADE):

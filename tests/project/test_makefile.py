@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -63,9 +64,12 @@ def test_run_installs_what_it_needs_alone(tmp_path: Path) -> None:
     ("words", "extra"),
     [(["test"], "dev"), (["check", "SIMACCEL_EFFORT=ci"], "ci"), (["thorough"], "ci"), (["lint", "test"], "dev")],
 )
-def test_the_tests_install_all_in_one_call_of_pip(tmp_path: Path, words: list[str], extra: str) -> None:
-    installs = [line for line in would_do(tmp_path, *words).splitlines() if "pip install" in line]
-    assert [line.split()[-1] for line in installs] == [f"'.[{extra}]'"]
+def test_the_tests_install_all_at_once(tmp_path: Path, words: list[str], extra: str) -> None:
+    """By uv, or if that fails by pip."""
+    done = would_do(tmp_path, *words)
+    assert re.findall(r"--editable (\S+)", done) == [f"'.[{extra}]'"] * 2
+    assert "/uv pip install" in done
+    assert done.count("-m venv") == 1
 
 
 def test_two_calls_of_pip_are_never_made_at_a_time(tmp_path: Path) -> None:
