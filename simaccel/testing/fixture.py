@@ -56,7 +56,12 @@ def made_for(request: pytest.FixtureRequest, seed: int) -> Generator[Accel]:
 
         accel.trace = Trace()
         node.stash[_trace_file] = path = _trace_path(node, config)
-        accel.perfetto = PerfettoTrace(path.with_suffix(".pftrace"), node.name)
+        try:
+            accel.perfetto = PerfettoTrace(path.with_suffix(".pftrace"), node.name)
+        except OSError as error:
+            refused = f"--accel-trace: {path.with_suffix('.pftrace')}: {error.strerror}"
+        if refused is not None:
+            pytest.fail(refused, pytrace=False)
     found = None
     try:
         with accel, _told_when_killed(config, node, accel):
@@ -64,13 +69,27 @@ def made_for(request: pytest.FixtureRequest, seed: int) -> Generator[Accel]:
     except (InvariantError, MisuseError) as error:
         found = str(error)
     finally:
-        if accel.trace is not None:
-            save_trace(os.fspath(node.stash[_trace_file]), {"test": node.nodeid, "seed": accel.seed}, accel.trace)
-        if accel.perfetto is not None:
-            accel.perfetto.close()
+        unsaved = _save_traces(node, accel)
     # A failed test leaves jobs and fds behind. Reporting them too would only hide the first failure.
-    if found is not None and not node.stash.get(_failed, False):
-        pytest.fail(found, pytrace=False)
+    if (found or unsaved) and not node.stash.get(_failed, False):
+        pytest.fail(found or unsaved, pytrace=False)
+
+
+def _save_traces(node: pytest.Item, accel: Accel) -> str:
+    """Save what was traced. Returns one line that says what could not be written, such as for a full disk, or ""."""
+    said = ""
+    if accel.perfetto is not None:
+        accel.perfetto.close()
+        if accel.perfetto.error is not None:
+            said = f"--accel-trace: {accel.perfetto.file.path}: {accel.perfetto.error.strerror}; it ends there"
+    if accel.trace is not None:
+        path = node.stash[_trace_file]
+        try:
+            save_trace(os.fspath(path), {"test": node.nodeid, "seed": accel.seed}, accel.trace)
+        except OSError as error:
+            path.unlink(missing_ok=True)  # no part of it can be replayed
+            said = f"--accel-trace: {path}: {error.strerror}"
+    return said
 
 
 @contextmanager

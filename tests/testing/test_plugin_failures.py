@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import tomllib
 from pathlib import Path
@@ -163,6 +164,39 @@ def test_a_mark_that_can_not_work_is_one_line(pytester: pytest.Pytester, mark: s
     at = next(number for number, line in enumerate(result.outlines) if "ERROR at setup" in line)
     assert result.outlines[at + 2].startswith("=" * 10), result.outlines[at : at + 5]
     assert f"{mark.partition('=')[0]}" in result.outlines[at + 1]
+
+
+def test_a_disk_that_is_full_is_one_line_and_the_test_ends(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import resource
+
+        def test_it(accel):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+            accel.map(accel.engine.sha256, [b"%d" % n for n in range(900)])
+        """
+    )
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        result = pytester.runpytest_inprocess("--accel-trace=traces", "-p", "no:cacheprovider")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    result.assert_outcomes(passed=1, errors=1)
+    at = next(number for number, line in enumerate(result.outlines) if "ERROR at teardown" in line)
+    result.stdout.fnmatch_lines(["--accel-trace: *File too large*"])
+    assert result.outlines[at + 2].startswith("-" * 10), result.outlines[at : at + 5]
+    assert [file.suffix for file in (pytester.path / "traces").iterdir()] == [".pftrace"]
+
+
+def test_a_trace_that_can_not_be_opened_is_one_line(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it(accel):\n    pass\n")
+    (pytester.path / "traces" / "test_a_trace_that_can_not_be_opened_is_one_line.py-test_it.pftrace").mkdir(
+        parents=True
+    )
+    result = pytester.runpytest_inprocess("--accel-trace=traces")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["--accel-trace: *.pftrace: Is a directory"])
+    assert not [line for line in result.outlines if "Traceback" in line]
 
 
 def test_what_a_failing_test_shows_of_its_fixture_can_be_read(pytester: pytest.Pytester) -> None:
