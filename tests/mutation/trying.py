@@ -52,6 +52,8 @@ class Trying:
         if session.testsfailed:
             pytest.exit("not all tests could be collected", 1)
         gc.unfreeze()  # what conftest.py has frozen would not be found by `put_in`
+        # Two mutants of one size in one second would be the same to a process that finds the first one compiled.
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
         modules = {name: import_module(name.removesuffix(".py").replace("/", ".")) for name in self._settings["names"]}
         noted = _in_fork(lambda: self._note_reach(modules, session.items), None)
         if noted is None:
