@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -182,6 +183,19 @@ def test_what_can_not_be_served_is_one_line(cli: Cli, words: tuple[str, ...], wh
     told = cli("serve", "--socket", fresh_address(), *words)
     assert (told.code, told.out, len(told.errors)) == (2, b"", 1)
     assert why in told.errors[0]
+
+
+def test_malformed_requests_are_answered_and_not_logged(fork_server: None, tmp_path: Path) -> None:
+    """Anybody on the machine could fill the device's log."""
+    errors = tmp_path / "errors"
+    with Watched("--page", "127.0.0.1:0", "--page-token", TOKEN, errors=errors) as device:
+        host, port = base(device).removeprefix("http://").split(":")
+        for _ in range(3):
+            with socket.create_connection((host, int(port)), WAIT_S) as peer:
+                peer.sendall(b"\x16\x03\x01 this is not HTTP\r\n\r\n")
+                assert peer.recv(12) == b"HTTP/1.1 400"
+        assert get(device.urls["page"])[0] == 200
+    assert errors.read_text() == ""
 
 
 def test_a_port_that_is_taken_is_one_line(cli: Cli, device: Watched) -> None:

@@ -32,6 +32,7 @@ class PageServer:
         config = uvicorn.Config(
             page_app(server, address, token, self._feed),
             log_config=None,
+            log_level="error",  # a warning for each malformed request would let anybody fill the device's log
             access_log=False,
             lifespan="on",
             loop="asyncio",
