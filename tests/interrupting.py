@@ -45,7 +45,7 @@ from tests.effort import pick
 SIGNALS, LINES = "signals", "lines"
 STDERR = [2]
 """The fd on which a hang is shown. conftest.py sets it to the one that is not captured."""
-EVERY = pick(5, 1, 1)
+EVERY = pick(8, 1, 1)
 """See `interrupt_everywhere`."""
 NOTING_RUNS = 3
 """How many runs without an exception find the places. If there are threads, not every run comes to all places."""

@@ -26,6 +26,7 @@ def _bench(*arguments: str) -> int:
     return main(["bench", "--rounds", "1", *arguments])
 
 
+@pytest.mark.in_ci
 def test_rows_alone_print_what_was_measured_and_no_verdict(capsys: pytest.CaptureFixture[str]) -> None:
     assert _bench(*(word for name in CHEAP_ROWS for word in ("--row", name))) == 0
     printed = capsys.readouterr()

@@ -8,13 +8,13 @@ import pytest
 
 from tests.bridge.device import DeviceProcess
 from tests.bridge.toolbox import Toolbox, end_jobs
-from tests.effort import pick
+from tests.effort import pick, some
 from tests.waiting import wait_until
 
 KILLS = pick(2, 5, 5)
 
 
-@pytest.mark.parametrize("mode", ["fd", "callback", "blocking"])
+@pytest.mark.parametrize("mode", some(["fd", "callback", "blocking"], 1))
 def test_killed_again_and_again_under_load(toolbox: Toolbox, mode: str) -> None:
     device = DeviceProcess()
     address = device.address

@@ -110,17 +110,17 @@ def test_the_driver_has_exactly_these_rules() -> None:
 
 
 def test_our_provider_passes(certify: Certify, toolbox: Toolbox) -> None:
-    rules = some(NAMES, 8)
+    rules = some(NAMES, 5)
     code, verdicts = certify("provider", toolbox.provider, *rules)
     assert _outcomes(verdicts) == dict.fromkeys(rules, "passed"), verdicts
     assert code == 0
     assert "x25519 rsa-sign" in verdicts["results"]["seen"]
 
 
+@pytest.mark.in_ci
 def test_a_right_provider_of_somebody_else_passes(certify: Certify, planted: Path) -> None:
-    rules = some(NAMES, 4)
-    code, verdicts = certify("provider", planted, *rules)
-    assert _outcomes(verdicts) == dict.fromkeys(rules, "passed"), verdicts
+    code, verdicts = certify("provider", planted)
+    assert _outcomes(verdicts) == dict.fromkeys(NAMES, "passed"), verdicts
     assert code == 0
 
 

@@ -28,7 +28,7 @@ def test_each_scenario_of_the_catalogue_is_played() -> None:
     assert list(CATALOGUE) == NAMES
 
 
-@pytest.mark.parametrize(("by", "played"), [("fd", NAMES), ("callback", pick(BY_CALLBACK, NAMES, NAMES))])
+@pytest.mark.parametrize(("by", "played"), [("fd", some(NAMES, 9)), ("callback", pick(BY_CALLBACK[:4], NAMES, NAMES))])
 def test_the_right_server_passes(workshop: Workshop, toolbox: Toolbox, by: str, played: list[str]) -> None:
     code, result = certify(workshop.ours(by), toolbox, *played, more=("--connects", pick("100", "1000", "1000")))
     assert outcomes(result) == dict.fromkeys(played, "passed"), result
@@ -38,7 +38,7 @@ def test_the_right_server_passes(workshop: Workshop, toolbox: Toolbox, by: str, 
 FAULTS = [*(("fd", name) for name in NAMES), *(("callback", name) for name in BY_CALLBACK)]
 
 
-@pytest.mark.parametrize(("by", "fault"), some(FAULTS, 8))
+@pytest.mark.parametrize(("by", "fault"), some(FAULTS, 6))
 def test_a_planted_fault_is_caught_by_its_scenario(workshop: Workshop, toolbox: Toolbox, by: str, fault: str) -> None:
     code, result = certify(workshop.ours(by, fault), toolbox, fault, limit_s=SOON_S, more=("--connects", "400"))
     (verdict,) = result["verdicts"]

@@ -18,7 +18,7 @@ def check_on_a_new_thread(plant: Plant) -> None:
         pool.submit(plant.check).result()
 
 
-@pytest.mark.parametrize("plant", some(PLANTS, 12), ids=lambda plant: str(plant.name))
+@pytest.mark.parametrize("plant", some(PLANTS, 8), ids=lambda plant: str(plant.name))
 def test_planted_bug_is_caught(plant: Plant, monkeypatch: pytest.MonkeyPatch, driver: Driver) -> None:
     with monkeypatch.context() as patch:
         plant.plant(patch)

@@ -37,6 +37,7 @@ def test_the_server_passes(pytester: pytest.Pytester) -> None:
     outcome(pytester, "test_server", with_few(SERVER)).assert_outcomes(passed=1)
 
 
+@pytest.mark.in_ci
 def test_it_passes_in_each_way(pytester: pytest.Pytester) -> None:
     """By callback it would never be woken, since it sets none: then the engine takes an fd."""
     text = SERVER.replace("def test_server(accel):\n    accel.certify(Server)\n", "") + EACH_WAY
@@ -53,6 +54,7 @@ def test_its_mistake_is_shown_as_on_the_page(pytester: pytest.Pytester) -> None:
     assert "python_servers/judge.py" not in printed, "frames of ours"
 
 
+@pytest.mark.in_ci
 def test_the_command_that_is_shown_plays_that_scenario_alone(pytester: pytest.Pytester) -> None:
     result = outcome(pytester, "test_server", WITHOUT_CANCEL, leaks=True)
     commands = re.findall(r"again: \S+ -m pytest (.*--accel-scenario=freed-in-flight)", result.stdout.str())

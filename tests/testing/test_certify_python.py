@@ -14,7 +14,7 @@ from simaccel.certify.catalogue import CATALOGUE
 from simaccel.testing import CERTIFY_SCENARIOS, Accel, CertifyError
 from simaccel.testing.python_servers.client import HandshakeError
 from tests.docs.pages import ROOT
-from tests.effort import FULL
+from tests.effort import FULL, pairs
 from tests.testing.certified_servers import (
     FEW_CONNECTIONS,
     ByCallback,
@@ -58,9 +58,9 @@ def test_a_right_server_passes(server: Any, options: dict[str, Any], more: dict[
     assert (result.subject, result.summary, result.seed) == (server.__name__, "its jobs pause", 1)
 
 
-@pytest.mark.parametrize("name", CERTIFY_SCENARIOS)
-@pytest.mark.parametrize(("server", "notify"), BY)
-def test_a_planted_fault_is_caught_by_its_scenario(server: type[Server], notify: str, name: str) -> None:
+@pytest.mark.parametrize(("name", "by"), pairs([*CERTIFY_SCENARIOS], BY))
+def test_a_planted_fault_is_caught_by_its_scenario(name: str, by: tuple[type[Server], str]) -> None:
+    server, notify = by
     with Accel(seed=1, notify=notify) as accel, pytest.raises(CertifyError) as caught:
         accel.certify(partial(server, fault=name), scenarios=[name], connects=CONNECTS)
     (verdict,) = caught.value.result.verdicts

@@ -174,6 +174,7 @@ def test_equal_seeds_give_equal_files_and_unequal_ones_do_not(tmp_path: Path) ->
     assert run(1, "fd") != run(2, "fd")
 
 
+@pytest.mark.in_ci
 def test_equal_seeds_give_equal_files_in_every_process(tmp_path: Path) -> None:
     files = []
     for number in (1, 2):
