@@ -41,7 +41,7 @@ ASYNC_FINISH = 3
 def ASYNC_start_job(
     job: Job | None, ctx: WaitCtx | None, func: Callable[[bytes | None], int], args: bytes | None
 ) -> tuple[int, Job | None, int | None]:
-    """Start func(args) as a job; or, if `job` is given, resume that, and ignore ctx, func and args.
+    """Start func(args) as a job. If `job` is given, resume that instead, and ignore ctx, func and args.
 
     Returns (ASYNC_PAUSE, job, None), (ASYNC_FINISH, None, func's int), or (ASYNC_NO_JOBS, None, None). `args` is
     copied. If it is empty, func gets None, as it gets NULL in C. If func raises, the job ends, and the exception is
@@ -100,7 +100,7 @@ def ASYNC_unblock_pause() -> None:
 
 
 def ASYNC_init_thread(max_size: int, init_size: int) -> int:
-    """Return 1, or 0 if init_size exceeds max_size ("invalid pool size"). It does so too if max_size is 0."""
+    """Return 1, or 0 if init_size exceeds max_size ("invalid pool size"), even if max_size is 0."""
     try:
         init_pool(max_size, init_size)
     except UsageError:
@@ -109,7 +109,7 @@ def ASYNC_init_thread(max_size: int, init_size: int) -> int:
 
 
 def ASYNC_cleanup_thread() -> None:
-    """Free the idle jobs, and clear the block counter. Raises UsageError while jobs are paused, which C leaks."""
+    """Free the idle jobs, and clear the block counter. Raises UsageError while jobs are paused. C leaks such jobs."""
     cleanup_pool()
 
 

@@ -6,8 +6,9 @@ It needs Cython, a C compiler and Python's headers. Where one of them is missing
 ends with status 0, because everything works without: the Python modules run.
 
 Each module becomes a C file and an object file, in parallel, and all of them are linked to one extension. Its name
-holds the hash of the sources, see `hotpath.choice`. It is put in place when it is whole, and then those of other
-sources are removed. The object files are kept, so that the next build compiles only what has changed.
+holds the hash of the sources, see `hotpath.choice`. It is put in place when it is whole. After that, extensions that
+were made from other sources are removed. The object files are kept, so that the next build compiles only what has
+changed.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ On a busy machine the other thread may not get a core meanwhile. So after a spin
 spin. If the next spin is in vain too, three waits go without one, then seven, up to a thousand. A spin is in vain if
 the thread was not woken, or if the GIL was not given up in time. With one core alone nothing spins.
 
-All this needs code in C, which is in spinning.pyx. This file stands for it where nothing is compiled, and never spins.
+All this needs code in C, which is in spinning.pyx. Where nothing is compiled, this file replaces it, and never spins.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Spinner:
         """Spin until `end` is called, an fd of this epoll is readable, or `most_ns` have passed.
 
         Returns True if the wait is over, False if the time has passed. Returns False at once if spinning does not pay,
-        and if `most_ns` is 0. A `most_ns` of -1 stands for SPIN_NS, an `epoll_fd` of -1 for no epoll. Call `waited`
+        and if `most_ns` is 0. A `most_ns` of -1 means SPIN_NS, an `epoll_fd` of -1 means no epoll. Call `waited`
         when the wait is over, even if the thread has slept after the spin.
         """
         return False

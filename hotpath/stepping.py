@@ -1,8 +1,8 @@
-"""One step of a coroutine in a context of its own, for compiled code; stepping.pyx stands for this file there.
+"""One step of a coroutine in a context of its own. Only compiled code calls it, and gets it from stepping.pyx.
 
-Python keeps the two bound methods that this needs instead, because binding them at each step takes a tenth of a pause
-and resume. Compiled code needs no bound methods, which are two objects less for each paused job: less memory, and less
-to visit for the garbage collector.
+As Python, a job does without it: it keeps two bound methods, because to bind them at each step would take a tenth of a
+pause and resume. Compiled code needs no bound methods. So each paused job has two objects fewer, which saves memory and
+work of the garbage collector.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What a device and those who submit to it share of one request: the fields of `Submittable`.
+"""The fields of a request, `Submittable`. A device and its submitters share them.
 
-The engine makes its operations from this class, and the device its own requests, and neither package knows the other.
+The engine derives its operations from this class, and the device its own requests. Neither package knows the other.
 So compiled code of both finds the fields at the same places, and need not look them up by name. Those look-ups took a
 sixth of the time of an operation.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Submittable:
-    """The fields of a request. Whatever is submitted to a device is made from this class.
+    """The fields of a request. The class of whatever is submitted to a device is derived from this one.
 
     The submitter fills in `op`, `payload`, `aux` and `session`. `Accelerator.prepare` checks them and sets `kernel` and
     `key`. The device fills in the rest. All times are ns of the accelerator's clock.
@@ -47,7 +47,7 @@ class Submittable:
     )
 
     def __init__(self) -> None:
-        # Only the types. Classes that are made from this one set the fields themselves, and do not call this.
+        # Only the types. Derived classes set the fields themselves, and do not call this.
         self.op: str
         self.payload: bytes
         self.aux: bytes

@@ -10,9 +10,9 @@ what the worker would have done, in the waiting thread: the same steps, the same
   that is not the first takes its claim back, and then waits as it would without assistance.
 - **No request is forgotten.** A thread that takes its claim back looks at the ring once more, and wakes the worker if
   anything is left. So after `poll` each request on the ring has a thread that will do it.
-- **Only short work.** A request is short if the last request of its kernel took less than ASSIST_NS, and its payload is
-  no larger than that of the last one. The worker does the first request of each kernel, every request that is not
-  short, and whatever comes after such a request on the ring. On a device with fault rules or a trace it does them all.
+- **Only short work.** A request is short if its payload is no larger than the largest with which its kernel has taken
+  less than ASSIST_NS. The worker does the first request of each kernel, every request that is not short, and whatever
+  comes after such a request on the ring. On a device with fault rules or a trace it does them all.
 - **The waiting thread is the user's own.** A KeyboardInterrupt is raised in it, as in virtual time. A request stays on
   the submission ring until it is on the completion ring. If Ctrl-C comes before that, even while the kernel runs, the
   request is left to the worker.
@@ -32,7 +32,7 @@ from sim.submission import Submission
 from sim.worker import WORKER
 
 ASSIST_NS = 10_000
-"""A request that takes less time is short. Waking the worker takes several times as long, and so does its answer."""
+"""A request that takes less time is short. It takes several times as long to wake the worker, or to be woken by it."""
 SHORT_BYTES = 16_384
 """A request with a larger payload is never taken for short."""
 SPELL_NS = 1_000_000
@@ -157,7 +157,7 @@ class Assistant:
     # The work
 
     def _work(self) -> int:
-        """Do short requests, the oldest first, until a request is not short or the spell is over. Returns how many."""
+        """Do short requests, the oldest first, until one is not short or SPELL_NS have passed. Returns how many."""
         device = self._device
         ring, now = device.ring, device.clock.now_ns
         first_ns = shown_ns = done_ns = now()
@@ -234,12 +234,12 @@ class Assistant:
     # What is short
 
     def _if_short(self, request: Submittable) -> tuple[Kernel, int] | None:
-        """The kernel of a request that is short, and how large a payload is short too. None if it is for the worker."""
+        """The kernel of a short request, and its largest short payload. None if the request is for the worker."""
         op, size_bytes = request.op, len(request.payload)
         known = self._known(op, request.kernel)
         if known is None or size_bytes > known[1]:
             trial = self._trials.get(op)
-            if trial is not None and getattr(trial, "finished_ns", None):  # it may not be set before the end
+            if trial is not None and getattr(trial, "finished_ns", None):  # not set before its work is done
                 self._learn(trial)
                 self._trials.pop(op, None)
                 known = self._known(op, request.kernel)
@@ -254,7 +254,7 @@ class Assistant:
         return known if known is not None and known[0] is kernel else None
 
     def _learn(self, request: Submittable) -> None:
-        """Learn from a request that is done how long those of its kernel take."""
+        """Learn from a request that is done how large a payload of its kernel is still short."""
         op, kernel, size_bytes = request.op, request.kernel, len(request.payload)
         known = self._known(op, kernel)
         if request.finished_ns - request.started_ns < ASSIST_NS:

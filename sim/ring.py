@@ -2,7 +2,8 @@
 
 - A push takes a slot of the submission ring. The slot is free again when the request's completion was reaped. So there
   are never more requests outstanding than slots. The completion ring has as many entries, so it can't overflow.
-- Indices only grow, and are masked to find a slot: tail >= rung >= head >= 0 and tail - reaped <= depth.
+- Indices only grow, and are masked to find a slot. `tail` counts what was pushed, `rung` what the doorbell announced,
+  `head` what was fetched, `reaped` the slots that are free again: tail >= rung >= head >= 0, tail - reaped <= depth.
 - The device does not see a pushed request until the doorbell announces it.
 
 One producer at a time and one consumer at a time may use a ring. Their locks are `Gate.lock` and `Reaper.lock`.

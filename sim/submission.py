@@ -74,7 +74,7 @@ class Submission:
         key = None
         if session is not None or kernel.load is not None:
             check_session(kernel, session)
-            assert session is not None  # or check_session would have raised
+            assert session is not None  # if it were None, check_session would have raised
             key = session.key
         if kernel.check is not None:
             kernel.check(payload, aux, key)

@@ -1,11 +1,12 @@
 """Traces: what happened on a device, in order, to be read, to be drawn, and to be compared with another run.
 
 An event is a time in ns, a word, the number of a request (0 if it is about none) and details. Whoever takes events is a
-`Tracer`: a `Trace` keeps them for replay, and `simaccel.tracing` draws them for Perfetto. Requests are numbered from 1,
-in the order in which they get their slots. In virtual time equal seeds give equal events: nothing in one depends on an
-address, a hash, a real clock or the version of Python. `EVENTS` lists them.
+`Tracer`: a `Trace` keeps them for replay, and `simaccel.tracing` draws them for Perfetto. `EVENTS` lists all events.
+Requests are numbered from 1, in the order in which they get their slots. In virtual time equal seeds give equal events:
+nothing in an event depends on an address, a hash, a real clock or the version of Python.
 
-The offsets of `corrupt` are taken modulo the length of the result: that of an ECDSA signature differs from run to run.
+The event `corrupt` shows offsets, from which the positions follow: offset modulo length of the result. It can't show
+the positions, because the length of an ECDSA signature differs from run to run.
 """
 
 from __future__ import annotations

@@ -44,4 +44,4 @@ class Pump:
 
 
 def _nobody() -> None:
-    """Called when there is something to poll for and nobody polls. There is nothing to do."""
+    """Does nothing. Called when there is something to poll for, but nobody polls any more."""

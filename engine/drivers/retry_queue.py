@@ -1,6 +1,6 @@
 """The jobs that the scheduler must retry by itself: they paused with EAGAIN, and no engine has promised to wake them.
 
-That a full ring becomes EAGAIN is decided in `engine.offload.ring_full`.
+`engine.offload.ring_full` decides that a full ring becomes EAGAIN.
 """
 
 from __future__ import annotations

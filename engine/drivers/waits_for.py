@@ -32,7 +32,7 @@ class WaitsFor(Enum):
 
 
 def waits_for(job: Job, ctx: WaitCtx, foreign_fds: bool) -> WaitsFor:
-    """What this paused job waits for. `foreign_fds`: whether its context has fds that are not an engine's own."""
+    """What this paused job waits for. `foreign_fds` says whether its context has fds that are not an engine's own."""
     operation = job.waiting
     if operation is not None and not operation.done and operation.promised:
         return WaitsFor.WOKEN

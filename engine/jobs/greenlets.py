@@ -20,7 +20,7 @@ else:
         from greenlet import GreenletExit, getcurrent, greenlet
     except ImportError:
         INSTALLED = False
-        # No job gets as far as to use these.
+        # These are only names: without greenlet there is no stackful job that would use them.
         GreenletExit, getcurrent, greenlet = SystemExit, None, type(None)
     else:
         INSTALLED = True

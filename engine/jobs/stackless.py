@@ -1,4 +1,5 @@
-"""Stackless jobs: an `async def`, which pauses with `await`. A pause costs a quarter of that of a stackful job.
+"""Stackless jobs: an `async def`, which pauses with `await`. A pause costs a third of that of a stackful job where the
+hot path is compiled, and half of it in Python.
 
 To run a job, we `send` to its coroutine. The coroutine yields PAUSED_HERE for a pause. If it yields anything else, it
 has awaited something that a resume can't give it, such as an asyncio future. Then UsageError is raised at that place.

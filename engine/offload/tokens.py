@@ -6,7 +6,7 @@ With 64 jobs by fd that was half of all time (105,000 operations/s, and 160,000 
 writing the others. The same goes for `os.read` and `os.write` of a pipe. All these fds are non-blocking, so no call
 here waits.
 
-Where the hot path is compiled, tokens.pyx stands for this file: the same functions, without ctypes.
+Where the hot path is compiled, tokens.pyx replaces this file: the same functions, without ctypes.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
 """Tracing of operations: an engine with a trace tells it of each pause, wake and resume of its callers.
 
-All of these go by an operation's waker. So `TracedPerformer` puts a `TracedWaker` around it, one for each operation,
-and the engine itself stays as it is. Without a trace nothing of this file runs.
+All of these go through the waker of an operation. So `TracedPerformer` puts a `TracedWaker` around it, one for each
+operation, and the engine itself stays as it is. Without a trace nothing of this file runs.
 
     pause JOB CONTEXT FIRST    the caller waits for the completion    resume JOB WAITED  the operation is done
     eagain JOB CONTEXT FIRST   the caller waits for a slot            again JOB WHAT     it was resumed too early
     woken CONTEXT              the caller is woken: it is done        failed JOB WHY     the caller gets an exception
     nudged CONTEXT             the caller is woken to look
 
-JOB and CONTEXT are numbers from the trace, 0 outside of a job. FIRST says that it is the operation's first wait, WAITED
-that the caller was waiting. WHAT is the wait that ended, `pause` or `eagain`.
+JOB and CONTEXT are numbers from the trace, 0 outside of a job. FIRST says whether this is the operation's first wait.
+WAITED says whether the caller was waiting. WHAT is the wait that ended, `pause` or `eagain`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 verdict until the device comes to the request, and then calls its handler from `handlers`, which uses `effects`.
 `installed_faults` is `accel.faults`, with which users install rules.
 
-To add a fault, add its verdict to `verdicts` and its handler to `handlers`.
+To add a fault, add its verdict to `verdicts`, which says how, and its handler to `handlers`.
 """
 
 from sim.faults.rules import Rule, When

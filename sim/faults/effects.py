@@ -71,7 +71,7 @@ class Effects:
         completions.echoes, echo.landed = echoes, True
 
     def wake(self, request: Submittable) -> None:
-        """Wake for nothing: the waiter of this request, and those who wait for something to poll."""
+        """Wake the waiter of this request, and those who wait for something to poll, although nothing has completed."""
         self.note("false-wake", request)
         wake = getattr(request, "wake", None)
         if wake is not None:
@@ -123,7 +123,7 @@ class Effects:
         return sum(owner is not None for owner in list(self.device.schedule.parked.values()))
 
     def release(self, rule: Installed | None = None) -> None:
-        """Let the requests complete that this rule holds, or with None those of all rules. Free a stuck doorbell."""
+        """Let the requests that this rule holds complete; with None, those of all rules. Free a stuck doorbell."""
         device, parked = self.device, self.device.schedule.parked
         with device.gate.lock:
             self.rings_to_swallow = 0

@@ -63,7 +63,7 @@ class Faults:
         self._rulebook = Rulebook(self, randomness.stream)
 
     def install(self, *rules: Rule | When | Verdict | str) -> Guard:
-        """Ask these rules at each submit, until the guard that is returned is left. They come after the present rules.
+        """Ask these rules at each submit, after the present rules. Returns their guard: leaving it uninstalls them.
 
         A rule is a function from a request to a verdict, a `When`, a verdict alone (for every request), or the text of
         rules. It is asked in the thread that submits, by one thread at a time. It may use all of the accelerator, but

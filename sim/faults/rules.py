@@ -36,8 +36,8 @@ class View(Protocol):
 class When:
     """A verdict, and the conditions under which a request gets it.
 
-    Immutable. It may be installed many times, and each installation counts separately. A request matches if all the
-    conditions hold that are given:
+    Immutable. It may be installed many times, and each installation counts separately. A request matches if all
+    conditions that are given hold:
 
     - `op`: the request is of that kernel.
     - `session`: the request uses that session. Give the Session, or its number.

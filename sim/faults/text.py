@@ -4,7 +4,7 @@
     rule    = KIND [ ":" item { "," item } ]
     item    = KEY "=" VALUE
 
-Each kind has its own items: the fields of its verdict, under the keys of `_BY_FIELD`; `about` in it shows them.
+Each kind has its own items: the fields of its verdict, under the keys of `_BY_FIELD`. The verdict's `about` shows them.
 An item that is left out has the default of the field. For every kind there are also items that say when: op=KERNEL,
 session=N, nth=N, every=N, p=NUMBER, depth=N, from=DURATION, until=DURATION, count=N; see `When`. Without any of them
 every request meets the fault. DURATION is a number with ns, us, ms or s. Offset -1 is the last byte. Bits are 1 to 255,

@@ -1,8 +1,8 @@
 """ML-DSA signatures (FIPS 204), in the three sizes 44, 65 and 87. They are hedged: each draws fresh randomness.
 
 The aux of a request is its context string, of at most 255 bytes; without an aux it is empty. With external_mu=True the
-payload is the message representative mu, 64 bytes, which FIPS 204 calls ExternalMu-ML-DSA: whoever hashed the message
-has put the context string into it, so there is no aux.
+payload is not the message, but the 64 bytes of mu, the message representative. FIPS 204 calls this ExternalMu-ML-DSA.
+The context string is already in mu, so there is no aux.
 
 A key is kept as its seed of 32 bytes. `cryptography` loads no key that has lost its seed.
 """

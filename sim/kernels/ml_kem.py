@@ -1,11 +1,11 @@
 """ML-KEM (FIPS 203), in the sizes 768 and 1024: encapsulate a shared secret for a peer, and decapsulate it.
 
-Encapsulation has no key of its own. The payload is the peer's public key, which is another one in each handshake; the
-result is the ciphertext for the peer, followed by the shared secret of 32 bytes. The secret is a fresh one each time.
+Encapsulation has no key of its own. The payload is the peer's public key, which is new in each handshake. The result is
+the ciphertext for the peer, followed by the shared secret of 32 bytes. The secret is new each time.
 
-Decapsulation has a session with the private key; the payload is the peer's ciphertext. A ciphertext that was damaged is
-no failure: as FIPS 203 has it ("implicit rejection"), the result is a secret that the peer does not know. A ciphertext
-of a wrong length fails the request on the device, because it comes from a peer.
+Decapsulation has a session with the private key; the payload is the peer's ciphertext. A damaged ciphertext is no
+failure: as FIPS 203 demands ("implicit rejection"), the result is then a secret that the peer does not know. A
+ciphertext of a wrong length fails the request on the device, because it comes from a peer.
 
 A key is kept as its seed of 64 bytes. `cryptography` loads no key that has lost its seed.
 """

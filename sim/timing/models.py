@@ -104,8 +104,8 @@ class Lognormal:
 class Exponential:
     """The duration without a memory: how long it will still take does not depend on how long it has taken.
 
-    `exponential:100us`, of this mean. Queueing theory has closed forms for it. Real services are rarely like this: they
-    are neither very short nor very long as often as this model is.
+    `exponential:100us` has a mean of 100 us. Queueing theory has closed forms for this model. Real services are rarely
+    like it: very short and very long ones are not as common.
     """
 
     mean_ns: int

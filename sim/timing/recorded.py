@@ -21,9 +21,10 @@ _UNQUOTED = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Recorded durations: `trace:PATH` for a file, `csv:PATH,column=service,unit=us` for a column of one.
+    """Recorded durations.
 
-    `values:50us,70us` for a list.
+    `trace:PATH` is a file of durations, `csv:PATH,column=service,unit=us` a column of a CSV file, and
+    `values:50us,70us` a list.
 
     Each generator has its own position in the recording. Each device has its own generators, so it starts at the first
     duration even if two devices share the model. `random()` is never called.
@@ -32,7 +33,7 @@ class Recorded:
     durations_ns: tuple[int, ...]
     path: str | None = None
     column: str | None = None
-    """The column that they stand in, if the file is CSV."""
+    """The column of the durations, if the file is CSV."""
     unit: str | None = None
     _next: WeakKeyDictionary[random.Random, int] = field(
         default_factory=WeakKeyDictionary, init=False, repr=False, compare=False

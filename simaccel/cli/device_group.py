@@ -1,7 +1,7 @@
 """`simaccel serve --devices N`: several device processes, and what keeps them running.
 
-The processes are those of `simaccel serve` without this option, each at an address of its own. One that ends, whatever
-ended it, is started again: a program that uses several devices finds it there when it looks next.
+The processes are those of `simaccel serve` without this option, each at an address of its own. A process that ends, for
+whatever reason, is started again. A program that uses several devices finds it when it looks for devices next.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class DeviceGroup:
         while not self._ending.is_set():
             with self._start(address) as process:
                 self._processes[address] = process
-                if self._ending.is_set():  # it came between the look and the start
+                if self._ending.is_set():  # since the check above
                     process.terminate()
                 assert process.stdout is not None
                 if process.stdout.readline() and not served:  # "serving at"

@@ -1,4 +1,4 @@
-"""The options that say what device is wanted, of `simaccel serve` and of `simaccel openssl --device`."""
+"""The options of `simaccel serve` and of `simaccel openssl --device` that say what device is wanted."""
 
 from __future__ import annotations
 

@@ -13,11 +13,11 @@ OK, FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 + the signal."""
 
 NO_DEVICE = 125
-"""`openssl --require-device`: there is no device, or the program did nothing on it. As for `timeout` and `env`, 125
-is a failure that is not the program's."""
+"""`openssl --require-device`: there is no device, or the program did nothing on it. `timeout` and `env` use 125 too for
+a failure that is not the program's."""
 
 NOT_RUNNABLE, NOT_FOUND = 126, 127
-"""A program that can't be run, or that is not there, as shells have it."""
+"""A program that can't be run, or that is not there. Shells use the same codes."""
 
 
 NO_THREAD = "can't start new thread"

@@ -91,7 +91,7 @@ def topic_text(topic: str) -> str:
 
 
 def _rows(rows: Iterable[tuple[str, str]]) -> str:
-    """A line for each row, with the second column in line."""
+    """A line for each row. The second column is aligned."""
     rows = list(rows)
     width = max(len(first) for first, _ in rows)
     return "\n".join(f"  {first:{width}}  {second}" for first, second in rows)

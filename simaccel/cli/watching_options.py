@@ -125,7 +125,7 @@ def _checked_token(page: str | None, token: str | None) -> str:
 
 
 def request_trace(file: str, tell: Callable[[str], object] = complain) -> RequestTrace:
-    """The trace of a device, in that file. Raises UsageError if that can't be written, or is called otherwise."""
+    """The trace of a device, in that file. Raises UsageError if the file has another ending, or can't be written."""
     if not file.endswith(PERFETTO):
         raise UsageError(
             f"--trace {quoted(file)}: a device writes for Perfetto alone; use a name that ends in {PERFETTO}"

@@ -1,9 +1,9 @@
 """How many cards a load needs: a search over simulated runs.
 
-More cards never make latencies longer. So the search finds the least number that keeps the p99 by doubling and
-bisection. It begins at the least number whose units can do the work at all. Every run has the same seed, so all
-numbers of cards meet the same arrivals, and chance does not mislead the search. The figures in the plan come from a
-longer run with another seed.
+A number of cards keeps the p99 if the p99 is not above the limit. More cards never make latencies longer. So doubling
+and bisection find the least number that keeps it. They begin at the least number whose units can do the work at all.
+Every run has the same seed, so all numbers of cards meet the same arrivals, and chance does not mislead the search. The
+figures in the plan come from a longer run with another seed.
 
 One constraint binds: with one card fewer it would not hold. It is the rate, the ring, the application's limit of
 operations in flight, or else the latency.
@@ -165,7 +165,7 @@ def _keeps(wish: Wish, cards: int, rate: float | None = None) -> bool:
 
 
 def _bare_p99_ns(wish: Wish) -> int:
-    """The p99 of transactions that never wait: at a rate at which two hardly ever meet."""
+    """The p99 of transactions that never wait. It is that of a rate so low that two transactions hardly ever meet."""
     alone = (
         at_rate(wish.arrivals, 1e-4 * wish.card.most_per_s(wish.mix)) if wish.card.bare_ns(wish.mix) else wish.arrivals
     )

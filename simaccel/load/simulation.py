@@ -1,9 +1,10 @@
 """A load on a model of one card or many. It computes times only, without jobs and without doing the work.
 
-Theory of operation. One loop over events in the order of their time: an operation completes, or a transaction arrives.
-An operation waits in one queue until a ring has a free slot and the application may have one more in flight; it then
-gets the unit of its card that is free first, keeps it for its service, and keeps its slot until its latency is over.
-When it completes, the next step of its transaction begins to wait. At equal times, completions come before arrivals.
+Theory of operation. One loop takes the events in the order of their times. At each event an operation completes, or a
+transaction arrives. All operations wait in one queue. The first leaves it when a ring has a free slot and the
+application may have one more in flight. It then gets the unit of its card that is free first, keeps the unit for its
+service, and keeps its slot until its latency is over. When it completes, the next step of its transaction begins to
+wait. At equal times, completions come before arrivals.
 
 This is what `sim.Accelerator` does in virtual time, to the ns: the same rule for units, the same order for slots, the
 same draws from the same streams of the seed. Tests compare the two. Rings, requests, jobs and kernels are left out,
@@ -57,8 +58,7 @@ def simulate(
     - `warm_up`: the share of the transactions that come first and are left out of the latencies, from 0 to below 1.
 
     Raises UsageError for bad values. If operations wait for slots, it also raises UsageError for a load that cards and
-    application can't bear, because the queue would grow for ever. Does not block, and takes no time but
-    that of the computation.
+    application can't bear, because the queue would grow for ever. It computes, and never sleeps or waits.
     """
     check_count("count", count)
     check_count("cards", cards)

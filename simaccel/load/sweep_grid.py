@@ -20,7 +20,7 @@ from simaccel.load.simulation import simulate
 
 MOST_CELLS = 1_000_000
 AXES = ("latency", "rate", "cards", "units", "depth", "in_flight", "policy", "seed")
-"""What varies, the outermost first."""
+"""What varies. The last of these varies fastest."""
 
 Row = dict[str, Any]
 

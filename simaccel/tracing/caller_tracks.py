@@ -32,7 +32,7 @@ class _Caller:
 
 
 class CallerTracks:
-    """What waits for one device. Any thread may draw."""
+    """The groups of tracks of all that waits for one device. Any thread may draw."""
 
     def __init__(self, file: PerfettoFile, group: int, name_of: Callable[[str, int], str]) -> None:
         """`name_of(kind, number)` names a job."""
@@ -70,7 +70,7 @@ class CallerTracks:
         return self._lanes[lane]
 
     def on_pause(self, time_ns: int, number: int, request: Any, job: int, ctx: int, first: bool) -> None:
-        """It waits for its completion."""
+        """The caller waits for its completion."""
         caller = self._caller(job, request, first)
         if caller is not None:
             if first:
@@ -78,7 +78,7 @@ class CallerTracks:
             self._rows.put(time_ns, caller.paused, 0)
 
     def on_eagain(self, time_ns: int, number: int, request: Any, job: int, ctx: int, first: bool) -> None:
-        """It waits for a slot."""
+        """The caller waits for a slot."""
         caller = self._caller(job, request, first)
         if caller is not None:
             if first:
@@ -105,7 +105,7 @@ class CallerTracks:
             self._rows.put(time_ns, caller.ends, 0)
 
     def on_again(self, time_ns: int, number: int, request: object, job: int, wait: str) -> None:
-        """It was resumed, although its operation is not done."""
+        """The caller was resumed, although its operation is not done."""
         caller = self._caller(job, request)
         if caller is not None:
             self._rows.put(time_ns, caller.ends, 0)
@@ -113,7 +113,7 @@ class CallerTracks:
                 self._rows.put(time_ns, self._file.head(INSTANT, caller.track, "spurious wake"), 0)
 
     def on_resume(self, time_ns: int, number: int, request: object, job: int, waited: bool) -> None:
-        """Its operation is done."""
+        """The caller goes on, because its operation is done."""
         caller = self._caller(job, request)
         if caller is None:
             return
@@ -126,7 +126,7 @@ class CallerTracks:
             heappush(self._free, self._taken.pop(id(request)))
 
     def on_failed(self, time_ns: int, number: int, request: object, job: int, why: str) -> None:
-        """It gets an exception: its deadline has passed, the device has failed it, or it was cancelled."""
+        """The caller gets an exception, because of its deadline, of a failure on the device, or of a cancel."""
         caller = self._caller(job, request)
         track = (self._jobs if job else self._others) if caller is None else caller.track
         self._rows.put(time_ns, self._file.head(INSTANT, track, f"failed {why}"), 0)
@@ -144,9 +144,9 @@ class CallerTracks:
         return heads
 
     def on_woken(self, time_ns: int, number: int, request: object, ctx: int) -> None:
-        """It is woken, because its operation is done."""
+        """The caller is woken, because its operation is done."""
         self._rows.put(time_ns, self._context(ctx)[0], number)
 
     def on_nudged(self, time_ns: int, number: int, request: object, ctx: int) -> None:
-        """It is woken to look: there may be a slot, or nothing."""
+        """The caller is woken to look: there may be a slot, or nothing."""
         self._rows.put(time_ns, self._context(ctx)[1], 0)

@@ -40,7 +40,7 @@ class DeviceTracks:
         self._untimed: dict[int, int] = {}
         """Requests without a known time of service, and their units. Their service ends when they complete."""
         self._busy_until_ns: dict[int, int] = {}
-        """By unit: when the last of these requests ended."""
+        """For each unit, when the last of these requests ended."""
 
     def on_other(self, time_ns: int, number: int, request: object, what: str) -> None:
         """Draw an event that has no method of its own: a fault, a rejection, a reset and so on."""
@@ -50,7 +50,7 @@ class DeviceTracks:
         self._rows.put(time_ns, head, number)
 
     def _moves(self, time_ns: int, what: str) -> None:
-        """Draw the counters when one kind of change follows another. So each highest and lowest value is drawn."""
+        """Draw the counters. Called when the kind of change is a new one, so each highest and lowest value is drawn."""
         self._moved = what
         self._rows.put(time_ns, self._occupancy, self._queued)
         self._rows.put(time_ns, self._in_flight, self._flying)
@@ -58,7 +58,7 @@ class DeviceTracks:
     def on_submit(
         self, time_ns: int, number: int, request: object, op: str, payload_bytes: int, aux_bytes: int
     ) -> None:
-        """It has a slot."""
+        """The request has a slot."""
         if self._moved != "submit":
             self._moves(time_ns, "submit")
         self._queued += 1
@@ -69,14 +69,14 @@ class DeviceTracks:
         self._rows.put(time_ns, head, number)
 
     def on_full(self, time_ns: int, number: int, request: object, op: str) -> None:
-        """There was no slot."""
+        """A submit found no slot."""
         self._rows.put(time_ns, self._head(INSTANT, self._ring, f"full {op}"), 0)
         if not self._is_full:
             self._is_full = True
             self._rows.put(time_ns, self._full_begins, 0)
 
     def on_fetch(self, time_ns: int, number: int, request: object) -> None:
-        """The device has it."""
+        """The device has fetched the request."""
         if self._moved != "fetch":
             self._moves(time_ns, "fetch")
         self._queued -= 1
@@ -85,7 +85,7 @@ class DeviceTracks:
     def on_start(
         self, time_ns: int, number: int, request: Any, _at: str, start_ns: int, _u: str, unit: int, _f: str, for_ns: int
     ) -> None:
-        """A unit takes it."""
+        """A unit takes the request."""
         if for_ns:
             begins, ends = self._service(unit, request.op)
             self._rows.put(start_ns, begins, number)
@@ -104,7 +104,7 @@ class DeviceTracks:
         return heads
 
     def on_complete(self, time_ns: int, number: int, request: Any, how: str) -> None:
-        """It is on the completion ring."""
+        """The request is on the completion ring."""
         if self._untimed:
             unit = self._untimed.pop(number, None)
             if unit is not None:
@@ -120,11 +120,11 @@ class DeviceTracks:
         self._rows.put(time_ns, head, number)
 
     def on_interrupt(self, time_ns: int, number: int, request: object) -> None:
-        """The handler of the interrupt reaps the completion ring. What it hands out follows."""
+        """The handler of the interrupt reaps the completion ring. The events of what it hands out come next."""
         self._rows.put(time_ns, self._interrupt, 0)
 
     def on_wake(self, time_ns: int, number: int, request: object) -> None:
-        """It is handed out to its owner, and its slot is free."""
+        """The request is handed out to its owner, and its slot is free."""
         if self._moved != "wake":
             self._moves(time_ns, "wake")
         self._flying -= 1

@@ -28,7 +28,7 @@ def packet(body: bytes) -> bytes:
 
 
 def beginning() -> bytes:
-    """The first packet of a file: from here on names count."""
+    """The first packet of a file. The numbers of names begin anew with it."""
     return packet(number(13, _RESET) + number(87, 1))
 
 

@@ -1,4 +1,4 @@
-"""Rows of events that were not written yet, and their bytes. Where the hot path is compiled, this is rows.pyx.
+"""Rows of events that were not written yet, and their bytes. Where the hot path is compiled, rows.pyx replaces this.
 
 A row is four ints: a time in ns, the number of its head, a flow (0: none) or the value of a counter, and a second flow.
 A head has all the bytes that its rows have in common: their type, track and name.

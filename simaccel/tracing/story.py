@@ -82,7 +82,7 @@ class DeviceStory:
 
     @property
     def operations(self) -> int:
-        """How many have ended."""
+        """How many operations have ended."""
         return sum(len(stages[0]) for stages in self.stages.values())
 
     @property
@@ -91,19 +91,19 @@ class DeviceStory:
         return max(0, self.last_ns - max(0, self.first_ns))
 
     def submit(self, time_ns: int, number: int, op: str, called_ns: int = -1) -> None:
-        """It has its slot."""
+        """The operation has its slot."""
         if self.first_ns < 0:
             self.first_ns = time_ns
         self.in_flight[number] = OperationStory(number, op, time_ns, time_ns if called_ns < 0 else called_ns)
 
     def start(self, number: int, time_ns: int) -> None:
-        """A unit takes it."""
+        """A unit takes the operation."""
         operation = self.in_flight.get(number)
         if operation is not None:
             operation.started_ns = time_ns
 
     def complete(self, time_ns: int, number: int, how: str) -> None:
-        """It is on the completion ring."""
+        """The operation is on the completion ring."""
         operation = self.in_flight.get(number)
         if operation is not None:
             operation.completed_ns = time_ns
@@ -111,14 +111,14 @@ class DeviceStory:
             self.failures[how] += 1
 
     def hand_out(self, time_ns: int, number: int) -> None:
-        """It has left its slot, and its owner is told. Without callers this is its end."""
+        """The operation has left its slot, and its owner is told. In a trace without callers this is its end."""
         operation = self.in_flight.get(number)
         if operation is not None:
             operation.handed_out_ns = time_ns
         self.full_ends(time_ns)
 
     def end(self, number: int, time_ns: int = -1, called_ns: int = -1, caller: str = "") -> None:
-        """It is over: its caller goes on, if there is one."""
+        """The operation is over. If the trace shows callers, its caller goes on."""
         operation = self.in_flight.pop(number, None)
         if operation is None:
             return

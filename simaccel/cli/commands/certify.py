@@ -194,7 +194,10 @@ def _write(result: Result, json: str, junit: str) -> None:
 
 
 def _again(seed: int | None) -> Callable[[str], str]:
-    """The command that plays one scenario: this one, with its name and the seed. Files of results are left alone."""
+    """Makes the command that plays one scenario again: the present command line, with that scenario and the seed.
+
+    It names no files of results, so it does not overwrite them.
+    """
     arguments = sys.argv[1:]
     split = arguments.index("--") if "--" in arguments else len(arguments)
     options, rest = _without(arguments[:split], ("--scenario", "--seed", "--json", "--junit")), arguments[split:]

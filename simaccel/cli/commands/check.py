@@ -1,5 +1,5 @@
-"""`simaccel check`: says whether a running program uses the device, and if not, why. Or says whether the set-up
-works."""
+"""`simaccel check`: says whether a running program uses the device, and if not, why. Without a program, it says whether
+the set-up works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`simaccel explain`: says where the time went, from a trace; and from two traces what changed."""
+"""`simaccel explain`: reads a trace and says where the time went. For two traces, it says what changed."""
 
 from __future__ import annotations
 

@@ -147,7 +147,10 @@ def _started(
     require_device: bool,
     stats_json: str | None,
 ) -> Callable[[], int]:
-    """The program waits and its device is open. What is returned lets both run. Raises OSError if one can't start."""
+    """Fork the program, which waits, and open its device. The function that is returned lets both run.
+
+    Raises OSError if one of them can't start.
+    """
     address = private_address()
     with ExitStack() as opened:
         config = _written(configuration(module, address))

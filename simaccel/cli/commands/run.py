@@ -272,7 +272,7 @@ def _late(options: RunOptions, result: WayResult) -> str:
 
 
 def kinds_of(options: RunOptions) -> dict[str, SoftwareOperation]:
-    """By name: the operations that were asked for, each with a key."""
+    """The operations that were asked for, by name, each with a key."""
     keys = Randomness(options.seed).stream("keys")
     return {name: MAKERS[name](name, keys) for name in dict.fromkeys(options.ops)}
 

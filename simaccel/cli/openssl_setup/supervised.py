@@ -64,7 +64,7 @@ class Supervised:
 
     @staticmethod
     def left() -> int:
-        """How many processes of the program's, that were our children or came to us, still run."""
+        """How many processes of the program still run: our child, and orphans that became our children."""
         try:
             with open(f"/proc/self/task/{os.getpid()}/children") as children:
                 return len(children.read().split())

@@ -52,7 +52,7 @@ class OpenLoad:
 
     @classmethod
     def from_dict(cls, described: object) -> OpenLoad:
-        """The load of a recorded run. Raises UsageError if this is none."""
+        """The load of a recorded run. Raises UsageError if `described` does not describe one."""
         match described:
             case {
                 "arrivals": str(arrivals),
@@ -73,7 +73,7 @@ class OpenLoad:
             return False
 
     def kinds(self, count: int, seed: int) -> Sequence[int]:
-        """Which transaction of the mix each of them is."""
+        """For each of `count` arrivals, the number of its transaction in the mix."""
         return self.mix.draw(count, Randomness(seed).stream("mix"))
 
 

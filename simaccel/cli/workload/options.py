@@ -234,7 +234,7 @@ def _complete(
 
 
 def _deadline_ns(text: str | None, faults: bool) -> int | None:
-    """The deadline of each operation. With faults there always is one, or a lost completion is never noticed."""
+    """The deadline of each operation. With faults there always is one, to notice a lost completion."""
     if text is None:
         return FAULTY_DEADLINE_NS if faults else None
     return positive_ns("--deadline", text)

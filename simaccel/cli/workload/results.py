@@ -24,14 +24,14 @@ class ResultRow:
     bytes: int
     """The size of their payloads in all."""
     whole: Latency
-    """The time from the call until the caller went on. The other times are its parts, one after the other."""
+    """The time from the call until the caller went on. The other times are its parts, which follow one another."""
     slot: Latency
     queue: Latency
     service: Latency
     wake: Latency
 
     def to_dict(self) -> dict[str, Any]:
-        """The row for JSON. The latency of the whole is beside the counts, and each part is under its name."""
+        """The row for JSON. The latency of the whole stands beside the counts, and that of each part under its name."""
         described = asdict(self)
         return {**described.pop("whole"), **described}
 

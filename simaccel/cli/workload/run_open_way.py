@@ -2,7 +2,8 @@
 
 Latency counts from the intended time. So a load that is late, because this machine is, makes latencies longer instead
 of hiding them: no coordinated omission. One job is the pacer, which sleeps until the next time and puts what is due
-into a queue. Up to `--jobs` other jobs serve that queue. What waits in it waits for the application, and counts.
+into a queue. Up to `--jobs` other jobs serve that queue. Time in the queue is time that the application took, so it
+counts as latency.
 
 Little's law is checked on every run, as for `simulate`.
 """
@@ -110,7 +111,7 @@ class _Sender:
         self._now_ns: Callable[[], int] = engine.clock.now_ns
         self._begun_ns = 0
         self._next = 0
-        """How many have arrived: they are in the queue, or begun."""
+        """How many transactions have arrived: they are in the queue, or have begun."""
         self._due: deque[tuple[int, int]] = deque()
         """Numbers of transactions that wait for a job, and when they were put there."""
         self._serving = 0

@@ -40,8 +40,8 @@ class Prepared:
 class SoftwareOperation:
     """An operation of the device with a key, if it takes one.
 
-    `prepare(data, rng)` makes a request of data of at most `largest_bytes`; None: of any size, so also of a block of a
-    file. All draws come from `rng`.
+    `prepare(data, rng)` makes a request of at most `largest_bytes` of data. If that is None, the data may have any
+    size, so they may be a block of a file. All draws come from `rng`.
     """
 
     op: str

@@ -8,7 +8,7 @@ from sim.timing.quantities import parse_duration_ns
 
 
 def positive_ns(option: str, text: str) -> int:
-    """The time that this option gives, such as 50ms, in ns. Raises UsageError for what is no time, and for 0."""
+    """The time that this option gives, such as 50ms, in ns. Raises UsageError for any other text, and for 0."""
     try:
         time_ns = parse_duration_ns(text)
     except SimUsageError as error:
