@@ -119,7 +119,7 @@ class VirtualClock:
         finally:
             self._stepping = False
         self._owes_step = False
-        return min((due for due in dues if due is not None), default=None)
+        return min([due for due in dues if due is not None], default=None)
 
     def __repr__(self) -> str:
         return f"VirtualClock({self._now_ns})"
