@@ -45,6 +45,30 @@ def call(accel: RemoteAccelerator, op: str, payload: bytes, session: object = No
     return request
 
 
+def test_another_thread_may_take_the_completions_just_before_the_reader_locks(device: DeviceProcess) -> None:
+    """As one does that masks the interrupt and polls. The reader finds none left, and reads on."""
+
+    class PolledFirst:
+        """The reader gets the lock when somebody has reaped."""
+
+        def __enter__(self) -> None:
+            lock.acquire()
+            reaper.lock = lock
+            reaper.reap()
+            reaper.lock = self  # type: ignore[assignment]
+
+        def __exit__(self, *error: object) -> None:
+            lock.release()
+
+    with connect(device.address) as accel:
+        reaper = accel._connection.reaper
+        lock = reaper.lock
+        reaper.lock = PolledFirst()  # type: ignore[assignment]
+        for text in (b"abc", b"def"):
+            assert call(accel, "sha256", text).result == hashlib.sha256(text).digest()
+        reaper.lock = lock
+
+
 def test_sessions_hold_keys(device: DeviceProcess) -> None:
     signer = rsa_key()
     curve = ec.generate_private_key(ec.SECP256R1())

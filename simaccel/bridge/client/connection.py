@@ -212,6 +212,8 @@ class Connection:
                 self.interrupt.notify()
                 break
             with self.reaper.lock:
+                if not self.completions.entries:  # another thread masked the interrupt and polled, just now
+                    break
                 self.counters.count_batch(len(self.completions.entries))
                 self.interrupt.fired += 1
                 orphaned = self.counters.orphaned
