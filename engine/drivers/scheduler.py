@@ -37,8 +37,7 @@ PAUSED = JobState.PAUSED
 PUMP_TURNS = 16
 """After this many turns the pump runs, even if jobs are ready."""
 FRUITLESS_MOST = 1_000
-"""While virtual time stands still, jobs may do nothing but retry for a slot for this many turns in a row. After that we
-say that they will never get one."""
+"""After this many turns in a row at one virtual time, in which jobs only retried for a slot, none will ever be free."""
 
 
 class Scheduler:
@@ -98,13 +97,11 @@ class Scheduler:
                 self._torn = False
             elif self._busy:
                 self._seats.leave_ended()
-            while self._new or self._busy:
-                self._turn()
-        except (NoJobsError, StalledError):
-            raise
-        except BaseException:
-            self._torn = True
-            self._pump.let_go()
+            self._turn_until_done()
+        except BaseException as error:
+            if not isinstance(error, NoJobsError | StalledError):
+                self._torn = True
+                self._pump.let_go()
             raise
         finally:
             self._running = False
@@ -170,6 +167,11 @@ class Scheduler:
         self.close()
 
     # One turn
+
+    def _turn_until_done(self) -> None:
+        # Not in `run`: CPython 3.12 and 3.13 leave a loop's jump back out of the `try` around it. Ctrl-C comes there.
+        while self._new or self._busy:
+            self._turn()
 
     def _turn(self) -> None:
         self._progress = 0
@@ -275,8 +277,7 @@ class Scheduler:
             self._park(seat)
 
     def _resume_failed(self, seat: Seat, job: Job, error: BaseException) -> None:
-        """Deal with what a resume raised. KeyboardInterrupt and the like are raised again. If the job's context was
-        closed, only this job is ended."""
+        """Deal with what a resume raised. Raise KeyboardInterrupt and the like again. End a job of a closed context."""
         if job.state is not PAUSED:
             self._park(seat)
             if not isinstance(error, Exception):

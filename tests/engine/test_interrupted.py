@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import dis
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -270,3 +272,10 @@ SCENARIOS: dict[str, tuple[Callable[[str, str], Scenario], list[object]]] = {
 def test_an_exception_at_every_place(what: str, notify: str, job: str, error: type[BaseException], places: str) -> None:
     scenario, watched = SCENARIOS[what]
     interrupt_everywhere(scenario(notify, job), watched, error, kind=places)
+
+
+@pytest.mark.python_source
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="3.11 keeps all of a loop in the try around it")
+def test_a_run_has_no_loop_whose_jump_back_its_try_does_not_hold() -> None:
+    """CPython 3.12 and 3.13 leave it out. A Ctrl-C there would leave the scheduler running for ever."""
+    assert not [one for one in dis.Bytecode(Scheduler.run) if one.opname == "JUMP_BACKWARD"]
