@@ -124,11 +124,18 @@ def test_what_happens_at_no_device_is_shown_to_one_that_is_there(toolbox: Toolbo
 
 @pytest.mark.parametrize("mode", some(["fd", "callback"], 1))
 def test_a_killed_device_costs_no_operation(toolbox: Toolbox, devices: Devices, mode: str) -> None:
-    process = toolbox.start_jobs(devices.socket, mode, 24, 0, "ecdsa,x25519,rsa-pkcs1", entries=8, fallback="no")
+    process = toolbox.start_jobs(
+        devices.socket, mode, 24, 0, "ecdsa,x25519,rsa-pkcs1", entries=8, fallback="no", **PATIENT
+    )
     try:
-        for kill in range(3):
+        for number in range(3):
             _wait_for_load(devices, process)
-            devices.kill_and_restart(kill % 3)
+            # It is stopped first, and gets work all the same: so it takes some along.
+            devices.all[number].process.send_signal(signal.SIGSTOP)
+            another = devices.all[number - 1]
+            before = another.stat()["completed"]
+            wait_until(lambda: another.stat()["completed"] > before + 100, process)  # noqa: B023 - called here
+            devices.kill_and_restart(number)
         _wait_for_load(devices, process)
         counted = end_jobs(process)
     finally:
