@@ -124,7 +124,7 @@ class Certification:
 
 
 def _why_unused(server: ServerProcess) -> str:
-    sentences = [diagnose(Process.of(pid)).sentence for pid in server.pids()]
+    sentences = [diagnose(process).sentence for process in Process.all_of(server.pids())]
     return next(
         (sentence for sentence in sentences if "OPENSSL_CONF" not in sentence), sentences[0] if sentences else ""
     )

@@ -212,6 +212,12 @@ def test_what_can_not_be_looked_at() -> None:
     assert done.stderr == f"simaccel: there is no process {2**30}\n"
 
 
+def test_of_several_processes_those_that_have_ended_are_left_out() -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    assert [process.pid for process in Process.all_of([ended.pid, os.getpid(), 2**30])] == [os.getpid()]
+
+
 @needs_root
 def test_another_users_process_can_not_be_looked_at() -> None:
     def look() -> bytes:

@@ -131,5 +131,5 @@ def fds(pid: int) -> int:
     """How many fds a process has open; 0 if it has ended."""
     try:
         return len(os.listdir(f"/proc/{pid}/fd"))
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return 0

@@ -123,7 +123,7 @@ def check_stranger(stranger: Stranger, provider: Path) -> dict[str, Any]:
             with Process(target, environment(device.address, provider), folder / "output") as process:
                 for _ in range(COUNT):
                     stranger.client(site.port)
-                sentences = [diagnose(Seen.of(pid)).sentence for pid in process.pids()]
+                sentences = [diagnose(seen).sentence for seen in Seen.all_of(process.pids())]
             report = device.stat()
         assert report["by_op"] == {}, report["by_op"]
         assert any(stranger.says in sentence for sentence in sentences), sentences

@@ -10,6 +10,7 @@ import os
 import re
 import struct
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,13 +62,26 @@ class Process:
     @classmethod
     def of(cls, pid: int) -> Process:
         """The process with this pid. Raises UsageError if there is none, or we may not look at it."""
+        process = cls._look(pid)
+        if process is None:
+            raise UsageError(f"there is no process {pid}")
+        return process
+
+    @classmethod
+    def all_of(cls, pids: Iterable[int]) -> list[Process]:
+        """The processes with these pids, without those that have ended meanwhile. Raises UsageError if we may not look
+        at one."""
+        return [process for process in map(cls._look, pids) if process is not None]
+
+    @classmethod
+    def _look(cls, pid: int) -> Process | None:
         folder = Path(f"/proc/{pid}")
         try:
             maps = (folder / "maps").read_bytes()
             status = (folder / "status").read_text(errors="replace")
             name = (folder / "comm").read_text(errors="replace").strip()
         except (FileNotFoundError, ProcessLookupError):
-            raise UsageError(f"there is no process {pid}") from None
+            return None
         except PermissionError:
             raise UsageError(f"process {pid} is another user's: call this as that user, or as root") from None
         mappings = [
