@@ -14,6 +14,7 @@ from engine.drivers import asyncio_loop
 from engine.drivers.loop_driver import LoopDriver, LoopWaker
 from engine.drivers.running_loop import loop_here, no_loop
 from engine.drivers.waits_for import WaitsFor, waits_for
+from engine.jobs.job import Job
 from engine.jobs.start import new_job
 from engine.jobs.thread import LOCAL
 from engine.methods import Operations
@@ -82,7 +83,9 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
                 job.start()
                 if job.done and loop.turn is not None:
                     await loop.turn()
-                while job.paused:
+                while True:  # with a condition here, Ctrl-C could get past the `try` (docs/pythons.md)
+                    if not job.paused:
+                        break
                     driver.watch(ctx, waker)
                     wait = waits_for(job, ctx, not all(map(is_wake_fd, ctx.all_fds())))
                     if wait is WaitsFor.FAILED:
@@ -114,9 +117,11 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
                     raise
                 finally:
                     job.driver = None  # it need not be told of its own cancel
-                    for _ in range(CANCELS):
-                        if not job.paused or job.cancel():
-                            break
+                    try:
+                        _cancel(job)
+                    except BaseException:
+                        _cancel(job)
+                        raise
             return job.result()
 
     async def _in_loop(self, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None) -> bytes:
@@ -145,6 +150,12 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
 
     async def _blocked(self, op: str, payload: Any, aux: Any, session: Any, deadline_ns: int | None) -> bytes:
         return self._engine.call(op, payload, aux=aux, session=session, deadline_ns=deadline_ns)
+
+
+def _cancel(job: Job) -> None:
+    for _ in range(CANCELS):
+        if not job.paused or job.cancel():
+            break
 
 
 def running_driver() -> LoopDriver:

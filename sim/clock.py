@@ -120,7 +120,7 @@ class VirtualClock:
         """Step every device without moving the time. Returns the time at which something is due next."""
         self._stepping = self._owes_step = True
         try:
-            # No condition here: CPython 3.12 and 3.13 leave the jump after it out of the `try`, and Ctrl-C comes there.
+            # No condition here: Ctrl-C at the jump after it would get past the `try` (docs/pythons.md).
             dues = [device.step() for device in tuple(self._devices)]
         finally:
             self._stepping = False

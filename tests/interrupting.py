@@ -308,9 +308,9 @@ def _signal_places(code: CodeType) -> frozenset[int]:
         goes_on = one.opname == "RESUME" and one.arg  # a generator or coroutine; arg 0 is the entry
         # Where what follows has another handler, as in `with lock: return f()`, it would not be as in the call itself.
         called = one.opname in _LOOKS_FOR_SIGNALS and handlers(one.offset) == handlers(following.offset)
-        # From Python 3.13 on, a jump back may lie outside of the `try` around its loop. An exception that comes there
-        # skips every `finally`, and no code can do anything about it.
-        jumps = following.opname == "JUMP_BACKWARD" and handlers(one.offset) == handlers(following.offset)
+        # Up to 3.12, a jump back that is not in the `try` around its loop raises as from inside: see loops_in_try.py.
+        as_before = handlers(one.offset) == handlers(following.offset)
+        jumps = following.opname == "JUMP_BACKWARD" and (as_before or sys.version_info >= (3, 13))
         if goes_on or called or jumps:
             places.add(following.offset)
     return frozenset(places)

@@ -22,6 +22,7 @@ ARGUMENTS = ["-q", "-n", "auto", "-p", "no:cacheprovider"]
 TESTS = [
     "tests/waitctx",
     "tests/testing/test_interrupting.py",
+    "tests/project/test_loops_in_try.py",
     *(
         f"tests/sim/test_{name}.py"
         for name in (

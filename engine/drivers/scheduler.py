@@ -169,7 +169,7 @@ class Scheduler:
     # One turn
 
     def _turn_until_done(self) -> None:
-        # Not in `run`: CPython 3.12 and 3.13 leave a loop's jump back out of the `try` around it. Ctrl-C comes there.
+        # Not in `run`: Ctrl-C at the jump back of this loop would get past the `try` around it (docs/pythons.md).
         while self._new or self._busy:
             self._turn()
 

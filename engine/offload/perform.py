@@ -184,12 +184,12 @@ class Performer:
                 if self._polls_itself:
                     self._poll_if_many(operation)
                 # Pause even if it is done by now: the driver of the job was told of a wait fd, and expects a pause.
-                waker.wait_for_completion(operation)
-                await PAUSE
-                while not waker.resumed(operation):
-                    counters.spurious += 1
+                while True:  # with a condition here or at the end, Ctrl-C could get past the `try` (docs/pythons.md)
                     waker.wait_for_completion(operation)
                     await PAUSE
+                    if waker.resumed(operation):
+                        break
+                    counters.spurious += 1
         except BaseException as error:
             counters.given_up += 1
             counters.operations += 1

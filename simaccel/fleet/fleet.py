@@ -9,6 +9,7 @@ gets requests while no other member is up, and requests that all others have fai
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 from types import TracebackType
 from typing import Any, Self
 
@@ -76,7 +77,7 @@ class Fleet:
         self._watch = FleetWatch(router, self._keeper, patience_ns, retry_ns, probe)
         router.on_rest = self._watch.rest
         try:
-            if not any(member.up for member in self._members):
+            if not any(map(attrgetter("up"), self._members)):
                 raise FleetDownError("no member of the fleet answers: start a device, or give software=True")
             self._watch.start()
         except BaseException:
@@ -134,7 +135,7 @@ class Fleet:
         if session is not None and not (isinstance(session, FleetSession) and session in self._router.sessions):
             raise UsageError(f"{session!r} is no session of this fleet: give one that its `session` returned, or None")
         with self._lock:
-            able = [m for m in self._members if m.accel is not None and (session is None or m in session.by_member)]
+            able = self._able_to_check(session)
         if not able:
             raise FleetDownError("no member of the fleet can check a request: none is up")
         member = next((one for one in able if one.up), able[0])
@@ -142,6 +143,9 @@ class Fleet:
         member.accel.prepare(attempt)
         request.payload, request.aux, request.kernel = attempt.payload, attempt.aux, attempt.kernel
         request.key = 0 if session is None else session.number
+
+    def _able_to_check(self, session: FleetSession | None) -> list[Member]:
+        return [m for m in self._members if m.accel is not None and (session is None or m in session.by_member)]
 
     def submit(self, request: Any) -> bool:
         """Take a prepared request, or return False if no member has a free slot. Never blocks.

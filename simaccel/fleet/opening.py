@@ -20,18 +20,22 @@ def open_members(given: Iterable[Given], depth: int) -> tuple[list[Member], Any]
     try:
         for number, one in enumerate(given):
             members.append(_member(number, one, depth))
-        for member in members:
-            if getattr(member.accel, "assistant", None) is not None:
-                raise UsageError(
-                    f"{member.name} was made with assist: a fleet gives requests to whichever device it chooses, and "
-                    "its callers can't assist; make it without"
-                )
+        _check_unassisted(members)
         return members, _common_clock(members)
     except BaseException:
         for member in members:
             if member.make is not None and member.accel is not None:  # nobody else can close it
                 member.accel.close()
         raise
+
+
+def _check_unassisted(members: Iterable[Member]) -> None:
+    for member in members:
+        if getattr(member.accel, "assistant", None) is not None:
+            raise UsageError(
+                f"{member.name} was made with assist: a fleet gives requests to whichever device it chooses, and "
+                "its callers can't assist; make it without"
+            )
 
 
 def close_accelerators(accels: Iterable[Any], *, drain: bool) -> None:

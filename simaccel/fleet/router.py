@@ -75,6 +75,10 @@ class Router:
         devices = [member for member in self.members if member.up and not member.is_software and member not in tried]
         return devices or [member for member in self.members if member.is_software and member not in tried]
 
+    def _able(self, flight: Flight) -> list[Member]:
+        candidates, session = self.candidates(flight.tried), flight.request.session
+        return candidates if session is None else [member for member in candidates if member in session.by_member]
+
     def attempt_at(self, flight: Flight, member: Member) -> Attempt:
         """A new attempt of the flight at this member, which has the flight's session."""
         session = flight.request.session
@@ -87,9 +91,7 @@ class Router:
         refusal: BaseException | None = flight.error
         while True:
             with self.lock:
-                able = self.candidates(flight.tried)
-                if request.session is not None:
-                    able = [member for member in able if member in request.session.by_member]
+                able = self._able(flight)
                 if not able and flight.tried and not flight.doubts and flight.rounds < ROUNDS:
                     flight.rounds += 1
                     flight.tried.clear()
@@ -148,7 +150,7 @@ class Router:
         blame = blame_for(error)
         if blame is Blame.REQUEST or self.closed:
             with self.lock:
-                sick = [one for one in flight.doubts if error is None and one.note(failed=True)]
+                sick = _sick(flight.doubts) if error is None else []
                 member.note(failed=False)
             for one in sick:
                 self.give_up(one, "half of its latest completions failed")
@@ -278,3 +280,7 @@ class Router:
         with self.lock:
             member.came_up(self.clock.now_ns())
         self.on_space(member.free_slots)
+
+
+def _sick(doubts: Iterable[Member]) -> list[Member]:
+    return [member for member in doubts if member.note(failed=True)]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dis
-import sys
-
 import pytest
 
 from sim import Accelerator, Delivery, Request, VirtualClock
@@ -40,15 +37,3 @@ def test_a_ctrl_c_in_a_handler_comes_out_when_all_are_told(polled: bool) -> None
         assert sorted(told) == [b"3 slots", b"a", b"b", b"c"]
         assert accel.in_flight == 0
         accel.detach(on_space)
-
-
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="3.11 makes a function of its own of each comprehension")
-def test_a_step_of_the_clock_looks_for_signals_only_inside_its_try() -> None:
-    """CPython 3.12 and 3.13 leave the jump after a condition in a loop out of the `try` around the loop. A Ctrl-C there
-    would leave the clock in a step for ever."""
-    step = dis.Bytecode(VirtualClock._step)
-    protected = [(entry.start, entry.end) for entry in step.exception_entries]  # type: ignore[attr-defined]
-    jumps = [one for one in step if one.opname == "JUMP_BACKWARD" and one.positions is not None]
-    assert jumps
-    for jump in jumps:
-        assert any(start <= jump.offset < end for start, end in protected), jump

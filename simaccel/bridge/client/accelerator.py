@@ -219,20 +219,25 @@ class RemoteAccelerator:
             raise UsageError("an accelerator can't be closed by the handler of a completion: it would wait for itself")
         self._closed = True
         _alive.discard(self)
-        connection, ring = self._connection, self._connection.ring
+        connection = self._connection
         connection.refuse(ClosedError("the accelerator was closed"))
         try:
-            while drain and ring.outstanding:
-                before = ring.reaped
-                connection.poll(0)
-                if ring.reaped == before and not self._reader.wait_for(partial(connection.moved, before), PATIENCE_S):
-                    break
+            if drain:
+                self._drain()
         finally:
             connection.lose(ClosedError("the accelerator was closed while this was in flight"))
             connection.sever()
             self._reader.stop()
             connection.poll(0)
             connection.rings.close()
+
+    def _drain(self) -> None:
+        connection, ring = self._connection, self._connection.ring
+        while ring.outstanding:
+            before = ring.reaped
+            connection.poll(0)
+            if ring.reaped == before and not self._reader.wait_for(partial(connection.moved, before), PATIENCE_S):
+                break
 
     def __enter__(self) -> Self:
         return self

@@ -254,11 +254,12 @@ class Connection:
                 opening.status = CompletionStatus.FAILED
                 opening.answered.set()
             self._opening.clear()
-            while self._in_flight:
-                _, request = self._in_flight.popitem()
+            for cookie, request in tuple(self._in_flight.items()):
                 request.result, request.error = None, error
                 request.started_ns = request.finished_ns = now_ns
-                self.completions.entries.append(request)
+                # Not `append`: after a call CPython runs signal handlers, and none may run before the next line.
+                self.completions.entries += (request,)
+                del self._in_flight[cookie]
         self._tell()
 
     def sever(self) -> None:

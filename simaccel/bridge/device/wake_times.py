@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import ge
 from time import monotonic_ns
 from typing import Any
 
@@ -86,7 +87,7 @@ class ClientWakes:
             if claimed != self._claimed:
                 self._claimed = claimed
                 *counts, sum_ns = claimed
-                grown = all(now >= before for now, before in zip(counts, self._wakes.counts, strict=True))
+                grown = all(map(ge, counts, self._wakes.counts))
                 if grown and sum(counts) <= completions:
                     self._wakes = Wakes(counts, self._possible_ns(counts, sum_ns))
             return self._wakes

@@ -161,16 +161,21 @@ class Run:
         """Run to the end. Raises what an actor or a check has raised, StuckError or EndlessError."""
         state = LOCAL.state
         try:
-            while (actor := self._next or self._decide()) is not None:
-                self._next = None
-                self._advance(actor)
-                self._check()
-            self._current = None
-            for check in self._at_end:
-                check()
+            self._play()
         finally:
-            self._end()
-            LOCAL.state = state
+            try:
+                self._end()
+            finally:
+                LOCAL.state = state
+
+    def _play(self) -> None:
+        while (actor := self._next or self._decide()) is not None:
+            self._next = None
+            self._advance(actor)
+            self._check()
+        self._current = None
+        for check in self._at_end:
+            check()
 
     def abandon(self) -> None:
         """Clean up without a run, because the model raised while it set up the run."""
