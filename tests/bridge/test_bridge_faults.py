@@ -18,7 +18,7 @@ SEEN_BY = {
     "fail:every=7": "failed",
     "corrupt:every=5": "damaged",
     "lose:every=20": "expired",
-    "delay:by=200ms,every=20": "expired",
+    "delay:by=1s,every=20": "expired",
     "delay:by=5ms,every=3": None,
     "duplicate:every=4": None,
     "reorder:past=3,every=4": None,
@@ -35,7 +35,7 @@ def test_faults_of_the_core(toolbox: Toolbox, device: DeviceProcess, fault: str,
     seen = SEEN_BY[fault]
     inject(device.address, fault)
     # Short only where it is to pass: a machine that stalls for so long must change nothing elsewhere.
-    deadline_ms = 100 if seen == "expired" else 60_000
+    deadline_ms = 500 if seen == "expired" else 60_000
     counted = toolbox.run_jobs(device.address, mode, 8, COUNT, KINDS, entries=64, deadline_ms=deadline_ms)
     assert counted["good"] == COUNT
     assert counted["offloaded"] > 0
