@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from engine import Engine
 from engine.modes import NOTIFY
 from simaccel.cli.workload import run_way as run_way_module
 from tests.cli.cli import ROOT, Cli, command, environment
+from tests.limits import WAIT_S
 
 
 @pytest.fixture
@@ -117,6 +119,35 @@ def test_replay_compares_no_half_of_a_run(cli: Cli, tmp_path: Path, interrupts: 
     interrupts.append(60)
     replay = cli("replay", str(target))
     assert (replay.code, replay.out, replay.errors) == (130, b"", ["simaccel: interrupted"])
+
+
+LOST = """
+import gc, signal
+from simaccel.cli.commands import run
+
+class Collected:
+    def __init__(self):
+        self.me = self
+
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+def collect(*line):
+    Collected()
+    gc.collect()
+
+run.print_line = collect
+"""
+"""Ctrl-C comes while garbage is collected, in a `__del__`."""
+
+
+def test_it_is_not_lost_in_a_del(tmp_path: Path) -> None:
+    """An exception that is raised there goes nowhere, and this run would go on for hours."""
+    (tmp_path / "lost.py").write_text(LOST + "\nfrom simaccel.cli import main\nraise SystemExit(main())\n")
+    words = ["run", "--latency", "fixed:1s", "--op", "null", "--notify", "fd"]
+    command = [sys.executable, str(tmp_path / "lost.py"), *words]
+    done = subprocess.run(command, capture_output=True, cwd=ROOT, env=environment(), timeout=WAIT_S, check=False)
+    assert (done.returncode, done.stderr) == (130, b"simaccel: interrupted\n")
 
 
 def test_as_a_user_presses_it() -> None:
