@@ -5,12 +5,22 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import suppress
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from simaccel.bridge.device.memory import Memory
 
 Completion = tuple[int, int, int, int, int]
 """Cookie, status, length of the result, start and end in ns: the fields of `wire.COMPLETION`, in its order."""
+
+
+class EndpointCounts(NamedTuple):
+    """What `Endpoint` counts, at one moment."""
+
+    submitted: int
+    completed: int
+    failed: int
+    interrupts: int
+    outstanding: int
 
 
 class Watcher(Protocol):
@@ -74,6 +84,11 @@ class Endpoint:
             self.completed += len(completions) - failed
             if self.watcher is not None:
                 self.watcher.completed(self, completions)
+
+    def counts(self) -> EndpointCounts:
+        """What is counted so far. A client that has seen a completion finds it counted."""
+        with self.lock:  # `complete` shows completions first
+            return EndpointCounts(self.submitted, self.completed, self.failed, self.interrupts, self.outstanding)
 
     def note_failure(self, op: str) -> None:
         """Notes that a request of this operation fails. `complete` counts it among all failed ones."""

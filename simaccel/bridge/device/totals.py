@@ -37,8 +37,9 @@ class Totals:
         self._told.update(client.memory.client_counts())
         self._wakes = Wakes.sum((self._wakes, client.wakes.read()))
         self._failures.update(client.endpoint.failures)
+        counts = client.endpoint.counts()
         for name in self._past:
-            self._past[name] += getattr(client.endpoint, name)
+            self._past[name] += getattr(counts, name)
 
     def sums(self, clients: Sequence[ConnectedClient]) -> dict[str, Any]:
         """The sums over these clients, and over all that have gone."""
@@ -48,12 +49,11 @@ class Totals:
         failures = self._failures.copy()
         for client in clients:
             failures.update(dict(client.endpoint.failures))
-        sums = {
-            name: past + sum(getattr(client.endpoint, name) for client in clients) for name, past in self._past.items()
-        }
+        counts = [client.endpoint.counts() for client in clients]
+        sums = {name: past + sum(getattr(count, name) for count in counts) for name, past in self._past.items()}
         return {
             **sums,
-            "in_flight": sum(client.endpoint.outstanding for client in clients),
+            "in_flight": sum(count.outstanding for count in counts),
             "connected": len(clients),
             **self.counts,
             "failed_by_op": dict(sorted(failures.items())),
@@ -74,16 +74,16 @@ def page(clients: Sequence[ConnectedClient], first: int, most: int = PAGE_CLIENT
 
 
 def _row(client: ConnectedClient) -> dict[str, Any]:
-    endpoint = client.endpoint
+    counts = client.endpoint.counts()
     return {
         "pid": client.pid,
         "uid": client.uid,
         "entries": client.memory.layout.entries,
         "keys": len(client.keys),
-        "submitted": endpoint.submitted,
-        "completed": endpoint.completed,
-        "failed": endpoint.failed,
-        "in_flight": endpoint.outstanding,
+        "submitted": counts.submitted,
+        "completed": counts.completed,
+        "failed": counts.failed,
+        "in_flight": counts.outstanding,
         "ring_full": client.times_full,
         "told": client.memory.client_counts(),
         "wake": client.wakes.read().summary(),
