@@ -23,6 +23,8 @@ POOLS = 5
 """How often a new pool of processes is made because one of them was killed."""
 PATIENCE_S = 5
 """How long a Dask scheduler may take to answer."""
+START_S = 120
+"""How long one may take that we have just started."""
 RETRIES = 5
 """How many workers of a cluster may be killed during a batch before the batch counts as the cause."""
 
@@ -76,7 +78,8 @@ def by_dask(cells: Sequence[Cell], address: str, workers: int, batch: int) -> It
         )
     try:
         try:
-            client = distributed.Client(cluster if cluster is not None else address, timeout=PATIENCE_S)
+            patience_s = PATIENCE_S if cluster is None else START_S
+            client = distributed.Client(cluster if cluster is not None else address, timeout=patience_s)
         except (OSError, ValueError, TimeoutError):
             raise UsageError(
                 f"--dask {address}: no Dask scheduler answers there within {PATIENCE_S} s; start one with "

@@ -129,23 +129,25 @@ def test_a_hard_limit_of_open_files(workshop: Workshop, toolbox: Toolbox) -> Non
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
-def test_nothing_is_left_running(workshop: Workshop, toolbox: Toolbox, tmp_path: Path, how: signal.Signals) -> None:
-    """The server has a child that is a daemon in a session of its own, and ignores what asks it to end."""
-    subject = workshop.ours()
+def test_nothing_is_left_running(toolbox: Toolbox, tmp_path: Path, how: signal.Signals) -> None:
+    """The server has a child that is a daemon in a session of its own, and ignores what asks it to end. It takes
+    connections and never answers, so that it is being waited for whenever the signal comes."""
+    port = free_port()
+    answers_never = f"import signal, socket\nlistener = socket.create_server(('127.0.0.1', {port}))\nsignal.pause()"
     said = tmp_path / "pid"
     daemon = f"trap '' HUP INT TERM; echo $$ >{said}.new; mv {said}.new {said}; while :; do sleep 1000; done"
-    words = [sys.executable, "-m", "simaccel", "certify", "server", "--connect", f"127.0.0.1:{subject.port}"]
-    words += ["--scenario", "held-for-ever", "--", "sh", "-c", 'setsid sh -c "$0" & exec "$@"', daemon]
+    words = [sys.executable, "-m", "simaccel", "certify", "server", "--connect", f"127.0.0.1:{port}"]
+    words += ["--limit", str(int(WAIT_S)), "--", "sh", "-c", 'setsid sh -c "$0" & exec "$@"', daemon]
     folder = tmp_path / "tmp"
     folder.mkdir()
     process = subprocess.Popen(
-        [*words, *subject.command],
+        [*words, sys.executable, "-c", answers_never],
         env={**_environment(toolbox), "TMPDIR": str(folder)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
     try:
-        wait_until(lambda: said.exists() and _listens(subject.port))
+        wait_until(lambda: said.exists() and _listens(port))
         started = [*descendants(process.pid), int(said.read_text())]
         process.send_signal(how)
         _, err = process.communicate(timeout=WAIT_S)

@@ -1,10 +1,10 @@
 """Notices a server that waits in real time or never returns. Virtual time stands still meanwhile, so nothing comes.
 
 A thread looks ten times a second at what Linux tells of the thread that is judged: how long it has used a CPU, and how
-long it was ready to run and got none. For the rest of the time that has passed, it has slept. So a busy machine changes
-nothing. If the server has slept for too long, or a single call has computed for too long, a signal interrupts the
-thread, and the handler raises OutOfTime at the place where the server is. Nothing is noticed where that can't be done:
-in a thread other than the main one, without Linux, or if the signal is in use.
+long it was ready to run and got none. For the rest of the time that has passed, it has slept, unless the whole machine
+stood still. So a busy machine changes nothing. If the server has slept for too long, or a single call has computed for
+too long, a signal interrupts the thread, and the handler raises OutOfTime at the place where the server is. Nothing is
+noticed where that can't be done: in a thread other than the main one, without Linux, or if the signal is in use.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+
+from simaccel.stolen_time import stolen_s
 
 SLEPT_S = 2.0
 """How long the calls of a scenario may sleep, all together. A server that never waits sleeps for the disk at most."""
@@ -97,14 +99,14 @@ class RealTime:
 
     def _watch(self, thread: int, native: int, ended: threading.Event) -> None:
         own, call, computed_s = threading.get_native_id(), 0, 0.0
-        before = (time.monotonic(), *_times(native), sum(_times(own)))
+        before = (time.monotonic(), *_times(native), sum(_times(own)), stolen_s())
         while not ended.wait(LOOK_EVERY_S):
-            now = (time.monotonic(), *_times(native), sum(_times(own)))
-            passed_s, cpu_s, waited_s, own_s = (one - other for one, other in zip(now, before, strict=True))
+            now = (time.monotonic(), *_times(native), sum(_times(own)), stolen_s())
+            passed_s, cpu_s, waited_s, own_s, lost_s = (one - other for one, other in zip(now, before, strict=True))
             before = now
             # While this thread runs or is ready to run, it may hold the GIL. The other one waits for that, which looks
             # like sleep. So this time is taken off.
-            slept_s = passed_s - cpu_s - waited_s - own_s
+            slept_s = passed_s - cpu_s - waited_s - own_s - lost_s
             if self._call and slept_s > passed_s / 2:
                 self._slept_s += slept_s
             computed_s = computed_s + cpu_s if self._call == call else 0.0
