@@ -31,7 +31,7 @@ from pathlib import Path
 from threading import Lock
 from typing import IO, Any
 
-from tests.limits import WAIT_S
+from tests.limits import WAIT_S, be_patient
 
 ROOT = Path(__file__).resolve().parents[1]
 PRELOADED = (
@@ -267,6 +267,7 @@ def main(fd: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the test process, and the end of that ends this
     for module in PRELOADED:
         import_module(module)
+    be_patient()
     gc.collect()
     gc.freeze()
     request = serve(socket.socket(fileno=fd))

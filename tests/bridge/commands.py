@@ -8,7 +8,7 @@ import sys
 
 from tests import forked
 from tests.bridge.toolbox import PATH, ROOT
-from tests.limits import WAIT_S
+from tests.limits import WAIT_S, patient_variables
 
 
 def simaccel(
@@ -16,12 +16,14 @@ def simaccel(
 ) -> subprocess.CompletedProcess[str]:
     """Runs `simaccel` with these arguments. `address`: of the device, if it is no argument. `check`: that it exits 0.
 
-    Of the environment variables that begin with SIMACCEL_ it sees only those that are given.
+    Of the environment variables that begin with SIMACCEL_ it sees only those that are given, and how patient a provider
+    is.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SIMACCEL_")}
     environment |= {
         "PYTHONPATH": str(ROOT),
         "PATH": f"{PATH}:{environment['PATH']}",
+        **patient_variables(),
         **({"SIMACCEL_SOCKET": address} if address else {}),
         **variables,
     }

@@ -18,12 +18,13 @@ from typing import Any, Self
 
 from simaccel.bridge import wire
 from tests.forked import Forked
-from tests.limits import WAIT_S
+from tests.limits import WAIT_S, be_patient
 
 SERVE = "simaccel serve --socket"
 """What users start, with its options as arguments."""
 
 _serial = count(1)
+be_patient()
 
 
 def fresh_address() -> str:

@@ -37,14 +37,14 @@ _LOSES = {"wrong_cookie", "lost", "silent", "late"}
 once their deadlines have passed, none is in flight that could count as gone."""
 
 
-def _deadline_ms(fault: str) -> int:
-    return 100 if fault in _LOSES else 10_000
+def _deadline(fault: str) -> dict[str, int]:
+    return {"deadline_ms": 100} if fault in _LOSES else {}
 
 
 @pytest.mark.parametrize(("fault", "mode"), pairs([*FAULTS], ["fd", "callback", "blocking"]))
 def test_no_wrong_result_comes_out_as_good(toolbox: Toolbox, mode: str, fault: str) -> None:
     device = DeviceProcess(None, fault, module="tests.bridge.faulty_device")
-    settings = {"entries": 16, "deadline_ms": _deadline_ms(fault)}
+    settings = {"entries": 16, **_deadline(fault)}
     try:
         if _SEEN_BY.get(fault) == "stray":  # how many operations that takes is a matter of time
             process = toolbox.start_jobs(device.address, mode, 8, 0, KINDS, **settings)
@@ -64,9 +64,7 @@ def test_no_wrong_result_comes_out_as_good(toolbox: Toolbox, mode: str, fault: s
 def test_without_fallback_the_job_is_told(toolbox: Toolbox, fault: str) -> None:
     device = DeviceProcess(None, fault, module="tests.bridge.faulty_device")
     try:
-        counted = toolbox.run_jobs(
-            device.address, "fd", 8, COUNT, KINDS, entries=16, deadline_ms=_deadline_ms(fault), fallback="no"
-        )
+        counted = toolbox.run_jobs(device.address, "fd", 8, COUNT, KINDS, entries=16, fallback="no", **_deadline(fault))
     finally:
         device.kill()
     assert counted["good"] + counted["errors"] == COUNT
@@ -77,7 +75,7 @@ def test_without_fallback_the_job_is_told(toolbox: Toolbox, fault: str) -> None:
 def test_sanitizers_find_nothing_under_a_hostile_device(sanitized: Toolbox, fault: str) -> None:
     device = DeviceProcess(None, fault, module="tests.bridge.faulty_device")
     try:
-        counted = sanitized.run_jobs(device.address, "fd", 8, COUNT, KINDS, entries=16, deadline_ms=_deadline_ms(fault))
+        counted = sanitized.run_jobs(device.address, "fd", 8, COUNT, KINDS, entries=16, **_deadline(fault))
     finally:
         device.kill()
     assert counted["good"] == COUNT
@@ -109,7 +107,7 @@ def test_a_device_that_says_nothing_delays_but_does_not_hang(toolbox: Toolbox) -
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as silent:
         silent.bind(wire.socket_address(address))
         silent.listen(8)
-        counted = toolbox.run_jobs(address, "fd", 2, 12)
+        counted = toolbox.run_jobs(address, "fd", 2, 12, connect_ms=500)
     assert counted["good"] == counted["software"] == 12
 
 

@@ -11,7 +11,6 @@ import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,8 +24,6 @@ from tests.limits import WAIT_S
 from tests.waiting import wait_until
 
 KILLS = pick(3, 10, 10)
-PATIENT: dict[str, Any] = {"connect_ms": 20_000, "deadline_ms": 60_000}
-"""Settings with which a device on a busy machine is neither left out, because it is slow to answer, nor asked last."""
 
 
 class Devices:
@@ -76,7 +73,7 @@ def test_a_list_that_can_not_be_used_is_one_clear_line(toolbox: Toolbox, socket:
 
 @pytest.mark.parametrize("mode", ["fd", "blocking"])
 def test_all_devices_get_their_share(toolbox: Toolbox, devices: Devices, mode: str) -> None:
-    counted = toolbox.run_jobs(devices.socket, mode, 24, 400, entries=4, fallback="no", **PATIENT)
+    counted = toolbox.run_jobs(devices.socket, mode, 24, 400, entries=4, fallback="no")
     assert counted["good"] == counted["wanted"]
     assert counted["software"] == 0
     assert counted["connects"] == 3
@@ -86,7 +83,7 @@ def test_all_devices_get_their_share(toolbox: Toolbox, devices: Devices, mode: s
 
 
 def test_each_device_is_shown_what_happened_at_it(toolbox: Toolbox, devices: Devices) -> None:
-    counted = toolbox.run_jobs(devices.socket, "fd", 24, 400, entries=4, **PATIENT)
+    counted = toolbox.run_jobs(devices.socket, "fd", 24, 400, entries=4)
     wait_until(lambda: not any(device.stat()["clients"] for device in devices.all))
     reports = [device.stat() for device in devices.all]
     for name in wire.COUNTS:
@@ -103,7 +100,7 @@ def test_what_happens_at_no_device_is_shown_to_one_that_is_there(toolbox: Toolbo
     first = DeviceProcess()
     rest = [DeviceProcess(None, "--fault", "fail:every=2", module=SERVE) for _ in range(2)]
     addresses = ", ".join(device.address for device in (first, *rest))
-    process = toolbox.start_jobs(addresses, "fd", 8, 0, "ecdsa,x25519", entries=8, **PATIENT)
+    process = toolbox.start_jobs(addresses, "fd", 8, 0, "ecdsa,x25519", entries=8)
 
     def in_software(device: DeviceProcess) -> int:
         return sum(client["told"].get("software", 0) for client in device.stat()["clients"])
@@ -124,9 +121,7 @@ def test_what_happens_at_no_device_is_shown_to_one_that_is_there(toolbox: Toolbo
 
 @pytest.mark.parametrize("mode", some(["fd", "callback"], 1))
 def test_a_killed_device_costs_no_operation(toolbox: Toolbox, devices: Devices, mode: str) -> None:
-    process = toolbox.start_jobs(
-        devices.socket, mode, 24, 0, "ecdsa,x25519,rsa-pkcs1", entries=8, fallback="no", **PATIENT
-    )
+    process = toolbox.start_jobs(devices.socket, mode, 24, 0, "ecdsa,x25519,rsa-pkcs1", entries=8, fallback="no")
     try:
         for number in range(3):
             _wait_for_load(devices, process)

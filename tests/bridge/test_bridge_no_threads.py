@@ -51,13 +51,13 @@ def test_sanitizers_find_nothing(
 
 
 @pytest.mark.parametrize(
-    ("fault", "seen_by", "deadline_ms"),
-    [("lost", "expired", 100), ("dies", "gone", 10_000), ("wild_index", "gone", 10_000)],
+    ("fault", "seen_by", "short"),
+    [("lost", "expired", {"deadline_ms": 100}), ("dies", "gone", {}), ("wild_index", "gone", {"deadline_ms": 10_000})],
 )
-def test_a_faulty_device_is_noticed(toolbox: Toolbox, fault: str, seen_by: str, deadline_ms: int) -> None:
+def test_a_faulty_device_is_noticed(toolbox: Toolbox, fault: str, seen_by: str, short: dict[str, int]) -> None:
     device = DeviceProcess(None, fault, module="tests.bridge.faulty_device")
     try:
-        counted = toolbox.run_jobs(device.address, "fd+", 8, COUNT, "ecdsa,x25519", entries=16, deadline_ms=deadline_ms)
+        counted = toolbox.run_jobs(device.address, "fd+", 8, COUNT, "ecdsa,x25519", entries=16, **short)
     finally:
         device.kill()
     assert counted["good"] == COUNT
@@ -67,7 +67,7 @@ def test_a_faulty_device_is_noticed(toolbox: Toolbox, fault: str, seen_by: str, 
 def test_threads_that_block_need_no_other(toolbox: Toolbox, device: DeviceProcess) -> None:
     process = toolbox.start_jobs(device.address, "blocking", 4, 1_000_000, "rsa-pkcs1")
     try:
-        wait_until(lambda: device.stat()["completed"] >= 50, process)
+        wait_until(lambda: device.stat()["completed"] >= 50 and len(_threads(process.pid)) >= 5, process)
         names = _threads(process.pid)
     finally:
         process.kill()

@@ -31,8 +31,8 @@ def test_speed_runs_on_the_device(toolbox: Toolbox, device: DeviceProcess, algor
     # "+R1:1234:2048:1.00" and the like: what it counted itself, per operation.
     counted = re.search(rb"^(\d+) .*(?:private RSA|sign).*in ", done.stderr.replace(b"Doing", b"\nDoing"), re.MULTILINE)
     report = device.stat()
-    assert by_op(report, op) > 100
-    assert report["failed"] == 0
+    assert by_op(report, op) > 0
+    assert report["failed"] == report["told"]["software"] == 0
     assert counted is None or by_op(report, op) >= int(counted.group(1))
 
 

@@ -31,7 +31,7 @@ def test_a_signal_to_another_thread_ends_the_device(module: str, more: tuple[str
     with DeviceProcess(fresh_address(), *more, module=module) as device:
         pid = device.process.pid
         # Awake, the main thread would see the signal by itself.
-        wait_until(lambda: _state(pid) == "S" and len(os.listdir(f"/proc/{pid}/task")) > 1)
+        wait_until(lambda: state(pid) == "S" and len(os.listdir(f"/proc/{pid}/task")) > 1)
         other = next(int(tid) for tid in os.listdir(f"/proc/{pid}/task") if int(tid) != pid)
         assert _libc.tgkill(pid, other, number) == 0
         assert device.process.wait(WAIT_S) == 0
@@ -39,5 +39,5 @@ def test_a_signal_to_another_thread_ends_the_device(module: str, more: tuple[str
         device.process.stdout.close()
 
 
-def _state(pid: int) -> str:
+def state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

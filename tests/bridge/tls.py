@@ -48,15 +48,31 @@ def _key(kind: str) -> bytes:
 
 
 _PORTS_EACH = 20
-_first_port = 20_000 + os.getpid() % 600 * _PORTS_EACH
-_ports = cycle(range(_first_port, _first_port + _PORTS_EACH))
+_BLOCKS = 600
+
+
+def _block() -> tuple[socket.socket, int]:
+    """A socket that is bound to the first port of a block, so that no other process takes that block, and that port."""
+    for number in range(_BLOCKS):
+        guard, port = socket.socket(), 20_000 + (os.getpid() + number) % _BLOCKS * _PORTS_EACH
+        try:
+            guard.bind(("127.0.0.1", port))
+        except OSError:  # another process has it
+            guard.close()
+            continue
+        return guard, port
+    raise AssertionError("all blocks of ports are in use")
+
+
+_guard, _first_port = _block()
+_ports = cycle(range(_first_port + 1, _first_port + _PORTS_EACH))
 """Each process of a test run has ports of its own, below those that the system gives to connections (from 32,768 on).
 A port that the system had given to a probe could be taken before the server that it was for has started."""
 
 
 def free_port() -> int:
     """A port of 127.0.0.1 at which nobody listens, and that only this process hands out."""
-    for port in islice(_ports, _PORTS_EACH):
+    for port in islice(_ports, _PORTS_EACH - 1):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
             try:
@@ -64,7 +80,7 @@ def free_port() -> int:
             except OSError:  # another process has it
                 continue
         return port
-    raise AssertionError(f"ports {_first_port} to {_first_port + _PORTS_EACH - 1} are all in use")
+    raise AssertionError(f"ports {_first_port + 1} to {_first_port + _PORTS_EACH - 1} are all in use")
 
 
 def wait_for_port(port: int, process: Popen[bytes]) -> None:

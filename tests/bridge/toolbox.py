@@ -13,15 +13,13 @@ from types import MappingProxyType
 from typing import Any
 
 from tests.keys import rsa_bytes
-from tests.limits import WAIT_S
+from tests.limits import PATIENT, WAIT_S
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 
 PREFIX = os.environ.get("SIMACCEL_OPENSSL", "")
 """Another OpenSSL than the system's, as `build_openssl.sh` makes it. HAProxy, nginx and curl use the system's."""
-
-CONNECT_MS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +123,10 @@ class Toolbox:
         _run(["cc", "-g", "-O1", *warnings, *flags, "-o", str(binary), *map(str, sources), *libcrypto, "-pthread"])
 
     def environment(self, address: str, **settings: object) -> dict[str, str]:
-        """For a program that is to use the device at that address. It waits longer for a slow machine than users do."""
+        """For a program that is to use the device at that address. It waits as long for it as PATIENT says."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SIMACCEL_")}
         environment.update(OPENSSL_CONF=str(self.config), SIMACCEL_SOCKET=address, PATH=self.openssl.path)
-        settings = {"connect_ms": CONNECT_MS, **settings}
+        settings = {**PATIENT, **settings}
         environment.update({f"SIMACCEL_{name.upper()}": str(value) for name, value in settings.items()})
         return environment
 

@@ -14,7 +14,7 @@ from tests.bridge.conftest import require
 from tests.bridge.tls import free_port, make_certificate
 from tests.bridge.toolbox import Toolbox
 from tests.docs.pages import ROOT, Block, blocks
-from tests.limits import WAIT_S
+from tests.limits import WAIT_S, patient_variables
 from tests.shared import once
 
 RECIPES = [block for block in blocks("yaml") if block.page == ROOT / "docs" / "ci.md"]
@@ -39,6 +39,7 @@ def _run(block: Block, folder: Path, provider: Path | None = None, **replaced: s
         "PYTHONDONTWRITEBYTECODE": "1",
         "TMPDIR": str(folder),
         **few_plugins.variables(),
+        **patient_variables(),
         **({} if provider is None else {"SIMACCEL_MODULE": str(provider)}),
     }
     return subprocess.run(

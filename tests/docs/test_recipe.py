@@ -14,7 +14,7 @@ from tests.bridge.device import fresh_address
 from tests.bridge.tls import free_port
 from tests.bridge.toolbox import Toolbox
 from tests.docs.pages import ROOT, blocks
-from tests.limits import WAIT_S
+from tests.limits import WAIT_S, patient_variables
 from tests.shared import once
 
 PAGE = ROOT / "docs" / "openssl.md"
@@ -39,6 +39,7 @@ def _bash(lines: list[str], folder: Path, provider: Path) -> str:
         "SIMACCEL_MODULE": str(provider),
         "SIMACCEL_SOCKET": fresh_address(),
         "TMPDIR": str(folder),
+        **patient_variables(),
     }
     script = "\n".join(["trap 'kill $(jobs -p); wait' EXIT", "set -e", *lines])
     done = subprocess.run(

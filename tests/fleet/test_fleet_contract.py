@@ -10,6 +10,7 @@ from simaccel.fleet import POLICIES, Fleet
 from simaccel.testing import check_accelerator
 from tests.bridge.device import SERVE, DeviceProcess
 from tests.bridge.test_bridge_contract import SESSIONS
+from tests.limits import WAIT_NS
 
 
 def virtual(policy: str, members: int, *, software: bool) -> Fleet:
@@ -25,10 +26,16 @@ def test_in_virtual_time(policy: str) -> None:
 
 @pytest.mark.parametrize(("members", "software"), [(1, False), (2, True)])
 def test_in_real_time(members: int, software: bool) -> None:
-    check_accelerator(lambda: Fleet([Accelerator(4) for _ in range(members)], software=software), sessions=SESSIONS)
+    check_accelerator(
+        lambda: Fleet([Accelerator(4) for _ in range(members)], software=software, patience_ns=WAIT_NS),
+        sessions=SESSIONS,
+    )
 
 
 def test_with_device_processes() -> None:
     with DeviceProcess(None, module=SERVE) as first, DeviceProcess(None, module=SERVE) as second:
         addresses = first.address, second.address
-        check_accelerator(lambda: Fleet([*addresses, lambda: connect(addresses[0])], depth=4), sessions=SESSIONS)
+        check_accelerator(
+            lambda: Fleet([*addresses, lambda: connect(addresses[0])], depth=4, patience_ns=WAIT_NS),
+            sessions=SESSIONS,
+        )

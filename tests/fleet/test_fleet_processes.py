@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from engine import Engine, Scheduler
 from simaccel.fleet import Fleet
 from tests.bridge.device import SERVE, DeviceProcess
+from tests.limits import WAIT_NS
 from tests.waiting import wait_until
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -18,7 +19,8 @@ JOBS, EACH = 24, 20
 
 def test_a_killed_process_loses_nothing_and_comes_back() -> None:
     with DeviceProcess(None, module=SERVE) as first, DeviceProcess(None, module=SERVE) as second:
-        fleet = Fleet([first.address, second.address], retry_ns=20_000_000, depth=16)
+        addresses = first.address, second.address
+        fleet = Fleet(addresses, retry_ns=20_000_000, patience_ns=WAIT_NS, depth=16)
         with fleet, Engine(fleet, "callback") as engine, Scheduler() as scheduler:
             session = engine.session("ecdsa-sign", KEY)
             done = []

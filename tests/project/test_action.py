@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.limits import WAIT_S
+from tests.limits import WAIT_S, patient_variables
 from tests.project.source import ROOT
 
 pytestmark = [
@@ -71,6 +71,7 @@ class Runner:
             # What simaccel needs comes from this environment: test_wheel.py tests that it can be installed.
             "PIP_NO_DEPS": "1",
             "PYTHONPATH": sysconfig.get_path("purelib"),
+            **patient_variables(),
             **{variable: inputs.get(name, "") for variable, name in step.inputs.items()},
         }
         done = subprocess.run(

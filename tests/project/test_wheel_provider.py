@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.bridge.device import fresh_address
-from tests.limits import WAIT_S
+from tests.limits import WAIT_S, patient_variables
 from tests.project.test_wheel import run
 
 pytestmark = [
@@ -68,6 +68,7 @@ def test_its_bill_of_materials_names_it(wheel_with_provider: Path) -> None:
 def test_programs_load_it_and_use_the_device(installed: Path, tmp_path: Path) -> None:
     address = fresh_address()
     environment = {"PATH": f"{installed}:/usr/bin:/bin", "SIMACCEL_SOCKET": address, "TMPDIR": str(tmp_path)}
+    environment |= patient_variables()
 
     def simaccel(*arguments: str) -> str:
         done = subprocess.run(

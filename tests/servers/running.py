@@ -16,8 +16,8 @@ from simaccel.certify.server_process.server import ServerProcess as Process
 from simaccel.certify.target import Target
 from tests.bridge.device import SERVE, DeviceProcess
 from tests.bridge.tls import free_port, make_certificate
-from tests.bridge.toolbox import CONNECT_MS, PATH, ROOT
-from tests.limits import WAIT_S
+from tests.bridge.toolbox import PATH, ROOT
+from tests.limits import WAIT_S, patient_variables
 from tests.servers.server import Server, Site
 from tests.waiting import wait_until
 
@@ -112,7 +112,7 @@ def environment(address: str, module: Path) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "SIMACCEL_MODULE": str(module),
         "SIMACCEL_SOCKET": address,
-        "SIMACCEL_CONNECT_MS": str(CONNECT_MS),
+        **patient_variables(),
     }
 
 

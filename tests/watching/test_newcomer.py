@@ -18,7 +18,7 @@ from tests.bridge.haproxy_config import ASYNC, haproxy_config
 from tests.bridge.tls import PLAIN, client_context, free_port, load, make_certificate, wait_for_port
 from tests.bridge.toolbox import PREFIX, Toolbox
 from tests.cli.cli import Cli
-from tests.limits import WAIT_S
+from tests.limits import PATIENT, WAIT_S
 from tests.tracing.test_explain import queries
 from tests.tracing.trace_processor import ask
 from tests.watching.browser import Browser
@@ -38,7 +38,7 @@ def haproxy(folder: Path, toolbox: Toolbox, address: str, entries: int) -> Itera
     port = free_port()
     settings, config = folder / "haproxy.cfg", folder / "openssl.cnf"
     settings.write_text(haproxy_config(port, make_certificate(folder, "rsa"), ASYNC))
-    config.write_text(configuration(toolbox.provider, address, {"entries": entries}))
+    config.write_text(configuration(toolbox.provider, address, {"entries": entries, **PATIENT}))
     environment = PLAIN | {"OPENSSL_CONF": str(config)}
     ended = threading.Event()
 
