@@ -26,6 +26,7 @@ from tests.bridge.device import SERVE, DeviceProcess, fresh_address
 from tests.bridge.test_bridge_signals import state
 from tests.bridge.toolbox import by_op
 from tests.keys import rsa_bytes
+from tests.limits import WAIT_NS
 from tests.waiting import wait_until
 
 ENTRIES = 1_024
@@ -158,8 +159,9 @@ def submit(rings: SharedRings, count: int) -> None:
         rings.submit(serial, Opcode.ECHO, 0, 0, slot, 64, slot, 1024, slot, 0, 0)
 
 
-def test_what_is_done_at_once_is_done_in_turn_too() -> None:
+def test_what_is_done_at_once_is_done_in_turn_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """One round of visits after the other: each takes a little from every client."""
+    monkeypatch.setattr("simaccel.bridge.device.server.ROUND_NS", WAIT_NS)  # however long this thread gets no core
     with server_with(5) as (server, (alive, *busy)):
         for rings in busy:
             submit(rings, ENTRIES)

@@ -133,7 +133,6 @@ def test_what_is_missing_for_a_build_is_said_in_one_line(
 ASKS = "from waitctx import context; print(context.__file__.rpartition('.')[2], hasattr(context, 'MARK'))"
 
 
-@pytest.mark.watchdog(300)
 @pytest.mark.in_ci  # it compiles, for seconds
 def test_a_changed_line_is_seen_at_once_and_compiled_by_the_next_build(checkout: Path) -> None:
     require("cc")

@@ -100,7 +100,7 @@ FORK = """
 import os, sys, threading
 from sim import Accelerator, ClosedError, Request
 
-accel = Accelerator(latency="fixed:1ms")
+accel = Accelerator(faults="hold")
 done = threading.Event()
 
 def request(on=None):
@@ -130,6 +130,7 @@ if pid == 0:
     print(works.result, mine.result, flush=True)
     os._exit(7)
 _, status = os.waitpid(pid, 0)
+accel.faults.release()
 done.wait()
 accel.close()
 print(os.waitstatus_to_exitcode(status), mine.result)

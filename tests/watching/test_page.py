@@ -15,6 +15,7 @@ import pytest
 from sim import Request
 from simaccel.bridge import connect
 from tests.bridge.test_bridge_connect import call
+from tests.bridge.tls import free_port
 from tests.effort import pairs
 from tests.limits import WAIT_S
 from tests.watching.browser import Browser
@@ -221,17 +222,17 @@ def test_text_of_others_is_no_markup(device: Watched, browser: Browser) -> None:
 
 
 def test_the_page_survives_a_restart_of_the_device(fork_server: None, browser: Browser) -> None:
-    words = ("--page", "127.0.0.1:0", "--page-token", TOKEN)
-    with Watched(*words) as first:
+    at = f"127.0.0.1:{free_port()}"
+    with Watched("--page", at, "--page-token", TOKEN) as first:
         first.work(30, "sha256")
         browser.open(first.urls["page"])
         browser.wait("the count", lambda: total(browser) == "30")
-        address, port = first.address, first.urls["page"].partition("/?")[0].rpartition(":")[2]
+        address = first.address
         first.kill()
         browser.wait("that it is gone", lambda: browser.text("state") == "the device does not answer")
-    with Watched("--page", f"127.0.0.1:{port}", "--page-token", TOKEN, address=address) as second:
+    with Watched("--page", at, "--page-token", TOKEN, address=address) as second:
         second.work(7, "sha256")
         browser.wait("the new count", lambda: total(browser) == "7")
         assert browser.text("state") == "live"
-    with Watched("--page", f"127.0.0.1:{port}", "--page-token", "another-token", address=address):
+    with Watched("--page", at, "--page-token", "another-token", address=address):
         browser.wait("that it says why", lambda: "the token is missing or wrong" in browser.text("state"))
