@@ -66,7 +66,9 @@ class ForkServer:
             while True:
                 message, fds, _, _ = socket.recv_fds(self._control, _MOST_BYTES, 1)
                 if fds:
-                    return int(message), fds[0]
+                    pid = int(message)
+                    self._statuses.pop(pid, None)  # of another process that had this pid, which nobody waited for
+                    return pid, fds[0]
                 self._note(message)
 
     def status(self, pid: int) -> int:
