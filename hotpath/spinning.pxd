@@ -8,3 +8,6 @@ cdef class Spinner:
     cpdef bint spin(self, long long most_ns, int epoll_fd) except -1
     cpdef end(self)
     cpdef waited(self)
+
+
+cpdef about_to_sleep()

@@ -49,3 +49,8 @@ class Spinner:
 
     def waited(self) -> None:
         """The wait that began with the last `spin` is over."""
+
+
+def about_to_sleep() -> None:
+    """The calling thread is about to give up the GIL and to sleep, without a `spin` before. Threads that it has woken
+    wait for that no longer. The Python does nothing here."""

@@ -35,13 +35,14 @@ cdef extern from *:
         return now.tv_sec * 1000000000LL + now.tv_nsec;
     }
 
-    /* How often `spin` was called, by any thread, and whether this thread calls it. Its caller gives up the GIL next. */
+    /* How often `spin` or `about_to_sleep` was called, by any thread, and whether this thread calls `spin`. The caller of
+       both gives up the GIL next. */
     static unsigned long long simaccel_waits;
     static __thread int simaccel_spins;
 
     /* Whether a thread holds the GIL. From Python 3.12 on there is no way to ask. If the thread that has woken this one
-       calls `spin` too, it holds the GIL until then: `waits` is the number of calls at that time. Of any other thread,
-       which has 0 there, this assumes that it holds the GIL for 3 us. */
+       calls `spin` too, it holds the GIL until its next call: `waits` is the number of calls at that time. Of any other
+       thread, which has 0 there, this assumes that it holds the GIL for 3 us. */
     #if PY_VERSION_HEX < 0x030C0000
     static int simaccel_gil_is_taken(unsigned long long waits, long long since_ns) {
         return _PyThreadState_UncheckedGet() != NULL;
@@ -129,3 +130,9 @@ cdef class Spinner:
         """The wait that began with the last `spin` is over."""
         cdef long long took_ns = min((self._woken_ns or simaccel_now_ns()) - self._began_ns, 400_000)
         self._mean_ns += (took_ns - self._mean_ns) // 8
+
+
+cpdef about_to_sleep():
+    """The calling thread is about to give up the GIL and to sleep, without a `spin` before."""
+    global simaccel_waits
+    simaccel_waits += 1

@@ -21,6 +21,7 @@ from engine.errors import OperationError
 from engine.offload.operation import Operation, Waker
 from engine.offload.wake_fds import WakeFd
 from engine.protocol import BatchCallback
+from hotpath.spinning import about_to_sleep
 from waitctx.context import Callback, WaitCtx
 from waitctx.status import Status
 
@@ -197,6 +198,7 @@ class BlockedThread(Waker):
 
     def sleep(self) -> None:
         """Block until roused."""
+        about_to_sleep()
         self._lock.acquire()
 
     def roused(self) -> bool:

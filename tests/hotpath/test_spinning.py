@@ -11,6 +11,7 @@ from time import monotonic_ns
 import pytest
 
 import hotpath
+from engine.offload.wakers import BlockedThread
 from hotpath.spinning import PAYS_NS, Spinner
 
 SPINS = hotpath.COMPILED and len(os.sched_getaffinity(0)) > 1
@@ -103,3 +104,31 @@ def test_a_wait_lasts_until_the_thread_is_woken_and_not_until_it_runs(readable: 
         pass_time(4 * PAYS_NS)
         spinner.waited()
     assert spinner.spin(FOREVER, readable)
+
+
+@spins
+def test_a_thread_that_blocks_for_an_operation_lets_those_that_it_woke_go_on(readable: int) -> None:
+    """On a busy machine the thread may now and then be too late for that."""
+    Spinner().spin(0, readable)  # this thread counts as one that spins from now on, as if it had run a scheduler
+    assert sum(_goes_on(readable) for _ in range(100)) > 50
+
+
+def _goes_on(readable: int) -> bool:
+    """Whether a thread that spins, and is woken by this one before it blocks, had not to wait in vain for the GIL."""
+    spinner, blocked, spins_again = Spinner(), BlockedThread(), list[bool]()
+
+    def spin() -> None:
+        while not spinner.spin(FOREVER, NO_EPOLL):
+            blocked.rouse()
+        spins_again.append(spinner.spin(FOREVER, readable))
+        blocked.rouse()
+
+    other = threading.Thread(target=spin)
+    other.start()
+    while not spins_again:
+        if spinner.spinning:
+            spinner.end()
+            blocked.sleep()
+        os.sched_yield()
+    other.join()
+    return spins_again[0]
