@@ -179,7 +179,11 @@ def replay_command(item: pytest.Item, accel: Accel, scenario: str | None = None)
 def _python() -> str:
     """The interpreter's name, as a user would type it."""
     found = shutil.which("python")
-    return "python" if found is not None and os.path.samefile(found, sys.executable) else sys.executable
+    # In a virtual environment it is a link to the Python that the environment was made of, which has other packages.
+    here = os.path.dirname(sys.executable)
+    if found is not None and os.path.samefile(os.path.dirname(found), here) and os.path.samefile(found, sys.executable):
+        return "python"
+    return sys.executable
 
 
 def _trace_path(node: pytest.Item, config: pytest.Config) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 import simaccel.testing.fixture
 import simaccel.testing.models
-import simaccel.testing.strategies  # noqa: F401 - see run
+import simaccel.testing.strategies  # see run
 from engine.modes import MODES, NOTIFY
 from simaccel.testing.accel import Accel
 from tests import few_plugins
@@ -146,6 +147,16 @@ def test_a_seed_is_the_same_in_every_test_and_settable(pytester: pytest.Pytester
         """
     )
     run(pytester, "--accel-seed=4711").assert_outcomes(passed=2)
+
+
+def test_the_python_to_have_it_again_with_is_that_of_this_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    assert simaccel.testing.fixture._python() == "python"
+    (tmp_path / "python").symlink_to(Path(sys.executable).resolve())
+    monkeypatch.setenv("PATH", f"{tmp_path}:{Path(sys.executable).parent}")
+    assert simaccel.testing.fixture._python() == sys.executable
 
 
 def test_seeds_runs_each_test_so_often(pytester: pytest.Pytester) -> None:
