@@ -134,7 +134,8 @@ def test_one_request_waits_for_little_of_what_others_have_asked_for(way: str) ->
         device.process.send_signal(signal.SIGCONT)
         (own,) = alive.wait_for(1)
         before = [one for client in busy for one in client.rings.reap() if one.finished_ns <= own.finished_ns]
-        assert len(before) < 60
+        # A tenth of what waits: its threads may get cores at different times.
+        assert len(before) < 3 * ENTRIES // 10
 
 
 @contextmanager
