@@ -12,18 +12,12 @@ after it checks that the next operation works, that `close()` works, and that th
 
     interrupt_everywhere(one_operation, [sim.device, Worker.wake])
 
-There are two kinds of places:
-
-- `SIGNALS`: where CPython runs signal handlers, so that a KeyboardInterrupt can come: on entry to a function, after a
-  call, and when a loop jumps back. Code without any of these can't be interrupted.
-- `LINES`: before each line, for MemoryError and RecursionError, which come from the line that fails. Lines that can't
-  fail, because they only load and store, are left out. So is the end of a `with`, at which CPython runs no signal
-  handler.
+There are two kinds of places, which interruptible.py finds: `SIGNALS` for KeyboardInterrupt, and `LINES` for
+MemoryError and RecursionError.
 """
 
 from __future__ import annotations
 
-import dis
 import faulthandler
 import gc
 import inspect
@@ -33,14 +27,13 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import cache
-from itertools import pairwise
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 from zlib import crc32
 
 from tests import compiled
 from tests.effort import pick
+from tests.interruptible import entry, line_places, signal_places
 
 SIGNALS, LINES = "signals", "lines"
 STDERR = [2]
@@ -53,19 +46,6 @@ Scenario = Callable[[], AbstractContextManager[Callable[[], object]]]
 
 # Python 3.12 traces opcodes only after a settrace that comes when some frame has asked for them: this one has.
 sys._getframe().f_trace_opcodes = True
-
-_LOOKS_FOR_SIGNALS = {"CALL", "CALL_FUNCTION_EX", "CALL_KW"}
-_CANNOT_FAIL = {
-    *("CACHE", "COPY", "EXTENDED_ARG", "NOP", "POP_TOP", "PUSH_NULL", "SWAP", "RESUME", "PUSH_EXC_INFO", "POP_EXCEPT"),
-    *("LOAD_ATTR", "LOAD_CONST", "LOAD_DEREF", "LOAD_FAST", "LOAD_GLOBAL", "LOAD_FAST_LOAD_FAST", "LOAD_CLOSURE"),
-    *("STORE_ATTR", "STORE_DEREF", "STORE_FAST", "STORE_FAST_STORE_FAST", "STORE_FAST_LOAD_FAST", "DELETE_FAST"),
-    *("BINARY_SUBSCR", "DELETE_SUBSCR", "CHECK_EXC_MATCH", "COMPARE_OP", "CONTAINS_OP", "IS_OP", "UNARY_NOT"),
-    *("JUMP_FORWARD", "JUMP_BACKWARD", "POP_JUMP_IF_FALSE", "POP_JUMP_IF_TRUE", "POP_JUMP_IF_NONE"),
-    *("POP_JUMP_IF_NOT_NONE", "POP_JUMP_FORWARD_IF_FALSE", "POP_JUMP_FORWARD_IF_TRUE", "POP_JUMP_FORWARD_IF_NONE"),
-    *("POP_JUMP_FORWARD_IF_NOT_NONE", "POP_JUMP_BACKWARD_IF_FALSE", "POP_JUMP_BACKWARD_IF_TRUE"),
-    *("JUMP_IF_FALSE_OR_POP", "JUMP_IF_TRUE_OR_POP", "TO_BOOL", "RERAISE", "RETURN_CONST", "RETURN_VALUE"),
-}
-"""Instructions that need no memory and no deeper stack with the operands that our code has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +78,7 @@ class Raiser:
         """The places that were visited, and how often."""
         self.raised: BaseException | None = None
         self._watched = watched
-        self._places = _signal_places if kind == SIGNALS else _line_places
+        self._places = signal_places if kind == SIGNALS else line_places
         self._lines = kind == LINES
         self._place = place
         self._visit = visit
@@ -111,7 +91,7 @@ class Raiser:
             return None
         frame.f_trace = self._trace_opcode  # set first, because otherwise Python 3.13 ignores f_trace_opcodes
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        if not self._lines and frame.f_lasti <= _entry(frame.f_code):  # a generator that goes on is no entry
+        if not self._lines and frame.f_lasti <= entry(frame.f_code):  # a generator that goes on is no entry
             self._visited(Place(frame.f_code, -1, frame.f_code.co_firstlineno))
         return self._trace_opcode
 
@@ -290,61 +270,3 @@ def _with_inner(code: CodeType) -> Iterable[CodeType]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _with_inner(constant)
-
-
-@cache
-def _entry(code: CodeType) -> int:
-    """The offset of the first RESUME."""
-    return next(one.offset for one in dis.get_instructions(code) if one.opname == "RESUME")
-
-
-@cache
-def _signal_places(code: CodeType) -> frozenset[int]:
-    """The offsets of the instructions before which a signal handler can run: those after a call, and jumps back."""
-    instructions = [one for one in dis.get_instructions(code) if one.opname != "EXTENDED_ARG"]
-    handlers = _handlers(code)
-    places = set()
-    for one, following in pairwise(instructions):
-        goes_on = one.opname == "RESUME" and one.arg  # a generator or coroutine; arg 0 is the entry
-        # Where what follows has another handler, as in `with lock: return f()`, it would not be as in the call itself.
-        called = one.opname in _LOOKS_FOR_SIGNALS and handlers(one.offset) == handlers(following.offset)
-        # Up to 3.12, a jump back that is not in the `try` around its loop raises as from inside: see loops_in_try.py.
-        as_before = handlers(one.offset) == handlers(following.offset)
-        jumps = following.opname == "JUMP_BACKWARD" and (as_before or sys.version_info >= (3, 13))
-        if goes_on or called or jumps:
-            places.add(following.offset)
-    return frozenset(places)
-
-
-@cache
-def _line_places(code: CodeType) -> frozenset[int]:
-    """The offsets of the first instructions of lines that can fail."""
-    lines: list[list[dis.Instruction]] = []
-    starts = {start for start, line in dis.findlinestarts(code) if line is not None}
-    for instruction in dis.get_instructions(code):
-        if instruction.offset in starts or not lines:
-            lines.append([])
-        lines[-1].append(instruction)
-    return frozenset(
-        line[0].offset
-        for line in lines
-        if line[0].opname != "RESUME"
-        and not _ends_with(line)
-        and any(instruction.opname not in _CANNOT_FAIL for instruction in line)
-    )
-
-
-def _ends_with(line: list[dis.Instruction]) -> bool:
-    """Whether this calls the `__exit__` of a `with`: with three Nones, or with the exception."""
-    names = [instruction.opname for instruction in line]
-    nones = [one.opname == "LOAD_CONST" and one.argval is None for one in line[:3]]
-    return (len(nones) == 3 and all(nones)) or "WITH_EXCEPT_START" in names
-
-
-def _handlers(code: CodeType) -> Callable[[int], int | None]:
-    entries = dis.Bytecode(code).exception_entries  # type: ignore[attr-defined]
-
-    def handler(offset: int) -> int | None:
-        return next((entry.target for entry in entries if entry.start <= offset < entry.end), None)
-
-    return handler
