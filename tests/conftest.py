@@ -183,7 +183,7 @@ def leak_check(watchdog: None) -> Iterator[None]:
         return
     gc.collect()  # what only waits for the garbage collector is not a leak
     for thread in frozenset(threading.enumerate()) - before.threads:
-        thread.join(timeout=30)  # the thread may be about to end
+        thread.join(timeout=100)  # the thread may be about to end
     left = Held.now().more_than(before)
     if left:
         print("left behind:", *left, sep="\n  ", file=sys.stderr)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.cli import ROOT, Run, command, environment
+from tests.limits import WAIT_S
 
 INTERRUPTING = """
 import os, signal, sys
@@ -30,7 +31,7 @@ def interrupted(tmp_path: Path, module: str, words: list[str], **variables: str)
     (tmp_path / "sitecustomize.py").write_text(INTERRUPTING.format(module=module))
     path = os.pathsep.join([str(tmp_path), str(ROOT)])
     done = subprocess.run(
-        words, capture_output=True, cwd=ROOT, env={**environment(), "PYTHONPATH": path, **variables}, timeout=100
+        words, capture_output=True, cwd=ROOT, env={**environment(), "PYTHONPATH": path, **variables}, timeout=WAIT_S
     )
     return Run(done.returncode, done.stdout, done.stderr)
 
@@ -64,7 +65,7 @@ def test_the_signal_is_not_lost_while_the_process_starts_anew(tmp_path: Path) ->
         capture_output=True,
         cwd=ROOT,
         env={**environment(), "PYTHONPATH": path, "OPENSSL_CONF": str(config)},
-        timeout=100,
+        timeout=WAIT_S,
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"simaccel: interrupted\n")
 

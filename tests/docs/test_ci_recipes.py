@@ -87,11 +87,12 @@ def test_what_the_action_runs_is_what_the_program_alone_would_run() -> None:
 
 @pytest.mark.in_ci
 def test_a_c_project(provider: Path, tmp_path: Path) -> None:
-    """One scenario of those that the recipe plays: tests/certify plays all."""
+    """One scenario of those that the recipe plays: tests/certify plays all. The probe waits for the limit,
+    because this server takes one client at a time."""
     pem = make_certificate(tmp_path, "rsa")
     serve = f"exec openssl s_server -async -quiet -key {pem} -cert {pem} -accept 127.0.0.1:$2"
     _script(tmp_path / "my-server", serve)
-    replaced = {"4433": str(free_port()), "server --connect": "server --scenario offload --connect"}
+    replaced = {"4433": str(free_port()), "server --connect": "server --scenario offload --limit 8 --connect"}
     done = _run(C_PROJECT, tmp_path, provider, **replaced)
     assert done.returncode == 0, done.stdout + done.stderr
     suites = ElementTree.parse(tmp_path / "certify.xml").getroot()

@@ -254,6 +254,4 @@ def test_ctrl_c_at_every_place_loses_nothing(
     scenario: Callable[[str], Any], notify: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("threading.excepthook", lambda args: None)
-    interrupt_everywhere(
-        lambda: scenario(notify), [*ASSISTS, engine.drivers.scheduler.Scheduler.run, Engine._sleep], limit_s=20
-    )
+    interrupt_everywhere(lambda: scenario(notify), [*ASSISTS, engine.drivers.scheduler.Scheduler.run, Engine._sleep])
