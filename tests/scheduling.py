@@ -53,6 +53,29 @@ class Portions(LoadScopeScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
         return self._portions[nodeid]
 
+    def remove_node(self, node: Any) -> str | None:
+        """As in the base class, which would run the test again that has ended the process, and again the next one."""
+        portions_left = self.assigned_work.pop(node)
+        left = [nodeid for tests in portions_left.values() for nodeid, done in tests.items() if not done]
+        if not left:
+            return None
+        ended = left[0]
+        for name, tests in portions_left.items():
+            if ended in tests:
+                tests[ended] = True
+            if not all(tests.values()):
+                self.workqueue[name] = tests
+        for other in self.nodes:
+            self._reschedule(other)
+        return ended
+
+    def schedule(self) -> None:
+        """As in the base class. There, a process that replaces one that has ended gets one portion, and waits for ever
+        with its last test, because it is neither given another portion nor told that there is none."""
+        super().schedule()
+        for node in self.nodes:
+            self._reschedule(node)
+
 
 def portions(collection: Sequence[str]) -> dict[str, str]:
     """The name of the portion that each test belongs to."""

@@ -21,6 +21,53 @@ def test_a_file_is_divided_unless_it_shares_something() -> None:
     assert sorted(counts.values()) == [8, 16, 16]
 
 
+class Process:
+    """Stands for one of pytest-xdist. It keeps its last test until it gets more, or is told that there is no more."""
+
+    def __init__(self, name: str) -> None:
+        self.gateway = SimpleNamespace(id=name)
+        self.shutting_down = False
+        self.given: list[int] = []
+
+    def send_runtest_some(self, indices: list[int]) -> None:
+        self.given += indices
+
+    def shutdown(self) -> None:
+        self.shutting_down = True
+
+
+def test_a_test_that_ends_its_process_is_one_failure_and_the_others_run() -> None:
+    collection = [f"tests/sim/test_virtual_clock.py::test[{number}]" for number in range(100)]
+    option = SimpleNamespace(loadscopereorder=True, tx=["popen"] * 2, px=[])
+    config: Any = SimpleNamespace(option=option, getvalue=lambda name: getattr(option, name))
+    portions: Any = scheduling.Portions(config, None)
+    processes = [Process("first"), Process("second")]
+    for process in processes:
+        portions.add_node(process)
+        portions.add_node_collection(process, collection)
+    portions.schedule()
+    ended, ran = list[str | None](), list[str]()
+    while processes:
+        process = processes.pop(0)
+        if not process.given and process.shutting_down:
+            assert portions.remove_node(process) is None
+            continue
+        assert len(process.given) > 1 or process.shutting_down, "it would wait for ever"
+        test = process.given.pop(0)
+        if test in (40, 99):
+            ended.append(portions.remove_node(process))
+            process = Process("replaced")
+            portions.add_node(process)
+            portions.add_node_collection(process, collection)
+            portions.schedule()
+        else:
+            ran.append(collection[test])
+            portions.mark_test_complete(process, test)
+        processes.append(process)
+    assert ended == [collection[40], collection[99]]
+    assert sorted(ran + ended) == sorted(collection)
+
+
 def test_what_takes_long_comes_first() -> None:
     names = [
         "tests/sim/test_a.py::test",
