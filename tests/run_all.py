@@ -39,6 +39,10 @@ COMPILED = [
     "tests/hotpath",
     "tests/tracing",
     "tests/bench/test_counts.py",
+    *(
+        f"tests/bridge/test_bridge_{name}.py"
+        for name in ("contract", "fuzz", "hostile", "hostile_python", "starving", "wire")
+    ),
 ]
 NO_TESTS_COLLECTED = 5
 """pytest's exit status if it finds no tests. It is no failure, because one of the two calls may have none selected."""

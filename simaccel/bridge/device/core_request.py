@@ -7,9 +7,9 @@ from collections.abc import Callable
 from hotpath.submittable import Submittable
 from sim.request import Delivery
 from sim.session import Session
+from simaccel.bridge.device.client_request import OK, ClientRequest, status_of
 from simaccel.bridge.device.endpoint import Endpoint
 from simaccel.bridge.device.latencies import Latencies
-from simaccel.bridge.device.request import OK, ClientRequest, status_of
 
 
 def _charge_nobody(endpoint: Endpoint, took_ns: int) -> None:

@@ -16,11 +16,11 @@ from sim.faults import Verdict, parse_faults
 from sim.faults.installed_faults import Guard
 from sim.statistics import Statistics
 from sim.timing import INSTANT
+from simaccel.bridge.device.client_request import ClientRequest
 from simaccel.bridge.device.core_request import CoreRequest
 from simaccel.bridge.device.endpoint import Endpoint
 from simaccel.bridge.device.fair_queue import FairQueue
 from simaccel.bridge.device.latencies import Latencies
-from simaccel.bridge.device.request import ClientRequest
 
 DEPTH = 4096
 """The depth of each core's ring."""

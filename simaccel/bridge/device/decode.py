@@ -12,11 +12,11 @@ from typing import Any
 from sim.errors import SimError
 from sim.kernels import Kernel, Kernels
 from sim.session import Session
+from simaccel.bridge.device.client_request import ClientRequest, Route
 from simaccel.bridge.device.connected_client import ConnectedClient
 from simaccel.bridge.device.endpoint import Completion
 from simaccel.bridge.device.kernels import PROVIDER_KERNELS, SEALED_KERNELS, sealed
 from simaccel.bridge.device.memory import Violation
-from simaccel.bridge.device.request import ClientRequest, Route
 from simaccel.bridge.wire import CHECKSUM, CHECKSUM_WORD, CompletionStatus, Opcode, SubmissionFields
 
 LONG_BYTES = 65_536
@@ -59,7 +59,7 @@ def decode(
     Belongs to the server's thread. Does not block, but loading a key takes about 100 us.
     """
     endpoint, memory, keys = client.endpoint, client.memory, client.keys.by_id
-    view, first, last = memory.bytes, memory.layout.slots_off, memory.layout.memory_bytes
+    mapping, first, last = memory.mapping, memory.layout.slots_off, memory.layout.memory_bytes
     requests: list[ClientRequest] = []
     answered: list[Completion] = []
     for fields in batch:
@@ -76,11 +76,11 @@ def decode(
         if in_len:
             if in_off < first or in_off + in_len > last:
                 raise Violation(f"input of {in_len} bytes at {in_off} is outside of the slots")
-            payload = bytes(view[in_off : in_off + in_len])
+            payload = mapping[in_off : in_off + in_len]
         if aux_len:
             if aux_off < first or aux_off + aux_len > last:
                 raise Violation(f"aux of {aux_len} bytes at {aux_off} is outside of the slots")
-            aux = bytes(view[aux_off : aux_off + aux_len])
+            aux = mapping[aux_off : aux_off + aux_len]
         if out_off < first or out_off + out_max + sealed_bytes > last:
             raise Violation(f"output of {out_max} bytes at {out_off} is outside of the slots")
         if row is None:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from sim.kernels import Kernels
 from sim.statistics import Percentiles
+from simaccel.bridge.device.client_request import ClientRequest, Route
 from simaccel.bridge.device.connected_client import ConnectedClient
 from simaccel.bridge.device.cores import Cores
 from simaccel.bridge.device.decode import decode
 from simaccel.bridge.device.endpoint import Endpoint
 from simaccel.bridge.device.inline import InlineExecutor
 from simaccel.bridge.device.latencies import Latencies, merged
-from simaccel.bridge.device.request import ClientRequest, Route
 from simaccel.bridge.device.workers import WorkerThreads
 
 if TYPE_CHECKING:

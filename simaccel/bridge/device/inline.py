@@ -12,9 +12,9 @@ from collections import deque
 from time import monotonic_ns
 
 from sim.statistics import SAMPLES
+from simaccel.bridge.device.client_request import ClientRequest, Route
 from simaccel.bridge.device.endpoint import Completion, Endpoint
 from simaccel.bridge.device.latencies import Latencies
-from simaccel.bridge.device.request import ClientRequest, Route
 
 SHOWN_NS = 200_000
 """The longest time for which a completion is held back, so that others share its interrupt."""

@@ -51,13 +51,14 @@ class Violation(Exception):
 
 
 class Memory:
-    """Both rings and the slots of a client. Belongs to the server's thread, except `complete` and `bytes`.
+    """Both rings and the slots of a client. Belongs to the server's thread, except `complete` and `mapping`.
 
-    `complete` may be called by any thread that holds the endpoint's lock. `bytes` is all of the memory: any thread may
-    write a result to the slots of a request that it works on.
+    `complete` may be called by any thread that holds the endpoint's lock. `mapping` is all of the memory: any thread
+    may write a result to the slots of a request that it works on. `bytes` is the same as a memoryview. Copying a part
+    of `mapping` takes a third of the time.
     """
 
-    __slots__ = ("_mapping", "_mask", "_words", "bytes", "callers", "cq_tail", "fd", "layout", "sq_head")
+    __slots__ = ("_mask", "_words", "bytes", "callers", "cq_tail", "fd", "layout", "mapping", "sq_head")
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
@@ -71,12 +72,12 @@ class Memory:
             os.ftruncate(self.fd, layout.memory_bytes)
             # Sealed, so that no side can shrink it: the other side would get a SIGBUS.
             fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
-            self._mapping = mmap.mmap(self.fd, layout.memory_bytes)
+            self.mapping = mmap.mmap(self.fd, layout.memory_bytes)
         except BaseException:
             os.close(self.fd)
             raise
-        self._mapping.madvise(mmap.MADV_DONTDUMP)  # key material passes through
-        self.bytes = memoryview(self._mapping)
+        self.mapping.madvise(mmap.MADV_DONTDUMP)  # key material passes through
+        self.bytes = memoryview(self.mapping)
         self._words = self.bytes.cast("Q")
         _PAGE_0.pack_into(self.bytes, AT_MAGIC, MAGIC, VERSION, *layout.pack())
 
@@ -104,7 +105,7 @@ class Memory:
     def _unpack(self, first: int, count: int) -> Iterator[tuple[int, ...]]:
         at = self.layout.sq_off + first * SUBMISSION.size
         # A copy, because the client may write while this is read.
-        copied = bytes(self.bytes[at : at + count * SUBMISSION.size])
+        copied = self.mapping[at : at + count * SUBMISSION.size]
         if self.callers is not None:
             self.callers.update(CALLER.iter_unpack(copied))
         return SUBMISSION.iter_unpack(copied)
@@ -123,7 +124,7 @@ class Memory:
         if not length:
             return b""
         self.check(offset, length)
-        return bytes(self.bytes[offset : offset + length])
+        return self.mapping[offset : offset + length]
 
     def take_secret(self, offset: int, length: int) -> bytearray:
         """Copies a part of the slots, and wipes that part. The caller can wipe the copy. Raises as `read` does."""

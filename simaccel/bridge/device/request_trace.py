@@ -17,9 +17,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from simaccel.bridge.device.client_request import ClientRequest
 from simaccel.bridge.device.connected_client import ConnectedClient
 from simaccel.bridge.device.endpoint import Completion, Endpoint
-from simaccel.bridge.device.request import ClientRequest
 from simaccel.bridge.wire import CompletionStatus
 from simaccel.tracing.file import PORTION, PerfettoFile
 from simaccel.tracing.packets import BEGIN, CALLER_FLOWS, COUNTER, END, INSTANT

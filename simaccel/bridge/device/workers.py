@@ -17,10 +17,10 @@ from time import monotonic_ns
 
 from sim.statistics import SAMPLES, Percentiles, Statistics
 from sim.worker import Worker
+from simaccel.bridge.device.client_request import ClientRequest
 from simaccel.bridge.device.endpoint import Completion, Endpoint
 from simaccel.bridge.device.fair_queue import FairQueue
 from simaccel.bridge.device.latencies import Latencies
-from simaccel.bridge.device.request import ClientRequest
 from simaccel.bridge.wire import CompletionStatus
 
 HELD_NS = 2_000_000

@@ -16,11 +16,11 @@ from enum import StrEnum
 from time import monotonic_ns, sleep
 from typing import Any
 
+from simaccel.bridge.device.client_request import ClientRequest
 from simaccel.bridge.device.connected_client import ConnectedClient
 from simaccel.bridge.device.decode import decode
 from simaccel.bridge.device.endpoint import Endpoint
 from simaccel.bridge.device.executors import Executors
-from simaccel.bridge.device.request import ClientRequest
 from simaccel.bridge.device.server import Server
 from simaccel.bridge.wire import CompletionStatus
 

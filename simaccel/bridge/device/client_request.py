@@ -91,7 +91,7 @@ class ClientRequest:
         if out_len > self.out_max:
             self.endpoint.note_failure(self.kernel.name)
             return CompletionStatus.TOO_LONG, 0
-        self.endpoint.memory.bytes[self.out_off : self.out_off + size_bytes] = result
+        self.endpoint.memory.mapping[self.out_off : self.out_off + size_bytes] = result
         return OK, out_len
 
 
