@@ -56,7 +56,7 @@ class Portions(LoadScopeScheduling):  # type: ignore[misc]
     def remove_node(self, node: Any) -> str | None:
         """As in the base class, which would run the test again that has ended the process, and again the next one."""
         portions_left = self.assigned_work.pop(node)
-        left = [nodeid for tests in portions_left.values() for nodeid, done in tests.items() if not done]
+        left: list[str] = [nodeid for tests in portions_left.values() for nodeid, done in tests.items() if not done]
         if not left:
             return None
         ended = left[0]
