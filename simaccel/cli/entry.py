@@ -6,6 +6,7 @@ Nothing is imported before it is needed: `simaccel --version` answers at once.
 from __future__ import annotations
 
 import errno
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -30,8 +31,12 @@ UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF)
 
 
 def run_process(arguments: Sequence[str]) -> int:
-    """The same as `run`, if the process is ours alone: then it and its children use no OpenSSL configuration."""
+    """The same as `run`, if the process is ours alone: then it and its children use no OpenSSL configuration, and
+    SIGCHLD is not ignored."""
     keep_provider_out()
+    # A caller that ignores SIGCHLD hands that on to us. The kernel would then reap our children and not tell us.
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     return run(arguments)
 
 

@@ -23,6 +23,9 @@ NOT_RUNNABLE, NOT_FOUND = 126, 127
 NO_THREAD = "can't start new thread"
 """The text of the RuntimeError by which Python says that the system gives it no thread."""
 
+NO_TEMPORARY_FOLDER = "No usable temporary directory"
+"""How the text of the FileNotFoundError begins by which Python says that it may write in no folder for such files."""
+
 CURES = {
     errno.EMFILE: "; raise the limit of open files (ulimit -n)",
     errno.EAGAIN: "; raise the limit of processes and threads (ulimit -u)",
@@ -34,7 +37,8 @@ class OutputError(Exception):
     """A file or a stream can't be written."""
 
     def __init__(self, target: str, error: OSError) -> None:
-        super().__init__(f"{target}: {error.strerror or error}")
+        cure = "; make room there, or give another file" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        super().__init__(f"{target}: {error.strerror or error}{cure}")
 
 
 def complain(message: str) -> None:
@@ -50,6 +54,8 @@ def why_the_system_refused(error: OSError | RuntimeError) -> str:
             raise error
         error = OSError(errno.EAGAIN, NO_THREAD)
     what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+    if what.startswith(NO_TEMPORARY_FOLDER):
+        return f"{what}; set TMPDIR to a folder that can be written"
     return what + CURES.get(error.errno or 0, "")
 
 

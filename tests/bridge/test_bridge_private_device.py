@@ -14,10 +14,11 @@ import pytest
 
 from simaccel.cli.exits import FAILED, NO_DEVICE, NOT_FOUND, NOT_RUNNABLE, OK, USAGE
 from simaccel.cli.openssl_setup.family import is_descendant
+from simaccel.cli.shell_quoting import quoted
 from tests.bridge.commands import simaccel
 from tests.bridge.test_bridge_admission import NOBODY, needs_root
 from tests.bridge.toolbox import Toolbox
-from tests.effort import pairs
+from tests.effort import pairs, some
 from tests.forked import Forked
 from tests.keys import rsa_bytes
 from tests.limits import WAIT_S
@@ -129,7 +130,7 @@ def test_what_can_not_be_run_has_the_exit_code_that_shells_give_it(
     more = ["--device"] if device else ["--socket", "@nobody"]
     done = simaccel("openssl", *more, "--", program, SIMACCEL_MODULE=str(toolbox.provider))
     assert done.returncode == NOT_RUN[program]
-    assert done.stderr.splitlines()[-1].startswith(f"simaccel: {program}: ")
+    assert done.stderr.splitlines()[-1].startswith(f"simaccel: {quoted(program)}: ")
 
 
 @pytest.mark.parametrize(
@@ -168,6 +169,69 @@ sys.exit(main(["openssl", "--device", "--", "echo", "never"]))
     assert done.stderr.startswith(f"simaccel: echo was not started: its device can't start: {why}")
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
+
+
+def in_shell(toolbox: Toolbox, script: str) -> subprocess.CompletedProcess[str]:
+    """Runs a script that gets the command as its arguments."""
+    words = ["sh", "-c", script, "sh", sys.executable, "-m", "simaccel", "openssl"]
+    environment = toolbox.environment("@nobody") | {"SIMACCEL_MODULE": str(toolbox.provider)}
+    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=WAIT_S, check=False)
+
+
+def test_a_device_whose_files_no_client_fits_into_does_not_start(toolbox: Toolbox, sign: list[str]) -> None:
+    """So a device that starts serves at least one client."""
+    served = []
+    for limit in some(range(12, 40), 2):
+        done = in_shell(toolbox, f'ulimit -n {limit}; exec "$@" --device -- {" ".join(sign)}')
+        served.append(done.returncode == OK)
+        if served[-1]:
+            assert done.stderr.startswith("simaccel: the device: rsa-sign 1; 0 failed"), (limit, done.stderr)
+        else:
+            assert done.returncode == NO_DEVICE
+            assert done.stderr == (
+                f"simaccel: openssl was not started: its device can't start: a limit of {limit} open files leaves no "
+                "room for a client; raise the limit of open files (ulimit -n)\n"
+            )
+    assert served == sorted(served)
+    assert served[-1] > served[0]
+
+
+def test_a_caller_may_ignore_the_end_of_its_children(toolbox: Toolbox) -> None:
+    """As some supervisors do. What they ignore, the processes ignore that they start."""
+    assert in_shell(toolbox, """exec env --ignore-signal=CHLD "$@" --device -- sh -c 'exit 3'""").returncode == 3
+
+
+def test_no_folder_for_temporary_files(toolbox: Toolbox) -> None:
+    program = (
+        "import sys, tempfile; tempfile._candidate_tempdir_list = lambda: ['/proc']; from simaccel.cli import main; "
+    )
+    for more in (["--device"], ["--socket", "@nobody"]):
+        words = ["openssl", *more, "--", "echo", "never"]
+        environment = toolbox.environment("@nobody") | {"SIMACCEL_MODULE": str(toolbox.provider)}
+        done = subprocess.run(
+            [sys.executable, "-c", f"{program} sys.exit(main({words}))"],
+            env=environment, capture_output=True, text=True, timeout=WAIT_S, check=False,
+        )  # fmt: skip
+        assert done.returncode == NO_DEVICE
+        assert done.stdout == ""
+        assert done.stderr.splitlines()[-1].startswith("simaccel: echo was not started: ")
+        assert done.stderr.endswith(
+            "No usable temporary directory found in ['/proc']; set TMPDIR to a folder that can be written\n"
+        )
+
+
+def test_a_full_disk_for_the_figures(toolbox: Toolbox, sign: list[str]) -> None:
+    done = with_device(toolbox, "--stats-json", "/dev/full", "--", *sign)
+    assert done.returncode == FAILED
+    assert done.stderr.splitlines()[1:] == [
+        "simaccel: /dev/full: No space left on device; make room there, or give another file"
+    ]
+
+
+def test_a_name_that_is_no_text_is_told_as_shells_write_it(toolbox: Toolbox) -> None:
+    done = in_shell(toolbox, r"""exec "$@" --device -- "$(printf '/a b/\377')" """)
+    assert done.returncode == NOT_FOUND
+    assert done.stderr.startswith(r"simaccel: '/a b/'$'\377': No such file or directory")
 
 
 def test_a_program_that_does_not_use_it_is_told_of(toolbox: Toolbox) -> None:

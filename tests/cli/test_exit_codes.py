@@ -56,7 +56,7 @@ def test_a_full_disk_is_told_in_one_line(arguments: list[str]) -> None:
 def test_no_space_for_json(cli: Cli) -> None:
     run = cli("run", "--count", "5", "--op", "null", "--json", "/dev/full")
     assert run.code == 1
-    assert run.errors == ["simaccel: /dev/full: No space left on device"]
+    assert run.errors == ["simaccel: /dev/full: No space left on device; make room there, or give another file"]
 
 
 def test_info() -> None:

@@ -29,6 +29,10 @@ ACCEPTED_AT_ONCE = 32
 SPARE_FDS = 8
 """How many fds stay free when clients are let in, so that `simaccel stat` always gets an answer."""
 
+FDS_FOR_THE_FIRST = 9
+"""How many fds it takes until the first client has its welcome. Five are the client's, which keeps four. The others are
+what a device opens between its start and then."""
+
 
 class Connections:
     """The clients, by the fd of their control socket, and the silent: connections that have not yet said what they are.
@@ -55,6 +59,14 @@ class Connections:
         """Whether the submissions of clients are left on their rings."""
         self._no_fds = False
         """Whether nobody is let in until a client goes, because there are no fds left."""
+
+    def check_room(self) -> None:
+        """Raises OSError with EMFILE if the hard limit of open files leaves no room for even one client."""
+        lowest = os.dup(self._listener.fileno())
+        os.close(lowest)
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        if lowest + FDS_FOR_THE_FIRST > limit - SPARE_FDS:
+            raise OSError(errno.EMFILE, f"a limit of {limit} open files leaves no room for a client")
 
     def handle(self, fd: int) -> None:
         """Handles what `epoll` reported for that fd. Does nothing for a doorbell."""

@@ -60,7 +60,8 @@ class Server:
     - `on_refused`: called with the first refusal of each user, in the thread of `serve`.
 
     `serve` runs in one thread; `stop` and `report` may be called from any. Raises UsageError for bad parameters, a
-    socket that can't be used, or one at which a device is running.
+    socket that can't be used, or one at which a device is running. Raises OSError if this process may not open
+    the files of even one client.
     """
 
     executors: ClassVar[type[Executors]] = Executors
@@ -118,6 +119,11 @@ class Server:
         """Held while `_wake` is written to or closed. Reentrant, because a signal handler may call `stop` anywhere."""
         self._epoll = self._connections.epoll
         self._epoll.register(self._wake, select.EPOLLIN)
+        try:
+            self._connections.check_room()
+        except OSError:
+            self.close()
+            raise
 
     # Serving
 

@@ -16,7 +16,7 @@ import typer
 from sim import UsageError
 from simaccel.bridge import Server
 from simaccel.cli.device_options import DEPTH, Depth, Faults, Latency, Seed, Units, Workers
-from simaccel.cli.exits import NO_DEVICE, OK, complain, unable_to_run
+from simaccel.cli.exits import NO_DEVICE, OK, complain, unable_to_run, why_the_system_refused
 from simaccel.cli.openssl_setup.device_answers import why_no_device
 from simaccel.cli.openssl_setup.exec_program import become, environment_of_caller
 from simaccel.cli.openssl_setup.family import is_descendant
@@ -24,6 +24,7 @@ from simaccel.cli.openssl_setup.private_device import device_can_not_start, priv
 from simaccel.cli.openssl_setup.provider_files import provider_for
 from simaccel.cli.openssl_setup.supervised import Supervised
 from simaccel.cli.output_files import check_writable
+from simaccel.cli.shell_quoting import quoted as quoted_name
 from simaccel.cli.socket_option import Socket, address_of
 from simaccel.cli.watching_options import TraceFile, request_trace
 
@@ -196,17 +197,22 @@ def _print(text: str) -> int:
 def _run(program: list[str], config: str, socket: str, address: str, require_device: bool) -> int:
     why = why_no_device(address)
     if why is not None and require_device:
-        complain(f"{program[0]} was not started: {why}")
+        complain(f"{quoted_name(program[0])} was not started: {why}")
         return NO_DEVICE
     if why is not None:
-        complain(f"warning: {program[0]} starts without a device: {why}")
-    environment = environment_of_caller() | {"OPENSSL_CONF": str(_written(config))}
+        complain(f"warning: {quoted_name(program[0])} starts without a device: {why}")
+    try:
+        path = _written(config)
+    except OSError as error:
+        complain(f"{quoted_name(program[0])} was not started: {why_the_system_refused(error)}")
+        return NO_DEVICE
+    environment = environment_of_caller() | {"OPENSSL_CONF": str(path)}
     if socket:
         environment["SIMACCEL_SOCKET"] = socket
     try:
         become(program, environment)
     except OSError as error:
-        complain(f"{program[0]}: {error.strerror}")
+        complain(f"{quoted_name(program[0])}: {error.strerror}")
         return unable_to_run(error)
 
 

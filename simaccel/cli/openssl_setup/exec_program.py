@@ -3,7 +3,8 @@
 The Python interpreter changes two things at its start, and a program would inherit them. It ignores SIGPIPE and
 SIGXFSZ, so that `yes | head` would not end. And in the C locale it sets LC_CTYPE in the environment (PEP 538). We undo
 both, as `subprocess` undoes the first for the programs that it starts. We can't know whether one of these signals was
-ignored before the interpreter started, so it gets its default action even then.
+ignored before the interpreter started, so it gets its default action even then. So does SIGCHLD, which the command line
+itself does not leave ignored.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from simaccel.cli.exits import NO_DEVICE, NOT_FOUND, NOT_RUNNABLE, complain, why
 from simaccel.cli.fd_limit import allow_many_clients
 from simaccel.cli.openssl_setup.supervised import Supervised
 from simaccel.cli.output_files import write_text
+from simaccel.cli.shell_quoting import quoted
 
 
 def device_can_not_start(program: str, error: OSError | RuntimeError) -> int:
@@ -25,7 +26,7 @@ def device_can_not_start(program: str, error: OSError | RuntimeError) -> int:
 
     Raises a RuntimeError again that does not mean that there is no thread.
     """
-    complain(f"{program} was not started: its device can't start: {why_the_system_refused(error)}")
+    complain(f"{quoted(program)} was not started: its device can't start: {why_the_system_refused(error)}")
     return NO_DEVICE
 
 
@@ -71,8 +72,10 @@ def run_with_device(
 
 
 def _did(report: dict[str, Any]) -> str:
+    refused = f"connections refused: {report['refused']:,}" if report["refused"] else ""
     if not report["connects"]:
-        return "the device: nobody connected. To find out why, run simaccel check --pid N while the program runs"
+        why = "To find out why, run simaccel check --pid N while the program runs"
+        return f"the device: {refused or 'nobody connected'}. {why}"
     operations = ", ".join(f"{op} {count:,}" for op, count in report["by_op"].items()) or "no operations"
-    told = told_text(report["told"])
-    return f"the device: {operations}; {report['failed']:,} failed; the program: {told}"
+    did = [operations, f"{report['failed']:,} failed", *([refused] if refused else [])]
+    return f"the device: {'; '.join(did)}; the program: {told_text(report['told'])}"

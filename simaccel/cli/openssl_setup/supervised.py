@@ -17,6 +17,7 @@ from typing import NoReturn
 from simaccel.cli.exits import complain, unable_to_run
 from simaccel.cli.openssl_setup.exec_program import become
 from simaccel.cli.openssl_setup.family import adopt_orphans, end_with_parent
+from simaccel.cli.shell_quoting import quoted
 
 PASSED_ON = frozenset(
     {
@@ -112,7 +113,7 @@ def _wait_and_run(
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             become(program, environment)
     except OSError as error:
-        complain(f"{program[0]}: {error.strerror}")
+        complain(f"{quoted(program[0])}: {error.strerror}")
         code = unable_to_run(error)
     finally:
         os._exit(code)
