@@ -10,7 +10,7 @@ READY_DEV := $(VENV)/.ready-$(if $(SIMACCEL_EFFORT),ci,dev)
 PYPI      := https://pypi.org/simple
 PIP       := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: all run hot test thorough check pythons lint types bench pictures provider wheel wheels fresh-root install conformance conformance-waits conformance-rest openssl-own-tests certify mutants servers clean
+.PHONY: all run hot test thorough check pythons lint types bench pictures provider wheel wheels fresh-root containers install conformance conformance-waits conformance-rest openssl-own-tests certify mutants servers clean
 
 # `make` alone sets up and compiles what can be compiled.
 all: hot
@@ -73,8 +73,8 @@ openssl-own-tests: $(READY_DEV)
 	tests/bridge/openssl_own_tests.sh $(TREE)
 
 # The wheel, with the providers that were built: the system's, and those of prefixes.
-wheel: $(READY_DEV) hot provider
-	$(BIN)/python -m build --wheel
+wheel: $(READY) hot provider
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 # The wheels of a release, in dist/, for other machines too: packaging/wheels.py. MACHINES="x86_64 aarch64"
 wheels: $(VENV)/.ready-wheels
@@ -88,6 +88,10 @@ $(VENV)/.ready-wheels: $(READY)
 # The wheels of dist/ in a new Debian without a compiler, as root: make fresh-root SUITE=trixie
 fresh-root:
 	packaging/fresh_root.sh $(SUITE)
+
+# The image, and the examples of docs/containers.md, in containers, as root: make containers ENGINE=docker
+containers:
+	packaging/container/try.sh $(ENGINE)
 
 # For all users of this machine, as root: make install PREFIX=/usr/local; packaging/install.sh says what else can be set.
 export PREFIX DESTDIR MODULESDIR WHEEL

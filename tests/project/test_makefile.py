@@ -60,6 +60,14 @@ def test_run_installs_what_it_needs_alone(tmp_path: Path) -> None:
     assert installs[0].endswith(" --no-compile --editable '.[cli]'")
 
 
+def test_a_wheel_takes_nothing_but_what_every_new_clone_has(tmp_path: Path) -> None:
+    done = would_do(tmp_path, "wheel")
+    assert set(re.findall(r"--editable ('\S+')", done)) == {"'.[cli]'", "'.[compile]'"}
+    assert done.splitlines()[-1].endswith(
+        " -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist ."
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "extra"),
     [(["test"], "dev"), (["check", "SIMACCEL_EFFORT=ci"], "ci"), (["thorough"], "ci"), (["lint", "test"], "dev")],
