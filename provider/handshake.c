@@ -199,13 +199,14 @@ static int agree(int control, const char *name, struct ring *ring, int *fds, int
     got = receive(control, &answer, sizeof(answer), fds, fd_count);
     if (got < (ssize_t)sizeof(answer.header) || answer.header.magic != WIRE_MAGIC)
         return fail(reason, reason_bytes, "no answer from the device at %.120s", name);
-    if (answer.header.type == WIRE_REFUSED)
-        return fail(reason, reason_bytes, "the device refused: %.*s", (int)(got - (ssize_t)sizeof(answer.header)),
-                    answer.text + sizeof(answer.header));
+    /* First, because a device of another version may refuse us for that, and older ones say no cure. */
     if (answer.header.version != WIRE_VERSION)
         return fail(reason, reason_bytes, "the device speaks version %u of the protocol, we %u: "
                     "install the same simaccel on both sides",
                     answer.header.version, WIRE_VERSION);
+    if (answer.header.type == WIRE_REFUSED)
+        return fail(reason, reason_bytes, "the device refused: %.*s", (int)(got - (ssize_t)sizeof(answer.header)),
+                    answer.text + sizeof(answer.header));
     if (answer.header.type != WIRE_WELCOME || got != (ssize_t)sizeof(answer.welcome) || *fd_count != FDS ||
         !layout_is_right(&answer.welcome, fds[0]))
         return fail(reason, reason_bytes, "the device at %.120s sent a welcome that makes no sense", name);

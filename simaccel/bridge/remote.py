@@ -13,6 +13,7 @@ from typing import Any
 from sim.errors import SimError, UsageError
 from simaccel.bridge import wire
 from simaccel.bridge.peer import credentials
+from simaccel.version import __version__
 
 PATIENCE_S = 5.0
 """How long a device may take to let us in, and how long it may take to answer."""
@@ -21,6 +22,9 @@ MAX_REPORT_BYTES = 1 << 18
 MAX_PAGES = 10_000
 
 _TIMEVAL = struct.Struct("@ll")
+
+
+SAME_ON_BOTH_SIDES = "install the same simaccel on both sides"
 
 
 class NoDeviceError(SimError):
@@ -125,7 +129,7 @@ def _ask(name: str, message: bytes) -> dict[str, Any]:
     magic, version, kind = wire.HEADER.unpack_from(data)
     if magic != wire.MAGIC:
         raise NoDeviceError(f"what answers at {name} is no simaccel device")
-    if kind != wire.Message.REFUSED and version != wire.VERSION:
+    if version != wire.VERSION:
         raise NoDeviceError(another_version(name, version))
     if kind != wire.Message.REPORT:
         raise NoDeviceError(f"the device at {name} refused: {data[wire.HEADER.size :].decode(errors='replace')}")
@@ -140,9 +144,18 @@ def _ask(name: str, message: bytes) -> dict[str, Any]:
 
 def another_version(name: str, version: int) -> str:
     """The text of the error about a device of another version of simaccel. A device says the same of a client."""
+    return f"the device at {name} speaks version {version} of the protocol, we {wire.VERSION}: {SAME_ON_BOTH_SIDES}"
+
+
+UNREADABLE = (LookupError, TypeError, ValueError, AttributeError)
+"""What is raised by those who look for figures in a report that has not got them, or has something else there."""
+
+
+def unreadable_report(name: str) -> str:
+    """The text about a device whose report has not the figures that we look for."""
     return (
-        f"the device at {name} speaks version {version} of the protocol, we {wire.VERSION}: "
-        "install the same simaccel on both sides"
+        f"the device at {name} is another simaccel than ours, {__version__}, and reports other figures: "
+        f"{SAME_ON_BOTH_SIDES}"
     )
 
 

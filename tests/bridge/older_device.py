@@ -22,6 +22,8 @@ def main() -> None:
         vars(decode_module)[name] = {code: row for code, row in rows.items() if code not in _NEWER}
     vars(key_module)["_LOADABLE"] = vars(key_module)["_LOADABLE"][:_OLDER_KEYS]
     with server_module.Server(sys.argv[1]) as server:
+        for name in [name for name in server.kernels.by_name if name.startswith("ml-")]:
+            del server.kernels.by_name[name]
         signal.signal(signal.SIGTERM, lambda *_: server.stop())
         print(f"serving at {sys.argv[1]}", flush=True)
         server.serve()

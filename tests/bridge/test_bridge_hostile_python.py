@@ -227,5 +227,5 @@ def test_a_report_that_is_none_is_one_line(report: bytes) -> None:
         done = simaccel("stat", address=address)
         thread.join()
     assert done.returncode == 1
-    assert ("does not answer with a report" if no_dict else "is of another version") in done.stderr
+    assert ("does not answer with a report" if no_dict else "is another simaccel than ours") in done.stderr
     assert done.stderr.count("\n") == 1

@@ -18,7 +18,7 @@ from sim.session import Session, check_session
 from sim.statistics import Statistics
 from sim.timers import Timer
 from simaccel.bridge.client.connection import Connection, RequestFailed
-from simaccel.bridge.client.opening import SessionOpener
+from simaccel.bridge.client.opening import SessionOpener, unknown_kernel
 from simaccel.bridge.client.reader import Reader
 from simaccel.bridge.client.session import RemoteSession, material_bytes
 from simaccel.bridge.client.shared import SharedRings
@@ -121,7 +121,10 @@ class RemoteAccelerator:
         session: object = request.session
         if session is None:
             check_session(kernel, None)
-            request.key = self._keyless[request.op]
+            try:
+                request.key = self._keyless[request.op]
+            except KeyError:
+                raise unknown_kernel(self.address, request.op) from None
             key = None
         elif isinstance(session, RemoteSession) and session.connection is self._connection:
             check_session(kernel, session.local)

@@ -11,8 +11,9 @@ from sim.kernels import Kernels
 from simaccel.bridge.client.connection import Connection
 from simaccel.bridge.client.reader import Reader
 from simaccel.bridge.client.session import Opening
-from simaccel.bridge.remote import NoDeviceError
+from simaccel.bridge.remote import SAME_ON_BOTH_SIDES, NoDeviceError
 from simaccel.bridge.wire import Opcode
+from simaccel.version import __version__
 
 PATIENCE_S = 10.0
 """How long a device may take to free a slot for a session, and how long it may take to open one."""
@@ -33,18 +34,18 @@ class SessionOpener:
         Raises NoDeviceError if the device does not answer, and UsageError if it refuses or the key is too large.
         """
         number, opening = self._ask(op, material, params)
-        self._wait_for_answer(op, opening)
+        if not self._is_open(opening):
+            raise unknown_kernel(self._address, op)
         return number
 
     def open_keyless(self, kernels: Kernels) -> dict[str, int]:
-        """Opens a session for each kernel that takes no key. Returns their numbers by the kernels' names.
+        """Opens a session for each kernel that takes no key. Returns their numbers by the kernels' names, without those
+        that the device does not know, because it is of an older version.
 
         Done when the client connects, so that no request has to wait for it.
         """
         asked = {op: self._ask(op, None, {}) for op, kernel in kernels.by_name.items() if kernel.load is None}
-        for op, (_, opening) in asked.items():
-            self._wait_for_answer(op, opening)
-        return {op: number for op, (number, _) in asked.items()}
+        return {op: number for op, (number, opening) in asked.items() if self._is_open(opening)}
 
     def _ask(self, op: str, material: bytes | None, params: dict[str, Any]) -> tuple[int, Opening]:
         plain = {name: {"hex": bytes(v).hex()} if isinstance(v, bytes | bytearray) else v for name, v in params.items()}
@@ -65,12 +66,17 @@ class SessionOpener:
         to_poll_for = connection.interrupt.masked and connection.completions.entries
         return connection.free_slots > 0 or connection.gate.refusal is not None or bool(to_poll_for)
 
-    def _wait_for_answer(self, op: str, opening: Opening) -> None:
+    def _is_open(self, opening: Opening) -> bool:
+        """Waits for the device's answer. False if it refuses."""
         if not self._reader.wait_for(opening.answered.is_set, PATIENCE_S):
             raise NoDeviceError(f"the device at {self._address} does not answer")
-        if opening.status:
-            if self._connection.gate.refusal is not None:
-                raise NoDeviceError(f"the device at {self._address} went away")
-            raise UsageError(
-                f"the device at {self._address} does not open a session for {op!r}: does it know the kernel?"
-            )
+        if opening.status and self._connection.gate.refusal is not None:
+            raise NoDeviceError(f"the device at {self._address} went away")
+        return not opening.status
+
+
+def unknown_kernel(address: str, op: str) -> UsageError:
+    """The error about a device that opens no session for a kernel that we have."""
+    return UsageError(
+        f"the device at {address} opens no session for {op!r}, and simaccel {__version__} can: {SAME_ON_BOTH_SIDES}"
+    )

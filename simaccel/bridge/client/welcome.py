@@ -84,12 +84,12 @@ def _layout(data: bytes, name: str, most: Layout) -> Layout:
     if len(data) < wire.HEADER.size:
         raise NoDeviceError(f"the device at {name} closed the connection")
     magic, version, kind = wire.HEADER.unpack_from(data)
-    if magic == wire.MAGIC and kind == wire.Message.REFUSED:
-        raise NoDeviceError(f"the device at {name} refused: {data[wire.HEADER.size :].decode(errors='replace')}")
     if magic != wire.MAGIC:
         raise NoDeviceError(f"what answers at {name} is no simaccel device")
     if version != wire.VERSION:
         raise NoDeviceError(another_version(name, version))
+    if kind == wire.Message.REFUSED:
+        raise NoDeviceError(f"the device at {name} refused: {data[wire.HEADER.size :].decode(errors='replace')}")
     if len(data) == wire.WELCOME.size:
         entries = wire.WELCOME.unpack(data)[3]
         with suppress(ValueError):

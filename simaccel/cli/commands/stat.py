@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from simaccel.bridge import NoDeviceError, read_report
+from simaccel.bridge.remote import UNREADABLE, unreadable_report
 from simaccel.bridge.users import user_name
 from simaccel.cli.client_counts import told_text
 from simaccel.cli.exits import FAILED, OK, complain
@@ -39,8 +40,8 @@ def _stat(address: str, watch: bool, json: bool) -> int:
         except NoDeviceError as error:
             complain(str(error))
             return FAILED
-        except (LookupError, TypeError, ValueError, AttributeError):
-            complain(f"the device at {address} is of another version, whose report can't be read: install the same")
+        except UNREADABLE:
+            complain(unreadable_report(address))
             return FAILED
         print(text, flush=True)
         if not watch:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from simaccel.bridge import NoDeviceError, read_report
+from simaccel.bridge.remote import UNREADABLE, unreadable_report
 from simaccel.cli.client_counts import told_text
 from simaccel.cli.openssl_setup.elf import libcrypto_of
 from simaccel.cli.openssl_setup.running_process import Process, Report
@@ -107,12 +108,21 @@ def _connected(
 ) -> Diagnosis:
     address = report.text
     try:
-        clients = ask(address)["clients"]
+        told = ask(address)
     except NoDeviceError as error:
         if address.startswith("@") and not process.in_our_network:
             sentence = f"it is connected to the device at {address}, which is in a network namespace of its own"
             return Diagnosis(facts, True, sentence)
         return Diagnosis(facts, False, f"it was connected, and will notice the end at its next operation: {error}")
+    try:
+        return _as_the_device_says(process, address, facts, told["clients"])
+    except UNREADABLE:
+        return Diagnosis(facts, True, f"it is connected, but {unreadable_report(address)}")
+
+
+def _as_the_device_says(
+    process: Process, address: str, facts: list[tuple[str, str]], clients: list[dict[str, Any]]
+) -> Diagnosis:
     mine = [client for client in clients if client["pid"] in process.pids]
     if not mine and any(client["pid"] == 0 for client in clients):
         # A device in a pid namespace of its own can't see the pids of processes outside of it.
@@ -127,10 +137,9 @@ def _connected(
         return Diagnosis(facts, False, sentence)
     (client, *_) = mine
     done = f"{client['completed']:,} operations completed, {client['failed']:,} failed, {client['in_flight']} in flight"
-    facts.append(("device", f"{address}: {done}"))
-    if client["told"]:
-        facts.append(("since then", told_text(client["told"])))
-    return Diagnosis(facts, True, f"it uses the device at {address}{_way(client['told'])}")
+    told, way = told_text(client["told"]), _way(client["told"])
+    more = [("device", f"{address}: {done}"), *([("since then", told)] if client["told"] else [])]
+    return Diagnosis(facts + more, True, f"it uses the device at {address}{way}")
 
 
 def _way(told: dict[str, int]) -> str:
