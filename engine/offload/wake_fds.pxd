@@ -2,6 +2,9 @@ cimport cython
 
 from engine.offload.tokens cimport last_errno, read_bytes, read_tokens, write_byte, write_tokens
 
+@cython.locals(code=int)
+cpdef bint _is_full() except -1
+
 cdef class WakeFd:
     cdef object __weakref__
     cdef public object lock, _closing
@@ -16,15 +19,12 @@ cdef class WakeFd:
     cpdef _lost(self)
 
 cdef class EventFd(WakeFd):
-    @cython.locals(code=int)
     cpdef bint put_locked(self) except -1
-    @cython.locals(code=int)
     cpdef bint drain(self) except -1
 
 cdef class Pipe(WakeFd):
     cdef public int _write_fd
 
-    @cython.locals(code=int)
     cpdef bint put_locked(self) except -1
     @cython.locals(count=int, found=bint)
     cpdef bint drain(self) except -1

@@ -97,14 +97,7 @@ class EventFd(WakeFd):
     def put_locked(self) -> bool:
         if self.fd < 0:
             return False
-        if write_tokens(self.fd, 1) == 0:
-            return True
-        code = last_errno()
-        if code == errno.EAGAIN:  # full of tokens, and so readable
-            return True
-        if code != errno.EBADF:
-            raise OSError(code, os.strerror(code))
-        return False
+        return write_tokens(self.fd, 1) == 0 or _is_full()
 
     def drain(self) -> bool:
         if read_tokens(self.fd, BUFFER) == 0:
@@ -136,14 +129,7 @@ class Pipe(WakeFd):
     def put_locked(self) -> bool:
         if self._write_fd < 0:
             return False
-        if write_byte(self._write_fd) == 1:
-            return True
-        code = last_errno()
-        if code == errno.EAGAIN:  # full of tokens, and so readable
-            return True
-        if code not in (errno.EBADF, errno.EPIPE):
-            raise OSError(code, os.strerror(code))
-        return False
+        return write_byte(self._write_fd) == 1 or _is_full()
 
     def drain(self) -> bool:
         found = False
@@ -170,6 +156,15 @@ def wake_fd(kind: str = "fd") -> WakeFd:
 def is_wake_fd(fd: int) -> bool:
     """Whether this fd is an open wake fd. If so, nothing but a wake makes it readable."""
     return fd in _open
+
+
+def _is_full() -> bool:
+    """After a write that failed: True if the fd is full of tokens, and so readable, False if it was closed. Raises
+    OSError for any other reason."""
+    code = last_errno()
+    if code not in (errno.EAGAIN, errno.EBADF, errno.EPIPE):
+        raise OSError(code, os.strerror(code))
+    return code == errno.EAGAIN
 
 
 def _closed(fd: int) -> OperationError:
