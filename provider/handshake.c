@@ -130,7 +130,8 @@ static int connect_to_device(const char *name, char *reason, size_t reason_bytes
     return -1;
 }
 
-/* Reads one message and at most FDS fds that came with it. If there are more fds, the kernel closes them. */
+/* Reads one message and at most FDS fds that came with it. If there are more fds, the kernel closes them. Waits at most
+ * `connect_ms`; after a signal it waits for the rest of that time. */
 static ssize_t receive(int control, void *buffer, size_t bytes, int *fds, int *fd_count)
 {
     union {
@@ -142,16 +143,23 @@ static ssize_t receive(int control, void *buffer, size_t bytes, int *fds, int *f
                              .msg_iovlen = 1,
                              .msg_control = &ancillary,
                              .msg_controllen = sizeof(ancillary)};
+    const uint64_t end_ns = now_ns() + settings.connect_ms * UINT64_C(1000000);
     int resets = 0;
     ssize_t got;
 
     *fd_count = 0;
-    /* If the device refuses us without reading our message, the first read gives ECONNRESET and the second the reason. */
-    do
-        got = recvmsg(control, &message, MSG_CMSG_CLOEXEC);
-    while (got < 0 && (errno == EINTR || (errno == ECONNRESET && resets++ == 0)));
-    if (got < 0)
-        return got;
+    while ((got = recvmsg(control, &message, MSG_CMSG_CLOEXEC)) < 0) {
+        const uint64_t now = now_ns();
+        struct timeval left;
+
+        /* If the device refuses us without reading our message, the first read gives ECONNRESET and the second the reason. */
+        if (errno == ECONNRESET && resets++ == 0)
+            continue;
+        if (errno != EINTR || now >= end_ns)
+            return got;
+        left = timeval_of((end_ns - now) / 1000);
+        setsockopt(control, SOL_SOCKET, SO_RCVTIMEO, &left, sizeof(left));
+    }
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c != NULL; c = CMSG_NXTHDR(&message, c))
         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
             *fd_count = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));

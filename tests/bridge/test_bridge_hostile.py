@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from simaccel.bridge import wire
 from tests.bridge.device import DeviceProcess, fresh_address
 from tests.bridge.faulty_device import BEFORE_SILENCE, FAULTS, PLAIN_INTERRUPT, WELCOMES
-from tests.bridge.toolbox import Toolbox, end_jobs
+from tests.bridge.toolbox import Toolbox, end_jobs, finish
 from tests.effort import pairs, some
 from tests.waiting import wait_until
 
@@ -107,7 +108,16 @@ def test_a_device_that_says_nothing_delays_but_does_not_hang(toolbox: Toolbox) -
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as silent:
         silent.bind(wire.socket_address(address))
         silent.listen(8)
-        counted = toolbox.run_jobs(address, "fd", 2, 12, connect_ms=500)
+        process = toolbox.start_jobs(address, "fd", 2, 12, connect_ms=500)
+
+        def ended_meanwhile() -> bool:
+            """A process that is stopped and goes on sees a signal. These do not make it wait anew."""
+            process.send_signal(signal.SIGSTOP)
+            process.send_signal(signal.SIGCONT)
+            return process.poll() is not None
+
+        wait_until(ended_meanwhile)
+        counted = finish(process)
     assert counted["good"] == counted["software"] == 12
 
 
