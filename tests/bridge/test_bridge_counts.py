@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import ssl
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,9 @@ import pytest
 from sim.request import Delivery, Request
 from simaccel.bridge import connect, wire
 from simaccel.bridge.client.shared import SharedRings
+from simaccel.bridge.device.endpoint import Endpoint, EndpointCounts
+from simaccel.bridge.device.memory import Memory
+from simaccel.bridge.wire import Layout
 from simaccel.cli.commands.stat import lines
 from tests.bridge.conftest import require
 from tests.bridge.device import SERVE, DeviceProcess
@@ -126,6 +131,42 @@ def test_a_client_that_says_what_can_not_be_harms_nobody(device: DeviceProcess) 
     rings.close()
     wait_until(lambda: not device.stat()["clients"])
     assert device.stat()["told"]["pauses"] == last
+
+
+def test_what_a_client_sees_complete_is_counted() -> None:
+    """Completions are shown first. A report that comes just then waits until they are counted."""
+    shown, count = threading.Event(), threading.Event()
+
+    class Stopped(Memory):
+        """Its thread gets no core for some time when it has shown them."""
+
+        __slots__ = ()
+
+        def complete(self, completions: list[tuple[int, int, int, int, int]]) -> int:
+            failed = super().complete(completions)
+            shown.set()
+            count.wait()
+            return failed
+
+    memory = Stopped(Layout.of(4, 4096))
+    memory.close_fd()
+    endpoint = Endpoint(memory, os.eventfd(0, os.EFD_NONBLOCK))
+    endpoint.fetched(2)
+    told: list[EndpointCounts] = []
+    threads = [
+        threading.Thread(target=endpoint.complete, args=([(1, 0, 0, 1, 1), (2, -1, 0, 1, 1)],)),
+        threading.Thread(target=lambda: told.append(endpoint.counts())),
+    ]
+    threads[0].start()
+    shown.wait()
+    threads[1].start()
+    for _ in range(10_000):  # in which it would have counted if it did not wait
+        os.sched_yield()
+    count.set()
+    for thread in threads:
+        thread.join()
+    endpoint.close()
+    assert told == [EndpointCounts(submitted=2, completed=1, failed=1, interrupts=0, outstanding=0)]
 
 
 def test_a_client_that_keeps_no_counts_is_shown_without(device: DeviceProcess) -> None:
