@@ -6,6 +6,7 @@ decides when.
 
 from __future__ import annotations
 
+import dis
 import random
 import signal
 import sys
@@ -22,7 +23,8 @@ AGAIN_S = 20e-6
 
 
 class _Armed:
-    """A signal handler that raises once for each time that it is armed, but not in files of `spared` modules."""
+    """A signal handler that raises once for each time that it is armed, but not in files of `spared` modules, and not
+    where CPython itself would leave a lock taken."""
 
     def __init__(self, spared: Collection[str]) -> None:
         self.spared = spared
@@ -35,18 +37,29 @@ class _Armed:
             return
         while frame is not None and frame.f_globals is globals():  # the signal came while we were arming the next one
             frame = frame.f_back
-        if frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in self.spared:
+        if frame is not None and (self._spares(frame) or _is_in_between(frame)):
             signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
         else:
             self.armed = False
             self.raised = KeyboardInterrupt()
             raise self.raised
 
+    def _spares(self, frame: FrameType) -> bool:
+        return frame.f_globals.get("__name__", "").partition(".")[0] in self.spared
+
     def unraisable(self, args: sys.UnraisableHookArgs) -> None:
         """For sys.unraisablehook: an exception in `__del__` or in the callback of a weakref is lost, and that is no
         fault."""
         if args.exc_value is not self.raised:
             self._report(args)
+
+
+def _is_in_between(frame: FrameType) -> bool:
+    """Whether a `with` has called `__enter__`, and does not yet call `__exit__` if an exception comes. From 3.14 on,
+    CPython looks for signals there: docs/pythons.md."""
+    if sys.version_info >= (3, 14):
+        return frame.f_code.co_code[frame.f_lasti - 2 : frame.f_lasti] == bytes((dis.opmap["LOAD_SPECIAL"], 0))
+    return False
 
 
 def storm(
