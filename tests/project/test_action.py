@@ -121,6 +121,13 @@ def test_the_step_fails_with_the_program_and_if_that_does_not_use_the_device(
     assert runner.run(steps()[1], run=run).returncode == status
 
 
+def test_a_job_may_use_it_again(runner: Runner, wheel_with_provider: Path) -> None:
+    """For example with other options of the device."""
+    for step in steps():
+        done = runner.run(step, wheel=str(wheel_with_provider), run=SIGNATURE, device="--latency fixed:1us")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_later_steps_keep_their_python(runner: Runner) -> None:
     before = runner.run(Step("", {}, None, "command -v python3; command -v simaccel"))
     python, simaccel = before.stdout.split()
