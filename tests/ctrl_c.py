@@ -23,8 +23,8 @@ AGAIN_S = 20e-6
 
 
 class _Armed:
-    """A signal handler that raises once for each time that it is armed, but not in files of `spared` modules, and not
-    where CPython itself would leave a lock taken."""
+    """A signal handler that raises once for each time that it is armed, but not in files of `spared` modules, not
+    where CPython itself would leave a lock taken, and not on entry to `__del__`, which nobody can call once more."""
 
     def __init__(self, spared: Collection[str]) -> None:
         self.spared = spared
@@ -37,7 +37,7 @@ class _Armed:
             return
         while frame is not None and frame.f_globals is globals():  # the signal came while we were arming the next one
             frame = frame.f_back
-        if frame is not None and (self._spares(frame) or _is_in_between(frame)):
+        if frame is not None and (self._spares(frame) or frame.f_code.co_name == "__del__" or _is_in_between(frame)):
             signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
         else:
             self.armed = False

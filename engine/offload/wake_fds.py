@@ -82,7 +82,11 @@ class WakeFd:
     def __del__(self) -> None:
         """Close it if an exception kept it out of a wait context, or kept that context from being closed."""
         if getattr(self, "fd", -1) >= 0 or getattr(self, "_closing", ()):
-            self.close()
+            try:
+                self.close()
+            except BaseException:  # such as Ctrl-C: after this, nobody goes on with it
+                self.close()
+                raise
 
 
 class EventFd(WakeFd):

@@ -43,3 +43,21 @@ def test_an_exception_while_it_is_made_or_closed(kind: str, error_kind: tuple[ty
         assert open_fds() == before
 
     interrupt_everywhere(scenario, [WakeFd, EventFd if kind == "fd" else Pipe, wake_fd, _close_all], error, kind=places)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="only Linux lists a process's fds")
+@pytest.mark.parametrize("kind", ["fd", "pipe"])
+def test_an_exception_while_the_collector_closes_it(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody can close it after that. An exception in `__del__` is not raised anywhere."""
+    monkeypatch.setattr("sys.unraisablehook", lambda args: None)
+
+    @contextmanager
+    def scenario() -> Iterator[Callable[[], object]]:
+        before = open_fds()
+        made = [wake_fd(kind)]
+        yield made.clear
+        gc.collect()
+        assert open_fds() == before
+
+    watched = [WakeFd.close, (EventFd if kind == "fd" else Pipe)._move_to_closing, _close_all]
+    interrupt_everywhere(scenario, watched, KeyboardInterrupt, kind=SIGNALS)
