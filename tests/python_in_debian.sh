@@ -1,15 +1,21 @@
 #!/bin/sh
-# The core's tests under a Python of another Debian, in a folder that debootstrap makes: docs/pythons.md.
+# The core's tests, or others, under a Python of another Debian, in a folder that debootstrap makes: docs/pythons.md.
 #
-#     tests/python_in_debian.sh [VERSION [SUITE [FOLDER]]]        by default 3.14 forky /var/tmp/simaccel-SUITE
+#     tests/python_in_debian.sh [VERSION [SUITE [FOLDER [TESTS]]]]
 #
+# By default 3.14 forky /var/tmp/simaccel-SUITE. TESTS are arguments of pytest, such as: -n 2 tests/engine tests/cli
 # As root, with debootstrap. Needs the network the first time. This checkout is seen in FOLDER at its own path.
 set -eu
 source=$(cd "$(dirname "$0")/.." && pwd)
 version=${1:-3.14}
 suite=${2:-forky}
 root=${3:-/var/tmp/simaccel-$suite}
-tests=$(cd "$source" && .venv/bin/python -c "from tests.other_pythons import TESTS; print(*TESTS)")
+if [ $# -gt 3 ]; then
+    shift 3
+    tests=$*
+else
+    tests=$(cd "$source" && .venv/bin/python -c "from tests.other_pythons import TESTS; print(*TESTS)")
+fi
 
 if [ ! -e "$root/etc/debian_version" ]; then
     # A suite that this debootstrap does not know yet is made like sid.
