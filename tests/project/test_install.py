@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -21,9 +22,10 @@ pytestmark = [
 
 
 def _install(*variables: str) -> subprocess.CompletedProcess[str]:
-    """What the wheel asks for comes from this environment; that it can be installed is tested in test_wheel.py."""
+    """With this Python, from whose environment comes what the wheel asks for, too. That it can be installed is tested
+    in test_wheel.py."""
     environment = os.environ | {"PIP_NO_DEPS": "1", "PIP_NO_COMPILE": "1", "PYTHONPATH": sysconfig.get_path("purelib")}
-    command: list[str | Path] = ["make", "--silent", "-C", ROOT, "install", *variables]
+    command: list[str | Path] = ["make", "--silent", "-C", ROOT, "install", f"PYTHON={sys.executable}", *variables]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=WAIT_S, check=False)
 
 
