@@ -10,6 +10,7 @@ noticed where that can't be done: in a thread other than the main one, without L
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -99,11 +100,16 @@ class RealTime:
 
     def _watch(self, thread: int, native: int, ended: threading.Event) -> None:
         own, call, computed_s = threading.get_native_id(), 0, 0.0
-        before = (time.monotonic(), *_times(native), sum(_times(own)), stolen_s())
+        before = (time.monotonic(), *_times(native), *_times(own), stolen_s())
         while not ended.wait(LOOK_EVERY_S):
-            now = (time.monotonic(), *_times(native), sum(_times(own)), stolen_s())
-            passed_s, cpu_s, waited_s, own_s, lost_s = (one - other for one, other in zip(now, before, strict=True))
+            now = (time.monotonic(), *_times(native), *_times(own), stolen_s())
+            spans = (one - other for one, other in zip(now, before, strict=True))
+            passed_s, cpu_s, waited_s, _, own_cpu_s, own_waited_s, own_runs, lost_s = spans
+            own_s = own_cpu_s + own_waited_s
             before = now
+            # While this thread waits for the GIL, it runs once in each switch interval to ask for it. If it is late and
+            # has not even done that, the whole machine stood still, and the system has not told of it.
+            passed_s = min(passed_s, LOOK_EVERY_S + 2 * own_runs * sys.getswitchinterval())
             # While this thread runs or is ready to run, it may hold the GIL. The other one waits for that, which looks
             # like sleep. So this time is taken off.
             slept_s = passed_s - cpu_s - waited_s - own_s - lost_s
@@ -122,11 +128,12 @@ class RealTime:
                 signal.pthread_kill(thread, SIGNAL)
 
 
-def _times(native: int) -> tuple[float, float]:
-    """How long a thread of this process has used a CPU, and how long it was ready to run and got none, in seconds."""
+def _times(native: int) -> tuple[float, float, int]:
+    """How long a thread of this process has used a CPU, how long it was ready to run and got none, in seconds, and how
+    often it was given one."""
     with open(f"/proc/self/task/{native}/schedstat", encoding="ascii") as file:
-        cpu_ns, waited_ns, _ = map(int, file.read().split())
-    return cpu_ns / 1e9, waited_ns / 1e9
+        cpu_ns, waited_ns, runs = map(int, file.read().split())
+    return cpu_ns / 1e9, waited_ns / 1e9, runs
 
 
 def _times_are_told() -> bool:
