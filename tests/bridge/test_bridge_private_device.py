@@ -196,6 +196,17 @@ def test_a_device_whose_files_no_client_fits_into_does_not_start(toolbox: Toolbo
     assert served[-1] > served[0]
 
 
+def test_a_device_that_may_make_no_memory_for_a_client_says_which_limit_to_raise(
+    toolbox: Toolbox, sign: list[str]
+) -> None:
+    done = in_shell(
+        toolbox, f'SIMACCEL_TRACE=yes; export SIMACCEL_TRACE; ulimit -f 64; exec "$@" --device -- {" ".join(sign)}'
+    )
+    assert done.returncode == OK
+    assert "client: File too large; raise the device's limit of file sizes (ulimit -f)\n" in done.stderr
+    assert "simaccel: the device: connections refused: 1. To find out why, run" in done.stderr
+
+
 def test_a_caller_may_ignore_the_end_of_its_children(toolbox: Toolbox) -> None:
     """As some supervisors do. What they ignore, the processes ignore that they start."""
     assert in_shell(toolbox, """exec env --ignore-signal=CHLD "$@" --device -- sh -c 'exit 3'""").returncode == 3

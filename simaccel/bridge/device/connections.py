@@ -169,10 +169,10 @@ class Connections:
         try:
             client = ConnectedClient(connection, layout, pid, uid, self.totals.counts["connects"] + 1)
         except OSError as error:
-            raise Violation(f"no room for one more client: {error.strerror}") from None
+            raise Violation(_no_room(error.errno or 0)) from None
         # A new fd is the lowest free one, so the highest of these tells how many are left.
         if max(client.welcome_fds) >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FDS:
-            self._refuse(connection, f"no room for one more client: {os.strerror(errno.EMFILE)}")
+            self._refuse(connection, _no_room(errno.EMFILE))
             self.drop(fd)
             client.close()
             return
@@ -266,3 +266,13 @@ class Connections:
         for fd in [*self.clients, *self._silent]:
             self.drop(fd)
         self.epoll.close()
+
+
+_LIMITS = {errno.EMFILE: "open files (ulimit -n)", errno.EFBIG: "file sizes (ulimit -f)"}
+"""What a client needs of the device. Its memory is a file for the kernel."""
+
+
+def _no_room(number: int) -> str:
+    """Why there is no room for a client, from the error by which the system said so, and the cure."""
+    why = f"no room for one more client: {os.strerror(number)}"
+    return f"{why}; raise the device's limit of {_LIMITS[number]}" if number in _LIMITS else why
