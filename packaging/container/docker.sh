@@ -38,4 +38,5 @@ end_engine() {
     kill $daemon
     wait $daemon
     umount "$work"/exec/netns/*
+    ip link delete docker0
 }
