@@ -32,7 +32,9 @@ def test_speed_runs_on_the_device(toolbox: Toolbox, device: DeviceProcess, algor
     counted = re.search(rb"^(\d+) .*(?:private RSA|sign).*in ", done.stderr.replace(b"Doing", b"\nDoing"), re.MULTILINE)
     report = device.stat()
     assert by_op(report, op) > 0
-    assert report["failed"] == report["told"]["software"] == 0
+    assert report["failed"] == 0
+    # From 3.6 on, `speed` of RSA also decrypts with the padding of PKCS#1, which is never sent.
+    assert report["told"]["software"] == report["told"]["unsupported"]
     assert counted is None or by_op(report, op) >= int(counted.group(1))
 
 

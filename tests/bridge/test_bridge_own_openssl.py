@@ -51,6 +51,7 @@ PROGRAM = """
 import os, sys
 sys.argv = ["simaccel", *sys.argv[1:]]
 import ssl
+ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # Python 3.14 does not load the configuration before
 assert ("/simaccel.so" in open("/proc/self/maps").read()) == (os.environ["OPENSSL_CONF"] != os.devnull)
 from simaccel.cli import main
 sys.exit(main())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
+import sysconfig
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +120,7 @@ class Toolbox:
         """Compiles a C program of a test. It uses the libcrypto of the tests, or with `static` has one inside it."""
         flags = self.openssl.flags
         flags += ["-fsanitize=address,undefined"] if sanitize else []
-        libcrypto = ["-l:libcrypto.a", "-ldl"] if static else ["-lcrypto"]
+        libcrypto = ["-l:libcrypto.a", *_needs_of_static_libcrypto()] if static else ["-lcrypto"]
         warnings = ["-Wall", "-Wextra", "-Werror"]
         _run(["cc", "-g", "-O1", *warnings, *flags, "-o", str(binary), *map(str, sources), *libcrypto, "-pthread"])
 
@@ -185,6 +187,13 @@ def _run(command: Sequence[str], variables: Mapping[str, str] = MappingProxyType
     environment = {**os.environ, **variables}
     done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False, env=environment)
     assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout}{done.stderr}"
+
+
+def _needs_of_static_libcrypto() -> list[str]:
+    """The libraries that the system's libcrypto.a needs. From 3.6 on Debian's compresses certificates."""
+    described = Path("/usr/lib", sysconfig.get_config_var("MULTIARCH") or "", "pkgconfig", "libcrypto.pc")
+    found = re.search(r"^Libs\.private:(.*)$", described.read_text(), re.MULTILINE) if described.exists() else None
+    return found[1].split() if found else ["-ldl"]
 
 
 def by_op(report: Mapping[str, Any], op: str) -> int:

@@ -88,8 +88,9 @@ class Libcrypto:
 
     @property
     def pool_max_is_int(self) -> bool:
-        """Whether ASYNC_init_thread refuses a maximum above INT_MAX (since 4.0; before, any size_t is taken)."""
-        return self.version >= (4, 0, 0)
+        """Whether ASYNC_init_thread refuses a maximum above INT_MAX. 3.6.5 and 4.0 do, and 3.5 takes any size_t. Nobody
+        here has looked at earlier releases of 3.6."""
+        return self.version >= (3, 6, 5)
 
 
 @functools.cache
