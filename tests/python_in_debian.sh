@@ -36,7 +36,7 @@ chroot "$root" sh -eu -c "
     export DEBIAN_FRONTEND=noninteractive
     [ -e /opt/python$version/bin/python ] || {
         apt-get update || true # a mirror's list may be past its date: then the list that debootstrap has brought is used
-        apt-get install --yes --no-install-recommends python$version-venv python$version-dev gcc libc6-dev libssl-dev openssl
+        apt-get install --yes --no-install-recommends python$version-venv python$version-dev gcc libc6-dev libssl-dev zlib1g-dev libzstd-dev openssl
         python$version -m venv /opt/python$version
     }
     cd '$source'

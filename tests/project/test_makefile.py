@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,16 @@ def ready(tmp_path: Path) -> Path:
 
 
 def would_do(ready: Path, *words: str) -> str:
-    command = ["make", "--dry-run", "--no-print-directory", "-C", str(ROOT), f"VENV={ready}", *words]
+    command = [
+        "make",
+        "--dry-run",
+        "--no-print-directory",
+        "-C",
+        str(ROOT),
+        f"VENV={ready}",
+        f"PYTHON={sys.executable}",
+        *words,
+    ]
     # The make that runs these tests hands its variables, such as TESTS, to each make below it.
     environment = {
         name: value

@@ -76,7 +76,8 @@ def test_an_environment_that_can_not_be_made_fails(
 ) -> None:
     monkeypatch.setattr(other_pythons, "ROOT", tmp_path)
     (tmp_path / "pyproject.toml").write_text("")
-    monkeypatch.setattr(other_pythons, "find", lambda minor: Path("/bin/false") if minor == 14 else None)
+    other = next(minor for minor in other_pythons.SUPPORTED if minor != sys.version_info[1])
+    monkeypatch.setattr(other_pythons, "find", lambda minor: Path("/bin/false") if minor == other else None)
     assert run_all.main(["others"]) == 1
     assert capfd.readouterr().out.splitlines()[-1] == "0 passed, 1 failed"
 
