@@ -5,7 +5,7 @@ cdef class _Entry:
 cdef class WaitCtx:
     cdef object __weakref__
     cdef public list _entries, _raised
-    cdef public object _callback, _callback_arg, stored_status, _phase, memo
+    cdef public object _callback, stored_status, _phase, memo
     cdef public bint has_changes
 
     cpdef get_fd(self, key)

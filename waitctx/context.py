@@ -80,25 +80,13 @@ class WaitCtx:
     the cleanups that it runs; in C that is a use after free.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_callback",
-        "_callback_arg",
-        "_entries",
-        "_phase",
-        "_raised",
-        "has_changes",
-        "memo",
-        "stored_status",
-    )
+    __slots__ = ("__weakref__", "_callback", "_entries", "_phase", "_raised", "has_changes", "memo", "stored_status")
 
     def __init__(self) -> None:
         # Oldest first, so that the newest is put and taken at the end. A context that works by callback never has any
         # entry, and a list of its own would only be one more object for the garbage collector to visit.
         self._entries = _NO_ENTRIES
-        # Not a `Callback`, because it would be one more object for each paused job.
-        self._callback: Callable[[Any], object] | None = None
-        self._callback_arg: Any = None
+        self._callback: Callback | None = None
         self.stored_status: int = Status.UNSUPPORTED
         """The same value as `status`, without the check that the context is open. For hot paths, which only read it."""
         self._phase: str | None = None  # None while the context is open; after that, how messages say that it is not
@@ -192,7 +180,7 @@ class WaitCtx:
         self._check_open()
         if fn is not None and not callable(fn):
             raise UsageError(f"the callback must be callable or None, not {fn!r}")
-        self._callback, self._callback_arg = fn, None if fn is None else arg
+        self._callback = None if fn is None else Callback(fn, arg)
         self.memo = None
 
     @property
@@ -200,8 +188,7 @@ class WaitCtx:
         """The callback and its argument, or None."""
         if self._phase is not None:
             self._check_open()
-        fn = self._callback
-        return None if fn is None else _tuple(Callback, (fn, self._callback_arg))
+        return self._callback
 
     @property
     def status(self) -> int:
@@ -253,7 +240,7 @@ class WaitCtx:
 
     def _clean_up(self) -> None:
         """Call the cleanups that are left, newest first, and keep what they raise."""
-        self.memo = self._callback = self._callback_arg = None
+        self.memo = self._callback = None
         self.has_changes = True  # so that the next resume of a job calls `reset_counts`, which raises ClosedError
         entries = self._entries
         while entries:
@@ -278,7 +265,7 @@ class WaitCtx:
     def __repr__(self) -> str:
         if self._phase is not None:
             return f"<WaitCtx at {id(self):#x}, {self._phase}>"
-        what = f"fds {self.all_fds()}, status {self.stored_status!r}, callback {self.callback}"
+        what = f"fds {self.all_fds()}, status {self.stored_status!r}, callback {self._callback}"
         return f"<WaitCtx at {id(self):#x}: {what}>"
 
     def _newest(self, key: object) -> _Entry:
