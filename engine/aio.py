@@ -14,6 +14,7 @@ from engine.drivers import asyncio_loop
 from engine.drivers.loop_driver import LoopDriver, LoopWaker
 from engine.drivers.running_loop import loop_here, no_loop
 from engine.drivers.waits_for import WaitsFor, waits_for
+from engine.jobs.cancelling import cancel_until_ended
 from engine.jobs.job import Job
 from engine.jobs.start import new_job
 from engine.jobs.thread import LOCAL
@@ -28,8 +29,6 @@ _PATIENCE_S = {WaitsFor.WOKEN: None, WaitsFor.FAILED: 0.0, WaitsFor.NOTHING: 0.0
 AGAIN_FIRST_S, AGAIN_LAST_S = 0.001, 0.016
 """The same for a job that waits after EAGAIN: first this long, then twice as long after each try that fails. If some
 tens of jobs tried every ms, the loop would never sleep, and the worker would never get the GIL to free a slot."""
-CANCELS = 100
-"""How often to cancel a job that pauses again and again in its clean-up. After that the garbage collector gets it."""
 
 
 class BlockingEngine(Source, Protocol):
@@ -153,9 +152,8 @@ class Aio(Operations[Coroutine[Any, Any, bytes]]):
 
 
 def _cancel(job: Job) -> None:
-    for _ in range(CANCELS):
-        if not job.paused or job.cancel():
-            break
+    if job.paused:
+        cancel_until_ended(job)
 
 
 def running_driver() -> LoopDriver:

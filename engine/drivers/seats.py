@@ -11,12 +11,10 @@ from functools import partial
 
 from engine.drivers.ready_seats import ReadySeats, Seat
 from engine.errors import Errors
+from engine.jobs.cancelling import cancel_until_ended
 from engine.jobs.job import Job
 from engine.jobs.states import JobState
 from waitctx.status import Status
-
-CANCELS = 100
-"""How often to cancel a job that pauses again and again in its clean-up. After that the garbage collector gets it."""
 
 
 class Seats:
@@ -78,9 +76,9 @@ class Seats:
                 raise
 
     def _cancel(self, seat: Seat) -> None:
-        for _ in range(CANCELS):
-            if seat.job is None or seat.job.cancel():
-                break
+        job = seat.job
+        if job is not None:
+            cancel_until_ended(job)
 
     def leave_ended(self) -> None:
         """Free the seats of jobs that the application has cancelled since the last run."""

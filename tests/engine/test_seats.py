@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from engine.drivers.ready_seats import Seat
-from engine.drivers.seats import CANCELS, Seats
+from engine.drivers.seats import Seats
 from engine.errors import Errors
+from engine.jobs.cancelling import CANCELS
 from engine.jobs.states import JobState
 from engine.offload.wake_fds import wake_fd
 from waitctx import Status, WaitCtx
