@@ -111,10 +111,7 @@ def sealed(kernel: Kernel) -> Kernel:
 
     def run(payload: bytes, aux: bytes, key: Any) -> bytes:
         result = kernel.run(payload, aux, key)
-        checksum = crc32(payload)
-        if aux:
-            checksum = crc32(aux, checksum)
-        return result + CHECKSUM_WORD.pack(crc32(result, checksum))
+        return result + CHECKSUM_WORD.pack(crc32(result, crc32(aux, crc32(payload))))
 
     return Kernel(kernel.name, run, asymmetric=kernel.asymmetric)
 
