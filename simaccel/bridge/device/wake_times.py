@@ -12,7 +12,6 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from operator import ge
 from time import monotonic_ns
 from typing import Any
 
@@ -87,8 +86,7 @@ class ClientWakes:
             if claimed != self._claimed:
                 self._claimed = claimed
                 *counts, sum_ns = claimed
-                grown = all(map(ge, counts, self._wakes.counts))
-                if grown and sum(counts) <= completions:
+                if _grown(self._wakes.counts, counts) and sum(counts) <= completions:
                     self._wakes = Wakes(counts, self._possible_ns(counts, sum_ns))
             return self._wakes
 
@@ -98,3 +96,7 @@ class ClientWakes:
         least = sum(count * low for count, low in zip(counts, _LOWER_NS, strict=True))
         most = sum(count * high for count, high in zip(counts, (*WAKE_BOUNDS_NS, longest_ns), strict=True))
         return max(self._wakes.sum_ns, least, min(sum_ns, most))
+
+
+def _grown(before: Sequence[int], now: Sequence[int]) -> bool:
+    return all(one >= other for one, other in zip(now, before, strict=True))
