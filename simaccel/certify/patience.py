@@ -20,6 +20,9 @@ LOOK_EVERY_S = 0.1
 """How often the times of the processes are read while all goes well."""
 STEP_S = 0.25
 """What counts at most between two calls of `is_over`. Those who wait call it every few milliseconds."""
+CONNECT_MS = 60_000
+"""How long the provider of a judged program waits for the device to let it in. After that, the program would work in
+software for a while, and be judged by that."""
 
 
 class Patience:

@@ -14,6 +14,7 @@ from pathlib import Path
 from sim import UsageError
 from simaccel.certify.accelerators.rules import Rule
 from simaccel.certify.device.handle import ScriptedDevice
+from simaccel.certify.patience import CONNECT_MS
 from simaccel.certify.results.verdict import CertifyVerdict, Decision, Result
 from simaccel.certify.server_process.process_tree import die_with
 from simaccel.cli.openssl_setup.exec_program import environment_of_caller
@@ -22,7 +23,7 @@ SOURCES = sorted(map(str, Path(__file__).parent.glob("*.c")))
 FLAGS = ("-std=gnu11", "-O1", "-g", "-Wall")
 WAYS = ("fd", "callback")
 PASSED, BROKEN, DOES_NOT_APPLY = 0, 1, 77
-SETTINGS = {"SIMACCEL_ENTRIES": "8", "SIMACCEL_DEADLINE_MS": "0", "SIMACCEL_CONNECT_MS": "60000"}
+SETTINGS = {"SIMACCEL_ENTRIES": "8", "SIMACCEL_DEADLINE_MS": "0", "SIMACCEL_CONNECT_MS": str(CONNECT_MS)}
 """Settings for our own provider; others ignore them. The ring is small, so that the rule `full` finds it full. All
 waits are so long that a slow machine does not end them."""
 DELAY_NS = 2_000_000

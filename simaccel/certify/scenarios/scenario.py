@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from simaccel.certify.catalogue import CATALOGUE
 from simaccel.certify.manner import For
+from simaccel.certify.patience import CONNECT_MS
 from simaccel.certify.stage import Stage
 
 
@@ -27,6 +28,6 @@ class ServerScenario:
         return CATALOGUE[self.name].what
 
 
-BASE: Mapping[str, object] = {"deadline_ms": 0, "connect_ms": 60_000}
+BASE: Mapping[str, object] = {"deadline_ms": 0, "connect_ms": CONNECT_MS}
 """No deadline, so that nothing counts as lost because a machine is slow, and the longest wait for the device to let the
 server in. Without these, a server would work in software for a while, and be judged by that."""
