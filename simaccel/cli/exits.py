@@ -6,6 +6,7 @@ import errno
 import sys
 from contextlib import suppress
 
+from simaccel.cli.shell_quoting import quoted
 from simaccel.version import __version__
 
 OK, FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
@@ -59,8 +60,9 @@ def why_the_system_refused(error: OSError | RuntimeError) -> str:
     return what + CURES.get(error.errno or 0, "")
 
 
-def unable_to_run(error: OSError) -> int:
-    """The exit code for a program that could not be run for this reason."""
+def unable_to_run(program: str, error: OSError) -> int:
+    """Say why a program could not be run. Returns the exit code for that."""
+    complain(f"{quoted(program)}: {error.strerror}")
     return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_RUNNABLE
 
 

@@ -212,8 +212,7 @@ def _run(program: list[str], config: str, socket: str, address: str, require_dev
     try:
         become(program, environment)
     except OSError as error:
-        complain(f"{quoted_name(program[0])}: {error.strerror}")
-        return unable_to_run(error)
+        return unable_to_run(program[0], error)
 
 
 def _written(config: str) -> Path:

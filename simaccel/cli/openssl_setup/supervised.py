@@ -14,10 +14,9 @@ import signal
 from collections.abc import Mapping
 from typing import NoReturn
 
-from simaccel.cli.exits import complain, unable_to_run
+from simaccel.cli.exits import unable_to_run
 from simaccel.cli.openssl_setup.exec_program import become
 from simaccel.cli.openssl_setup.family import adopt_orphans, end_with_parent
-from simaccel.cli.shell_quoting import quoted
 
 PASSED_ON = frozenset(
     {
@@ -113,7 +112,6 @@ def _wait_and_run(
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             become(program, environment)
     except OSError as error:
-        complain(f"{quoted(program[0])}: {error.strerror}")
-        code = unable_to_run(error)
+        code = unable_to_run(program[0], error)
     finally:
         os._exit(code)
